@@ -1,0 +1,33 @@
+"""Members' logits → the ensemble's: per AU a weighted mean (the paper takes the best checkpoint per AU)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autrt.types import F32, Bool
+
+
+def used_members(weights: F32) -> Bool:
+    """(M,) bool: which members any AU uses; the others are never run. `weights` is (M, A)."""
+    return np.any(weights != 0, axis=1)
+
+
+def combine(member_logits: F32, weights: F32) -> F32:
+    """The ensemble's logits.
+
+    Args:
+        member_logits: (F, M, A) float32; whatever stands at weight 0 is ignored, NaN too.
+        weights: (M, A) float32, not negative, a column's sum above 0.
+
+    Returns:
+        (F, A) float32.
+    """
+    share = (weights / weights.sum(0)).astype(np.float64)
+    terms = np.where(weights != 0, member_logits, 0) * share
+    return terms.sum(axis=1).astype(np.float32)
+
+
+def sigmoid(logits: F32) -> F32:
+    """1 / (1 + e^−x) as float32, without overflow."""
+    e = np.exp(-np.abs(logits.astype(np.float64)))
+    return np.where(logits >= 0, 1 / (1 + e), e / (1 + e)).astype(np.float32)

@@ -1,0 +1,167 @@
+"""CenterFace (Xu et al. 2019): faces and their 5 landmarks, through an Engine on one of a few letterbox canvases.
+
+The network sees the whole picture shrunk onto a canvas. Few canvases, because an engine is compiled for each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+
+from autrt.types import F32, Detections, Engine, Image
+
+STRIDE_PX = 4
+"""Canvas pixels per cell of the network's output maps."""
+
+OUTPUTS = ("537", "538", "539", "540")
+"""Names of the network's heatmap, scale, offset and landmark maps in the published ONNX file."""
+
+FRAME_CANVASES: dict[str, tuple[tuple[int, int], ...]] = {
+    "small": ((192, 320), (320, 192), (256, 256)),
+    "large": ((384, 640), (640, 384), (512, 512)),
+}
+"""(height, width) of the wide, tall and square canvas, by the name of the set. Sides are multiples of 32."""
+
+PATCH_CANVASES = ((192, 192),)
+"""For a second look at one face, where the picture is a patch of about twice the face's size."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSettings:
+    """What decides a detector's numbers."""
+
+    canvases: tuple[tuple[int, int], ...] = FRAME_CANVASES["small"]
+    """(height, width) of each; a picture goes on the one that it fills best."""
+    score_min: float = 0.3
+    """Detections below are dropped; the tracker asks more of a face that it hasn't seen before."""
+    nms_iou: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """How a picture lies on its canvas: at the top left, shrunk by `scale`."""
+
+    canvas: tuple[int, int]
+    """(height, width)."""
+    width: int
+    height: int
+    scale_x: float
+    scale_y: float
+
+    @classmethod
+    def fit(cls, width: int, height: int, canvases: Sequence[tuple[int, int]]) -> Letterbox:
+        """The canvas that a (height, width) picture fills best."""
+
+        def scale(canvas: tuple[int, int]) -> float:
+            return min(canvas[0] / height, canvas[1] / width)
+
+        canvas = max(canvases, key=scale)
+        w = min(canvas[1], max(1, round(width * scale(canvas))))
+        h = min(canvas[0], max(1, round(height * scale(canvas))))
+        return cls(canvas, w, h, w / width, h / height)
+
+    def draw(self, image: Image) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        """(1, canvas height, canvas width, 3) uint8 RGB, black where the picture ends."""
+        out = np.zeros((1, *self.canvas, 3), np.uint8)
+        out[0, : self.height, : self.width] = image.resized(self.width, self.height)
+        return out
+
+    def undo(self, xy: F32) -> F32:
+        """Canvas coordinates (pixel edges at whole numbers) → picture coordinates (pixel centres)."""
+        return (xy / np.array([self.scale_x, self.scale_y], np.float32) - 0.5).astype(np.float32)
+
+
+class CenterFace:
+    """A `FaceDetector`. Safe to call from several threads; engines are opened on first use of their canvas.
+
+    Args:
+        open_engine: gives an Engine for a canvas (height, width); called once per canvas.
+        network_digest: SHA-256 of the network file.
+        settings: canvas size and thresholds.
+    """
+
+    def __init__(
+        self,
+        open_engine: Callable[[tuple[int, int]], Engine],
+        network_digest: str,
+        settings: DetectorSettings | None = None,
+    ) -> None:
+        self._settings = settings or DetectorSettings()
+        self._open_engine = open_engine
+        self._network_digest = network_digest
+        self._engines: dict[tuple[int, int], Engine] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def digest(self) -> str:
+        """Names the numbers: network, canvas and thresholds."""
+        return hashlib.sha256(f"centerface {self._network_digest} {self._settings}".encode()).hexdigest()
+
+    def submit(self, image: Image) -> Future[Detections]:
+        """Start looking at one picture; coordinates of the result are that picture's pixels."""
+        box = Letterbox.fit(image.width, image.height, self._settings.canvases)
+        engine = self._engine(box.canvas)
+        running = engine.submit({engine.spec.inputs[0].name: box.draw(image)})
+        found: Future[Detections] = Future()
+
+        def read(done: Future[dict[str, F32]]) -> None:
+            try:
+                found.set_result(read_maps(done.result(), box, self._settings))
+            except BaseException as error:
+                found.set_exception(error)
+
+        running.add_done_callback(read)
+        return found
+
+    def _engine(self, canvas: tuple[int, int]) -> Engine:
+        with self._lock:
+            if canvas not in self._engines:
+                self._engines[canvas] = self._open_engine(canvas)
+            return self._engines[canvas]
+
+    def close(self) -> None:
+        """Close every engine that was opened."""
+        for engine in self._engines.values():
+            engine.close()
+
+
+def read_maps(maps: Mapping[str, F32], box: Letterbox, settings: DetectorSettings) -> Detections:
+    """The network's maps → detections in picture pixels, best first."""
+    heat, scale, offset, marks = (maps[name][0] for name in OUTPUTS)
+    row, column = np.nonzero(heat[0] >= settings.score_min)
+    score = heat[0, row, column].astype(np.float32)
+    # The maps hold (y, x) pairs; sizes are logarithms in units of the stride.
+    size = np.exp(scale[:, row, column]).T[:, ::-1] * STRIDE_PX
+    centre = (np.stack([column, row], 1) + offset[:, row, column].T[:, ::-1] + 0.5) * STRIDE_PX
+    low = centre - size / 2
+    points = marks[:, row, column].T.reshape(-1, 5, 2)[:, :, ::-1] * size[:, None] + low[:, None]
+    limits = np.array([box.width, box.height], np.float32)
+    boxes = np.concatenate([np.clip(low, 0, limits), np.clip(low + size, 0, limits)], 1).astype(np.float32)
+    keep = suppress(boxes, score, settings.nms_iou)
+    corners = box.undo(boxes[keep].reshape(-1, 2, 2)).reshape(-1, 4)
+    return Detections(corners, box.undo(points[keep].astype(np.float32)), score[keep])
+
+
+def suppress(boxes: F32, score: F32, iou_max: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Indices of the boxes that greedy non-maximum suppression keeps, best first; ties by position."""
+    order = np.lexsort((boxes[:, 1], boxes[:, 0], -score))
+    kept: list[int] = []
+    while len(order):
+        best, order = order[0], order[1:]
+        kept.append(int(best))
+        order = order[iou_matrix(boxes[best : best + 1], boxes[order])[0] < iou_max]
+    return np.array(kept, np.int64)
+
+
+def iou_matrix(a: F32, b: F32) -> F32:
+    """Intersection over union of (n, 4) and (m, 4) boxes: (n, m) float32."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    areas = [np.prod(np.clip(x[:, 2:] - x[:, :2], 0, None), axis=1) for x in (a, b)]
+    return (shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-9)).astype(np.float32)

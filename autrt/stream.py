@@ -1,0 +1,78 @@
+"""Joining stages: a bounded queue with a thread behind it, and looking ahead. Nothing here spins."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    error: BaseException | None
+
+
+def prefetch(source: Iterable[T], size: int, name: str = "prefetch") -> Generator[T, None, None]:
+    """Run `source` in a thread of its own, at most `size` items ahead of whoever iterates here.
+
+    An exception of the source is raised here. Closing this iterator ends the thread after the item that it is
+    working on, and closes the source.
+    """
+    items: queue.Queue[T | _End] = queue.Queue(size)
+    stop = threading.Event()
+    thread = threading.Thread(target=_produce, args=(source, items, stop), name=name, daemon=True)
+    thread.start()
+    ended = False
+    try:
+        while True:
+            item = items.get()
+            if isinstance(item, _End):
+                ended = True
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+    finally:
+        stop.set()
+        while not ended:  # frees the producer, which may wait at a full queue
+            ended = isinstance(items.get(), _End)
+        thread.join()
+
+
+def _produce(source: Iterable[T], items: queue.Queue[T | _End], stop: threading.Event) -> None:
+    error: BaseException | None = None
+    iterator = iter(source)
+    try:
+        for item in iterator:
+            items.put(item)
+            if stop.is_set():
+                break
+    except BaseException as problem:
+        error = problem
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+        items.put(_End(error))
+
+
+def ahead(source: Iterable[T], amount: int, weigh: Callable[[T], int] = lambda _: 1) -> Iterator[T]:
+    """Take items from `source` before they are asked for, so that what they started has time to finish.
+
+    At most so many that those held weigh more than `amount` together by one item; always at least one.
+    """
+    held: deque[T] = deque()
+    weight = 0
+    for item in source:
+        held.append(item)
+        weight += weigh(item)
+        while weight > amount:
+            first = held.popleft()
+            weight -= weigh(first)
+            yield first
+    yield from held
