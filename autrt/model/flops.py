@@ -1,0 +1,46 @@
+"""How large a network is: parameters, memory and arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
+
+from autrt.types import CROP_SIZE_PX
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSize:
+    """Size of a network."""
+
+    parameters: int
+    trainable: int
+    """Parameters that take gradients."""
+    weights_bytes: int
+    """Parameters and buffers as they lie in memory."""
+    flops: int
+    """Floating-point operations for one 112×112 crop: two for each multiply-add of a convolution or matrix."""
+
+
+def measure(network: nn.Module) -> NetworkSize:
+    """Count a network that takes 112×112 crops, without computing anything.
+
+    Works on networks built on PyTorch's meta device too (`with torch.device("meta"): …`), which take no memory.
+    The network is not changed.
+    """
+    parameters = list(network.parameters())
+    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    shadows = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
+    # Two rows: BatchNorm1d refuses one in training mode.
+    crops = torch.empty(2, 3, CROP_SIZE_PX, CROP_SIZE_PX, device="meta")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        functional_call(network, shadows, (crops,))
+    return NetworkSize(
+        parameters=sum(p.numel() for p in parameters),
+        trainable=sum(p.numel() for p in parameters if p.requires_grad),
+        weights_bytes=sum(t.numel() * t.element_size() for t in tensors.values()),
+        flops=counter.get_total_flops() // 2,
+    )

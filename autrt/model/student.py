@@ -1,0 +1,134 @@
+"""The student family: plain residual networks of 0.1–0.4 GFLOP, for CPUs that run 3×3 convolutions best.
+
+Besides the AU logits a student tells where the 5 landmarks lie in its crop and whether the crop shows a
+well-placed face at all, so that the pipeline can notice where an interpolated crop has slipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from autrt.aus import ABAW_AUS
+from autrt.model.settings import read_settings, require, require_outputs
+from autrt.template import ARCFACE_112
+from autrt.types import CROP_SIZE_PX
+
+LANDMARK_UNIT_PX = 4.0
+"""The landmark head's raw unit: it is trained on offsets from the template divided by this."""
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """Size of a student. Widths 16, 24 and 32 cost 0.10, 0.22 and 0.39 GFLOP (two to a multiply-add)."""
+
+    width: int = 16
+    """Channels of the first stage; the four stages have 1, 2, 4 and 8 times as many."""
+    blocks: tuple[int, int, int, int] = (1, 1, 1, 1)
+    """Residual blocks of each stage, which see 56², 28², 14² and 7² places."""
+    squeeze: int = 64
+    """Channels that keep their 7×7 places on the way into the heads."""
+    dropout: float = 0.2
+    """Before the AU and presence heads."""
+    au_names: tuple[str, ...] = ABAW_AUS
+    """One logit each, in this order."""
+
+    def __post_init__(self) -> None:
+        require(self.width > 0, self, "width", "at least 1")
+        require(len(self.blocks) == 4 and min(self.blocks) > 0, self, "blocks", "four numbers of at least 1")
+        require(self.squeeze > 0, self, "squeeze", "at least 1")
+        require(0 <= self.dropout < 1, self, "dropout", "a probability from 0 to below 1")
+        require_outputs(self, "au_names")
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions with BatchNorm and ReLU around a shortcut (He et al. 2016, basic block)."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or channels_in != channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, H, W) → (B, C, H/stride, W/stride)."""
+        y = torch.relu(self.bn1(self.conv1(x)))
+        return torch.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class Student(nn.Module):
+    """Crop → AU logits, landmarks, presence and features.
+
+    Input: float (B, 3, 112, 112) RGB in −1…1, i.e. (x − 127.5) / 127.5.
+    """
+
+    template: Tensor
+
+    def __init__(self, config: StudentConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or StudentConfig()
+        widths = [config.width * 2**stage for stage in range(4)]
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
+        )
+        self.body = nn.Sequential(*_blocks(widths, config.blocks))
+        self.squeeze = nn.Sequential(
+            nn.Conv2d(widths[3], config.squeeze, 1, bias=False), nn.BatchNorm2d(config.squeeze), nn.ReLU()
+        )
+        placed = config.squeeze * (CROP_SIZE_PX // 16) ** 2
+        self.dropout = nn.Dropout(config.dropout)
+        self.au = nn.Linear(placed + widths[3], len(config.au_names))
+        self.landmark = nn.Linear(placed, 10)
+        self.presence = nn.Linear(placed + widths[3], 1)
+        self.register_buffer("template", torch.tensor(ARCFACE_112), persistent=False)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """(B, 3, 112, 112) → what a student tells, float.
+
+        Returns:
+            logits (B, A); landmarks (B, 5, 2), x and y in crop pixels, ArcFace's order; presence (B, 1), the
+            logit of "a well-placed face"; features (B, 8·width), the last map's mean over its places.
+        """
+        deep = self.body(self.stem(x))
+        placed = self.squeeze(deep).flatten(1)
+        features = deep.mean((2, 3))
+        joined = self.dropout(torch.cat([placed, features], 1))
+        offsets = self.landmark(placed).reshape(-1, 5, 2)
+        return {
+            "logits": self.au(joined),
+            "landmarks": self.template + LANDMARK_UNIT_PX * offsets,
+            "presence": self.presence(joined),
+            "features": features,
+        }
+
+
+def build(config: Mapping[str, Any]) -> Student:
+    """The student that `config` describes, newly initialised.
+
+    Args:
+        config: fields of `StudentConfig`, as JSON or TOML hold them; what is left out keeps its default.
+
+    Raises:
+        UsageError: an unknown field or a bad value.
+    """
+    return Student(read_settings(StudentConfig, config))
+
+
+def _blocks(widths: list[int], counts: tuple[int, ...]) -> list[nn.Module]:
+    blocks: list[nn.Module] = []
+    channels = widths[0]
+    for stage, (width, count) in enumerate(zip(widths, counts, strict=True)):
+        for i in range(count):
+            blocks.append(ResidualBlock(channels, width, 2 if i == 0 and stage > 0 else 1))
+            channels = width
+    return blocks
