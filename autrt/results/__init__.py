@@ -1,0 +1,1 @@
+"""The results file of a video, and all that makes a run of many videos restartable."""

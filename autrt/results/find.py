@@ -1,0 +1,41 @@
+"""Results files among the paths that a user names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from autrt.errors import UsageError
+from autrt.results.names import escape
+from autrt.results.schema import SUFFIX
+
+
+def find_results(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Every results file: the path, and the same relative to the folder named (a file: its name).
+
+    Folders are searched in depth for `*.h5`, in order of name; a file may have any name.
+
+    Raises:
+        UsageError: a path does not exist, or nothing was found.
+    """
+    found = [pair for path in paths for pair in _below(path)]
+    if not found:
+        raise UsageError(
+            f"no results file (*{SUFFIX}) in {', '.join(escape(str(p)) for p in paths) or 'no path'}"
+        )
+    return found
+
+
+def _below(path: Path) -> Iterator[tuple[Path, Path]]:
+    if not path.exists():
+        raise UsageError(f"{escape(str(path))} does not exist: expected a results file or a folder of them")
+    if not path.is_dir():
+        yield path, Path(path.name)
+        return
+    for folder, folders, names in os.walk(path):
+        folders.sort()
+        for name in sorted(names):
+            if name.endswith(SUFFIX):
+                file = Path(folder, name)
+                yield file, file.relative_to(path)

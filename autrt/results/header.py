@@ -1,0 +1,127 @@
+"""The facts about a results file that stand in its attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Any, Literal
+
+from autrt.errors import ResultsError
+from autrt.results.fingerprint import SourceFacts, run_digest
+from autrt.types import VideoInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFacts:
+    """What the container says about the video; meanings and units in `schema.ATTRIBUTES`."""
+
+    width_px: int
+    height_px: int
+    rate_hz: float
+    frame_count: int | None
+    duration_s: float | None
+    codec: str
+    pixel_format: str
+    pixel_aspect: float = 1.0
+    rotation_deg: int = 0
+    start_s: float = 0.0
+
+    @staticmethod
+    def of(info: VideoInfo) -> VideoFacts:
+        """The facts that a decoder knows before its first frame."""
+        return VideoFacts(
+            width_px=info.width,
+            height_px=info.height,
+            rate_hz=float(info.rate),
+            frame_count=info.frame_count,
+            duration_s=info.duration_s,
+            codec=info.codec,
+            pixel_format=info.pixel_format,
+            pixel_aspect=float(info.pixel_aspect),
+            rotation_deg=info.rotation_deg,
+            start_s=info.start_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """Everything about a results file that is known before its first row.
+
+    Meanings and units are in `schema.ATTRIBUTES`, under the field's name; the fields of `source` and `video`
+    are there under `source_…` and `video_…`.
+    """
+
+    source: SourceFacts
+    video: VideoFacts
+    time_base: Fraction
+    """Seconds per tick of `/frames/pts`; stands at that column."""
+    au_names: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    smoothing_windows: tuple[int, ...]
+    smoothing_domain: Literal["logit", "probability"]
+    baseline: str
+    model_name: str
+    model_digest: str
+    member_names: tuple[str, ...]
+    network_digests: tuple[str, ...]
+    settings: Mapping[str, Any]
+    """JSON: every setting that changes numbers, without the model and the source."""
+    engine: str
+    precision: str
+    device: str
+    detector_digest: str
+    detect_every: int
+    versions: Mapping[str, str]
+    command: str
+    started_utc: str
+
+    def __post_init__(self) -> None:
+        n = len(self.au_names)
+        if not len(self.thresholds) == len(self.smoothing_windows) == n:
+            raise ValueError(
+                f"Header: expected a threshold and a window for each of {n} AUs, "
+                f"found {len(self.thresholds)} and {len(self.smoothing_windows)}"
+            )
+        if len(self.member_names) != len(self.network_digests):
+            raise ValueError(f"Header: {len(self.member_names)} members, {len(self.network_digests)} digests")
+
+    @property
+    def run_digest(self) -> str:
+        """SHA-256 over source, model and settings: equal for equal numbers."""
+        return run_digest(self.source.fingerprint, self.model_digest, self.settings)
+
+    def attributes(self) -> dict[str, Any]:
+        """The file's own attributes by name."""
+        flat: dict[str, Any] = {"run_digest": self.run_digest}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, SourceFacts | VideoFacts):
+                flat |= {f"{field.name}_{f.name}": getattr(value, f.name) for f in fields(value)}
+            elif field.name != "time_base":
+                flat[field.name] = value
+        return flat
+
+    @staticmethod
+    def from_attributes(attributes: Mapping[str, Any], time_base: Fraction) -> Header:
+        """The header whose `attributes` these are.
+
+        Raises:
+            ResultsError: they contradict each other.
+        """
+        try:
+            nested = {
+                "source": SourceFacts(**_those_of(SourceFacts, "source", attributes)),
+                "video": VideoFacts(**_those_of(VideoFacts, "video", attributes)),
+                "time_base": time_base,
+            }
+            plain = {f.name: attributes[f.name] for f in fields(Header) if f.name not in nested}
+            return Header(**nested, **plain)
+        except ValueError as error:
+            raise ResultsError(str(error)) from error
+
+
+def _those_of(
+    kind: type[SourceFacts | VideoFacts], prefix: str, attributes: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {f.name: attributes[f"{prefix}_{f.name}"] for f in fields(kind)}

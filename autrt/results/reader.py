@@ -1,0 +1,199 @@
+"""Reads results files lazily: attributes at once, columns when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import h5py
+import numpy as np
+
+from autrt.errors import MissingDependencyError, ResultsError
+from autrt.results.attributes import read_attributes
+from autrt.results.header import Header
+from autrt.results.schema import ATTRIBUTES, CACHE_BYTES, SCHEMA, TABLES
+from autrt.results.table import Table, fault
+from autrt.types import I64
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = np.ndarray[Any, Any]
+
+
+def open_results(path: Path | str) -> Results:
+    """Open a results file for reading.
+
+    Raises:
+        ResultsError: it is missing, incomplete, damaged, or no results file of this schema.
+    """
+    return Results(Path(path))
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One face through one shot."""
+
+    id: int
+    first_frame: int
+    """Row of `/frames`."""
+    last_frame: int
+    """Row of `/frames`."""
+    rows: I64
+    """(n_faces,) int64: the track's rows of `/faces`, in order of time."""
+    time_s: Array
+    """(n_faces,) float64 seconds."""
+    _faces: Table = field(repr=False)
+
+    def __getitem__(self, name: str) -> Array:
+        """The track's rows of a column of `/faces`."""
+        if not len(self.rows):
+            return self._faces[name, 0:0]
+        start = int(self.rows[0])
+        return self._faces[name, start : int(self.rows[-1]) + 1][self.rows - start]
+
+
+class Results:
+    """An open results file; a context manager.
+
+    Attributes:
+        path: of the file.
+        header: source, video, model and settings; see `header.Header`.
+        repaired_times: presentation times that had to be set.
+        variable_rate: whether the frame intervals vary.
+        finished_utc: when the file was finished, ISO 8601.
+        frames: one row per decoded frame: index, pts, time_s, n_faces.
+        faces: one row per face in a frame: frame, track, box, landmarks, score, source, logit, …
+        tracks: one row per track: id, first_frame, last_frame, n_faces.
+        lost: what could not be decoded: time_s, packets, reason.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = _opened(path)
+        try:
+            attributes = _checked(self.file)
+            base = Fraction(attributes["time_base_num"], attributes["time_base_den"])
+            self.header = Header.from_attributes(attributes, base)
+            self.repaired_times: int = attributes["repaired"]
+            self.variable_rate: bool = attributes["video_variable_rate"]
+            self.finished_utc: str = attributes["finished_utc"]
+            self.run_digest: str = attributes["run_digest"]
+            self.frames, self.faces, self.tracks, self.lost = (Table(self.file[t], path) for t in TABLES)
+        except Exception as error:
+            self.file.close()
+            raise fault(path, f"no whole results file: {error}") from error
+
+    @property
+    def au_names(self) -> tuple[str, ...]:
+        """The Action Units, in the order of the columns' last axis."""
+        return self.header.au_names
+
+    @property
+    def n_frames(self) -> int:
+        """Rows of `/frames`."""
+        return len(self.frames)
+
+    @property
+    def n_faces(self) -> int:
+        """Rows of `/faces`."""
+        return len(self.faces)
+
+    def each_track(self) -> Iterator[Track]:
+        """The tracks by id."""
+        order, starts = self._rows_by_track
+        columns = (self.tracks[name].tolist() for name in ("id", "first_frame", "last_frame"))
+        for i, (track, first, last) in enumerate(zip(*columns, strict=True)):
+            rows = order[starts[i] : starts[i + 1]]
+            times = self.frames["time_s", first : last + 1]
+            yield Track(track, first, last, rows, times[self.faces["frame"][rows] - first], self.faces)
+
+    def spans(self, frames_per_span: int = 4096) -> Iterator[tuple[slice, slice]]:
+        """The video in pieces: rows of `/frames` and the rows of `/faces` that belong to them."""
+        face = 0
+        for start in range(0, self.n_frames, frames_per_span):
+            stop = min(start + frames_per_span, self.n_frames)
+            n = int(self.frames["n_faces", start:stop].sum())
+            yield slice(start, stop), slice(face, face + n)
+            face += n
+
+    def to_dataframe(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """One row per face in a frame: frame, time_s, track, and `columns` of `/faces` spread to one value each.
+
+        Args:
+            columns: such as `["smoothed", "active", "box"]`; all but the members' logits if left out.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+            ResultsError: there is no such column.
+        """
+        return _pandas_tables().faces_dataframe(self, columns)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def _rows_by_track(self) -> tuple[I64, I64]:
+        track = self.faces["track"]
+        order = np.argsort(track, kind="stable")
+        return order, np.append(np.searchsorted(track[order], self.tracks["id"]), len(track))
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return _unlocked(path)
+    except FileNotFoundError as error:
+        raise fault(path, "there is no such file") from error
+    except OSError as error:
+        raise fault(path, f"no whole HDF5 file: {error}") from error
+
+
+def _unlocked(path: Path) -> Any:
+    # A results file never changes once it has its name, so readers need no lock (network disks may have none).
+    try:
+        return h5py.File(path, "r", locking=False, rdcc_nbytes=CACHE_BYTES)
+    except FileNotFoundError:
+        raise
+    except OSError:  # HDF5 refuses where this process has the file open with the usual locking
+        return h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES)
+
+
+def _checked(file: Any) -> dict[str, Any]:
+    """The file's attributes, if it is a finished file of this schema."""
+    found = file.attrs.get("schema")
+    if not isinstance(found, str) or found != SCHEMA:
+        raise ResultsError(f"expected schema {SCHEMA!r}, found {found!r}")
+    attributes = read_attributes(file)
+    if attributes.get("complete") is not True:
+        raise ResultsError("it was never finished")
+    if missing := [a.name for a in ATTRIBUTES if a.name not in attributes]:
+        raise ResultsError(f"attribute {missing[0]} is missing")
+    if missing := [t for t in TABLES if not isinstance(file.get(t), h5py.Group)]:
+        raise ResultsError(f"/{missing[0]} is missing")
+    return attributes
+
+
+def _pandas_tables() -> Any:
+    try:
+        return import_module("autrt.results.dataframe")
+    except ModuleNotFoundError as error:
+        if error.name != "pandas":
+            raise
+        raise MissingDependencyError(
+            "to_dataframe() needs pandas, which is not installed: python -m pip install 'autrt[tables]'"
+        ) from error

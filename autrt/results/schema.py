@@ -1,0 +1,146 @@
+"""Every table, column and attribute of a results file: name, type, unit and meaning.
+
+A file holds four tables, each an HDF5 group of equally long columns. Letters in shapes: N frames, F faces,
+T tracks, L losses (rows), A Action Units, M members of the ensemble.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+SCHEMA: Final = "autrt-results/1"
+
+SUFFIX: Final = ".h5"
+
+CHUNK_ROWS: Final = {"frames": 4096, "faces": 4096, "tracks": 256, "lost": 256}
+"""Rows per HDF5 chunk by table: about 200 kB for 12 AUs, small enough to read a scene without the film."""
+
+CACHE_BYTES: Final = 1 << 18
+"""HDF5's chunk cache per dataset: about a chunk. Its default of 8 MiB would grow with a video for half an hour."""
+
+Kind = Literal[
+    "text", "texts", "path", "bool", "int", "maybe_int", "float", "maybe_float", "ints", "floats", "json"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One dataset."""
+
+    table: str
+    name: str
+    dtype: str
+    """A numpy dtype's name, or `text`: UTF-8 of fixed length, padded with zero bytes."""
+    unit: str
+    description: str
+    tail: tuple[int | Literal["A", "M"], ...] = ()
+    """Shape behind the rows."""
+    optional: bool = False
+
+    @property
+    def path(self) -> str:
+        """Where it lies in the file."""
+        return f"{self.table}/{self.name}"
+
+    def shape(self, n_aus: int, n_members: int) -> tuple[int, ...]:
+        """The shape of one row."""
+        sizes = {"A": n_aus, "M": n_members}
+        return tuple(n if isinstance(n, int) else sizes[n] for n in self.tail)
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute, of the file or of a column."""
+
+    name: str
+    kind: Kind
+    description: str
+    on: str = "/"
+    """Path of its column; `/` for the file's own."""
+
+
+COLUMNS: Final[tuple[Column, ...]] = (
+    Column("frames", "index", "int64", "frames", "index of the frame: 0…N−1; for an image folder file number − 1"),
+    Column("frames", "pts", "int64", "ticks", "presentation time; one tick is time_base_num / time_base_den s"),
+    Column("frames", "time_s", "float64", "s", "presentation time from the video's start, strictly increasing"),
+    Column("frames", "n_faces", "int32", "faces", "faces found in the frame"),
+    Column("faces", "frame", "int64", "row of /frames", "the frame, as its row in /frames; rows are ordered by it"),
+    Column("faces", "track", "int32", "track id", "the person's track within a shot; second key of the order"),
+    Column("faces", "box", "float32", "px", "x0, y0, x1, y1 in the upright frame; (0, 0) is the centre of the "
+           "top left pixel", (4,)),
+    Column("faces", "landmarks", "float32", "px", "x, y of eye, eye, nose tip, mouth corner, mouth corner, each "
+           "pair left first as seen in the picture", (5, 2)),
+    Column("faces", "score", "float32", "1", "confidence of the face detection, 0 to 1"),
+    Column("faces", "source", "uint8", "code", "0 detected, 1 interpolated between detections, 2 refined"),
+    Column("faces", "logit", "float32", "logit", "the ensemble's raw logit per Action Unit", ("A",)),
+    Column("faces", "probability", "float32", "1", "sigmoid of logit", ("A",)),
+    Column("faces", "smoothed", "float32", "1", "probability after smoothing over time (and the baseline)", ("A",)),
+    Column("faces", "active", "bool", "decision", "smoothed >= threshold of the Action Unit", ("A",)),
+    Column("faces", "member_logit", "float32", "logit", "raw logits of the ensemble's members; NaN where a member "
+           "was not run", ("M", "A"), optional=True),
+    Column("tracks", "id", "int32", "track id", "ids count from 0 by first appearance"),
+    Column("tracks", "first_frame", "int64", "row of /frames", "first frame with this face"),
+    Column("tracks", "last_frame", "int64", "row of /frames", "last frame with this face"),
+    Column("tracks", "n_faces", "int64", "faces", "rows of /faces that belong to the track"),
+    Column("tracks", "baseline", "float32", "logit", "the person's neutral face; NaN where the track was too "
+           "short for one", ("A",), optional=True),
+    Column("lost", "time_s", "float64", "s", "where something of the video could not be decoded"),
+    Column("lost", "packets", "int64", "packets", "how many packets were lost there"),
+    Column("lost", "reason", "text", "text", "what the decoder said"),
+)  # fmt: skip
+
+ATTRIBUTES: Final[tuple[Attribute, ...]] = (
+    Attribute("schema", "text", "name and version of this layout"),
+    Attribute("complete", "bool", "True in every file that was finished"),
+    Attribute("au_names", "texts", "Action Units, in the order of the columns' last axis"),
+    Attribute("thresholds", "floats", "smoothed probability from which an Action Unit counts as active"),
+    Attribute("smoothing_windows", "ints", "window per Action Unit, in frames at 30 frames/s; 1 is none"),
+    Attribute("smoothing_domain", "text", "what was averaged: logit or probability"),
+    Attribute("baseline", "text", "none, or pN: the percentile taken for a person's neutral face"),
+    Attribute("source_path", "path", "the video relative to its input folder; see 'Names' in docs/results.md"),
+    Attribute("source_kind", "text", "video, images (a folder of numbered pictures) or still"),
+    Attribute("source_size_bytes", "int", "size of the file, or of all pictures"),
+    Attribute("source_mtime_ns", "int", "last change of the file or newest picture, ns since 1970 (UTC)"),
+    Attribute("source_fingerprint", "text", "SHA-256 over size, first and last MiB (pictures: names and sizes)"),
+    Attribute("source_sha256", "text", "SHA-256 of all bytes, where it was asked for; else empty"),
+    Attribute("video_width_px", "int", "width of the upright frame"),
+    Attribute("video_height_px", "int", "height of the upright frame"),
+    Attribute("video_rate_hz", "float", "average frames a second as the container states"),
+    Attribute("video_variable_rate", "bool", "True where over 1 % of the frame intervals are off the median"),
+    Attribute("video_frame_count", "maybe_int", "frames as the container states; −1 where it does not"),
+    Attribute("video_duration_s", "maybe_float", "duration as the container states; NaN where it does not"),
+    Attribute("video_codec", "text", "codec of the video stream"),
+    Attribute("video_pixel_format", "text", "pixel format of the stream"),
+    Attribute("video_pixel_aspect", "float", "width over height of a pixel of the upright frame"),
+    Attribute("video_rotation_deg", "int", "clockwise rotation that made the frames upright"),
+    Attribute("video_start_s", "float", "start of the stream in the container's time; subtracted from time_s"),
+    Attribute("model_name", "text", "name of the model or ensemble"),
+    Attribute("model_digest", "text", "SHA-256 over its networks, thresholds and windows"),
+    Attribute("member_names", "texts", "members of the ensemble, in the order of member_logit's second axis"),
+    Attribute("network_digests", "texts", "SHA-256 over weights, graph and input of each member"),
+    Attribute("run_digest", "text", "SHA-256 over source_fingerprint, model_digest and settings"),
+    Attribute("settings", "json", "every setting of the run that changes numbers"),
+    Attribute("engine", "text", "what ran the networks"),
+    Attribute("precision", "text", "arithmetic of the networks: f32, bf16, fp16 or int8"),
+    Attribute("device", "text", "cpu or cuda:N"),
+    Attribute("detector_digest", "text", "names the face detector's network and thresholds"),
+    Attribute("detect_every", "int", "frames from one face detection to the next within a shot"),
+    Attribute("versions", "json", "versions of the software"),
+    Attribute("command", "path", "the command line; escaped as source_path"),
+    Attribute("started_utc", "text", "when work on the video began (ISO 8601)"),
+    Attribute("finished_utc", "text", "when the file was finished (ISO 8601)"),
+    Attribute("attributes_sha256", "text", "SHA-256 over all other attributes of the file, for autrt verify"),
+    Attribute("time_base_num", "int", "seconds per tick, numerator", on="frames/pts"),
+    Attribute("time_base_den", "int", "seconds per tick, denominator", on="frames/pts"),
+    Attribute("repaired", "int", "presentation times that were missing or out of order and had to be set",
+              on="frames/time_s"),
+)  # fmt: skip
+
+TABLES: Final = tuple(CHUNK_ROWS)
+
+
+def columns_of(table: str, *, keep_members: bool, baseline: bool) -> tuple[Column, ...]:
+    """The columns that a table has, given which optional ones are kept."""
+    kept = {"faces/member_logit": keep_members, "tracks/baseline": baseline}
+    return tuple(c for c in COLUMNS if c.table == table and (not c.optional or kept[c.path]))

@@ -1,0 +1,78 @@
+"""One table of a results file, read column by column."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from autrt.errors import ResultsError
+from autrt.results.names import escape
+from autrt.results.schema import COLUMNS
+
+Array = np.ndarray[Any, Any]
+
+
+class Table:
+    """Equally long columns in a results file: `table["score"]` reads one, `table["score", 10:20]` some rows."""
+
+    def __init__(self, group: Any, path: Path) -> None:
+        self._group = group
+        self._path = path
+
+    @cached_property
+    def _datasets(self) -> dict[str, Any]:
+        found = {name: item for name, item in self._group.items() if isinstance(item, h5py.Dataset)}
+        place = {
+            column.name: i for i, column in enumerate(c for c in COLUMNS if f"/{c.table}" == self._group.name)
+        }
+        return {name: found[name] for name in sorted(found, key=lambda name: place.get(name, len(place)))}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(self._datasets)
+
+    def __len__(self) -> int:
+        return min(map(len, self._datasets.values()), default=0)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._datasets
+
+    def __getitem__(self, key: str | tuple[str, slice]) -> Array:
+        """Read a column, or the rows of a slice of it; text comes as `str`.
+
+        Raises:
+            ResultsError: there is no such column, or its bytes are damaged.
+        """
+        name, rows = key if isinstance(key, tuple) else (key, slice(None))
+        array = self.raw(name, rows)
+        return np.char.decode(array, "utf-8", "replace").astype(object) if array.dtype.kind == "S" else array
+
+    def raw(self, name: str, rows: slice) -> Array:
+        """The same with text as bytes."""
+        dataset = self.dataset(name)
+        try:
+            return dataset[rows]
+        except OSError as error:
+            raise fault(self._path, f"{dataset.name} is damaged ({error})") from error
+
+    def dataset(self, name: str) -> Any:
+        """The h5py dataset of a column.
+
+        Raises:
+            ResultsError: there is no such column.
+        """
+        if name not in self._datasets:
+            raise fault(
+                self._path, f"{self._group.name} has no column {name!r}; it has {', '.join(self.columns)}"
+            )
+        return self._datasets[name]
+
+
+def fault(path: Path, what: str) -> ResultsError:
+    """What is wrong with a file, on one line that names it."""
+    return ResultsError(f"{escape(str(path))}: {' '.join(what.split())}")

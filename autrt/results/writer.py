@@ -1,0 +1,205 @@
+"""Writes the results file of one video: whole, verified and durable, or not at all.
+
+h5py holds one lock of the process around every call into HDF5, and a writer's file is its own: writers of
+different videos may work in different threads; one writer takes one thread at a time. Never fork around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import h5py
+import numpy as np
+
+from autrt.errors import ResultsError
+from autrt.results.attributes import seal_attributes, write_attributes
+from autrt.results.disk import explain
+from autrt.results.header import Header
+from autrt.results.latch import LatchedFile
+from autrt.results.part import Part
+from autrt.results.schema import CACHE_BYTES, SCHEMA, columns_of
+from autrt.results.table_writer import TableWriter, text_rows
+from autrt.results.tracks import TrackTally
+from autrt.results.verify import verify
+from autrt.types import F32, F64, Block, Bool, Loss
+
+_HDF5_1_8 = ("v108", "v108")
+"""Read by every tool since 2008, and the first version with checksums over its own structures."""
+
+
+class ResultsWriter:
+    """The results file of one video, under a temporary name until `finish`.
+
+    As a context manager it abandons what was not finished.
+
+    Args:
+        target: see `names.results_path`; its folder is made, a file of that name replaced.
+        header: what is known before the first row.
+        keep_members: also store the members' logits.
+
+    Raises:
+        DiskFullError: no room; this and every other method. Nothing is left behind.
+        ResultsError: the place cannot be written; `finish` too.
+    """
+
+    def __init__(self, target: Path, header: Header, *, keep_members: bool = False) -> None:
+        self._header = header
+        self._keep_members = keep_members
+        self._tally = TrackTally()
+        self._part = Part(target)
+        self._disk = LatchedFile(self._part.fd)
+        with self._whole_or_nothing():
+            self._file = h5py.File(self._disk, "w", libver=_HDF5_1_8, rdcc_nbytes=CACHE_BYTES)
+            write_attributes(self._file, {"schema": SCHEMA, **header.attributes()})
+            self._frames = self._table("frames")
+            self._faces = self._table("faces")
+            base = {
+                "time_base_num": header.time_base.numerator,
+                "time_base_den": header.time_base.denominator,
+            }
+            write_attributes(self._file, base, on="frames/pts")
+
+    def write(self, block: Block, logit: F32, probability: F32, smoothed: F32, active: Bool) -> None:
+        """Take the next frames and their faces.
+
+        Args:
+            block: the frames; with `keep_members` its member logits are stored.
+            logit: (F, A) float32, the ensemble's.
+            probability: (F, A) float32, sigmoid of `logit`.
+            smoothed: (F, A) float32.
+            active: (F, A) bool.
+
+        Raises:
+            ValueError: other shapes or dtypes, or faces of other frames.
+        """
+        faces, n = block.faces, len(block.index)
+        inside = faces.row - self._frames.n_rows
+        if len(inside) and not 0 <= inside.min() <= inside.max() < n:
+            raise ValueError(f"expected faces of {n} frames from row {self._frames.n_rows} on, found others")
+        n_faces = np.bincount(inside, minlength=n).astype(np.int32)
+        rows = {
+            "frame": faces.row, "track": faces.track, "box": faces.boxes, "landmarks": faces.landmarks,
+            "score": faces.score, "source": faces.source, "logit": logit, "probability": probability,
+            "smoothed": smoothed, "active": active, "member_logit": block.member_logits,
+        }  # fmt: skip
+        with self._whole_or_nothing():
+            self._frames.add(
+                {"index": block.index, "pts": block.pts, "time_s": block.time_s, "n_faces": n_faces}
+            )
+            self._faces.add(rows)
+            self._tally.add(faces.row, faces.track)
+
+    def finish(
+        self, losses: Sequence[Loss] = (), repaired_times: int = 0, baseline: F32 | None = None
+    ) -> Path:
+        """Write the rest, make it durable, read it all back, and give the file its name.
+
+        Args:
+            losses: what could not be decoded.
+            repaired_times: how many presentation times had to be set.
+            baseline: (T, A) float32, a row per track id, where the header names a baseline.
+
+        Returns:
+            The file.
+        """
+        with self._whole_or_nothing():
+            self._frames.close()
+            self._faces.close()
+            self._write_tracks(baseline)
+            self._write_losses(losses)
+            self._seal(repaired_times)
+            self._file.close()
+        with self._whole_or_nothing():
+            if problems := verify(self._part.path):
+                raise ResultsError(
+                    f"what was written to {self._part.target} does not read back: {problems[0]}"
+                )
+            self._part.commit()
+        return self._part.target
+
+    def abandon(self) -> None:
+        """Leave nothing behind. Does nothing after `finish`."""
+        self._disk.drop()
+        if hasattr(self, "_file"):
+            with suppress(Exception):  # HDF5 may stumble over what was dropped; the file goes anyway
+                self._file.close()
+        self._part.discard()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abandon()
+
+    @contextmanager
+    def _whole_or_nothing(self) -> Generator[None]:
+        """Abandon the file if the block fails, or if the disk refused a write within it."""
+        try:
+            yield
+            if self._disk.error:
+                raise self._disk.error
+        except BaseException as error:
+            refused = self._disk.error
+            self.abandon()
+            if refused:
+                raise explain(refused, self._part.target) from error
+            raise
+
+    def _table(self, name: str, text_bytes: int = 1) -> TableWriter:
+        header = self._header
+        columns = columns_of(name, keep_members=self._keep_members, baseline=header.baseline != "none")
+        shapes = {c: c.shape(len(header.au_names), len(header.member_names)) for c in columns}
+        return TableWriter(self._file, name, shapes, text_bytes)
+
+    def _write_tracks(self, baseline: F32 | None) -> None:
+        rows = self._tally.table()
+        if baseline is None:
+            baseline = np.full((len(rows["id"]), len(self._header.au_names)), np.nan, np.float32)
+        else:
+            baseline = baseline[rows["id"]]
+        table = self._table("tracks")
+        table.add({**rows, "baseline": baseline})
+        table.close()
+
+    def _write_losses(self, losses: Sequence[Loss]) -> None:
+        reasons = text_rows([loss.reason for loss in losses])
+        table = self._table("lost", reasons.dtype.itemsize)
+        table.add(
+            {
+                "time_s": np.array([loss.time_s for loss in losses], np.float64),
+                "packets": np.array([loss.packets for loss in losses], np.int64),
+                "reason": reasons,
+            }
+        )
+        table.close()
+
+    def _seal(self, repaired_times: int) -> None:
+        write_attributes(self._file, {"repaired": repaired_times}, on="frames/time_s")
+        closing = {
+            "video_variable_rate": varies(self._frames.read("time_s"), float(self._header.time_base)),
+            "finished_utc": utc_now(),
+            "complete": True,
+        }
+        write_attributes(self._file, closing)
+        seal_attributes(self._file)
+
+
+def varies(time_s: F64, tick_s: float) -> bool:
+    """Whether over 1 % of the steps between frames are off the median step, by a tenth of it and by 1.5 ticks."""
+    steps = np.diff(time_s)
+    if not len(steps):
+        return False
+    middle = np.median(steps)
+    return bool((np.abs(steps - middle) > max(0.1 * middle, 1.5 * tick_s)).mean() > 0.01)
+
+
+def utc_now() -> str:
+    """The time as ISO 8601 text, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

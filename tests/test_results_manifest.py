@@ -1,0 +1,222 @@
+"""Manifests and run plans: what happened, and with which settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autrt.errors import ResultsError, UsageError
+from autrt.results.manifest import Event, Manifest, crash_counts, read_manifests
+from autrt.results.names import escape
+from autrt.results.plan import RunPlan
+from autrt.results.shard import Shard
+from tests.support.results import names_in
+
+
+def test_events_come_back_with_wild_names(tmp_path):
+    names = ["a.mp4", "a\nb.mp4", os.fsdecode(b"\xff\\.mp4"), "😀.mp4", "x" * 9000]
+    with Manifest(tmp_path / "new") as manifest:
+        for name in names:
+            manifest.record(name, "started")
+            manifest.record(
+                name, "partial", reason="2 packets: \udcff", frames=9, lost=2, seconds=1.23456, run_digest="d"
+            )
+    events = list(read_manifests(tmp_path / "new"))
+    assert [e.path for e in events] == [n for name in names for n in (name, name)]
+    assert {(e.status, e.reason, e.frames, e.lost, e.seconds, e.run_digest) for e in events[1::2]} == {
+        ("partial", "2 packets: \udcff", 9, 2, 1.235, "d")
+    }
+    lines = manifest.path.read_text().splitlines()
+    assert [json.loads(line)["path"] for line in lines[::2]] == [escape(name) for name in names]
+    assert set(json.loads(lines[0])) == {
+        "path",
+        "status",
+        "reason",
+        "frames",
+        "lost",
+        "seconds",
+        "run_digest",
+        "time",
+    }
+
+
+def test_names_of_the_files(tmp_path):
+    for shard in (None, Shard(2, 8)):
+        with Manifest(tmp_path, shard) as manifest:
+            manifest.record("a", "ok")
+    assert names_in(tmp_path) == ["manifest.2-of-8.jsonl", "manifest.jsonl"]
+
+
+def test_a_line_torn_at_any_byte_costs_one_event(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    with Manifest(tmp_path) as manifest:
+        for name in ("a", "b"):
+            manifest.record(name, "started")
+    whole = path.read_bytes()
+    end_of_first = whole.index(b"\n") + 1
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        kept = [] if size < end_of_first - 1 else ["a"] if size < len(whole) - 1 else ["a", "b"]
+        assert [e.path for e in read_manifests(tmp_path)] == kept
+        with Manifest(tmp_path) as manifest:
+            manifest.record("c", "ok")
+        assert [e.path for e in read_manifests(tmp_path)] == [*kept, "c"]
+
+
+@given(st.binary(max_size=200))
+def test_foreign_lines_are_no_events(line):
+    assert Event.parse(line) is None
+
+
+@pytest.mark.parametrize(
+    "line", ["[]", "1", "null", '{"path": 1, "time": 1}', '{"path": "a", "status": "odd", "time": 1}',
+             '{"path": "a", "status": "ok", "time": 1, "more": 2}', '{"path": "a", "status": "ok", "time": "x"}'],
+)  # fmt: skip
+def test_almost_events_are_none(line):
+    assert Event.parse(line.encode()) is None
+
+
+def test_threads_do_not_tear_each_others_lines(tmp_path):
+    with Manifest(tmp_path) as manifest:
+        threads = [
+            threading.Thread(
+                target=lambda i=i: [manifest.record(f"{i}/" + "x" * 5000, "ok") for _ in range(50)]
+            )
+            for i in range(6)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    events = list(read_manifests(tmp_path))
+    assert len(events) == 300
+    assert len(manifest.path.read_bytes().splitlines()) == 300
+
+
+ENDINGS = ["ok", "partial", "failed", "stopped"]
+
+
+def slow_crashes(story: list[tuple[str, str]], path: str) -> int:
+    n = 0
+    for name, status in story:
+        if name == path:
+            n = n + 1 if status == "started" else 0
+    return n
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.sampled_from(["started", "started", *ENDINGS])),
+        max_size=25,
+    )
+)  # fmt: skip
+def test_crashes_are_starts_since_the_last_ending(tmp_path_factory, story):
+    out = tmp_path_factory.mktemp("out")
+    with Manifest(out) as manifest:
+        for name, status in story:
+            manifest.record(name, status)
+    with Manifest(out) as manifest:
+        for name in "abcd":
+            assert manifest.crashes(name) == slow_crashes(story, name)
+
+
+def line(path: str, status: str, time: float) -> bytes:
+    return Event(path=path, status=status, time=time).line()  # type: ignore[arg-type]
+
+
+def test_crashes_over_several_manifests_and_a_clock_that_was_set_back(tmp_path):
+    first, second = tmp_path / "manifest.1-of-2.jsonl", tmp_path / "manifest.jsonl"
+    first.write_bytes(line("a", "started", 1) + line("a", "started", 5))
+    second.write_bytes(line("a", "ok", 3))
+    assert crash_counts(tmp_path) == {"a": 1}
+    second.write_bytes(line("a", "ok", 6))
+    assert crash_counts(tmp_path) == {}
+    first.write_bytes(line("b", "started", 9) + line("b", "ok", 2) + line("b", "started", 3))
+    assert crash_counts(tmp_path)["b"] == 1
+
+
+def test_a_folder_that_cannot_hold_a_manifest(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ResultsError, match="a folder is needed there"):
+        Manifest(tmp_path / "file")
+
+
+SETTINGS = {"engine": "openvino", "precision": "f32", "smooth": {"domain": "logit", "windows": [10, 24]}}
+
+
+def test_a_plan_is_kept_and_left_alone(tmp_path):
+    RunPlan(SETTINGS, {"command": "first"}).settle(tmp_path / "out", sharded=False)
+    assert RunPlan.read(tmp_path / "out") == RunPlan(SETTINGS, {"command": "first"})
+    for sharded in (True, False):
+        RunPlan(dict(reversed(SETTINGS.items())), {"command": "second"}).settle(
+            tmp_path / "out", sharded=sharded
+        )
+    assert RunPlan.read(tmp_path / "out") == RunPlan(SETTINGS, {"command": "first"})
+    assert names_in(tmp_path / "out") == ["run.json"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"precision": "bf16"}, r'precision is "bf16" here and "f32" in run.json'),
+        ({"smooth": {"domain": "logit", "windows": [10, 1]}}, r"smooth.windows is \[10,1\] here and \[10,24\]"),
+        ({"smooth": None}, r'smooth is null here and not set in run.json'),
+        ({"max_faces": 1}, "max_faces is 1 here and not set"),
+    ],
+)  # fmt: skip
+def test_shards_refuse_to_mix_and_others_replace(tmp_path, changed, message):
+    RunPlan(SETTINGS).settle(tmp_path, sharded=True)
+    other = RunPlan(SETTINGS | changed)
+    with pytest.raises(UsageError, match=message):
+        other.settle(tmp_path, sharded=True)
+    assert RunPlan.read(tmp_path) == RunPlan(SETTINGS)
+    other.settle(tmp_path, sharded=False)
+    assert RunPlan.read(tmp_path) == other
+
+
+def test_of_shards_that_start_together_only_equal_ones_go_on(tmp_path):
+    outcomes: list[str] = []
+    barrier = threading.Barrier(8)
+
+    def start(i: int) -> None:
+        barrier.wait()
+        try:
+            RunPlan({"precision": "f32" if i % 2 else "bf16"}).settle(tmp_path, sharded=True)
+            outcomes.append("f32" if i % 2 else "bf16")
+        except UsageError:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=start, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    plan = RunPlan.read(tmp_path)
+    assert plan is not None
+    assert sorted(outcomes) == sorted([plan.settings["precision"]] * 4 + ["refused"] * 4)
+    assert names_in(tmp_path) == ["run.json"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "other/1", "settings": {}}', '"run"', "\xff"])
+def test_a_foreign_run_json_is_not_overwritten(tmp_path, text):
+    path = tmp_path / "run.json"
+    path.write_text(text, "latin-1")
+    for sharded in (True, False):
+        with pytest.raises(UsageError, match="no plan of a run"):
+            RunPlan(SETTINGS).settle(tmp_path, sharded=sharded)
+    assert path.read_text("latin-1") == text
+
+
+def test_an_output_folder_that_is_a_file(tmp_path):
+    out = Path(tmp_path, "out")
+    out.write_text("mine")
+    for folder in (out, out / "below"):
+        with pytest.raises(UsageError, match="of no use"):
+            RunPlan(SETTINGS).settle(folder, sharded=False)
