@@ -1,0 +1,145 @@
+"""What a container says about its video: which stream it is, its rate, its times, its shape."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, cast
+
+import av
+from av.buffer import Buffer
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from autrt.errors import VideoError
+from autrt.types import VideoInfo
+from autrt.video.fault import reason_of
+from autrt.video.upright import UPRIGHT, Orientation, orientation_of
+
+GUESSED_RATE: Final = Fraction(30)
+"""Frames a second where a file tells nothing credible."""
+
+_HIGHEST_RATE: Final = 1000
+_WIDEST_PIXEL: Final = 10
+_MICROSECOND: Final = Fraction(1, 1_000_000)
+
+_NO_VIDEO: Final = frozenset({"tty", "bin", "xbin", "adf", "idf", "image2", "hls", "dash", "concat", "sdp"})
+"""FFmpeg's formats that draw text, read numbered pictures or lead to other files."""
+
+_NOT_THE_VIDEO: Final = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+def open_container(path: Path, options: Mapping[str, str] | None = None) -> InputContainer:
+    """Open a file, and only this file: nothing in it can lead to another one or to the network.
+
+    Raises:
+        VideoError: FFmpeg knows no way to read it.
+    """
+    try:
+        container = av.open(
+            "file:" + os.fspath(path),  # the prefix keeps names with a colon from being taken as addresses
+            metadata_errors="replace",
+            options={"protocol_whitelist": "file", **(options or {})},
+        )
+    except FFmpegError as error:
+        raise VideoError(reason_of(path, error)) from error
+    if container.format.name in _NO_VIDEO:
+        container.close()
+        raise VideoError(f"not a video: FFmpeg reads it as {container.format.name!r}")
+    return container
+
+
+def main_stream(container: InputContainer) -> VideoStream:
+    """The first video stream that is marked default, else the first; never a cover picture.
+
+    Raises:
+        VideoError: there is none, or none that can be decoded.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & _NOT_THE_VIDEO]
+    if not streams:
+        raise VideoError(f"no video stream in it, {_content(container)}")
+    known = [s for s in streams if _has_decoder(s)]
+    if not known:
+        raise VideoError("its video is in a codec that this build of FFmpeg cannot decode")
+    return next((s for s in known if s.disposition & Disposition.default), known[0])
+
+
+def rate_of(stream: VideoStream) -> Fraction:
+    """Average frames a second, as far as it can be believed."""
+    told = [stream.average_rate, stream.guessed_rate]
+    if stream.start_time is None and stream.duration is None:
+        told.reverse()  # without times the average is FFmpeg's default, the guess is the codec's own word
+    return next((rate for rate in told if rate is not None and 0 < rate <= _HIGHEST_RATE), GUESSED_RATE)
+
+
+def time_base_of(stream: VideoStream) -> Fraction:
+    """Seconds per tick."""
+    return stream.time_base or Fraction(1, 1000)
+
+
+def start_of(container: InputContainer, stream: VideoStream) -> Fraction:
+    """The container's start in seconds; exactly the stream's own where they differ by rounding only."""
+    own = None if stream.start_time is None else stream.start_time * time_base_of(stream)
+    # FFmpeg's number in microseconds; some files have none, whatever the stubs say.
+    common = cast("int | None", container.start_time)
+    if common is None:
+        return own or Fraction(0)
+    start = common * _MICROSECOND
+    return own if own is not None and abs(own - start) <= _MICROSECOND else start
+
+
+def orientation(first: VideoFrame) -> Orientation:
+    """How the stream's pictures are to be laid, from its first frame's display matrix."""
+    side_data = cast("Mapping[str, Buffer]", first.side_data)
+    matrix = side_data.get("DISPLAYMATRIX")
+    return UPRIGHT if matrix is None else orientation_of(bytes(matrix))
+
+
+def info_of(path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame) -> VideoInfo:
+    """The facts about a video, once its first frame is decoded."""
+    way = orientation(first)
+    size = (first.height, first.width) if way.transposed else (first.width, first.height)
+    aspect = _pixel_aspect(stream)
+    return VideoInfo(
+        path=path,
+        kind="video",
+        width=size[0],
+        height=size[1],
+        time_base=time_base_of(stream),
+        rate=rate_of(stream),
+        frame_count=stream.frames or None,
+        duration_s=duration_of(container, stream),
+        codec=stream.codec_context.codec.canonical_name,
+        pixel_format=first.format.name,
+        pixel_aspect=1 / aspect if way.transposed else aspect,
+        rotation_deg=way.rotation_deg,
+        start_s=float(start_of(container, stream)),
+    )
+
+
+def duration_of(container: InputContainer, stream: VideoStream) -> float | None:
+    """Seconds that the stream, or else the whole file, is said to last."""
+    if stream.duration and stream.duration > 0:
+        return float(stream.duration * time_base_of(stream))
+    return container.duration / av.time_base if container.duration and container.duration > 0 else None
+
+
+def _pixel_aspect(stream: VideoStream) -> Fraction:
+    aspect = stream.sample_aspect_ratio
+    credible = aspect is not None and Fraction(1, _WIDEST_PIXEL) <= aspect <= _WIDEST_PIXEL
+    return aspect if aspect is not None and credible else Fraction(1)
+
+
+def _has_decoder(stream: VideoStream) -> bool:
+    return cast("object | None", stream.codec_context) is not None
+
+
+def _content(container: InputContainer) -> str:
+    """What a file without video holds, in words."""
+    kinds = {"a cover picture" if stream.type == "video" else stream.type for stream in container.streams}
+    return f"only {' and '.join(sorted(kinds))}" if kinds else "nor anything else that is known"

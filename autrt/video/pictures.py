@@ -1,0 +1,189 @@
+"""Pictures as video: a folder of numbered ones, or a single still."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, Literal, cast
+
+import cv2
+import numpy as np
+
+from autrt.errors import VideoError
+from autrt.types import U8, Frame, Loss, VideoInfo
+from autrt.video.fault import check_file, system_reason
+from autrt.video.image import PlanarImage, Plane
+from autrt.video.losses import Losses
+
+_NUMBERED: Final = re.compile(r"([0-9]{5,18})\.(jpg|png)", re.ASCII)
+"""Names of a video's pictures, as Aff-Wild2 has them; longer numbers would not fit into 64 bits."""
+
+STILL_RATE: Final = Fraction(30)
+"""A still has no rate; this one keeps every `VideoInfo` usable."""
+
+
+def picture_number(name: str) -> int | None:
+    """The number of a file named as one of a video's pictures (00001.jpg), None for other names."""
+    match = _NUMBERED.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+def open_folder(path: Path, rate: Fraction) -> PictureDecoder:
+    """Open a folder of numbered pictures.
+
+    A picture's index is its number − 1 (its number, in a folder that has a picture 0); numbers may be missing.
+
+    Args:
+        path: the folder.
+        rate: pictures a second.
+
+    Raises:
+        VideoError: the folder cannot be listed or not one picture can be decoded.
+    """
+    try:
+        names = sorted((entry.name for entry in path.iterdir()), key=os.fsencode)
+    except OSError as error:
+        raise VideoError(system_reason(path, error)) from error
+    numbered = [(number, name) for name in names if (number := picture_number(name)) is not None]
+    numbered.sort(key=lambda pair: pair[0])
+    base = 0 if numbered and numbered[0][0] == 0 else 1
+    return PictureDecoder(path, "images", [(number - base, path / name) for number, name in numbered], rate)
+
+
+def open_still(path: Path) -> PictureDecoder:
+    """Open a single picture as one frame at time 0.
+
+    Raises:
+        VideoError: it cannot be decoded.
+    """
+    check_file(path)
+    return PictureDecoder(path, "still", [(0, path)], STILL_RATE)
+
+
+class PictureDecoder:
+    """An `autrt.types.Decoder` of picture files, upright by their EXIF orientation.
+
+    Pictures of another size than the first are scaled to it; unreadable ones are losses.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        kind: Literal["images", "still"],
+        pictures: Sequence[tuple[int, Path]],
+        rate: Fraction,
+    ) -> None:
+        """Decode the first picture.
+
+        Args:
+            path: what the pictures are of: the folder, or the still itself.
+            kind: which of the two.
+            pictures: frame index and file, by index.
+            rate: frames a second.
+
+        Raises:
+            VideoError: not one picture can be decoded.
+        """
+        self._pictures = deque(pictures)
+        self._rate = rate
+        self._losses = Losses()
+        self._size: tuple[int, int] | None = None
+        self._last_index = -1
+        self._ready: deque[Frame] = deque()
+        if not self._advance():
+            raise VideoError(_nothing_decoded(kind, self._losses.entries))
+        image = self._ready[0].image
+        length = pictures[-1][0] + 1
+        self._info = VideoInfo(
+            path=path,
+            kind=kind,
+            width=image.width,
+            height=image.height,
+            time_base=1 / rate,
+            rate=rate,
+            frame_count=len(pictures),
+            duration_s=float(length / rate) if kind == "images" else None,
+            codec=pictures[0][1].suffix[1:].lower(),
+            pixel_format="rgb24",
+        )
+
+    @property
+    def info(self) -> VideoInfo:
+        """Facts about the pictures."""
+        return self._info
+
+    @property
+    def lost(self) -> Sequence[Loss]:
+        """Pictures that could not be decoded so far; complete after the last frame."""
+        return self._losses.entries
+
+    @property
+    def repaired_times(self) -> int:
+        """Always 0: numbers give the times."""
+        return 0
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Every picture that can be decoded, by number, once."""
+        while self._ready or self._advance():
+            yield self._ready.popleft()
+
+    def close(self) -> None:
+        """End an iteration under way."""
+        self._pictures.clear()
+        self._ready.clear()
+
+    def _advance(self) -> bool:
+        """Read until a frame is ready; False when no picture is left."""
+        while self._pictures and not self._ready:
+            index, path = self._pictures.popleft()
+            time_s = float(index / self._rate)
+            if index <= self._last_index:
+                self._losses.add(time_s, "a second picture has the same number")
+                continue
+            try:
+                pixels = self._fitted(read_picture(path))
+            except VideoError as error:
+                self._losses.add(time_s, str(error))
+                continue
+            self._last_index = index
+            self._ready.append(Frame(index, index, time_s, PlanarImage((Plane(pixels),), None)))
+        return bool(self._ready)
+
+    def _fitted(self, pixels: U8) -> U8:
+        """The picture in the first one's size."""
+        size = pixels.shape[1], pixels.shape[0]
+        if self._size is None:
+            self._size = size
+        if size == self._size:
+            return pixels
+        smaller = self._size[0] < size[0] and self._size[1] < size[1]
+        method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        return cast("U8", cv2.resize(pixels, self._size, interpolation=method))
+
+
+def read_picture(path: Path) -> U8:
+    """Decode a picture file: (height, width, 3) uint8 RGB, upright; grey, 16-bit and alpha are converted.
+
+    Raises:
+        VideoError: it cannot be read or is no picture; the message is the reason.
+    """
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise VideoError(system_reason(path, error)) from error
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error as error:  # among others for sizes that no picture has
+        raise VideoError(f"picture cannot be decoded: {error.err}") from error
+    if pixels is None:
+        raise VideoError("picture cannot be decoded: it is empty, cut off, damaged or of an unknown format")
+    return cast("U8", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+
+
+def _nothing_decoded(kind: Literal["images", "still"], losses: Sequence[Loss]) -> str:
+    reasons = "; ".join(sorted({loss.reason for loss in losses})) or "it holds no numbered pictures"
+    return reasons if kind == "still" else f"not one picture of the folder can be decoded: {reasons}"
