@@ -369,8 +369,17 @@ class FaceDetector(Protocol):
         """Names the numbers: network, canvas and thresholds."""
         ...
 
-    def submit(self, image: Image) -> Future[Detections]:
-        """Start looking at one picture; coordinates of the result are that picture's pixels."""
+    def submit(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
+        """Start looking at one picture; coordinates of the result are that picture's pixels.
+
+        Args:
+            image: the picture.
+            pixel_aspect: width over height of its pixels; it is looked at in square ones.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the networks."""
         ...
 
 

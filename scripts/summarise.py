@@ -14,7 +14,9 @@ def summarise(path: str) -> None:
         times_s = results.frames["time_s"]
         frame, active, smoothed = (results.faces[name] for name in ("frame", "active", "smoothed"))
         seen = len(set(frame.tolist()))
-        print(f"\n{path}: {results.n_frames} frames, a face in {seen} of them, {len(results.tracks)} track(s)")
+        print(
+            f"\n{path}: {results.n_frames} frames, a face in {seen} of them, {len(results.tracks)} track(s)"
+        )
         if not results.n_faces:
             return
         print(f"  {'AU':5} {'':22} {'active':>7} {'mean':>6} {'peak':>6}  at")

@@ -72,6 +72,12 @@ class CropBatcher:
                 self._run(batch)
         return Ticket(self, parts)
 
+    def close(self) -> None:
+        """Close the engines."""
+        for engine in self._engines:
+            if engine is not None:
+                engine.close()
+
     def _run(self, batch: _Batch) -> None:
         """Hand a closed batch to the engines."""
         inputs = {"pixels": batch.pixels[: batch.used]}

@@ -10,10 +10,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from autrt.types import F32, Detections, Engine, Image
+
+GRID = 16
+"""Coordinates are rounded to 1/16 px and scores to 1/256: far below the network's accuracy, and far above the
+rounding by which processors and engines differ, so that they nearly always give the very same crops."""
 
 STRIDE_PX = 4
 """Canvas pixels per cell of the network's output maps."""
@@ -54,14 +59,21 @@ class Letterbox:
     scale_y: float
 
     @classmethod
-    def fit(cls, width: int, height: int, canvases: Sequence[tuple[int, int]]) -> Letterbox:
-        """The canvas that a (height, width) picture fills best."""
+    def fit(
+        cls,
+        width: int,
+        height: int,
+        canvases: Sequence[tuple[int, int]],
+        pixel_aspect: Fraction = Fraction(1),
+    ) -> Letterbox:
+        """The canvas that a (height, width) picture fills best, once its pixels are square."""
+        square = width * float(pixel_aspect)
 
         def scale(canvas: tuple[int, int]) -> float:
-            return min(canvas[0] / height, canvas[1] / width)
+            return min(canvas[0] / height, canvas[1] / square)
 
         canvas = max(canvases, key=scale)
-        w = min(canvas[1], max(1, round(width * scale(canvas))))
+        w = min(canvas[1], max(1, round(square * scale(canvas))))
         h = min(canvas[0], max(1, round(height * scale(canvas))))
         return cls(canvas, w, h, w / width, h / height)
 
@@ -100,11 +112,11 @@ class CenterFace:
     @property
     def digest(self) -> str:
         """Names the numbers: network, canvas and thresholds."""
-        return hashlib.sha256(f"centerface {self._network_digest} {self._settings}".encode()).hexdigest()
+        return detector_digest(self._network_digest, self._settings)
 
-    def submit(self, image: Image) -> Future[Detections]:
+    def submit(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
         """Start looking at one picture; coordinates of the result are that picture's pixels."""
-        box = Letterbox.fit(image.width, image.height, self._settings.canvases)
+        box = Letterbox.fit(image.width, image.height, self._settings.canvases, pixel_aspect)
         engine = self._engine(box.canvas)
         running = engine.submit({engine.spec.inputs[0].name: box.draw(image)})
         found: Future[Detections] = Future()
@@ -130,6 +142,11 @@ class CenterFace:
             engine.close()
 
 
+def detector_digest(network_digest: str, *settings: DetectorSettings) -> str:
+    """SHA-256 (hex) over what decides the numbers of CenterFace detectors of one network."""
+    return hashlib.sha256(f"centerface {network_digest} {settings}".encode()).hexdigest()
+
+
 def read_maps(maps: Mapping[str, F32], box: Letterbox, settings: DetectorSettings) -> Detections:
     """The network's maps → detections in picture pixels, best first."""
     heat, scale, offset, marks = (maps[name][0] for name in OUTPUTS)
@@ -143,8 +160,13 @@ def read_maps(maps: Mapping[str, F32], box: Letterbox, settings: DetectorSetting
     limits = np.array([box.width, box.height], np.float32)
     boxes = np.concatenate([np.clip(low, 0, limits), np.clip(low + size, 0, limits)], 1).astype(np.float32)
     keep = suppress(boxes, score, settings.nms_iou)
-    corners = box.undo(boxes[keep].reshape(-1, 2, 2)).reshape(-1, 4)
-    return Detections(corners, box.undo(points[keep].astype(np.float32)), score[keep])
+    corners = _rounded(box.undo(boxes[keep].reshape(-1, 2, 2)), GRID).reshape(-1, 4)
+    landmarks = _rounded(box.undo(points[keep].astype(np.float32)), GRID)
+    return Detections(corners, landmarks, _rounded(score[keep], GRID**2))
+
+
+def _rounded(values: F32, steps: int) -> F32:
+    return (np.rint(values * steps) / steps).astype(np.float32)
 
 
 def suppress(boxes: F32, score: F32, iou_max: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -1,1 +1,1 @@
-"""."""
+"""Benchmarks. Their command is not written yet."""

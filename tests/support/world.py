@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class Oracle:
         self.people = people
         self.asked: list[int] = []
 
-    def submit(self, image: Picture) -> Future[Detections]:
+    def submit(self, image: Picture, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
         self.asked.append(image.number)
         here = [p for p in self.people if p.seen(image.number)]
         future: Future[Detections] = Future()

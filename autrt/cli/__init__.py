@@ -1,0 +1,76 @@
+"""The command line. Commands are loaded when they are called; help comes from a table.
+
+Exit codes: 0 all done; 1 an unexpected error or a full disk; 2 wrong usage, configuration or input (nothing was
+touched); 3 finished, but some inputs failed; 130 interrupted; 143 terminated.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from autrt import __version__
+from autrt.errors import AutrtError
+
+COMMANDS = {
+    "infer": "Recognise Action Units in videos and write one HDF5 file per video.",
+    "export": "Turn results into CSV or Parquet.",
+    "verify": "Read results files whole and say which are damaged.",
+    "build-engine": "Compile a model for this machine ahead of its first use.",
+    "fetch": "Fetch the face detector and demo clips into the user's cache.",
+    "doctor": "Say what this machine can do, and what each missing part would need.",
+}
+"""Every command with its one line of help; its code is `autrt.cli.<name>:command`."""
+
+
+class LazyGroup(click.Group):
+    """Loads a command's module only when that command runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        return import_module(f"autrt.cli.{cmd_name.replace('-', '_')}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table, without importing any command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="autrt")
+def group() -> None:
+    """Facial Action Units in archives of video, fast."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with one of the codes above."""
+    try:
+        code = group.main(prog_name="autrt", standalone_mode=False)
+        finish = code if isinstance(code, int) else 0
+        sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        finish = end.exit_code
+    except click.ClickException as error:
+        error.show()
+        finish = 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        finish = 130
+    except AutrtError as error:
+        click.echo(f"error: {error}", err=True)
+        finish = error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is still buffered has nowhere to go either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        finish = 1
+    sys.exit(finish)

@@ -1,0 +1,246 @@
+"""`autrt infer`: the main job."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autrt import __version__
+from autrt.config import InferSettings
+from autrt.console import Mode, Reporter, make_reporter
+from autrt.engine.cpu import available_cores
+from autrt.engine.open import resolve_engine
+from autrt.errors import AutrtError, UsageError
+from autrt.job import Job
+from autrt.model.folder import DEFAULT_MODEL, load_model
+from autrt.networks import DETECTOR_FILE, detection_digest, open_networks
+from autrt.results.names import escape, results_path
+from autrt.results.part import sweep
+from autrt.results.plan import RunPlan
+from autrt.results.shard import Shard
+from autrt.runner import Run, Summary, split_finished
+from autrt.stages import Networks
+from autrt.types import Source
+from autrt.video.discover import discover
+from autrt.video.probe import probe
+from autrt.weights import fetch
+
+COMPUTING_PACKAGES = ("numpy", "av", "opencv-python-headless", "openvino", "h5py", "lapx")
+
+
+class FractionType(click.ParamType):
+    """A positive rate such as 30, 29.97 or 30000/1001."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """The rate as an exact fraction."""
+        try:
+            rate = Fraction(value)
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if rate <= 0:
+            self.fail(
+                f"expected a positive rate such as 30, 29.97 or 30000/1001, found {value!r}", param, ctx
+            )
+        return rate
+
+
+class BaselineType(click.ParamType):
+    """`none`, or `pN`: the N-th percentile of a person's logits."""
+
+    name = "none|pN"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        """The percentile, or None."""
+        if value is None or isinstance(value, float) or value == "none":
+            return None if value == "none" else value
+        try:
+            percentile = float(str(value).removeprefix("p"))
+        except ValueError:
+            percentile = -1
+        if not str(value).startswith("p") or not 0 <= percentile <= 100:
+            self.fail(f"expected none, or pN with N from 0 to 100 such as p20, found {value!r}", param, ctx)
+        return percentile
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--videos", multiple=True, type=click.Path(path_type=Path), help="A further file, folder or glob."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@click.option(
+    "--model", default=DEFAULT_MODEL, show_default=True, help="A packaged model's name, or a model folder."
+)
+@click.option("--engine", default="auto", show_default=True, help="auto, openvino, onnxruntime or torch.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@click.option("--precision", default="f32", show_default=True, help="f32 or bf16, where the engine has it.")
+@click.option(
+    "--quality", default="balanced", show_default=True, type=click.Choice(["max", "balanced", "fast"])
+)
+@click.option(
+    "--detect-every", type=click.IntRange(1), help="Search for faces on every K-th frame (default: 0.2 s)."
+)
+@click.option("--max-faces", type=click.IntRange(1), help="Keep the largest faces of each frame only.")
+@click.option(
+    "--image-rate", type=FractionType(), default="30", show_default=True, help="Pictures a second of folders."
+)
+@click.option("--shard", help="I/N: do the I-th of N shares, by a hash of each path.")
+@click.option("--keep-members", is_flag=True, help="Also store each ensemble member's logits.")
+@click.option(
+    "--baseline", type=BaselineType(), default="none", help="pN: subtract each person's neutral face."
+)
+@click.option("--workers", type=click.IntRange(1), help="Videos in flight at once (default: by the cores).")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--overwrite", is_flag=True, help="Do finished videos again.")
+@click.option("--offline", is_flag=True, help="Never use the network; fail if something is not there yet.")
+@click.option(
+    "--progress", default="auto", show_default=True, type=click.Choice(["auto", "plain", "json", "none"])
+)
+def command(
+    paths: tuple[Path, ...],
+    videos: tuple[Path, ...],
+    out: Path,
+    model: str,
+    engine: str,
+    device: str,
+    precision: str,
+    shard: str | None,
+    workers: int | None,
+    dry_run: bool,
+    overwrite: bool,
+    offline: bool,
+    progress: Mode,
+    **numbers: Any,
+) -> None:
+    """Recognise Action Units in videos: files, folders and globs in PATHS and --videos.
+
+    Every video gets one HDF5 file in the output folder, under its own path relative to its input folder. A run
+    can be stopped and started again at any time: what is finished is not done twice.
+
+    Exit codes: 0 all done; 1 an unexpected error or a full disk; 2 wrong usage; 3 some videos failed (listed,
+    with reasons, and in the manifest); 130 interrupted; 143 terminated.
+    """
+    if not paths and not videos:
+        raise UsageError(
+            "no input: name files, folders or globs of videos, e.g. `autrt infer --videos DIR --out OUT`"
+        )
+    share = Shard.parse(shard) if shard else None
+    engine, device = resolve_engine(engine, device)
+    settings = InferSettings(
+        engine=engine,
+        precision=precision,
+        device=device,
+        baseline_percentile=numbers.pop("baseline"),
+        **numbers,
+    )
+    job = Job(
+        out,
+        load_model(model),
+        settings,
+        detection_digest(),
+        _versions(),
+        _command_line(),
+        available_cores(),
+    )
+    sources = [s for s in discover([*paths, *videos], out) if share is None or share.holds(s.relative)]
+    if dry_run:
+        _print_plan(sources, job, overwrite)
+        return
+    todo, done = split_finished(sources, job, overwrite)
+    reporter = make_reporter(progress)
+    with closing(reporter), ExitStack() as opened:
+        networks = _open(opened, job, offline, reporter) if todo else None
+        _claim(out, job, share)  # only now: a mistake above must not have touched the folder
+        summary = Summary()
+        if networks is not None:
+            reporter.begin(len(todo), None)
+            summary = Run(job, networks, reporter, share).run(todo, workers or _default_workers(job.threads))
+    _finish(summary, len(done), progress)
+
+
+def _open(opened: ExitStack, job: Job, offline: bool, reporter: Reporter) -> Networks:
+    fetch(DETECTOR_FILE, offline=offline, say=reporter.say)
+    return opened.enter_context(closing(open_networks(job.model, job.settings, job.threads)))
+
+
+def _default_workers(cores: int) -> int:
+    """Videos in flight: each has a few threads of its own, the networks share theirs."""
+    return max(2, cores // 2)
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in COMPUTING_PACKAGES}
+    return {"autrt": __version__, "python": platform.python_version(), **packages}
+
+
+def _command_line() -> str:
+    return shlex.join(["autrt", *sys.argv[1:]])
+
+
+def _claim(out: Path, job: Job, share: Shard | None) -> None:
+    """Make the output folder this run's: its plan agrees, what crashed runs left is gone."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out}: expected a folder, found a file")
+    plan = {"model": job.model.digest, **job.numbers}
+    about = {"model_name": job.model.name, "versions": job.versions, "command": job.command}
+    RunPlan(plan, about).settle(out, sharded=share is not None)
+    sweep(out)
+
+
+def _print_plan(sources: Sequence[Source], job: Job, overwrite: bool) -> None:
+    todo, _ = split_finished(sources, job, overwrite)
+    waiting = {s.relative for s in todo}
+    total_s = 0.0
+    for source in sources:
+        state = "to do" if source.relative in waiting else "done"
+        try:
+            info = probe(source, image_rate=job.settings.image_rate)
+            total_s += info.duration_s or 0.0
+            facts = f"{info.codec} {info.width}×{info.height} {float(info.rate):.4g}/s {info.duration_s or 0:.1f} s"
+            k = f"K={job.settings.detection_interval(info.rate)}"
+        except AutrtError as error:
+            facts, k = f"unreadable: {escape(str(error))}", ""
+        target = results_path(job.out, source.relative)
+        click.echo(f"{state:6} {escape(source.relative)}  [{facts}] {k} → {escape(str(target))}")
+    click.echo(
+        f"{len(sources)} videos, {total_s / 60:.1f} minutes; {len(todo)} to do; engine {job.settings.engine}"
+    )
+
+
+def _finish(summary: Summary, skipped: int, progress: Mode) -> None:
+    """The run's last lines, and its exit code."""
+    if progress != "json":
+        _print_summary(summary, skipped)
+    if summary.signal is not None:
+        raise SystemExit(128 + summary.signal)
+    if summary.fatal is not None:
+        raise summary.fatal
+    if summary.count("failed"):
+        raise SystemExit(3)
+
+
+def _print_summary(summary: Summary, skipped: int) -> None:
+    frames = sum(o.frames for o in summary.outcomes)
+    parts = [
+        f"{summary.count(status)} {status}" for status in ("ok", "partial", "failed") if summary.count(status)
+    ]
+    parts += [f"{skipped} done before"] if skipped else []
+    rate = f", {frames / summary.seconds:.0f} frames/s" if frames and summary.seconds else ""
+    click.echo(
+        f"{', '.join(parts) or 'nothing done'}; {frames} frames in {summary.seconds:.1f} s{rate}", err=True
+    )
+    for outcome in sorted(summary.outcomes, key=lambda o: o.relative):
+        if outcome.status in ("failed", "partial"):
+            line = f"  {outcome.status} {escape(outcome.relative)}: {escape(outcome.reason)}"
+            click.echo(line, err=True)

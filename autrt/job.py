@@ -1,0 +1,211 @@
+"""One video of a run, from its file to its results file; in this process or in one of its own."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from autrt.config import InferSettings
+from autrt.errors import AutrtError, VideoError
+from autrt.model.folder import Model
+from autrt.networks import open_networks
+from autrt.pipeline import StoppedError, recognise
+from autrt.results.fingerprint import SourceFacts
+from autrt.results.header import Header, VideoFacts
+from autrt.results.manifest import Status
+from autrt.results.names import results_path
+from autrt.results.writer import utc_now
+from autrt.sink import ResultsSink
+from autrt.stages import Networks
+from autrt.types import Loss, Source, VideoInfo
+from autrt.video.open import open_decoder
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every video of a run is done with. Plain data: it goes to other processes as it is."""
+
+    out: Path
+    model: Model
+    settings: InferSettings
+    detector_digest: str
+    versions: dict[str, str]
+    command: str
+    threads: int
+    """Cores that this process may use."""
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The settings that change results."""
+        return {**self.settings.numbers(), "detector": self.detector_digest}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one video ended."""
+
+    relative: str
+    status: Status
+    reason: str = ""
+    frames: int = 0
+    faces: int = 0
+    tracks: int = 0
+    lost: int = 0
+    """Packets that could not be decoded."""
+    seconds: float = 0.0
+    run_digest: str = ""
+
+
+def settle_process() -> None:
+    """Once per process, when its libraries are loaded and its networks open: what makes many threads go well."""
+    cv2.setNumThreads(1)  # the pipeline has threads of its own; OpenCV's would only be in their way
+    gc.freeze()  # the libraries' objects live as long as the process: spare every collection the walk over them
+
+
+def do_video(
+    source: Source, job: Job, networks: Networks, stop: threading.Event, advance: Callable[[int], object]
+) -> Outcome:
+    """Recognise one video and write its results file.
+
+    Args:
+        source: the video.
+        job: what it is done with.
+        networks: shared by all videos of this process.
+        stop: ends it early when set.
+        advance: told of every few frames that are done.
+
+    Raises:
+        VideoError: it cannot be read.
+        StoppedError: `stop` was set.
+        DiskFullError, ResultsError: its results cannot be written.
+        EngineError: a network failed.
+    """
+    start_s = time.monotonic()
+    facts = SourceFacts.of(source)
+    with closing(open_decoder(source, image_rate=job.settings.image_rate)) as decoder:
+        header = _header(facts, decoder.info, job)
+        sink = _open_sink(source, header, job)
+        try:
+            recognise(decoder, networks, job.settings, sink, stop, advance)
+            sink.finish(decoder.lost, decoder.repaired_times)
+        finally:
+            sink.abandon()
+        return Outcome(
+            source.relative,
+            "partial" if decoder.lost else "ok",
+            _told(decoder.lost),
+            sink.n_frames,
+            sink.n_faces,
+            sink.n_tracks,
+            sum(loss.packets for loss in decoder.lost),
+            time.monotonic() - start_s,
+            header.run_digest,
+        )
+
+
+def do_video_alone(source: Source, job: Job, stop: threading.Event) -> Outcome:
+    """The same in a process of its own, for a video that may crash its process.
+
+    Raises:
+        VideoError: it crashed; and all that `do_video` raises.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_answer, args=(source, job, sender), daemon=True)
+    child.start()
+    sender.close()
+    with receiver:
+        while not receiver.poll(0.2):
+            if stop.is_set():
+                child.terminate()
+                child.join()
+                raise StoppedError
+        try:
+            answer: Outcome | AutrtError = receiver.recv()
+        except EOFError:
+            child.join()
+            raise VideoError(_crash(child.exitcode or 0)) from None
+    child.join()
+    if isinstance(answer, AutrtError):
+        raise answer
+    return answer
+
+
+def _answer(source: Source, job: Job, sender: Connection) -> None:
+    """In the child: do the video and send its outcome, or the error that the parent shall raise."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    try:
+        networks = open_networks(job.model, job.settings, job.threads)
+        with closing(networks):
+            settle_process()
+            sender.send(do_video(source, job, networks, threading.Event(), lambda _: None))
+    except AutrtError as error:
+        sender.send(error)
+
+
+def _crash(exit_code: int) -> str:
+    how = f"signal {signal.Signals(-exit_code).name}" if exit_code < 0 else f"exit code {exit_code}"
+    return (
+        f"crashes the decoder's process ({how}), in earlier runs and again alone: repair or remove the file"
+    )
+
+
+def _told(losses: Sequence[Loss]) -> str:
+    """What was lost, in one line."""
+    if not losses:
+        return ""
+    first = losses[0]
+    more = f", and {len(losses) - 1} more" if len(losses) > 1 else ""
+    return (
+        f"lost {sum(loss.packets for loss in losses)} packet(s): at {first.time_s:.2f} s {first.reason}{more}"
+    )
+
+
+def _header(facts: SourceFacts, info: VideoInfo, job: Job) -> Header:
+    settings, model = job.settings, job.model
+    percentile = settings.baseline_percentile
+    return Header(
+        source=facts,
+        video=VideoFacts.of(info),
+        time_base=info.time_base,
+        au_names=model.au_names,
+        thresholds=tuple(float(t) for t in model.thresholds),
+        smoothing_windows=tuple(int(w) for w in model.smoothing_windows),
+        smoothing_domain=model.smoothing_domain,
+        baseline="none" if percentile is None else f"p{percentile:g}",
+        model_name=model.name,
+        model_digest=model.digest,
+        member_names=tuple(m.name for m in model.members),
+        network_digests=tuple(m.network_digest for m in model.members),
+        settings=job.numbers,
+        engine=settings.engine,
+        precision=settings.precision,
+        device=settings.device,
+        detector_digest=job.detector_digest,
+        detect_every=settings.detection_interval(info.rate),
+        versions=job.versions,
+        command=job.command,
+        started_utc=utc_now(),
+    )
+
+
+def _open_sink(source: Source, header: Header, job: Job) -> ResultsSink:
+    return ResultsSink(
+        results_path(job.out, source.relative),
+        header,
+        job.model.weights,
+        max_faces=job.settings.max_faces,
+        baseline_percentile=job.settings.baseline_percentile,
+        keep_members=job.settings.keep_members,
+    )

@@ -1,0 +1,187 @@
+"""A run over many videos: which to do, several at once, each recorded, none able to hurt the others."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autrt.console import Reporter
+from autrt.errors import AutrtError, DiskFullError, EngineError, VideoError
+from autrt.job import Job, Outcome, do_video, do_video_alone, settle_process
+from autrt.pipeline import StoppedError
+from autrt.results.manifest import Manifest
+from autrt.results.names import escape, results_path
+from autrt.results.resume import is_finished
+from autrt.results.shard import Shard
+from autrt.stages import Networks
+from autrt.types import Source
+
+CRASHES_TOLERATED = 2
+"""A video that was in flight at so many crashes is tried alone in a process of its own."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """How a run ended."""
+
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    seconds: float = 0.0
+    signal: int | None = None
+    fatal: AutrtError | None = None
+
+    def count(self, *statuses: str) -> int:
+        """Videos that ended so."""
+        return sum(o.status in statuses for o in self.outcomes)
+
+
+def split_finished(sources: Sequence[Source], job: Job, overwrite: bool) -> tuple[list[Source], list[Source]]:
+    """Which videos are still to do, and which have their results already."""
+    todo: list[Source] = []
+    done: list[Source] = []
+    for source in sources:
+        (done if not overwrite and _has_results(source, job) else todo).append(source)
+    return todo, done
+
+
+def _has_results(source: Source, job: Job) -> bool:
+    try:
+        target = results_path(job.out, source.relative)
+        return is_finished(target, source, job.model.digest, job.numbers)
+    except VideoError:
+        return False  # it will fail, with its reason, when its turn comes
+
+
+@dataclass(slots=True)
+class Run:
+    """Videos in flight, `workers` at a time, and what stops them.
+
+    Args:
+        job: what every video is done with.
+        networks: opened for this process.
+        reporter: told as things happen.
+        shard: names the manifest.
+    """
+
+    job: Job
+    networks: Networks
+    reporter: Reporter
+    shard: Shard | None = None
+    summary: Summary = field(default_factory=Summary)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, todo: Sequence[Source], workers: int) -> Summary:
+        """Do all videos; returns when the last has ended, or soon after a signal or a full disk."""
+        start_s = time.monotonic()
+        settle_process()
+        with Manifest(self.job.out, self.shard) as manifest, _Signals(self._on_signal):
+            suspects = [s for s in todo if manifest.crashes(s.relative) >= CRASHES_TOLERATED]
+            others = [s for s in todo if manifest.crashes(s.relative) < CRASHES_TOLERATED]
+            self._all(others, manifest, workers, self._in_process)
+            self._all(suspects, manifest, 1, self._alone)
+        self.summary.seconds = time.monotonic() - start_s
+        return self.summary
+
+    def _on_signal(self, number: int) -> None:
+        self.summary.signal = number
+        self.stop.set()
+
+    def _all(
+        self, sources: Sequence[Source], manifest: Manifest, workers: int, do: Callable[[Source], Outcome]
+    ) -> None:
+        if not sources:
+            return
+        with ThreadPoolExecutor(max(1, min(workers, len(sources))), "video") as pool:
+            running: list[Future[None]] = [pool.submit(self._one, source, manifest, do) for source in sources]
+            wait(running)
+
+    def _one(self, source: Source, manifest: Manifest, do: Callable[[Source], Outcome]) -> None:
+        """One video from `started` to its ending, whatever happens to it."""
+        if self.stop.is_set():
+            return
+        try:
+            manifest.record(source.relative, "started")
+            outcome = self._caught(source, do)
+            if outcome is not None:
+                self._end(outcome, manifest)
+        except AutrtError as error:
+            self._give_up(error)
+
+    def _caught(self, source: Source, do: Callable[[Source], Outcome]) -> Outcome | None:
+        start_s = time.monotonic()
+        try:
+            return do(source)
+        except StoppedError:
+            return Outcome(source.relative, "stopped")
+        except (DiskFullError, EngineError) as error:
+            self._give_up(error)
+            return Outcome(source.relative, "stopped", str(error))
+        except AutrtError as error:
+            reason = str(error)
+        except Exception as error:
+            # A bug of ours, or of a library, must cost one video and leave a trace, not the archive.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            reason = f"internal error: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+        return Outcome(source.relative, "failed", reason, seconds=time.monotonic() - start_s)
+
+    def _end(self, outcome: Outcome, manifest: Manifest) -> None:
+        self.summary.outcomes.append(outcome)
+        manifest.record(
+            outcome.relative,
+            outcome.status,
+            reason=outcome.reason,
+            frames=outcome.frames,
+            lost=outcome.lost,
+            seconds=outcome.seconds,
+            run_digest=outcome.run_digest,
+        )
+        facts = {
+            "frames": outcome.frames,
+            "faces": outcome.faces,
+            "tracks": outcome.tracks,
+            "lost": outcome.lost,
+        }
+        facts |= {"seconds": round(outcome.seconds, 3), "reason": escape(outcome.reason)}
+        self.reporter.ended(escape(outcome.relative), outcome.status, facts)
+
+    def _give_up(self, error: AutrtError) -> None:
+        """Something that concerns every video: stop cleanly."""
+        self.summary.fatal = self.summary.fatal or error
+        self.stop.set()
+
+    def _in_process(self, source: Source) -> Outcome:
+        return do_video(source, self.job, self.networks, self.stop, self.reporter.advance)
+
+    def _alone(self, source: Source) -> Outcome:
+        return do_video_alone(source, self.job, self.stop)
+
+
+class _Signals:
+    """While entered, the first SIGINT or SIGTERM is handed to `told`; a second one kills at once, as by default."""
+
+    def __init__(self, told: Callable[[int], object]) -> None:
+        self._told = told
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._first)
+
+    def _first(self, number: int, _: Any) -> None:
+        self._restore()
+        self._told(number)
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()

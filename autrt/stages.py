@@ -1,0 +1,166 @@
+"""The stages between tracked faces and settled rows: align, judge, redo, settle.
+
+Each takes an iterator and gives one, in the same order, and starts its work before it is asked to wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+
+from autrt.engine.batcher import CropBatcher, Outputs, Ticket
+from autrt.face.align import Patch, cut_patch
+from autrt.face.refine import SlipWatch, place_again
+from autrt.face.track import Segment
+from autrt.types import CROP_SIZE_PX, F32, F64, I64, U8, Block, Detections, FaceDetector, Faces, VideoInfo
+
+LARGE_FRAME_PX = 960
+"""Frames with a longer side are searched on the large canvas, so that the same faces are found in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """What a run's videos share."""
+
+    detectors: Mapping[str, FaceDetector]
+    """Detectors for whole frames, by the name of their canvas set: small and large."""
+    second_look: FaceDetector
+    """The detector for patches."""
+    batcher: CropBatcher
+    template: F32
+    """(5, 2) float32 crop pixels."""
+
+    def detector(self, info: VideoInfo) -> FaceDetector:
+        """The detector for a video's frames."""
+        return self.detectors["large" if max(info.width, info.height) > LARGE_FRAME_PX else "small"]
+
+    def close(self) -> None:
+        """Close every engine."""
+        for part in (*self.detectors.values(), self.second_look, self.batcher):
+            part.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The frame table's part of a segment."""
+
+    index: I64
+    pts: I64
+    time_s: F64
+    first_row: int
+
+    @classmethod
+    def of(cls, segment: Segment) -> Times:
+        """Frees the segment's pictures: only their times go on."""
+        frames = segment.frames
+        return cls(
+            np.array([f.index for f in frames], np.int64),
+            np.array([f.pts for f in frames], np.int64),
+            np.array([f.time_s for f in frames], np.float64),
+            segment.first_row,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cropped:
+    """A segment whose crops are on their way through the networks."""
+
+    times: Times
+    faces: Faces
+    patches: list[Patch]
+    ticket: Ticket
+
+    def __len__(self) -> int:
+        return max(1, len(self.faces))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A segment with its networks' outputs, and detections under way where those were in doubt."""
+
+    times: Times
+    faces: Faces
+    outputs: Outputs
+    looks: dict[int, tuple[Patch, Future[Detections]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Redone:
+    """A segment whose doubtful faces were placed again, with the new crops under way."""
+
+    times: Times
+    faces: Faces
+    outputs: Outputs
+    again: list[int]
+    """Rows of `faces` whose outputs the ticket replaces."""
+    ticket: Ticket
+
+    def __len__(self) -> int:
+        return max(1, len(self.faces))
+
+
+def align(segments: Iterable[Segment], networks: Networks, info: VideoInfo) -> Iterator[Cropped]:
+    """Cut every face out and start it through the networks."""
+    for segment in segments:
+        faces, template = segment.faces, networks.template
+        patches = [
+            cut_patch(segment.frames[row - segment.first_row].image, landmarks, template, info.pixel_aspect)
+            for row, landmarks in zip(faces.row.tolist(), faces.landmarks, strict=True)
+        ]
+        ticket = networks.batcher.submit(_crops(patches, faces.landmarks, template))
+        yield Cropped(Times.of(segment), faces, patches, ticket)
+
+
+def judge(cropped: Iterable[Cropped], networks: Networks) -> Iterator[Judged]:
+    """Wait for the outputs, and look again at the faces whose interpolated place they put in doubt."""
+    watch = SlipWatch(networks.template)
+    for item in cropped:
+        outputs = item.ticket.result()
+        time_s = item.times.time_s[item.faces.row - item.times.first_row]
+        doubtful = watch.suspects(item.faces, time_s, outputs.landmarks, outputs.presence)
+        looks = {
+            int(row): (
+                patch := item.patches[row],
+                networks.second_look.submit(patch.image, patch.pixel_aspect),
+            )
+            for row in np.nonzero(doubtful)[0]
+        }
+        yield Judged(item.times, item.faces, outputs, looks)
+
+
+def redo(judged: Iterable[Judged], networks: Networks) -> Iterator[Redone]:
+    """Place doubtful faces where the second look found them; drop those that neither it nor the network sees."""
+    for item in judged:
+        rows = [item.faces[slice(i, i + 1)] for i in range(len(item.faces))] if item.looks else []
+        keep = np.ones(len(item.faces), bool)
+        again: list[int] = []
+        for row, (patch, look) in item.looks.items():
+            placed = place_again(item.faces, row, patch, look.result())
+            if placed is not None:
+                rows[row] = placed
+                again.append(row)
+            elif item.outputs.presence is not None and item.outputs.presence[row] < 0:
+                keep[row] = False
+        faces = Faces.concatenate(rows) if rows else item.faces
+        patches = [item.looks[row][0] for row in again]
+        ticket = networks.batcher.submit(_crops(patches, faces.landmarks[again], networks.template))
+        new_rows = (np.cumsum(keep) - 1)[again].tolist()
+        yield Redone(item.times, faces[keep], item.outputs.take(keep), new_rows, ticket)
+
+
+def settle(redone: Iterable[Redone]) -> Iterator[Block]:
+    """Wait for the new crops' outputs: the segment's final rows."""
+    for item in redone:
+        logits = item.outputs.member_logits
+        if item.again:
+            logits[item.again] = item.ticket.result().member_logits
+        yield Block(item.times.index, item.times.pts, item.times.time_s, item.faces, logits)
+
+
+def _crops(patches: list[Patch], landmarks: F32, template: F32) -> U8:
+    if not patches:
+        return np.empty((0, CROP_SIZE_PX, CROP_SIZE_PX, 3), np.uint8)
+    return np.stack([patch.crop(points, template) for patch, points in zip(patches, landmarks, strict=True)])

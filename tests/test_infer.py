@@ -1,0 +1,246 @@
+"""The main job through the command: real clips, bad files, interruptions, resuming."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autrt import open_results
+from autrt.results.verify import verify
+from tests.support.command import assert_equal_results, autrt, leftovers, manifest, start
+from tests.support.fetched import fetched
+
+CLIPS = ("clip-smile", "clip-talk", "clip-nobody")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> Path:
+    """A folder of three real clips: a smile, somebody talking, and nobody."""
+    fetched("centerface")
+    folder = tmp_path_factory.mktemp("clips")
+    for name in CLIPS:
+        shutil.copy(fetched(name), folder / f"{name}.mp4")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(clips, tmp_path_factory) -> Path:
+    """The results of one uninterrupted run."""
+    out = tmp_path_factory.mktemp("whole")
+    done = autrt("infer", "--videos", clips, "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def infer(clips, out, *options):
+    return autrt("infer", "--videos", clips, "--out", out, "--progress", "none", *options)
+
+
+def test_every_clip_has_a_verified_file_and_nothing_else_is_left(whole):
+    files = sorted(p.name for p in whole.rglob("*.h5"))
+    assert files == sorted(f"{name}.mp4.h5" for name in CLIPS)
+    assert all(verify(p) == [] for p in whole.rglob("*.h5"))
+    assert leftovers(whole) == []
+    assert {e["status"] for e in manifest(whole).values()} == {"ok"}
+
+
+@pytest.mark.parametrize(("name", "frames"), [("clip-smile", 72), ("clip-talk", 120)])
+def test_one_person_in_one_shot_is_one_track_in_nearly_every_frame(whole, name, frames):
+    with open_results(whole / f"{name}.mp4.h5") as results:
+        assert results.n_frames == frames
+        rows = results.faces["frame"]
+        assert len(set(rows.tolist())) >= 0.99 * frames
+        assert len(results.tracks) == 1
+        box, points = results.faces["box"], results.faces["landmarks"]
+        inside = (points >= box[:, None, :2]) & (points <= box[:, None, 2:])
+        assert inside.all(axis=(1, 2)).mean() >= 0.99
+        # left eye, right eye above the nose above the mouth, for an upright head
+        assert (points[:, :2, 1].max(1) < points[:, 2, 1]).all()
+        assert (points[:, 2, 1] < points[:, 3:, 1].min(1)).all()
+
+
+def test_nobody_is_still_a_complete_file(whole):
+    with open_results(whole / "clip-nobody.mp4.h5") as results:
+        assert results.n_frames == 95
+        assert results.n_faces == 0
+
+
+def test_a_smile_raises_au12(whole):
+    """The clip is neutral, smiles in its middle, and ends neutral."""
+    with open_results(whole / "clip-smile.mp4.h5") as results:
+        smile = results.faces["smoothed"][:, results.au_names.index("AU12")]
+    assert smile[30:45].mean() > smile[:8].mean() + 0.2
+
+
+def test_a_second_run_touches_nothing(clips, whole):
+    before = {p: p.stat().st_mtime_ns for p in whole.rglob("*.h5")}
+    done = infer(clips, whole)
+    assert done.returncode == 0
+    assert "3 done before" in done.stderr
+    assert {p: p.stat().st_mtime_ns for p in whole.rglob("*.h5")} == before
+
+
+def test_a_changed_setting_or_video_is_done_again_and_a_touched_one_is_not(clips, whole, tmp_path):
+    videos, out = tmp_path / "videos", tmp_path / "out"
+    shutil.copytree(clips, videos)
+    shutil.copytree(whole, out)
+    (videos / "clip-smile.mp4").touch()
+    assert "3 done before" in infer(videos, out).stderr
+    shutil.copy(videos / "clip-nobody.mp4", videos / "clip-talk.mp4")
+    assert "1 ok, 2 done before" in infer(videos, out).stderr
+    assert "3 ok" in infer(videos, out, "--detect-every", "3").stderr
+    assert "3 ok" in infer(videos, out, "--detect-every", "3", "--overwrite").stderr
+
+
+def test_results_depend_neither_on_workers_nor_on_the_other_videos(clips, whole, tmp_path):
+    assert infer(clips, tmp_path / "one", "--workers", "1").returncode == 0
+    assert_equal_results(tmp_path / "one", whole)
+    assert infer(clips / "clip-talk.mp4", tmp_path / "alone").returncode == 0
+    shutil.copytree(whole, tmp_path / "part", ignore=shutil.ignore_patterns("*smile*", "*nobody*"))
+    assert_equal_results(tmp_path / "alone", tmp_path / "part")
+
+
+def test_shards_together_do_every_video_once(clips, whole, tmp_path):
+    for i in (1, 2):
+        assert infer(clips, tmp_path, "--shard", f"{i}/2").returncode in (0, 2)
+    assert_equal_results(tmp_path, whole)
+    mixed = infer(clips, tmp_path, "--shard", "1/2", "--detect-every", "2")
+    assert mixed.returncode == 2
+    assert "detect_every" in mixed.stderr
+
+
+@pytest.mark.parametrize("delay_s", [0.4, 1.2, 1.8, 2.6])
+def test_killed_at_any_point_a_second_run_does_the_rest(clips, whole, tmp_path, delay_s):
+    running = start("infer", "--videos", clips, "--out", tmp_path, "--progress", "none")
+    time.sleep(delay_s)
+    running.kill()
+    running.communicate()
+    assert all(verify(p) == [] for p in tmp_path.rglob("*.h5"))
+    assert infer(clips, tmp_path).returncode == 0
+    assert_equal_results(tmp_path, whole)
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_cleanly(clips, whole, tmp_path, number, code):
+    shutil.copytree(clips, tmp_path / "videos")
+    for i in range(12):
+        shutil.copy(clips / "clip-talk.mp4", tmp_path / "videos" / f"more{i}.mp4")
+    out = tmp_path / "out"
+    running = start("infer", "--videos", tmp_path / "videos", "--out", out, "--progress", "plain")
+    for line in running.stderr:
+        if line.startswith("ok"):
+            break
+    running.send_signal(number)
+    _, errors = running.communicate()
+    assert running.returncode == code
+    assert "Traceback" not in errors
+    assert leftovers(out) == []
+    assert all(verify(p) == [] for p in out.rglob("*.h5"))
+    assert "started" not in {e["status"] for e in manifest(out).values()}
+
+
+def test_a_video_that_crashes_the_process_is_found_and_set_aside(clips, tmp_path):
+    """A decoder that aborts is put into the real program from outside."""
+    shutil.copy(clips / "clip-smile.mp4", tmp_path / "good.mp4")
+    shutil.copy(clips / "clip-smile.mp4", tmp_path / "killer.mp4")
+    (tmp_path / "inject").mkdir()
+    (tmp_path / "inject" / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if any('autrt' in a for a in sys.orig_argv) or 'spawn_main' in ' '.join(sys.orig_argv):\n"
+        "    import autrt.video.open as door\n"
+        "    real = door.open_decoder\n"
+        "    def open_decoder(source, **kwargs):\n"
+        "        if 'killer' in source.relative: os.abort()\n"
+        "        return real(source, **kwargs)\n"
+        "    door.open_decoder = open_decoder\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "inject")}
+    run = (
+        "infer",
+        tmp_path / "good.mp4",
+        tmp_path / "killer.mp4",
+        "--out",
+        tmp_path / "out",
+        "--progress",
+        "none",
+    )
+    for _ in range(2):
+        assert autrt(*run, env=environment).returncode == -signal.SIGABRT
+    done = autrt(*run, env=environment)
+    assert done.returncode == 3
+    assert "SIGABRT" in done.stderr
+    assert verify(tmp_path / "out" / "good.mp4.h5") == []
+    assert manifest(tmp_path / "out")["killer.mp4"]["status"] == "failed"
+
+
+def test_bad_input_costs_only_itself(clips, tmp_path):
+    videos, out = tmp_path / "in", tmp_path / "out"
+    (videos / "sub").mkdir(parents=True)
+    good = (clips / "clip-smile.mp4").read_bytes()
+    names = [
+        "with space.mp4", "quo'te\".mp4", "new\nline.mp4", "🙂.mp4", "x" * 246 + ".mp4", "same.mp4", "same.mkv",
+        "sub/same.mp4",
+    ]  # fmt: skip
+    for name in names:
+        (videos / name).write_bytes(good)
+    raw = os.fsencode(videos) + b"/\xff\xfe.mp4"
+    Path(os.fsdecode(raw)).write_bytes(good)
+    damaged = bytearray((clips / "clip-talk.mp4").read_bytes())
+    rng = np.random.default_rng(0)
+    for at in rng.integers(len(damaged) // 3, len(damaged) // 2, 200):
+        damaged[at] ^= 0xFF
+    (videos / "damaged.mp4").write_bytes(damaged)
+    (videos / "empty.mp4").write_bytes(b"")
+    (videos / "text.mp4").write_text("this is no video")
+    (videos / "half.mp4").write_bytes(good[: len(good) // 2])
+    (videos / "dangling.mp4").symlink_to("../../nowhere.mp4")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "real.mp4").write_bytes(good)
+    (videos / "up.mp4").symlink_to("../in/sub/../../elsewhere/real.mp4")
+
+    done = autrt("infer", "--videos", videos, "--out", out)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+    events = manifest(out)
+    failed = {name for name, e in events.items() if e["status"] == "failed"}
+    assert failed == {"empty.mp4", "text.mp4", "half.mp4", "dangling.mp4"}
+    assert all(events[name]["reason"] for name in failed)
+    assert all(name in done.stderr for name in failed)
+    assert events["damaged.mp4"]["status"] == "partial"
+    assert events["damaged.mp4"]["lost"] > 0
+    files = list(out.rglob("*.h5"))
+    assert len(files) == len(names) + 1 + 1 + 1
+    assert all(verify(p) == [] for p in files)
+    assert leftovers(out) == []
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(clips, tmp_path):
+    done = infer(clips, tmp_path / "out", "--dry-run")
+    assert done.returncode == 0
+    for name in CLIPS:
+        assert f"{name}.mp4" in done.stdout
+    assert "3 to do" in done.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_offline_without_the_detector_says_how_to_get_it(clips, tmp_path):
+    environment = os.environ | {"AUTRT_CACHE": str(tmp_path / "cache")}
+    done = autrt("infer", clips, "--out", tmp_path / "out", "--offline", env=environment)
+    assert done.returncode == 2
+    assert "autrt fetch centerface" in done.stderr
+
+
+def test_json_progress_is_json_lines(clips, tmp_path):
+    done = autrt("infer", clips / "clip-smile.mp4", "--out", tmp_path, "--progress", "json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[0]["event"] == "begin"
+    assert events[-1] | {"status": "ok", "frames": 72, "tracks": 1} == events[-1]
