@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import random
 import signal
 import subprocess
@@ -185,3 +188,19 @@ def test_of_two_that_claim_a_name_one_gets_it(tmp_path):
     assert [part.commit(replace=False) for part in parts] == [True, False, False]
     assert (tmp_path / "run.json").read_text() == "0"
     assert names_in(tmp_path) == ["run.json"]
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def refuse(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    fresh, old = (tmp_path / f".autrt-{c * 16}.part" for c in "ab")
+    for path in (fresh, old):
+        path.write_bytes(b"half")
+    os.utime(old, (0, time.time() - 2 * 24 * 3600))
+    with ResultsWriter(tmp_path / "a.h5", header()) as writer:
+        assert sweep(tmp_path) == 1  # what may be somebody's stays
+        assert not old.exists()
+        writer.finish()
+    assert names_in(tmp_path) == [fresh.name, "a.h5"]

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from autrt.results.reader import Results
 
 
 @click.command("export", short_help="Write results as CSV (OpenFace's columns) or Parquet.")
@@ -36,9 +31,10 @@ def command(ctx: click.Context, paths: tuple[Path, ...], fmt: str, out: Path | N
     """
     from autrt.errors import ResultsError
     from autrt.results.find import find_results
+    from autrt.results.formats import FORMATS
     from autrt.results.reader import open_results
 
-    export = _exporter(fmt)
+    export = FORMATS.load(fmt)
     jobs = _targets(find_results(paths), fmt, out)
     bad = 0
     for target, path in jobs.items():
@@ -51,24 +47,6 @@ def command(ctx: click.Context, paths: tuple[Path, ...], fmt: str, out: Path | N
     click.echo(f"{len(jobs) - bad} of {len(jobs)} files written as {fmt}")
     if bad:
         ctx.exit(3)
-
-
-def _exporter(fmt: str) -> Callable[[Results, Path], None]:
-    if fmt == "csv":
-        from autrt.results.export import export_csv
-
-        return export_csv
-    from autrt.errors import MissingDependencyError
-
-    try:
-        from autrt.results.parquet import export_parquet
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] != "pyarrow":
-            raise
-        raise MissingDependencyError(
-            "Parquet needs pyarrow, which is not installed: python -m pip install 'autrt[tables]'"
-        ) from error
-    return export_parquet
 
 
 def _targets(found: list[tuple[Path, Path]], fmt: str, out: Path | None) -> dict[Path, Path]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 import h5py
 import numpy as np
 
-from autrt.errors import MissingDependencyError, ResultsError
+from autrt.errors import ResultsError
 from autrt.results.attributes import read_attributes
+from autrt.results.formats import FORMATS
 from autrt.results.header import Header
 from autrt.results.schema import ATTRIBUTES, CACHE_BYTES, SCHEMA, TABLES
 from autrt.results.table import Table, fault
@@ -68,6 +68,8 @@ class Results:
         repaired_times: presentation times that had to be set.
         variable_rate: whether the frame intervals vary.
         finished_utc: when the file was finished, ISO 8601.
+        run_digest: equal for equal source, model and settings.
+        file: the open `h5py.File`.
         frames: one row per decoded frame: index, pts, time_s, n_faces.
         faces: one row per face in a frame: frame, track, box, landmarks, score, source, logit, …
         tracks: one row per track: id, first_frame, last_frame, n_faces.
@@ -107,12 +109,13 @@ class Results:
 
     def each_track(self) -> Iterator[Track]:
         """The tracks by id."""
+        frame = self.faces["frame"]
         order, starts = self._rows_by_track
         columns = (self.tracks[name].tolist() for name in ("id", "first_frame", "last_frame"))
         for i, (track, first, last) in enumerate(zip(*columns, strict=True)):
             rows = order[starts[i] : starts[i + 1]]
             times = self.frames["time_s", first : last + 1]
-            yield Track(track, first, last, rows, times[self.faces["frame"][rows] - first], self.faces)
+            yield Track(track, first, last, rows, times[frame[rows] - first], self.faces)
 
     def spans(self, frames_per_span: int = 4096) -> Iterator[tuple[slice, slice]]:
         """The video in pieces: rows of `/frames` and the rows of `/faces` that belong to them."""
@@ -133,7 +136,7 @@ class Results:
             MissingDependencyError: pandas is not installed.
             ResultsError: there is no such column.
         """
-        return _pandas_tables().faces_dataframe(self, columns)
+        return FORMATS.load("dataframe")(self, columns)
 
     def close(self) -> None:
         """Close the file."""
@@ -186,14 +189,3 @@ def _checked(file: Any) -> dict[str, Any]:
     if missing := [t for t in TABLES if not isinstance(file.get(t), h5py.Group)]:
         raise ResultsError(f"/{missing[0]} is missing")
     return attributes
-
-
-def _pandas_tables() -> Any:
-    try:
-        return import_module("autrt.results.dataframe")
-    except ModuleNotFoundError as error:
-        if error.name != "pandas":
-            raise
-        raise MissingDependencyError(
-            "to_dataframe() needs pandas, which is not installed: python -m pip install 'autrt[tables]'"
-        ) from error

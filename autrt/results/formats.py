@@ -1,0 +1,17 @@
+"""The tables that results can become; each is loaded, with the library it needs, when it is asked for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from autrt.registry import Registry
+
+FORMATS: Final = Registry(
+    "table format",
+    {
+        "csv": "autrt.results.export:export_csv",
+        "parquet": "autrt.results.parquet:export_parquet",
+        "dataframe": "autrt.results.dataframe:faces_dataframe",
+    },
+    extras={"pandas": "tables", "pyarrow": "tables"},
+)
