@@ -70,7 +70,9 @@ def assert_close(picture: NDArray[np.uint8], wanted: F64, mean: float = 0.7, mos
 
 
 @pytest.mark.parametrize("size", [(96, 64), (161, 121), (33, 17), (1, 1)])
-@pytest.mark.parametrize("layout", ["yuv420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv410p", "yuva420p"])
+@pytest.mark.parametrize(
+    "layout", ["yuv420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv410p", "yuva420p"]
+)
 def test_planar_bytes(layout: str, size: tuple[int, int], tmp_path: Path) -> None:
     across, down = STEP[layout.strip("yuvap")]
     (width, height), chroma = size, (-(-size[1] // down), -(-size[0] // across))
@@ -78,7 +80,9 @@ def test_planar_bytes(layout: str, size: tuple[int, int], tmp_path: Path) -> Non
     stored = [np.rint(p).astype(np.uint8) for p in planes]
     alpha = [np.full((height, width), 77, np.uint8)] if layout.startswith("yuva") else []
     path = write_planes(tmp_path / "one.mkv", layout, [*stored, *alpha], size)
-    assert_close(one_frame(path).image.rgb(), reference_rgb([p.astype(float) for p in stored], "bt601", False))
+    assert_close(
+        one_frame(path).image.rgb(), reference_rgb([p.astype(float) for p in stored], "bt601", False)
+    )
 
 
 @pytest.mark.parametrize("bits", [9, 10, 12, 14, 16])
@@ -89,7 +93,9 @@ def test_deep_planes(layout: str, bits: int, tmp_path: Path) -> None:
     planes = [smooth((64, 96), 1), smooth(chroma, 2, 80, 180), smooth(chroma, 3, 90, 170)]
     stored = [np.rint(p * 2 ** (bits - 8)).astype("<u2") for p in planes]
     path = tmp_path / "one.mkv"
-    write_planes(path, f"yuv{layout}p{bits}le", [p.view(np.uint8).reshape(p.shape[0], -1) for p in stored], (96, 64))
+    write_planes(
+        path, f"yuv{layout}p{bits}le", [p.view(np.uint8).reshape(p.shape[0], -1) for p in stored], (96, 64)
+    )
     frame = one_frame(path)
     assert_close(frame.image.rgb(), reference_rgb(planes, "bt601", False), mean=1.2, most=4)
 
@@ -146,7 +152,11 @@ def test_interleaved_layouts(layout: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
 @pytest.mark.parametrize("space", list(SPACE))
 def test_stated_matrix_and_range(space: str, full: bool, tmp_path: Path) -> None:
-    planes = [np.rint(smooth((64, 96), 1)), np.rint(smooth((64, 96), 2, 80, 180)), np.rint(smooth((64, 96), 3, 90, 170))]
+    planes = [
+        np.rint(smooth((64, 96), 1)),
+        np.rint(smooth((64, 96), 2, 80, 180)),
+        np.rint(smooth((64, 96), 3, 90, 170)),
+    ]
     path = _tagged(tmp_path / "one.mp4", planes, SPACE[space], 2 if full else 1)
     assert_close(one_frame(path).image.rgb(), reference_rgb(planes, space, full), mean=1.0, most=6)
 
@@ -159,7 +169,9 @@ def test_unstated_matrix_goes_by_lines(height: int, space: str, tmp_path: Path) 
 
 
 def test_reserved_colour_tags_do_no_harm(tmp_path: Path) -> None:
-    path = _tagged(tmp_path / "one.mp4", [np.full((64, 96), v) for v in (120.0, 90.0, 180.0)], 3, 0, "yuv444p10le")
+    path = _tagged(
+        tmp_path / "one.mp4", [np.full((64, 96), v) for v in (120.0, 90.0, 180.0)], 3, 0, "yuv444p10le"
+    )
     wanted = reference_rgb([np.full((64, 96), v) for v in (120.0, 90.0, 180.0)], "bt601", False)
     assert_close(one_frame(path).image.rgb(), wanted, mean=1.5, most=3)
 

@@ -37,7 +37,10 @@ class Audit:
         self._losses = losses
         self._ends: dict[int, Fraction] = {}
         self._awaited: set[int] = set()
-        self._counts = stream.codec_context.codec.canonical_name in _ONE_PICTURE_A_PACKET
+        codec = stream.codec_context.codec.canonical_name
+        self._counts = (
+            codec in _ONE_PICTURE_A_PACKET and container.format.name != "avi"
+        )  # it has no real stamps
 
     def read(self, packet: Packet[Stream]) -> None:
         """A packet of any stream was read."""

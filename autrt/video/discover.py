@@ -90,9 +90,9 @@ class _Search:
         while waiting:
             path, relative = waiting.pop()
             identity = _identity(path)
-            if identity in self._folders or (identity == self._out and relative.parts):
-                continue
             if identity is not None:
+                if identity in self._folders or (identity == self._out and relative.parts):
+                    continue
                 self._folders.add(identity)
             waiting += self._listed(path, relative)
 

@@ -74,10 +74,12 @@ def reason_of(path: Path, error: FFmpegError) -> str:
 
 def system_reason(path: Path, error: OSError) -> str:
     """What the system's refusal to read a file means."""
-    if path.is_symlink() and isinstance(error, FileNotFoundError):
-        return f"a link to {str(path.readlink())!r}, which does not exist"
     if isinstance(error, FileNotFoundError):
-        return "no such file"
+        return (
+            f"a link to {str(path.readlink())!r}, which does not exist"
+            if path.is_symlink()
+            else "no such file"
+        )
     return f"cannot be read: {error.strerror or error}"
 
 

@@ -40,6 +40,9 @@ with frame threads H.264 even from run to run) and forget to say which pictures 
 _CENTRED_CHROMA: Final = frozenset({"mjpeg", "mpeg1video", "h261", "h263", "flv1"})
 """Codecs with chroma samples between the luma columns; all others put them on every other column."""
 
+_NUMBERED_ONLY: Final = "avi"
+"""The format that only numbers its packets: pictures are shown in the order and at the pace they come out."""
+
 _TRIES_AFTER_FAULT: Final = 8
 
 
@@ -47,7 +50,8 @@ class PyavDecoder:
     """An `autrt.types.Decoder` of video files.
 
     It decodes the first video stream that is marked default, never a cover picture. What the decoder marks as
-    damaged is a frame all the same, and is told among the losses too. No picture is kept once it is handed out.
+    damaged is a frame all the same, and is told among the losses too; wrong pixels that it does not notice (in
+    HEVC and Motion JPEG there are such) cannot be told. No picture is kept once it is handed out.
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
@@ -75,6 +79,8 @@ class PyavDecoder:
             self._tries = _TRIES_AFTER_FAULT
             self._ready: deque[Frame] = deque()
             self._count = 0
+            self._sent = 0
+            self._delay: int | None = None
             self._reader: PlaneReader | None = None
             self._info: VideoInfo | None = None
             if not self._advance():
@@ -150,12 +156,14 @@ class PyavDecoder:
         """Make frames of a packet, or of what the decoder still holds at the end (None)."""
         if packet is not None:
             self._audit.sent(packet)
+            self._sent += 1
         try:
             for picture in self._stream.decode(packet):
                 self._take(picture)
         except FFmpegError as error:
             if packet is not None:
                 self._audit.failed(packet)
+                self._sent -= 1
             self._losses.add(self._time_of(packet), f"packet cannot be decoded: {_words(error)}")
 
     def _take(self, picture: VideoFrame) -> None:
@@ -166,11 +174,19 @@ class PyavDecoder:
             self._info = info_of(self._path, self._container, self._stream, picture)
         self._audit.came(picture)
         image = self._reader.image(picture)
-        ticks, time_s = self._clock.at(picture.pts if picture.pts is not None else picture.dts)
+        ticks, time_s = self._clock.at(self._stamp(picture))
         if picture.is_corrupt:
             self._losses.add(time_s, "decoded in spite of damage: the picture may be wrong")
         self._ready.append(Frame(self._count, ticks, time_s, image))
         self._count += 1
+
+    def _stamp(self, picture: VideoFrame) -> int | None:
+        """The picture's own time; its packet's number, less those the decoder held back, where it has none."""
+        if self._container.format.name != _NUMBERED_ONLY:
+            return picture.pts if picture.pts is not None else picture.dts
+        if self._delay is None:
+            self._delay = self._sent - 1
+        return None if picture.dts is None else picture.dts - self._delay
 
     def _time_of(self, packet: Packet[VideoStream] | None) -> float:
         if packet is None or packet.pts is None:

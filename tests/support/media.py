@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import cv2
@@ -78,13 +78,20 @@ class Clip:
     """A JPEG to attach as cover picture, before the video."""
     colour: dict[str, int] = field(default_factory=dict)
     """Frame attributes such as colorspace and color_range."""
+    grain: int = 0
+    """Noise of up to so many grey levels, so that every frame costs some bytes."""
     edit_packet: Callable[[Any, int], None] = lambda packet, number: None
     """Changes the n-th video packet before it is written."""
 
     def write(self, path: Path) -> Path:
         """Write the file."""
-        write_video(path, [scene(i, self.width, self.height) for i in range(self.frames)], self)
+        write_video(path, [self._picture(i) for i in range(self.frames)], self)
         return path
+
+    def _picture(self, i: int) -> U8:
+        picture = scene(i, self.width, self.height)
+        noise = np.random.default_rng(i).integers(-self.grain, self.grain + 1, picture.shape)
+        return np.clip(picture + noise, 0, 255).astype(np.uint8)
 
 
 def write_video(path: Path, pictures: Sequence[U8], clip: Clip) -> None:
@@ -126,7 +133,10 @@ def _video_stream(container: Any, clip: Clip) -> Any:
 def _frame(picture: U8, i: int, base: Fraction, clip: Clip) -> av.VideoFrame:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
     if clip.pixel_format != "rgb24":
-        to = {"dst_colorspace": clip.colour.get("colorspace"), "dst_color_range": clip.colour.get("color_range")}
+        to = {
+            "dst_colorspace": clip.colour.get("colorspace"),
+            "dst_color_range": clip.colour.get("color_range"),
+        }
         frame = frame.reformat(format=clip.pixel_format, threads=1, **{k: v for k, v in to.items() if v})
     frame.pts = i if clip.stamps is None else clip.stamps[i]
     frame.time_base = base
@@ -140,7 +150,9 @@ def _silence(i: int, rate: Fraction) -> av.AudioFrame:
     return frame
 
 
-def write_planes(path: Path, pixel_format: str, planes: Sequence[NDArray[Any]], size: tuple[int, int]) -> Path:
+def write_planes(
+    path: Path, pixel_format: str, planes: Sequence[NDArray[Any]], size: tuple[int, int]
+) -> Path:
     """One lossless frame (FFV1) of exactly these planes, each (rows, bytes per row) uint8."""
     width, height = size
     frame = av.VideoFrame(width, height, pixel_format)
@@ -194,7 +206,11 @@ def write_picture(path: Path, picture: U8) -> Path:
 
 def with_exif_orientation(jpeg: bytes, orientation: int) -> bytes:
     """A JPEG that says it is to be turned (EXIF orientation 1 to 8)."""
-    tiff = b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01" + bytes([0, orientation, 0, 0]) + bytes(4)
+    tiff = (
+        b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01"
+        + bytes([0, orientation, 0, 0])
+        + bytes(4)
+    )
     body = b"Exif\x00\x00" + tiff
     return jpeg[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2) + body + jpeg[2:]
 
@@ -206,7 +222,9 @@ def half(path: Path, to: Path, share: float = 0.5) -> Path:
     return to
 
 
-def flipped(path: Path, to: Path, seed: int = 0, count: int = 20, where: tuple[float, float] = (0.3, 0.7)) -> Path:
+def flipped(
+    path: Path, to: Path, seed: int = 0, count: int = 20, where: tuple[float, float] = (0.3, 0.7)
+) -> Path:
     """A copy with single bits flipped between two shares of its length."""
     data = bytearray(path.read_bytes())
     random = np.random.default_rng(seed)
@@ -219,9 +237,9 @@ def flipped(path: Path, to: Path, seed: int = 0, count: int = 20, where: tuple[f
 def decoded_alone(path: Path) -> list[tuple[float, U8]]:
     """Times from the container's start and RGB pictures by PyAV's plain decode loop, nothing of ours."""
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
+        stream: Any = container.streams.video[0]
         start = (container.start_time or 0) / av.time_base
         return [
             (float(frame.pts * stream.time_base) - start, frame.to_ndarray(format="rgb24"))
-            for frame in container.decode(stream)
+            for frame in cast("Iterator[Any]", container.decode(stream))
         ]

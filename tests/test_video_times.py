@@ -1,0 +1,241 @@
+"""Presentation times: true, repaired where they cannot be, always increasing."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autrt.types import Decoder, Source
+from autrt.video.losses import Losses
+from autrt.video.open import open_decoder
+from autrt.video.timing import Clock
+from tests.support.media import Clip, level, middle_of, scene
+
+
+def times_of(path: Path) -> tuple[list[float], Decoder]:
+    decoder = open_decoder(Source(path, path.name, "video"))
+    times = [frame.time_s for frame in decoder]
+    decoder.close()
+    return times, decoder
+
+
+def clock(start: Fraction = Fraction(0)) -> Clock:
+    return Clock(Fraction(1, 1000), Fraction(25), start)
+
+
+@given(
+    stamps=st.lists(st.none() | st.integers(-(2**63), 2**63 - 1) | st.integers(-100, 100_000), max_size=60),
+    base=st.sampled_from(
+        [Fraction(1, 1000), Fraction(1, 90_000), Fraction(1, 10**9), Fraction(1001, 30_000), Fraction(1)]
+    ),
+    rate=st.fractions(Fraction(1, 10), 1000),
+    start=st.fractions(-1000, 1_000_000),
+)
+def test_any_stamps_give_increasing_times(
+    stamps: list[int | None], base: Fraction, rate: Fraction, start: Fraction
+) -> None:
+    clock = Clock(base, rate, start)
+    ticks, times = zip(*[clock.at(stamp) for stamp in stamps], strict=True) if stamps else ((), ())
+    assert all(a < b for a, b in pairwise(ticks))
+    assert all(a < b for a, b in pairwise(times))
+    assert all(-(2**63) <= tick < 2**63 for tick in ticks)
+    for tick, time in zip(ticks, times, strict=True):
+        assert time == pytest.approx(float(tick * base - start))
+    # A repaired stamp may happen to be what the stamp was, never the other way round.
+    assert clock.repaired >= sum(tick != stamp for tick, stamp in zip(ticks, stamps, strict=True))
+
+
+@given(st.lists(st.integers(0, 10**9), unique=True, min_size=1))
+def test_increasing_stamps_are_kept(stamps: list[int]) -> None:
+    clock = Clock(Fraction(1, 1000), Fraction(25), Fraction(0))
+    assert [clock.at(stamp)[0] for stamp in sorted(stamps)] == sorted(stamps)
+    assert clock.repaired == 0
+
+
+def test_missing_stamps_follow_at_the_stated_rate() -> None:
+    one = clock(Fraction(5))
+    assert [one.at(stamp)[1] for stamp in (None, None, 5100, None)] == pytest.approx([0, 0.04, 0.1, 0.14])
+    assert one.repaired == 3
+
+
+def test_one_stamp_that_falls_back_leaves_the_next_ones_true() -> None:
+    one = clock()
+    assert [one.at(stamp)[0] for stamp in (0, 40, 80, 40, 120, 160, 160, 200)] == [
+        0,
+        40,
+        80,
+        90,
+        120,
+        160,
+        170,
+        200,
+    ]
+    assert one.repaired == 2
+
+
+def test_a_restarted_count_keeps_its_distances() -> None:
+    one = clock()
+    stamps = [0, 40, 5000, 0, 30, 100, 140]
+    assert [one.at(stamp)[0] for stamp in stamps] == [0, 40, 5000, 5040, 5070, 5140, 5180]
+    assert one.repaired == 4
+
+
+def test_a_wild_stamp_is_no_stamp() -> None:
+    one = clock()
+    assert [one.at(stamp)[0] for stamp in (0, 40, 2**62, 120)] == [0, 40, 80, 120]
+
+
+def test_variable_frame_rate(tmp_path: Path) -> None:
+    stamps = [0, 33, 50, 400, 401, 900, 2900]
+    clip = Clip(frames=len(stamps), time_base=Fraction(1, 1000), stamps=stamps, options={"bf": "2"})
+    times, decoder = times_of(clip.write(tmp_path / "vfr.mkv"))
+    assert times == pytest.approx([stamp / 1000 for stamp in stamps], abs=1e-6)
+    assert decoder.repaired_times == 0
+    assert not decoder.lost
+
+
+def test_times_count_from_the_containers_start(tmp_path: Path) -> None:
+    clip = Clip(
+        frames=10, time_base=Fraction(1, 1000), stamps=[7000 + 40 * i for i in range(10)], audio=False
+    )
+    times, decoder = times_of(clip.write(tmp_path / "late.ts"))
+    assert times == pytest.approx([0.04 * i for i in range(10)], abs=1e-6)
+    assert decoder.info.start_s == pytest.approx(7, abs=2)  # MPEG-TS adds a delay of its own
+
+
+def test_video_that_begins_after_its_sound(tmp_path: Path) -> None:
+    clip = Clip(frames=10, time_base=Fraction(1, 1000), stamps=[400 + 40 * i for i in range(10)], audio=True)
+    times, decoder = times_of(clip.write(tmp_path / "late.mkv"))
+    assert times == pytest.approx([0.4 + 0.04 * i for i in range(10)], abs=0.03)
+    assert decoder.info.start_s == pytest.approx(0, abs=0.03)
+
+
+def test_raw_stream_without_times(tmp_path: Path) -> None:
+    path = Clip(muxer="h264", options={"bf": "2"}).write(tmp_path / "raw.h264")
+    times, decoder = times_of(path)
+    assert times == pytest.approx([i / 25 for i in range(24)])
+    assert decoder.repaired_times == 24
+    assert not decoder.lost
+
+
+def _joined(tmp_path: Path, name: str, second: Clip) -> Path:
+    """Two transport streams one after the other: the second starts counting anew."""
+    Clip(frames=30, codec="mpeg2video").write(tmp_path / "first.ts")
+    second.write(tmp_path / "second.ts")
+    path = tmp_path / name
+    path.write_bytes((tmp_path / "first.ts").read_bytes() + (tmp_path / "second.ts").read_bytes())
+    return path
+
+
+def test_stamps_that_go_back(tmp_path: Path) -> None:
+    times, decoder = times_of(_joined(tmp_path, "joined.ts", Clip(frames=20, codec="mpeg2video")))
+    assert len(times) >= 48  # the parser may swallow a picture at the seam
+    assert np.all(np.diff(times) > 0)
+    steps = np.diff(times)
+    assert np.median(steps) == pytest.approx(0.04, abs=1e-6)
+    assert times[-1] < 30 * 0.04 + 21 * 0.04
+    assert decoder.repaired_times >= 18
+
+
+def test_one_stamp_that_jumps_ahead(tmp_path: Path) -> None:
+    def jump(packet: Any, number: int) -> None:
+        packet.pts += 70 if number == 5 else 0  # milliseconds; the next frame is due 40 later
+
+    clip = Clip(
+        "mjpeg", "yuvj420p", 10, time_base=Fraction(1, 1000), stamps=range(0, 400, 40), edit_packet=jump
+    )
+    times, decoder = times_of(clip.write(tmp_path / "jump.mkv"))
+    wanted = [0, 0.04, 0.08, 0.12, 0.16, 0.27, 0.28, 0.29, 0.32, 0.36]
+    assert times == pytest.approx(wanted, abs=0.02)
+    assert np.all(np.diff(times) > 0)
+    assert times[-2:] == pytest.approx(wanted[-2:], abs=1e-6)  # true again
+    assert decoder.repaired_times == 2
+
+
+@pytest.mark.parametrize(("codec", "b_frames"), [("mpeg4", 0), ("mpeg4", 2), ("libx264", 0), ("libx264", 3)])
+def test_avi_has_frame_numbers_for_times(codec: str, b_frames: int, tmp_path: Path) -> None:
+    path = Clip(codec, options={"bf": str(b_frames)}).write(tmp_path / "in.avi")
+    times, decoder = times_of(path)
+    assert times == pytest.approx([i / 25 for i in range(24)], abs=1e-6)
+    # The last ones come out after the last packet, which leaves them without a number.
+    assert decoder.repaired_times <= b_frames
+    assert not decoder.lost
+
+
+def test_avi_that_begins_with_damage(tmp_path: Path) -> None:
+    data = bytearray(Clip("mjpeg", "yuvj420p").write(tmp_path / "in.avi").read_bytes())
+    first = data.index(b"00dc", data.index(b"movi")) + 8
+    data[first : first + 300] = bytes(300)
+    (tmp_path / "bad.avi").write_bytes(data)
+    times, decoder = times_of(tmp_path / "bad.avi")
+    assert times == pytest.approx([i / 25 for i in range(24 - len(times), 24)], abs=1e-6)
+    assert len(times) >= 22
+    assert decoder.lost
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "libx264"])
+def test_size_changes_in_mid_stream(codec: str, tmp_path: Path) -> None:
+    small = Clip(codec, "yuv420p" if codec == "libx264" else "yuvj420p", frames=10, muxer="mpegts")
+    large = Clip(codec, small.pixel_format, frames=10, width=192, height=128, muxer="mpegts")
+    if codec == "mjpeg":
+        path = tmp_path / "sizes.mjpeg"
+        with path.open("wb") as file:
+            for clip in (small, large):
+                for i in range(10):
+                    file.write(_jpeg(scene(i, clip.width, clip.height)))
+    else:
+        path = tmp_path / "sizes.ts"
+        parts = [clip.write(tmp_path / f"{clip.width}.ts").read_bytes() for clip in (small, large)]
+        path.write_bytes(b"".join(parts))
+    decoder = open_decoder(Source(path, path.name, "video"))
+    frames = list(decoder)
+    decoder.close()
+    assert len(frames) >= 19
+    assert {(f.image.width, f.image.height) for f in frames} == {(96, 64)}
+    for frame in frames:
+        assert frame.image.rgb().shape == (64, 96, 3)
+    np.testing.assert_allclose(
+        [middle_of(f.image.rgb()) for f in frames[-9:]], [level(i) for i in range(1, 10)], atol=10
+    )
+    assert all(a.time_s < b.time_s for a, b in pairwise(frames))
+
+
+def _jpeg(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", picture[:, :, ::-1])[1].tobytes()
+
+
+def test_pixel_aspect_of_the_upright_picture(tmp_path: Path) -> None:
+    wide = Clip(frames=2, pixel_aspect=Fraction(4, 3)).write(tmp_path / "wide.mp4")
+    turned = Clip(frames=2, pixel_aspect=Fraction(4, 3), rotation=(90,)).write(tmp_path / "turned.mp4")
+    plain = Clip(frames=2).write(tmp_path / "plain.mp4")
+    aspects = [open_decoder(Source(p, p.name, "video")).info.pixel_aspect for p in (wide, turned, plain)]
+    assert aspects == [Fraction(4, 3), Fraction(3, 4), Fraction(1)]
+
+
+def test_losses_in_a_row_become_one() -> None:
+    losses = Losses()
+    for i in range(100):
+        losses.add(10 + i / 25, "bad")
+    losses.add(3, "other", 0)
+    losses.add(60, "bad", 2)
+    told = [(loss.time_s, loss.packets, loss.reason) for loss in losses.entries]
+    assert told == [(3, 0, "other"), (10, 100, "bad"), (60, 2, "bad")]
+
+
+@given(st.lists(st.tuples(st.floats(-10, 1000), st.sampled_from("ab"), st.integers(0, 5))))
+def test_losses_add_up(faults: list[tuple[float, str, int]]) -> None:
+    losses = Losses()
+    for time_s, reason, packets in faults:
+        losses.add(time_s, reason, packets)
+    assert sum(loss.packets for loss in losses.entries) == sum(packets for _, _, packets in faults)
+    times = [loss.time_s for loss in losses.entries]
+    assert times == sorted(times)
+    assert {loss.reason for loss in losses.entries} == {reason for _, reason, _ in faults}
