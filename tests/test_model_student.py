@@ -187,6 +187,14 @@ def test_eval_rows_stand_alone() -> None:
 
 def test_template_follows_the_device_and_stays_out_of_the_weights() -> None:
     network = _on_meta(StudentConfig())
-    assert network.template.device.type == "meta"
-    assert "template" not in network.state_dict()
-    assert torch.equal(Student().template, torch.from_numpy(ARCFACE_112))
+    assert network.template_steps.device.type == "meta"
+    assert "template_steps" not in network.state_dict()
+
+
+def test_half_precision_costs_the_landmarks_no_template() -> None:
+    network = settled(Student(StudentConfig(width=4, squeeze=4)))
+    with torch.no_grad():
+        network.landmark.weight.zero_()
+        network.landmark.bias.zero_()
+        told = network.to(torch.bfloat16)(random_crops(2).bfloat16())["landmarks"]
+    assert torch.equal(told, torch.from_numpy(ARCFACE_112).expand(2, 5, 2))

@@ -21,6 +21,9 @@ from autrt.types import CROP_SIZE_PX
 LANDMARK_UNIT_PX = 4.0
 """The landmark head's raw unit: it is trained on offsets from the template divided by this."""
 
+TEMPLATE_STEPS = 10_000
+"""Steps to a pixel in which the template is kept."""
+
 
 @dataclass(frozen=True)
 class StudentConfig:
@@ -72,7 +75,8 @@ class Student(nn.Module):
     Input: float (B, 3, 112, 112) RGB in −1…1, i.e. (x − 127.5) / 127.5.
     """
 
-    template: Tensor
+    template_steps: Tensor
+    """(5, 2) int32: the alignment template in 1/`TEMPLATE_STEPS` px."""
 
     def __init__(self, config: StudentConfig | None = None) -> None:
         super().__init__()
@@ -90,7 +94,9 @@ class Student(nn.Module):
         self.au = nn.Linear(placed + widths[3], len(config.au_names))
         self.landmark = nn.Linear(placed, 10)
         self.presence = nn.Linear(placed + widths[3], 1)
-        self.register_buffer("template", torch.tensor(ARCFACE_112), persistent=False)
+        # Whole numbers stay exact when a network is cast to half precision.
+        in_steps = torch.tensor(ARCFACE_112 * TEMPLATE_STEPS).round().to(torch.int32)
+        self.register_buffer("template_steps", in_steps, persistent=False)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """(B, 3, 112, 112) → what a student tells, float.
@@ -103,10 +109,11 @@ class Student(nn.Module):
         placed = self.squeeze(deep).flatten(1)
         features = deep.mean((2, 3))
         joined = self.dropout(torch.cat([placed, features], 1))
-        offsets = self.landmark(placed).reshape(-1, 5, 2)
+        # In float32: near 100, half precision counts in steps of 1/16 px (fp16) or 1/2 px (bf16).
+        offsets = LANDMARK_UNIT_PX * self.landmark(placed).reshape(-1, 5, 2).float()
         return {
             "logits": self.au(joined),
-            "landmarks": self.template + LANDMARK_UNIT_PX * offsets,
+            "landmarks": self.template_steps / TEMPLATE_STEPS + offsets,
             "presence": self.presence(joined),
             "features": features,
         }

@@ -1,0 +1,61 @@
+"""A model folder's network in torch, and what it computes: the reference for every engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from autrt.errors import UsageError
+from autrt.model.architectures import build_network
+from autrt.model.folder import Member
+from autrt.model.pixels import PixelNetwork
+from autrt.types import F32, U8
+
+ROWS_AT_A_TIME = 8
+"""Crops that torch computes at a time for a reference: bounds memory."""
+
+
+def load_network(member: Member) -> nn.Module:
+    """The member's network on the CPU, in eval mode.
+
+    Raises:
+        UsageError: architecture and weights don't fit, or the weights are unreadable.
+    """
+    network = build_network(member.architecture)
+    try:
+        network.load_state_dict(load_file(member.weights), strict=True)
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise UsageError(f"{member.weights} does not fit {member.architecture['name']}: {error}") from error
+    return network.eval()
+
+
+def reference_outputs(network: nn.Module, crops: U8) -> dict[str, F32]:
+    """What torch computes for crops in eval mode and float32, without TF32.
+
+    Args:
+        network: float32, on any device; left in the mode and place where it is.
+        crops: uint8 (n, 112, 112, 3) RGB, n at least 1.
+
+    Returns:
+        Name → float32 (n, …).
+    """
+    was_training = network.training
+    place = next(network.parameters()).device
+    wrapped = PixelNetwork(network).eval()
+    parts: list[dict[str, F32]] = []
+    try:
+        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+            for start in range(0, len(crops), ROWS_AT_A_TIME):
+                told = wrapped(torch.from_numpy(crops[start : start + ROWS_AT_A_TIME]).to(place))
+                parts.append({name: value.cpu().numpy() for name, value in told.items()})
+    finally:
+        network.train(was_training)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def torch_outputs(member: Member, crops: U8) -> dict[str, F32]:
+    """`reference_outputs` of a member's network."""
+    return reference_outputs(load_network(member), crops)

@@ -1,0 +1,169 @@
+"""The text files of models on disk: `model.json` and `ensemble.json`, checked field by field."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from autrt.errors import UsageError
+from autrt.template import TEMPLATES
+from autrt.types import CROP_SIZE_PX
+
+MODEL_FILE = "model.json"
+ENSEMBLE_FILE = "ensemble.json"
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Window = Annotated[int, Field(ge=1)]
+Domain = Literal["logit", "probability"]
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+
+class FileFacts(_Strict):
+    """A file of the folder, as it was when the folder was written."""
+
+    size_bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Files(_Strict):
+    """The model folder's files beside `model.json`."""
+
+    weights: FileFacts
+    graph: FileFacts
+    reference: FileFacts
+
+
+class Input(_Strict):
+    """What the network is fed with: uint8 crops (B, size_px, size_px, 3), aligned to a template."""
+
+    size_px: Literal[112] = CROP_SIZE_PX
+    colour: Literal["RGB"] = "RGB"
+    template: str = "arcface-112"
+
+    @model_validator(mode="after")
+    def _known_template(self) -> Self:
+        if self.template not in TEMPLATES:
+            raise ValueError(f"no alignment template {self.template!r}; known: {', '.join(TEMPLATES)}")
+        return self
+
+
+class Metric(_Strict):
+    """One number that the model was judged by, and on what."""
+
+    name: str
+    data_set: str
+    value: float
+    per_au: dict[str, float] = Field(default_factory=dict[str, float])
+
+
+class _Decisions(_Strict):
+    """What turns logits into decisions; one entry per AU."""
+
+    au_names: tuple[str, ...] = Field(min_length=1)
+    thresholds: tuple[Probability, ...]
+    """Probability from which an AU is active."""
+    smoothing_windows: tuple[Window, ...]
+    """Frames at 30 frames a second; 1 is none."""
+    smoothing_domain: Domain = "logit"
+    metrics: tuple[Metric, ...] = ()
+    licence: str
+
+    @model_validator(mode="after")
+    def _one_per_au(self) -> Self:
+        n = len(self.au_names)
+        if len(set(self.au_names)) != n:
+            raise ValueError("au_names: a name stands twice")
+        for name in ("thresholds", "smoothing_windows"):
+            if len(getattr(self, name)) != n:
+                raise ValueError(
+                    f"{name}: expected {n} numbers, one per AU, found {len(getattr(self, name))}"
+                )
+        return self
+
+
+class ModelFile(_Decisions):
+    """`model.json`: one network with its thresholds and windows."""
+
+    schema_: Literal["autrt-model/1"] = Field("autrt-model/1", alias="schema")
+    architecture: dict[str, Any]
+    """{"name": …, and the fields of that architecture's configuration}."""
+    input: Input = Input()
+    outputs: dict[str, tuple[int, ...]]
+    """Name → shape of one row, float32."""
+    files: Files
+    training: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """Provenance: data, recipe, versions, dates; free of form."""
+
+    @model_validator(mode="after")
+    def _logits_fit(self) -> Self:
+        if self.outputs.get("logits") != (len(self.au_names),):
+            raise ValueError(f"outputs.logits: expected [{len(self.au_names)}], one per AU")
+        if not isinstance(self.architecture.get("name"), str):
+            raise ValueError("architecture.name: expected the name of a network")
+        return self
+
+
+class EnsembleFile(_Decisions):
+    """`ensemble.json`: members in `members/NAME/` and how much each counts for each AU."""
+
+    schema_: Literal["autrt-ensemble/1"] = Field("autrt-ensemble/1", alias="schema")
+    members: tuple[FolderName, ...] = Field(min_length=1)
+    weights: tuple[tuple[Annotated[float, Field(ge=0)], ...], ...]
+    """M rows of A numbers; a column's sum is above 0."""
+    notes: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> Self:
+        if len(set(self.members)) != len(self.members):
+            raise ValueError("members: a name stands twice")
+        shape = (len(self.members), len(self.au_names))
+        if len(self.weights) != shape[0] or any(len(row) != shape[1] for row in self.weights):
+            raise ValueError(f"weights: expected {shape[0]} rows of {shape[1]} numbers")
+        if any(sum(column) <= 0 for column in zip(*self.weights, strict=True)):
+            raise ValueError("weights: an AU has no member with a weight above 0")
+        return self
+
+
+FileT = TypeVar("FileT", ModelFile, EnsembleFile)
+
+
+def read_json(path: Path, kind: type[FileT]) -> FileT:
+    """Read and check one of the two files.
+
+    Raises:
+        UsageError: it cannot be read, or says something else than its schema allows.
+    """
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise UsageError(f"{path} is no valid {path.name}:\n{_faults(error)}") from error
+
+
+def write_json(path: Path, kind: type[FileT], **content: Any) -> None:
+    """Check the content and write one of the two files, to be read by people too.
+
+    Raises:
+        UsageError: the schema does not allow the content.
+    """
+    try:
+        file = kind(**content)
+    except ValidationError as error:
+        raise UsageError(f"{path.name} cannot be written:\n{_faults(error)}") from error
+    fields = file.model_dump(mode="json", by_alias=True)
+    ordered = {"schema": fields.pop("schema"), **fields}
+    path.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _faults(error: ValidationError, most: int = 5) -> str:
+    lines = [f"  {'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
+    more = [f"  and {len(lines) - most} more"] if len(lines) > most else []
+    return "\n".join(lines[:most] + more)
