@@ -1,0 +1,108 @@
+"""Built engines in the user's cache folder: one folder each, written whole, checked when read."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+
+from autrt.engine.cpu import instruction_set
+from autrt.engine.graph import Graph, Options
+from autrt.weights import cache_dir
+
+log = logging.getLogger(__name__)
+
+_DIGEST_BYTES = 32
+
+
+class EngineCache:
+    """The folder of one engine.
+
+    A cache that cannot be written is no failure: a warning is logged, and the next start builds again.
+
+    Args:
+        folder: the engine's own; made when first written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def of(cls, graph: Graph, engine: str, version: str, options: Options, root: Path | None) -> EngineCache:
+        """The folder for a graph: named by network, engine, version, precision, batch, size and device.
+
+        Args:
+            graph: the network.
+            engine: registry name of the engine.
+            version: of the library that made the engine; others need not load it.
+            options: how the engine runs.
+            root: the cache folder; None: the user's, or `AUTRT_CACHE`.
+        """
+        size = f"-{graph.size[0]}x{graph.size[1]}" if graph.size else ""
+        device = instruction_set() if options.device == "cpu" else options.device.replace(":", "")
+        name = f"{engine}-{version}-{options.precision}-b{options.batch}{size}-{device}"
+        return cls((root or cache_dir()) / "engines" / graph.network_digest[:32] / name)
+
+    def read(self, name: str) -> bytes | None:
+        """A file's content; None where it is missing or damaged."""
+        try:
+            with (self.folder / name).open("rb") as stream:
+                digest, payload = stream.read(_DIGEST_BYTES), stream.read()
+        except OSError:
+            return None
+        if hashlib.sha256(payload).digest() != digest:
+            log.warning("%s is damaged and will be built again", self.folder / name)
+            return None
+        return payload
+
+    def write(self, name: str, payload: bytes) -> None:
+        """Keep `payload` under `name`, with its SHA-256 in front, whole or not at all."""
+        self._keep(name, hashlib.sha256(payload).digest(), payload)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Keep a text for people and programs to read, whole or not at all."""
+        self._keep(name, text.encode())
+
+    def _keep(self, name: str, *parts: bytes) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write_whole(self.folder / name, parts)
+        except OSError as error:
+            log.warning("cannot keep %s: %s", self.folder / name, error.strerror)
+
+    @contextmanager
+    def lock(self) -> Generator[None]:
+        """One process (or thread) at a time; where the file system knows no locks, nobody waits."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError:
+            yield
+            return
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            except OSError as error:
+                log.warning("cannot lock %s: %s", self.folder, error.strerror)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _write_whole(path: Path, parts: Iterable[bytes]) -> None:
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.writelines(parts)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(scratch).chmod(0o644)
+        Path(scratch).replace(path)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,86 @@
+"""What this process may use of the machine's processor: cores and instructions (Linux; a guess elsewhere)."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from pathlib import Path
+
+FEATURES = (
+    "avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8",
+    "asimd", "asimdhp", "bf16", "i8mm", "sve",
+)  # fmt: skip
+"""Instruction sets that engines choose their code by, as /proc/cpuinfo names them."""
+
+
+def available_cores(root: Path = Path("/")) -> int:
+    """Cores that this process may keep busy: by affinity and by the cgroup's quota, rounded up; at least 1.
+
+    Args:
+        root: where proc and sys are mounted.
+    """
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:
+        cores = os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, cgroup_quota(root))))
+
+
+def cgroup_quota(root: Path = Path("/")) -> float:
+    """The smallest CPU quota of this process's cgroup and those above it, in cores; infinite where none is set."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return math.inf
+    quotas = [math.inf]
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            quotas += [_quota_v2(folder) for folder in _upwards(root / "sys/fs/cgroup", path)]
+        elif "cpu" in controllers.split(","):
+            quotas += [_quota_v1(folder) for folder in _upwards(root / "sys/fs/cgroup" / controllers, path)]
+    return min(quotas)
+
+
+def cpu_features(cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
+    """Those of `FEATURES` that this CPU has; none where that cannot be told."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return ()
+    flags = {flag for line in lines if line.startswith(("flags", "Features")) for flag in line.split()}
+    return tuple(name for name in FEATURES if name in flags)
+
+
+def instruction_set() -> str:
+    """Architecture and features in one word; code compiled for one need not run on, or agree with, another."""
+    return "+".join((platform.machine() or "cpu", *cpu_features()))
+
+
+def has_bf16() -> bool:
+    """Whether the CPU multiplies bfloat16."""
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(cpu_features())
+
+
+def _upwards(mount: Path, path: str) -> list[Path]:
+    """The cgroup's folder and all above it; in a container the path may not exist, the mount itself does."""
+    parts = [part for part in path.split("/") if part not in ("", "..")]
+    return [mount.joinpath(*parts[:n]) for n in range(len(parts), -1, -1)]
+
+
+def _quota_v2(folder: Path) -> float:
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+        return math.inf if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
+
+
+def _quota_v1(folder: Path) -> float:
+    try:
+        quota = int((folder / "cpu.cfs_quota_us").read_text())
+        period = int((folder / "cpu.cfs_period_us").read_text())
+        return quota / period if quota > 0 else math.inf
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf

@@ -1,0 +1,87 @@
+"""Networks on the CPU by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime as ort
+
+from autrt.engine.fixed_graph import fixed_graph
+from autrt.engine.graph import Graph, Options
+from autrt.engine.pool import PooledEngine
+from autrt.errors import EngineError
+from autrt.types import U8, EngineSpec, TensorSpec
+
+WARNINGS_AND_WORSE: Final = 3
+
+
+def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
+    """Load a graph; nothing of it is worth caching.
+
+    Each runner computes alone in its own thread, as many as there are cores, so that a row's numbers do not
+    depend on how a batch would be split, and nothing spins.
+
+    Raises:
+        EngineError: no such device or precision here, or ONNX Runtime cannot take the graph.
+    """
+    options.require("onnxruntime", devices=("cpu",), precisions=("f32",))
+    graph.verify()
+    model = fixed_graph(graph, options.batch)
+    try:
+        session = ort.InferenceSession(model, _settings(), providers=["CPUExecutionProvider"])
+        runners = [
+            OnnxRuntimeRunner(session, options.batch) for _ in range(options.in_flight or options.cores)
+        ]
+        first = runners[0].run(options.batch)
+    except Exception as error:  # ONNX Runtime's errors have no base of their own
+        raise EngineError(f"ONNX Runtime cannot run {graph.path}: {error}") from error
+    return PooledEngine(_spec(session, first, graph, options), runners)
+
+
+class OnnxRuntimeRunner:
+    """Buffers for one batch; the session serves all runners."""
+
+    def __init__(self, session: ort.InferenceSession, batch: int) -> None:
+        self._session = session
+        self._names = [tensor.name for tensor in session.get_outputs()]
+        self._inputs: dict[str, U8] = {
+            tensor.name: np.zeros((batch, *tensor.shape[1:]), np.uint8) for tensor in session.get_inputs()
+        }
+
+    @property
+    def inputs(self) -> Mapping[str, U8]:
+        """This runner's own arrays."""
+        return self._inputs
+
+    def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
+        """Compute, in this thread."""
+        found: list[Any] = list(self._session.run(self._names, dict(self._inputs)))
+        return dict(zip(self._names, found, strict=True))
+
+
+def _settings() -> ort.SessionOptions:
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = 1
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = WARNINGS_AND_WORSE
+    return settings
+
+
+def _spec(
+    session: ort.InferenceSession, first: Mapping[str, np.ndarray[Any, Any]], graph: Graph, options: Options
+) -> EngineSpec:
+    inputs = tuple(TensorSpec(t.name, tuple(t.shape[1:]), "uint8") for t in session.get_inputs())
+    return EngineSpec(
+        engine="onnxruntime",
+        network_digest=graph.network_digest,
+        inputs=inputs,
+        outputs=tuple(TensorSpec(name, value.shape[1:], "float32") for name, value in first.items()),
+        precision=options.precision,
+        batch=options.batch,
+        device=options.device,
+        au_names=graph.au_names,
+        versions={"onnxruntime": ort.__version__},
+    )

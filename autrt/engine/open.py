@@ -1,0 +1,113 @@
+"""One way to open any engine: built and checked on first use, quick from then on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from autrt.engine.cache import EngineCache
+from autrt.engine.graph import Graph, Options
+from autrt.engine.parity import Parity, check_parity
+from autrt.registry import Registry
+from autrt.types import Engine
+
+__all__ = ["ENGINES", "Graph", "Options", "open_and_check", "open_engine", "resolve_engine"]
+
+ENGINES: Final = Registry(
+    "engine",
+    {
+        "openvino": "autrt.engine.openvino:open_openvino",
+        "onnxruntime": "autrt.engine.onnxruntime:open_onnxruntime",
+        "torch": "autrt.engine.torch:open_torch",
+    },
+    extras={"onnxruntime": "ort", "onnx": "ort", "torch": "train", "safetensors": "train"},
+)
+"""Name → (graph, options, cache folder or None) → Engine."""
+
+SPEC_FILE = "spec.json"
+"""What the engine is and how it compares, beside it in the cache; its presence says that it was checked."""
+
+
+def resolve_engine(engine: str = "auto", device: str = "auto") -> tuple[str, str]:
+    """Engine and device with `auto` replaced by the best for this machine: OpenVINO on the CPU, torch on a GPU.
+
+    A GPU is used only where it is named.
+    """
+    if device == "auto":
+        device = "cpu"
+    if engine == "auto":
+        engine = "openvino" if device == "cpu" else "torch"
+    return engine, device
+
+
+def open_engine(
+    graph: Graph,
+    *,
+    engine: str = "openvino",
+    precision: str = "f32",
+    batch: int = 16,
+    device: str = "cpu",
+    threads: int | None = None,
+    in_flight: int | None = None,
+    cache: Path | None = None,
+) -> Engine:
+    """Open an engine for a graph, as quickly as what earlier starts left in the cache allows.
+
+    The first time a model's member is opened this way, its outputs for the model's reference crops are checked.
+
+    Args:
+        graph: the network.
+        engine: a key of `ENGINES`, or auto.
+        precision: f32, bf16 where the CPU has it, fp16 on a GPU. Never chosen by the engine itself.
+        batch: rows of the one batch that every call is padded to.
+        device: cpu, cuda:N or auto.
+        threads: cores to use; by default all that this process may use.
+        in_flight: batches under way before `submit` waits; by default what keeps the device busy.
+        cache: where built engines are kept; by default the user's cache folder, or `AUTRT_CACHE`.
+
+    Raises:
+        UsageError: no such engine, or a damaged model folder.
+        MissingDependencyError: the engine's library is not installed.
+        EngineError: the engine cannot be built here, or computes something else than the network.
+    """
+    engine, device = resolve_engine(engine, device)
+    options = Options(precision, batch, device, threads, in_flight)
+    opened: Engine = ENGINES.load(engine)(graph, options, cache)
+    if graph.member is not None and not (_folder(graph, opened, options, cache).folder / SPEC_FILE).is_file():
+        _check(graph, opened, options, cache, by_torch=False)
+    return opened
+
+
+def open_and_check(
+    graph: Graph, engine: str, options: Options, cache: Path | None
+) -> tuple[Engine, Parity, Path]:
+    """Open an engine and compare it now, with torch where that is installed.
+
+    Returns:
+        The engine, how it compares, and its folder in the cache.
+
+    Raises:
+        As `open_engine`.
+    """
+    opened: Engine = ENGINES.load(engine)(graph, options, cache)
+    parity = _check(graph, opened, options, cache, by_torch=True)
+    return opened, parity, _folder(graph, opened, options, cache).folder
+
+
+def _check(graph: Graph, opened: Engine, options: Options, cache: Path | None, *, by_torch: bool) -> Parity:
+    assert graph.member is not None
+    try:
+        parity = check_parity(opened, graph.member, by_torch=by_torch)
+    except BaseException:
+        opened.close()
+        raise
+    facts = {"schema": "autrt-engine/1", "spec": asdict(opened.spec), "parity": asdict(parity)}
+    _folder(graph, opened, options, cache).write_text(SPEC_FILE, json.dumps(facts, indent=1) + "\n")
+    return parity
+
+
+def _folder(graph: Graph, opened: Engine, options: Options, cache: Path | None) -> EngineCache:
+    spec = opened.spec
+    return EngineCache.of(graph, spec.engine, spec.versions[spec.engine], options, cache)
