@@ -58,6 +58,8 @@ def test_every_ticket_gets_the_outputs_of_its_own_crops_in_order(groups, batch):
         outputs = ticket.result()
         np.testing.assert_allclose(outputs.member_logits[:, 0, 0], group)
         if group:
+            assert outputs.presence is not None
+            assert outputs.landmarks is not None
             np.testing.assert_allclose(outputs.presence, group)
             np.testing.assert_allclose(outputs.landmarks[:, 3, 1], group)
 
@@ -76,6 +78,7 @@ def test_members_stand_in_the_ensembles_order_and_unused_ones_are_nan():
     outputs = batcher.submit(crops([7, 8, 9])).result()
     assert np.isnan(outputs.member_logits[:, 0]).all()
     np.testing.assert_allclose(outputs.member_logits[:, 1], [[7, 8], [8, 9], [9, 10]])
+    assert outputs.presence is not None
     np.testing.assert_allclose(outputs.presence, [7, 8, 9])
 
 

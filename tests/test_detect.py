@@ -25,7 +25,7 @@ def test_a_picture_of_any_shape_fits_its_canvas(width, height, canvases):
     ("size", "canvas"), [((1920, 1080), (192, 320)), ((1080, 1920), (320, 192)), ((512, 512), (256, 256))]
 )
 def test_wide_tall_and_square_pictures_go_on_their_canvas(size, canvas):
-    assert Letterbox.fit(*size, FRAME_CANVASES["small"]).canvas == canvas
+    assert Letterbox.fit(size[0], size[1], FRAME_CANVASES["small"]).canvas == canvas
 
 
 def maps_of(faces, canvas):

@@ -135,6 +135,7 @@ def test_a_signal_stops_cleanly(clips, whole, tmp_path, number, code):
         shutil.copy(clips / "clip-talk.mp4", tmp_path / "videos" / f"more{i}.mp4")
     out = tmp_path / "out"
     running = start("infer", "--videos", tmp_path / "videos", "--out", out, "--progress", "plain")
+    assert running.stderr is not None
     for line in running.stderr:
         if line.startswith("ok"):
             break

@@ -30,7 +30,7 @@ def repeated(source: Path, target: Path, times: int) -> Path:
                 stream = stream or out.add_stream_from_template(clip.streams.video[0])
                 end = 0
                 for packet in clip.demux(video=0):
-                    if packet.dts is None:
+                    if packet.dts is None or packet.pts is None or packet.duration is None:
                         continue
                     end = max(end, packet.pts + packet.duration)
                     packet.pts += offset

@@ -95,9 +95,6 @@ def test_ids_count_by_first_appearance_ties_left_to_right():
 
 
 def test_an_uncertain_face_is_followed_but_starts_no_track():
-    class Wavering(Person):
-        pass
-
     person = Person(x=lambda i: 100, score=0.4)
     assert len(follow([person])[0]) == 0
 
