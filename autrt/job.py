@@ -92,9 +92,8 @@ def do_video(
         EngineError: a network failed.
     """
     start_s = time.monotonic()
-    facts = SourceFacts.of(source)
     with closing(open_decoder(source, image_rate=job.settings.image_rate)) as decoder:
-        header = _header(facts, decoder.info, job)
+        header = _header(SourceFacts.of(source), decoder.info, job)
         sink = _open_sink(source, header, job)
         try:
             recognise(decoder, networks, job.settings, sink, stop, advance)
@@ -165,11 +164,10 @@ def _told(losses: Sequence[Loss]) -> str:
     """What was lost, in one line."""
     if not losses:
         return ""
-    first = losses[0]
+    first, packets = losses[0], sum(loss.packets for loss in losses)
+    lost = f"lost {packets} packet(s): " if packets else ""
     more = f", and {len(losses) - 1} more" if len(losses) > 1 else ""
-    return (
-        f"lost {sum(loss.packets for loss in losses)} packet(s): at {first.time_s:.2f} s {first.reason}{more}"
-    )
+    return f"{lost}at {first.time_s:.2f} s {first.reason}{more}"
 
 
 def _header(facts: SourceFacts, info: VideoInfo, job: Job) -> Header:
