@@ -31,9 +31,14 @@ DETECTED, INTERPOLATED, REFINED = 0, 1, 2
 """Values of `Faces.source`: found by the detector, interpolated between detections, detected again."""
 
 
-def _check(
+def check_array(
     owner: object, name: str, array: np.ndarray[Any, Any], dtype: type, shape: tuple[int | None, ...]
 ) -> None:
+    """Refuse an array field of another dtype or shape; None in `shape` is any length.
+
+    Raises:
+        ValueError: says what was expected and found.
+    """
     if (
         array.dtype != dtype
         or len(array.shape) != len(shape)
@@ -46,7 +51,7 @@ def _check(
         )
 
 
-class _ShapedRepr:
+class ShapedRepr:
     """A repr that prints array shapes instead of their numbers."""
 
     __slots__ = ()
@@ -172,7 +177,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Detections(_ShapedRepr):
+class Detections(ShapedRepr):
     """What a detector found in one frame, best first."""
 
     boxes: F32
@@ -187,16 +192,16 @@ class Detections(_ShapedRepr):
 
     def __post_init__(self) -> None:
         n = len(self.boxes)
-        _check(self, "boxes", self.boxes, np.float32, (n, 4))
-        _check(self, "landmarks", self.landmarks, np.float32, (n, 5, 2))
-        _check(self, "score", self.score, np.float32, (n,))
+        check_array(self, "boxes", self.boxes, np.float32, (n, 4))
+        check_array(self, "landmarks", self.landmarks, np.float32, (n, 5, 2))
+        check_array(self, "score", self.score, np.float32, (n,))
 
     def __len__(self) -> int:
         return len(self.boxes)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Faces(_ShapedRepr):
+class Faces(ShapedRepr):
     """Faces in frames, one row a face in a frame, ordered by frame, then track."""
 
     row: I64
@@ -214,12 +219,12 @@ class Faces(_ShapedRepr):
 
     def __post_init__(self) -> None:
         n = len(self.row)
-        _check(self, "row", self.row, np.int64, (n,))
-        _check(self, "boxes", self.boxes, np.float32, (n, 4))
-        _check(self, "landmarks", self.landmarks, np.float32, (n, 5, 2))
-        _check(self, "score", self.score, np.float32, (n,))
-        _check(self, "track", self.track, np.int32, (n,))
-        _check(self, "source", self.source, np.uint8, (n,))
+        check_array(self, "row", self.row, np.int64, (n,))
+        check_array(self, "boxes", self.boxes, np.float32, (n, 4))
+        check_array(self, "landmarks", self.landmarks, np.float32, (n, 5, 2))
+        check_array(self, "score", self.score, np.float32, (n,))
+        check_array(self, "track", self.track, np.int32, (n,))
+        check_array(self, "source", self.source, np.uint8, (n,))
 
     def __len__(self) -> int:
         return len(self.row)
@@ -242,7 +247,7 @@ class Faces(_ShapedRepr):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Block(_ShapedRepr):
+class Block(ShapedRepr):
     """Consecutive frames of one video with the faces in them: the unit that reaches the results file."""
 
     index: I64
@@ -258,10 +263,10 @@ class Block(_ShapedRepr):
 
     def __post_init__(self) -> None:
         n = len(self.index)
-        _check(self, "index", self.index, np.int64, (n,))
-        _check(self, "pts", self.pts, np.int64, (n,))
-        _check(self, "time_s", self.time_s, np.float64, (n,))
-        _check(self, "member_logits", self.member_logits, np.float32, (len(self.faces), None, None))
+        check_array(self, "index", self.index, np.int64, (n,))
+        check_array(self, "pts", self.pts, np.int64, (n,))
+        check_array(self, "time_s", self.time_s, np.float64, (n,))
+        check_array(self, "member_logits", self.member_logits, np.float32, (len(self.faces), None, None))
 
 
 @dataclass(frozen=True, slots=True)
