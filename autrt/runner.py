@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 import traceback
@@ -10,7 +9,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from autrt.console import Reporter
 from autrt.errors import AutrtError, DiskFullError, EngineError, VideoError
@@ -20,6 +18,7 @@ from autrt.results.manifest import Manifest
 from autrt.results.names import escape, results_path
 from autrt.results.resume import is_finished
 from autrt.results.shard import Shard
+from autrt.signals import Signals
 from autrt.stages import Networks
 from autrt.types import Source
 
@@ -80,7 +79,7 @@ class Run:
         """Do all videos; returns when the last has ended, or soon after a signal or a full disk."""
         start_s = time.monotonic()
         settle_process()
-        with Manifest(self.job.out, self.shard) as manifest, _Signals(self._on_signal):
+        with Manifest(self.job.out, self.shard) as manifest, Signals(self._on_signal):
             suspects = [s for s in todo if manifest.crashes(s.relative) >= CRASHES_TOLERATED]
             others = [s for s in todo if manifest.crashes(s.relative) < CRASHES_TOLERATED]
             self._all(others, manifest, workers, self._in_process)
@@ -160,28 +159,3 @@ class Run:
 
     def _alone(self, source: Source) -> Outcome:
         return do_video_alone(source, self.job, self.stop)
-
-
-class _Signals:
-    """While entered, the first SIGINT or SIGTERM is handed to `told`; a second one kills at once, as by default."""
-
-    def __init__(self, told: Callable[[int], object]) -> None:
-        self._told = told
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._first)
-
-    def _first(self, number: int, _: Any) -> None:
-        self._restore()
-        self._told(number)
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
-
-    def __exit__(self, *_: object) -> None:
-        self._restore()
