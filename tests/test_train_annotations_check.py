@@ -1,0 +1,137 @@
+"""The data check: counts, pictures, folds; and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from autrt_train.annotations.check import check, require_template, require_trainable
+from autrt_train.annotations.findings import EXAMPLES, Findings
+from autrt_train.annotations.read import READERS, DataSpec, read_data
+from autrt_train.annotations.report import report_table, write_report
+from autrt_train.types import DataError
+
+from tests.support.data_sets import index, jpeg, text
+
+
+@pytest.fixture
+def sets(tmp_path):
+    """A training set with a broken and a small picture, and a validation set that shares a picture with it."""
+    for i in range(4):
+        jpeg(tmp_path / "train" / f"{i}.jpg", value=i)
+    jpeg(tmp_path / "train" / "small.jpg", side=64, value=9)
+    text(tmp_path / "train" / "broken.jpg", "no picture")
+    rows = ["0.jpg,1,0,-1", "1.jpg,0,0,0", "2.jpg,1,,0", "3.jpg,1,0,0", "small.jpg,0,0,0", "broken.jpg,0,0,0"]
+    text(tmp_path / "train" / "index.csv", "\n".join(["path,AU1,AU4,AU12", *rows, "gone.jpg,1,1,1"]) + "\n")
+    jpeg(tmp_path / "judge" / "x.jpg", value=2)
+    text(tmp_path / "judge" / "index.csv", "path,AU1,AU4,AU12\nx.jpg,1,1,1\n")
+    return [read_data(DataSpec(kind="manifest", root=tmp_path / name)) for name in ("train", "judge")]
+
+
+@pytest.fixture
+def report(sets):
+    (train, found), (judge, _) = sets
+    return check(train, judge, [("mine", found)], sample=None)
+
+
+def test_counts(report):
+    assert report["parts"]["train"]["pictures"] == 6
+    assert report["parts"]["train"]["aus"] == {
+        "AU1": {"positive": 3, "negative": 3, "missing": 0, "share": 0.5},
+        "AU4": {"positive": 0, "negative": 5, "missing": 1, "share": 0.0},
+        "AU12": {"positive": 0, "negative": 5, "missing": 1, "share": 0.0},
+    }
+    assert report["parts"]["train"]["any_missing"] == 2
+    assert report["findings"]["mine"]["missing_frames"]["count"] == 1
+
+
+def test_pictures_and_duplicates(report):
+    decoded = report["parts"]["train"]["decoded"]
+    assert decoded["unreadable"]["count"] == 1
+    assert "broken.jpg: picture cannot be decoded" in decoded["unreadable"]["examples"][0]
+    assert decoded["other_size"]["examples"][0].endswith("small.jpg: 64×64")
+    assert decoded["sizes_px"] == ["64×64", "112×112"]
+    assert report["duplicates"]["count"] == 1
+    assert "2.jpg = " in report["duplicates"]["examples"][0]
+
+
+def test_problems_are_named(report):
+    told = "\n".join(report["problems"])
+    for part in (
+        "AU4 is active in no picture (5 are labelled)",
+        "cannot be decoded",
+        "another size",
+        "both parts",
+    ):
+        assert part in told
+
+
+def test_a_sound_set_has_no_problem(tmp_path):
+    jpeg(tmp_path / "a.jpg", side=136)
+    text(tmp_path / "index.csv", "path,AU1\na.jpg,1\n")
+    table, _ = read_data(DataSpec(kind="manifest", root=tmp_path, options={"margin_px": 12}))
+    assert check(table)["problems"] == []
+
+
+def test_the_sample_is_as_large_as_asked_for_and_drawn_by_seed(sets):
+    (train, _), _ = sets
+    looked = [check(train, sample=2, seed=seed)["parts"]["train"]["decoded"] for seed in range(8)]
+    assert {d["looked_at"] for d in looked} == {2}
+    assert len({d["unreadable"]["count"] for d in looked}) == 2
+
+
+def test_the_report_is_json_and_a_table(report, tmp_path):
+    write_report(report, tmp_path / "check.json")
+    assert json.loads((tmp_path / "check.json").read_text()) == report
+    table = report_table(report)
+    assert "AU1            3         3         0   50.0 %" in table
+    assert "mine: 1 labelled frames without a picture" in table
+    assert table.count("problem: ") == len(report["problems"])
+
+
+def test_an_empty_validation_part_is_a_problem(sets):
+    (train, _), (judge, _) = sets
+    report = check(train, judge.take(slice(0, 0)))
+    assert "validation: there is no picture" in report["problems"]
+    report_table(report)
+
+
+def test_what_cannot_be_trained_on_is_refused(sets):
+    (train, _), _ = sets
+    require_trainable(train, ("AU1",))
+    require_trainable(train, ())
+    with pytest.raises(DataError, match=r"AU4 is active in no picture \(5 are labelled\)"):
+        require_trainable(train, ("AU1", "AU4"))
+    with pytest.raises(DataError, match="AU26 has no label in any picture"):
+        require_trainable(train, ("AU26",))
+    for names in ((), ("AU1",)):
+        with pytest.raises(DataError, match="there is no picture"):
+            require_trainable(train.take(slice(0, 0)), names)
+
+
+def test_another_template_is_refused():
+    table = index([[1]], [0])
+    require_template(table, "arcface-112", "the model 'student'")
+    with pytest.raises(DataError, match=r"'other'.*'student' expects 'arcface-112'.*autrt crop"):
+        require_template(replace(table, template="other"), "arcface-112", "the model 'student'")
+
+
+def test_findings_count_all_and_show_some():
+    findings = Findings()
+    for i in range(100):
+        findings.note("missing_frames", f"v{i}", "frame 1", 3)
+    findings.note("foreign_files", "x", count=0)
+    assert findings.counts == {"missing_frames": 300}
+    assert len(findings.examples["missing_frames"]) == EXAMPLES
+    assert findings.lines() == [
+        "300 labelled frames without a picture, skipped (v0: frame 1; v1: frame 1; v2: frame 1; and 97 more)"
+    ]
+
+
+def test_every_kind_has_a_reader_and_a_missing_root_is_said(tmp_path):
+    for kind in READERS:
+        with pytest.raises(DataError, match="expected"):
+            read_data(DataSpec(kind=kind, root=tmp_path / "none"))
+    assert np.all([callable(READERS.load(kind)) for kind in READERS])

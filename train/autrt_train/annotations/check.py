@@ -1,0 +1,188 @@
+"""Looks at data before they are trained on: counts, pictures, folds; and refuses what cannot be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import numpy as np
+
+from autrt.errors import VideoError
+from autrt.results.names import escape
+from autrt.types import CROP_SIZE_PX, I64
+from autrt.video.pictures import read_picture
+from autrt_train.annotations.duplicates import duplicates_between
+from autrt_train.annotations.findings import EXAMPLES, Findings
+from autrt_train.types import MISSING, DataError, Index
+
+__all__ = ["Findings", "check", "require_template", "require_trainable"]
+
+SCHEMA: Final = "autrt-data-check/1"
+SAMPLE: Final = 1000
+"""Pictures that are decoded unless all are asked for."""
+
+
+def check(
+    train: Index,
+    validation: Index | None = None,
+    findings: Sequence[tuple[str, Findings]] = (),
+    *,
+    sample: int | None = SAMPLE,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Look at data.
+
+    Args:
+        train: what is trained on.
+        validation: what it is judged by.
+        findings: (name, findings) of every data set that was read.
+        sample: decode so many pictures of each part, drawn by `seed`; None: all.
+        seed: of the sample.
+
+    Returns:
+        A report of JSON values: `schema`; `parts` (train, validation: counts, AUs, classes, pictures), `duplicates`
+        between the two, `findings` by data set, and `problems`, the lines that `require_trainable` would raise or
+        that deserve a look.
+    """
+    parts = {"train": train} if validation is None else {"train": train, "validation": validation}
+    report: dict[str, Any] = {
+        "schema": SCHEMA,
+        "parts": {name: _part(index, sample, seed) for name, index in parts.items()},
+        "duplicates": None if validation is None else _duplicates(train, validation),
+        "findings": {name: found.as_dict() for name, found in findings},
+    }
+    return report | {"problems": _problems(report, train)}
+
+
+def require_trainable(index: Index, au_names: Sequence[str]) -> None:
+    """Refuse data that cannot be trained on.
+
+    Args:
+        index: the training pictures.
+        au_names: the AUs that are learnt; none where classes are.
+
+    Raises:
+        DataError: no picture, no labels of an AU, or none where it is active.
+    """
+    faults = _faults(index, au_names)
+    if faults:
+        raise DataError("these data cannot be trained on:\n" + "\n".join(f"  {fault}" for fault in faults))
+
+
+def require_template(index: Index, template: str, model: str) -> None:
+    """Refuse pictures that were aligned otherwise than a model expects.
+
+    Raises:
+        DataError: the templates differ.
+    """
+    if index.template != template:
+        raise DataError(
+            f"the pictures are aligned to the template {index.template!r}, {model} expects {template!r}: cut them "
+            "anew from the videos with `autrt crop --model` and this model"
+        )
+
+
+def _faults(index: Index, au_names: Sequence[str]) -> list[str]:
+    if not len(index):
+        return [
+            "there is no picture: expected at least one with a label; look at the paths, and at what was skipped"
+        ]
+    labels = index.with_labels(au_names).labels
+    out: list[str] = []
+    for column, name in enumerate(au_names):
+        known = labels[:, column] != MISSING
+        if not known.any():
+            out.append(
+                f"{name} has no label in any picture: leave it out of `au_names`, or add data that have it"
+            )
+        elif not (labels[:, column] == 1).any():
+            out.append(
+                f"{name} is active in no picture ({int(known.sum())} are labelled): leave it out of `au_names`, or "
+                "add data that show it"
+            )
+    return out
+
+
+def _part(index: Index, sample: int | None, seed: int) -> dict[str, Any]:
+    return {
+        "pictures": len(index),
+        "videos": len(np.unique(index.video)),
+        "persons": len(np.unique(index.person[index.person >= 0])),
+        "template": index.template,
+        "margin_px": index.margin_px,
+        "aus": {name: _counts(index, column) for column, name in enumerate(index.label_names)},
+        "any_missing": int((index.labels == MISSING).any(axis=1).sum()),
+        "classes": _classes(index),
+        "decoded": _decoded(index, sample, seed),
+    }
+
+
+def _counts(index: Index, column: int) -> dict[str, Any]:
+    labels = index.labels[:, column]
+    positive, negative = int((labels == 1).sum()), int((labels == 0).sum())
+    share = positive / (positive + negative) if positive + negative else None
+    missing = len(index) - positive - negative
+    return {"positive": positive, "negative": negative, "missing": missing, "share": share}
+
+
+def _classes(index: Index) -> dict[str, int] | None:
+    if index.classes is None:
+        return None
+    counts = np.bincount(index.classes[index.classes >= 0], minlength=len(index.class_names))
+    return dict(zip(index.class_names, counts.tolist(), strict=True))
+
+
+def _decoded(index: Index, sample: int | None, seed: int) -> dict[str, Any]:
+    """Decode pictures: which cannot be, and which are not as large as the index says."""
+    rows: I64 = np.arange(len(index))
+    if sample is not None and sample < len(rows):
+        rows = np.sort(np.random.default_rng([seed]).choice(rows, sample, replace=False))
+    side = CROP_SIZE_PX + 2 * index.margin_px
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda row: _look(index, int(row)), rows))
+    unreadable = [f"{path}: {fault}" for path, _, fault in answers if fault]
+    sizes = {s for _, s, fault in answers if not fault}
+    wrong = [f"{path}: {w}×{h}" for path, (w, h), fault in answers if not fault and (w, h) != (side, side)]
+    return {
+        "looked_at": len(rows),
+        "expected_px": side,
+        "sizes_px": [f"{w}×{h}" for w, h in sorted(sizes)[:EXAMPLES]],
+        "unreadable": {"count": len(unreadable), "examples": unreadable[:EXAMPLES]},
+        "other_size": {"count": len(wrong), "examples": wrong[:EXAMPLES]},
+    }
+
+
+def _look(index: Index, row: int) -> tuple[str, tuple[int, int], str]:
+    """A picture's path, width and height, or what is wrong with it."""
+    path = index.path(row)
+    try:
+        height, width, _ = read_picture(path).shape
+    except VideoError as error:
+        return escape(str(path)), (0, 0), str(error)
+    return escape(str(path)), (width, height), ""
+
+
+def _duplicates(train: Index, validation: Index) -> dict[str, Any]:
+    pairs = duplicates_between(train, validation)
+    examples = [
+        f"{escape(str(train.path(a)))} = {escape(str(validation.path(b)))}"
+        for a, b in pairs[:EXAMPLES].tolist()
+    ]
+    return {"count": len(pairs), "examples": examples}
+
+
+def _problems(report: dict[str, Any], train: Index) -> list[str]:
+    out = _faults(train, train.label_names)
+    for name, part in report["parts"].items():
+        if not part["pictures"] and name != "train":
+            out.append(f"{name}: there is no picture")
+        for key, what in (("unreadable", "cannot be decoded"), ("other_size", "have another size")):
+            found = part["decoded"][key]
+            if found["count"]:
+                of = f"{found['count']} of {part['decoded']['looked_at']} pictures {what}"
+                out.append(f"{name}: {of}, such as {found['examples'][0]}")
+    if report["duplicates"] and report["duplicates"]["count"]:
+        found = report["duplicates"]
+        out.append(f"{found['count']} pictures are in both parts, such as {found['examples'][0]}")
+    return out

@@ -1,0 +1,29 @@
+"""Parquet tables; loaded only when asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from autrt.results.names import escape
+from autrt_train.annotations.table_file import Table
+from autrt_train.types import DataError
+
+
+def read_parquet(path: Path) -> Table:
+    """A Parquet table.
+
+    Raises:
+        DataError: it is none, or two columns differ in case alone.
+    """
+    try:
+        table: Any = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{escape(str(path))} cannot be read as Parquet: {error}") from error
+    names = [str(name).strip().lower() for name in table.column_names]
+    if len(set(names)) < len(names):
+        raise DataError(f"{escape(str(path))}: expected different names of columns, found {', '.join(names)}")
+    return Table(path, dict(zip(names, (c.to_pylist() for c in table.columns), strict=True)), 1)

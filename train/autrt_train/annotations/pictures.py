@@ -1,0 +1,153 @@
+"""Pictures on disk: numbered ones of a video, folders of videos by name, and which paths lead to something."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autrt.results.names import escape
+from autrt.types import I32, Bool
+from autrt.video.candidate import STILL_SUFFIXES, VIDEO_SUFFIXES
+from autrt_train.annotations.findings import Findings
+from autrt_train.types import DataError
+
+CROPS: Final = "cropped_aligned"
+"""Folder of the crops of a data set, one folder a video in it (Aff-Wild2's name)."""
+
+_NUMBERED: Final = re.compile(rb"([0-9]{1,9})\.(?:jpg|jpeg|png)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """The numbered pictures of one folder, by number."""
+
+    frame: I32
+    """(n,) int32, increasing."""
+    paths: NDArray[np.bytes_]
+    """(n,) absolute paths."""
+
+    def find(self, frames: I32) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """For each wanted frame: whether it has a picture, and in which row (undefined where it has none)."""
+        if not len(self.frame):
+            return np.zeros(len(frames), bool), np.zeros(len(frames), np.int64)
+        row = np.minimum(np.searchsorted(self.frame, frames), len(self.frame) - 1)
+        return self.frame[row] == frames, row
+
+
+def numbered_pictures(folder: Path, findings: Findings, where: str) -> Numbered:
+    """List a video's folder once: `00001.jpg`, `00002.jpg`, …; hidden files are passed over in silence.
+
+    Args:
+        folder: of the video.
+        findings: is told of foreign files, and of a second picture with one number.
+        where: what to call the folder there.
+
+    Raises:
+        DataError: it cannot be listed.
+    """
+    base = os.fsencode(folder.absolute())
+    numbers: dict[int, bytes] = {}
+    foreign: list[bytes] = []
+    try:
+        names = sorted(os.listdir(base))  # noqa: PTH208
+    except OSError as error:
+        raise DataError(f"{escape(str(folder))} cannot be listed: {error.strerror or error}") from error
+    for name in names:
+        match = _NUMBERED.fullmatch(name)
+        if match and numbers.setdefault(int(match[1]), name) == name:
+            continue
+        if not name.startswith(b"."):
+            foreign.append(name)
+    if foreign:
+        findings.note("foreign_files", where, escape(os.fsdecode(foreign[0])), len(foreign))
+    frames = sorted(numbers)
+    paths = [base + b"/" + numbers[frame] for frame in frames]
+    return Numbered(np.array(frames, np.int32), as_paths(paths))
+
+
+def as_paths(paths: Sequence[bytes]) -> NDArray[np.bytes_]:
+    """(N,) bytes array; of width 1 where there are none."""
+    return np.array(paths, dtype=np.bytes_) if len(paths) else np.empty(0, "S1")
+
+
+def video_folders(roots: Sequence[Path], findings: Findings | None = None) -> dict[str, Path]:
+    """Folders directly in `roots` by name, and by name without a video's extension; the first root wins.
+
+    Raises:
+        DataError: a root cannot be listed.
+    """
+    found: dict[str, Path] = {}
+    short: dict[str, Path] = {}
+    for root in roots:
+        try:
+            with os.scandir(root) as entries:
+                folders = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        except OSError as error:
+            raise DataError(f"{escape(str(root))} cannot be listed: {error.strerror or error}") from error
+        for name in folders:
+            if found.setdefault(name, root / name) != root / name and findings is not None:
+                findings.note("second_copies", str(root / name), f"taken from {escape(str(found[name]))}")
+            short.setdefault(without_suffix(name), root / name)
+    return short | found
+
+
+def without_suffix(name: str) -> str:
+    """A video's name without its extension, if it has one that says video."""
+    path = PurePosixPath(name)
+    return str(path.with_suffix("")) if path.suffix.lower() in VIDEO_SUFFIXES else name
+
+
+def still_name(name: str) -> str:
+    """Name of the crop of a still's main face: its own, as a JPEG."""
+    return name if name.lower().endswith((".jpg", ".jpeg")) else f"{name}.jpg"
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file's name says picture."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in STILL_SUFFIXES  # noqa: PTH122
+
+
+def existing_root(root: Path, what: str) -> Path:
+    """`root`, if it is a folder.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not root.is_dir():
+        found = "a file" if root.exists() else "nothing"
+        raise DataError(f"{escape(str(root))}: expected the folder of {what}, found {found}: check `root`")
+    return root
+
+
+def present(paths: Sequence[bytes], findings: Findings) -> Bool:
+    """(N,) bool: which absolute paths lead to something; every folder is listed once.
+
+    `findings` is told of those that don't, by folder.
+    """
+    listed: dict[bytes, set[bytes]] = {}
+    lacking: dict[bytes, list[bytes]] = {}
+    out = np.ones(len(paths), bool)
+    for row, path in enumerate(paths):
+        folder, _, name = path.rpartition(b"/")
+        if folder not in listed:
+            listed[folder] = _names(folder)
+        if name not in listed[folder]:
+            out[row] = False
+            lacking.setdefault(folder, []).append(name)
+    for folder, names in lacking.items():
+        findings.note("missing_frames", os.fsdecode(folder), escape(os.fsdecode(names[0])), len(names))
+    return out
+
+
+def _names(folder: bytes) -> set[bytes]:
+    try:
+        return set(os.listdir(folder or b"/"))  # noqa: PTH208
+    except OSError:
+        return set()

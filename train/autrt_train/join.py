@@ -1,0 +1,66 @@
+"""Several indices as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autrt_train.types import MISSING, DataError, Index
+
+
+def join(parts: Sequence[Index]) -> Index:
+    """All pictures of `parts`, in order. Videos and persons of different parts stay different.
+
+    What only some parts know (soft targets, landmarks, presence, classes) is missing for the others.
+
+    Raises:
+        DataError: the parts differ in labels, alignment template, margin or class names.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    for part in parts[1:]:
+        for name in ("label_names", "template", "margin_px", "class_names"):
+            if getattr(part, name) != getattr(first, name):
+                raise DataError(
+                    f"data sets that are trained on together must agree in {name}: found {getattr(first, name)!r} "
+                    f"in the first and {getattr(part, name)!r} in another; cut the crops anew with `autrt crop`"
+                )
+    return Index(
+        paths=np.concatenate([part.paths for part in parts]),
+        label_names=first.label_names,
+        labels=np.concatenate([part.labels for part in parts]),
+        video=_offset([part.video for part in parts], [len(part.video_names) for part in parts]),
+        video_names=tuple(name for part in parts for name in part.video_names),
+        frame=np.concatenate([part.frame for part in parts]),
+        person=_offset([part.person for part in parts], [len(part.person_names) for part in parts]),
+        person_names=tuple(name for part in parts for name in part.person_names),
+        targets=_optional(parts, "targets", np.nan),
+        classes=_optional(parts, "classes", MISSING),
+        class_names=first.class_names,
+        landmarks=_optional(parts, "landmarks", np.nan),
+        presence=_optional(parts, "presence", MISSING),
+        margin_px=first.margin_px,
+        template=first.template,
+    )
+
+
+def _offset(columns: list[np.ndarray], counts: list[int]) -> np.ndarray:
+    """Row numbers of each part's name table, moved to where its names stand in the joined one."""
+    starts = np.cumsum([0, *counts[:-1]])
+    moved = [np.where(c == MISSING, MISSING, c + start) for c, start in zip(columns, starts, strict=True)]
+    return np.concatenate(moved).astype(np.int32)
+
+
+def _optional(parts: Sequence[Index], name: str, missing: float) -> Any:
+    known = [getattr(part, name) for part in parts]
+    example = next((array for array in known if array is not None), None)
+    if example is None:
+        return None
+    filled = [
+        array if array is not None else np.full((len(part), *example.shape[1:]), missing, example.dtype)
+        for array, part in zip(known, parts, strict=True)
+    ]
+    return np.concatenate(filled)
