@@ -1,0 +1,18 @@
+"""What is minimised. Every loss counts known labels alone, and tells the counts that it divides by."""
+
+from autrt_train.losses.au import AuLoss
+from autrt_train.losses.classes import CosFaceHead, class_count, class_loss
+from autrt_train.losses.face import landmark_count, landmark_loss, presence_count, presence_loss
+from autrt_train.losses.settings import LossConfig
+
+__all__ = [
+    "AuLoss",
+    "CosFaceHead",
+    "LossConfig",
+    "class_count",
+    "class_loss",
+    "landmark_count",
+    "landmark_loss",
+    "presence_count",
+    "presence_loss",
+]

@@ -1,0 +1,153 @@
+"""The loss of AU logits (Jiang et al. 2022, section on the loss)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from autrt_train.losses.settings import LossConfig, Reduction, Term, Weighting, weights_of
+from autrt_train.losses.smoothing import smooth_labels
+
+TERMS: Final = ("bce", "multi_label", "zlpr")
+"""Order of `AuLoss.denominators`."""
+
+
+class AuLoss(nn.Module):
+    """The terms that `LossConfig` switches on, and their weighted sum.
+
+    Labels are smoothed in training mode alone; after `eval()` all terms take hard labels.
+
+    Args:
+        config: which terms, and how.
+        au_names: of the logits, in their order.
+    """
+
+    bce_weights: Tensor
+    """(L,) float32."""
+    multi_label_weights: Tensor
+    """(L,) float32."""
+
+    def __init__(self, config: LossConfig, au_names: Sequence[str]) -> None:
+        super().__init__()
+        self.config = config
+        for name in ("bce_weights", "multi_label_weights"):
+            weights = torch.tensor(weights_of(getattr(config, name), au_names), dtype=torch.float32)
+            self.register_buffer(name, weights, persistent=False)
+
+    def denominators(self, labels: Tensor, targets: Tensor | None = None) -> Tensor:
+        """What each term is divided by: numbers of known labels, or of pictures with one.
+
+        They may be summed over micro-batches and processes; `forward` with the sums then gives summands of the
+        whole batch's loss.
+
+        Args:
+            labels: (B, L) int8.
+            targets: (B, L) float or None, as for `forward`.
+
+        Returns:
+            (3,) float32, in the order of `TERMS`.
+        """
+        known = labels >= 0
+        counts = [
+            _count(self._bce_known(labels, targets), self.config.bce_reduction),
+            _count(known, self.config.multi_label_reduction),
+            known.any(1).sum(),
+        ]
+        return torch.stack(counts).float()
+
+    def forward(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        targets: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+        denominators: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """The loss of a batch.
+
+        Args:
+            logits: (B, L) of any float type; all is computed in float32.
+            labels: (B, L) int8: 1, 0, or −1 for missing.
+            targets: (B, L) float, soft labels 0…1 or NaN; looked at where `use_targets` is set.
+            generator: of the random numbers of label smoothing; needed in training where a term is smoothed.
+            denominators: (3,), see there; those of this batch if None.
+
+        Returns:
+            `total`, and each term in use before its weight: scalars, float32. Without any known label: 0.
+        """
+        config, x = self.config, logits.float()
+        counts = self.denominators(labels, targets) if denominators is None else denominators
+        counts = counts.to(x).clamp(min=1)
+        smooth = self._smoothed(labels, generator)
+        terms: dict[str, Tensor] = {}
+        if config.bce:
+            known, goal = self._bce_goal(labels, targets, smooth.get("bce"))
+            loss = _label_loss(x, goal, self.bce_weights, config.bce_weighting)
+            terms["bce"] = _sum(loss, known, config.bce_reduction) / counts[0]
+        if config.multi_label:
+            goal = smooth.get("multi_label", labels.float())
+            loss = _label_loss(x, goal, self.multi_label_weights, config.multi_label_weighting)
+            terms["multi_label"] = _sum(loss, labels >= 0, config.multi_label_reduction) / counts[1]
+        if config.zlpr:
+            terms["zlpr"] = zlpr(x, labels).sum() / counts[2]
+        total = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
+        return {**terms, "total": total}
+
+    def _smoothed(self, labels: Tensor, generator: torch.Generator | None) -> dict[Term, Tensor]:
+        config = self.config
+        if not (self.training and config.smoothed):
+            return {}
+        if generator is None:
+            raise ValueError("label smoothing needs a generator in training")
+        smooth = smooth_labels(labels, config.smooth_zero, config.smooth_one, generator)
+        return dict.fromkeys(config.smoothed, smooth)
+
+    def _bce_known(self, labels: Tensor, targets: Tensor | None) -> Tensor:
+        if targets is None or not self.config.use_targets:
+            return labels >= 0
+        return (labels >= 0) | ~targets.isnan()
+
+    def _bce_goal(
+        self, labels: Tensor, targets: Tensor | None, smooth: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        goal = labels.float() if smooth is None else smooth
+        if targets is not None and self.config.use_targets:
+            goal = torch.where(targets.isnan(), goal, targets.float())
+        return self._bce_known(labels, targets), goal
+
+
+def zlpr(logits: Tensor, labels: Tensor) -> Tensor:
+    """(B,) log(1 + Σ_neg e^s) + log(1 + Σ_pos e^−s) (Su et al. 2022); a missing label is in neither sum.
+
+    Args:
+        logits: (B, L) float32.
+        labels: (B, L) int8.
+    """
+    zero = torch.zeros_like(logits[:, :1])
+    negative = logits.masked_fill(labels != 0, -torch.inf)
+    positive = (-logits).masked_fill(labels != 1, -torch.inf)
+    return torch.cat([zero, negative], 1).logsumexp(1) + torch.cat([zero, positive], 1).logsumexp(1)
+
+
+def _label_loss(x: Tensor, goal: Tensor, weights: Tensor, weighting: Weighting) -> Tensor:
+    """(B, L) −w₁·y·log σ(x) − w₀·(1 − y)·log σ(−x)."""
+    positive = goal * functional.logsigmoid(x)
+    negative = (1 - goal) * functional.logsigmoid(-x)
+    return -weights * (positive + negative) if weighting == "weight" else -(weights * positive + negative)
+
+
+def _sum(loss: Tensor, known: Tensor, reduction: Reduction) -> Tensor:
+    """What `_count` divides."""
+    loss = loss.masked_fill(~known, 0)
+    if reduction == "label-mean":
+        loss = loss / known.sum(1, keepdim=True).clamp(min=1)
+    return loss.sum()
+
+
+def _count(known: Tensor, reduction: Reduction) -> Tensor:
+    return known.sum() if reduction == "mean" else known.any(1).sum()

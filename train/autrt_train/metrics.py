@@ -1,0 +1,176 @@
+"""How good predictions are, per AU and per class.
+
+Whatever is 0 / 0 is NaN, and means leave NaN out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    precision_recall_fscore_support,
+    roc_auc_score,
+    roc_curve,
+)
+
+from autrt.types import F32, F64, I32, I64, ShapedRepr
+from autrt_train.types import I8, MISSING, TrainingError
+
+DEFAULT_THRESHOLD = 0.5
+
+_UNDEFINED: Any = np.nan
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AuScores(ShapedRepr):
+    """Scores of L AUs, each (L,) float64 (`n`: int64), over the rows where the AU's label is known."""
+
+    f1_binary: F64
+    """F1 of the positive class, as the challenge counts; NaN with neither a positive nor a false alarm."""
+    f1_posneg: F64
+    """Mean of the F1 of the positive and of the negative class (the paper's), or the one that is not NaN."""
+    precision: F64
+    """NaN where nothing was predicted."""
+    recall: F64
+    """NaN without a positive."""
+    auc: F64
+    """Area under the ROC curve; NaN unless there are positives and negatives."""
+    ap: F64
+    """Average precision; NaN without a positive."""
+    prevalence: F64
+    """Share of positives; NaN without a known label."""
+    n: I64
+    """Known labels."""
+
+    def means(self) -> dict[str, float]:
+        """Every score's mean over the AUs that have it; NaN where none has. `n` is the total."""
+        out = {
+            f.name: float(np.mean(known)) if len(known := v[~np.isnan(v)]) else float("nan")
+            for f in fields(self)
+            for v in [getattr(self, f.name)]
+        }
+        return {**out, "n": int(self.n.sum())}
+
+    def by_name(self, names: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
+        """AU → score → number, ready for JSON (None for NaN)."""
+        return {
+            name: {f.name: _plain(getattr(self, f.name)[i]) for f in fields(self)}
+            for i, name in enumerate(names)
+        }
+
+
+def au_scores(scores: F32, labels: I8, thresholds: ArrayLike = DEFAULT_THRESHOLD) -> AuScores:
+    """Judge predictions; an AU is active where its score is at least its threshold.
+
+    Args:
+        scores: (N, L) probabilities, or logits with thresholds to match.
+        labels: (N, L) int8; `MISSING` is not counted.
+        thresholds: (L,), or one for all.
+
+    Raises:
+        TrainingError: a score is NaN.
+    """
+    _refuse_nan(scores)
+    limits = np.broadcast_to(np.asarray(thresholds, scores.dtype), labels.shape[1:])
+    columns = [_column(scores[:, i], labels[:, i], limit) for i, limit in enumerate(limits)]
+    table = {name: np.array([c[name] for c in columns], np.float64) for name in _SCORES}
+    n = np.count_nonzero(labels != MISSING, axis=0).astype(np.int64)
+    return AuScores(**table, n=n)
+
+
+_SCORES = tuple(f.name for f in fields(AuScores) if f.name != "n")
+
+
+def _column(scores: NDArray[Any], labels: I8, threshold: float) -> dict[str, float]:
+    known = labels != MISSING
+    truth, scores = labels[known], scores[known]
+    positive = int(truth.sum())
+    if not len(truth):
+        return dict.fromkeys(_SCORES, float("nan"))
+    judged: Any = precision_recall_fscore_support(
+        truth, scores >= threshold, labels=[0, 1], zero_division=_UNDEFINED
+    )
+    precision, recall, f1, _ = judged
+    return {
+        "f1_binary": f1[1],
+        "f1_posneg": float(np.nanmean(f1)),
+        "precision": precision[1],
+        "recall": recall[1],
+        "auc": float(roc_auc_score(truth, scores)) if 0 < positive < len(truth) else float("nan"),
+        "ap": float(average_precision_score(truth, scores)) if positive else float("nan"),
+        "prevalence": positive / len(truth),
+    }
+
+
+def best_thresholds(scores: F32, labels: I8) -> F32:
+    """The threshold of each AU with the best `f1_binary`.
+
+    It lies half-way between two neighbouring scores; of several equally good ones it is the nearest to 0.5.
+
+    Args:
+        scores: (N, L) probabilities.
+        labels: (N, L) int8; `MISSING` is not counted.
+
+    Returns:
+        (L,) float32; 0.5 for an AU without a positive or without a negative.
+
+    Raises:
+        TrainingError: a score is NaN.
+    """
+    _refuse_nan(scores)
+    pairs = zip(scores.astype(np.float32).T, labels.T, strict=True)
+    return np.array([_best_threshold(s[known := y != MISSING], y[known]) for s, y in pairs], np.float32)
+
+
+def _best_threshold(scores: F32, truth: I8) -> float:
+    positive, negative = int((truth == 1).sum()), int((truth == 0).sum())
+    if not positive or not negative:
+        return DEFAULT_THRESHOLD
+    false_share, true_share, steps = roc_curve(truth, scores, drop_intermediate=False)
+    hits, alarms = np.rint(true_share[1:] * positive), np.rint(false_share[1:] * negative)
+    f1 = 2 * hits / (hits + alarms + positive)
+    limits = _between(steps[1:].astype(np.float32))
+    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
+    return float(limits[best[np.argmin(np.abs(limits[best] - DEFAULT_THRESHOLD))]])
+
+
+def _between(steps: F32) -> F32:
+    """Falling scores → thresholds that let each and all above it through, and not the next one."""
+    below = np.append(steps[1:], np.float32(0))
+    middle = (steps + below) / 2
+    return np.where(middle > below, middle, steps)
+
+
+def class_scores(logits: F32, classes: I32) -> dict[str, float]:
+    """Of data with one class a picture: `accuracy` and `f1_macro`, the mean F1 of the classes that occur.
+
+    Args:
+        logits: (N, C).
+        classes: (N,) int32; `MISSING` is not counted.
+
+    Returns:
+        Both NaN where no class is known.
+    """
+    known = classes != MISSING
+    truth, found = classes[known], logits[known].argmax(1)
+    if not len(truth):
+        return {"accuracy": float("nan"), "f1_macro": float("nan")}
+    f1 = f1_score(truth, found, labels=np.unique(truth), average="macro")
+    return {"accuracy": float(accuracy_score(truth, found)), "f1_macro": float(f1)}
+
+
+def _refuse_nan(scores: NDArray[Any]) -> None:
+    bad = np.flatnonzero(np.isnan(scores).any(0))
+    if len(bad):
+        raise TrainingError(f"the network's outputs are NaN in columns {bad.tolist()}: it has diverged")
+
+
+def _plain(number: Any) -> float | int | None:
+    return None if np.isnan(number) else number.item()

@@ -1,0 +1,171 @@
+"""The plan of an epoch: which rows each step and each process sees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from autrt.errors import UsageError
+from autrt.model.settings import require
+from autrt.types import I32, I64
+from autrt_train.sampling.balanced import AuBalanced
+from autrt_train.sampling.batches import RESAMPLE, BatchSource, ClassBalanced, Shuffled
+from autrt_train.sampling.ml_ros import ml_ros
+from autrt_train.sampling.resample import DOWN_SAMPLED, OVER_SAMPLED, resample_named
+from autrt_train.types import I8, MISSING, DataError
+
+_AU = re.compile(r"AU[1-9]\d?")
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How training rows are chosen. First the data set is resampled, once; then every epoch is cut into batches."""
+
+    complete_only: bool = False
+    """Leave out rows in which any label is missing."""
+    resample: Literal["none", "ml-ros", "named"] = "none"
+    """ml-ros: `autrt_train.sampling.ml_ros`; named: `autrt_train.sampling.resample`."""
+    percent: float = 25
+    """ML-ROS clones at most this share of the data set's size. The paper gives none."""
+    over: tuple[str, ...] = OVER_SAMPLED
+    """AUs that "named" over-samples; those that the data do not have are passed over."""
+    down: tuple[str, ...] = DOWN_SAMPLED
+    """AUs that "named" down-samples."""
+    over_times: int = 2
+    """A row with an over-sampled AU stands so many times."""
+    keep: float = 0.5
+    """Share that stays of the rows whose active AUs are all down-sampled ones."""
+    batches: Literal["shuffle", "balanced"] = "shuffle"
+    """balanced: each with positives and negatives of every AU; for data without AUs, every class equally often."""
+    positives_per_au: int | None = None
+    """Places for each AU's positives in a balanced batch; None: as the authors have it, 6 of 96, scaled."""
+    drop_last: bool = False
+    """Leave a last batch out that is not full, instead of drawing some rows a second time to fill it."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.percent <= 1000, self, "percent", "a percentage above 0, at most 1000")
+        for name in ("over", "down"):
+            good = all(_AU.fullmatch(au) for au in getattr(self, name))
+            require(good, self, name, 'names of AUs such as "AU2"')
+        require(
+            not set(self.over) & set(self.down), self, "down", f"no AU that is over-sampled ({self.over})"
+        )
+        require(self.over_times >= 1, self, "over_times", "at least 1")
+        require(0 <= self.keep <= 1, self, "keep", "a share from 0 to 1")
+        some = self.positives_per_au is None or self.positives_per_au >= 1
+        require(some, self, "positives_per_au", "at least 1, or none")
+
+
+class EpochPlan:
+    """The batches of every epoch, following from (seed, epoch) alone.
+
+    The batch is that of one optimiser step over all processes: rank r of `world` gets the r-th of `world` equal,
+    contiguous shares of every batch, so that together they see what one process alone would.
+
+    Args:
+        labels: (N, L) int8 of the index; L = 0 for data with classes alone.
+        config: how to choose.
+        batch_size: rows of a batch, all processes together.
+        seed: not negative.
+        label_names: of the L columns; "named" resampling goes by them.
+        classes: (N,) int32 of the index, for balanced batches where L = 0.
+
+    Raises:
+        DataError: no row is left to draw, or not one batch is full and `drop_last` is set.
+        UsageError: the settings do not fit the data.
+    """
+
+    def __init__(
+        self,
+        labels: I8,
+        config: SamplingConfig,
+        batch_size: int,
+        seed: int,
+        *,
+        label_names: Sequence[str] = (),
+        classes: I32 | None = None,
+    ) -> None:
+        self.config, self.batch_size, self.seed = config, batch_size, seed
+        self.rows = _resampled(labels, label_names, config, seed)
+        """int64 rows of the index after resampling; a row may stand there several times."""
+        full, over = divmod(len(self.rows), batch_size)
+        self._steps = full + (over > 0 and not config.drop_last)
+        if not self._steps:
+            raise DataError(
+                f"expected at least {1 if not config.drop_last else batch_size} pictures to train on, found "
+                f"{len(self.rows)} after resampling; add data, or see drop_last, complete_only and keep"
+            )
+        self._source = self._make_source(labels, classes)
+
+    def _make_source(self, labels: I8, classes: I32 | None) -> BatchSource:
+        size, config = self.batch_size, self.config
+        if config.batches == "shuffle":
+            return Shuffled(self.rows, self._steps, size, self.seed)
+        if labels.shape[1]:
+            return AuBalanced(labels, self.rows, size, config.positives_per_au, self._steps, self.seed)
+        if classes is None or not (classes[self.rows] != MISSING).any():
+            raise UsageError(
+                'sampling.batches = "balanced": expected data with AU labels or classes, found none'
+            )
+        return ClassBalanced(self.rows, classes[self.rows], self._steps, size, self.seed)
+
+    def steps(self, world: int = 1) -> int:
+        """Batches of an epoch; the same for every epoch and any number of processes.
+
+        Raises:
+            UsageError: the batch cannot be shared equally among `world` processes.
+        """
+        if self.batch_size % world:
+            raise UsageError(
+                f"a batch of {self.batch_size} cannot be shared equally among {world} processes: "
+                f"make it a multiple of {world}"
+            )
+        return self._steps
+
+    def batches(self, epoch: int, rank: int = 0, world: int = 1, start: int = 0) -> Iterator[I64]:
+        """One process's share of an epoch's batches.
+
+        Args:
+            epoch: from 0.
+            rank: of this process, from 0.
+            world: number of processes.
+            start: the first batch wanted, from 0: the rest of an epoch that was interrupted.
+
+        Returns:
+            `steps(world) − start` arrays (batch_size / world,) int64, rows of the index.
+
+        Raises:
+            UsageError: as `steps`.
+        """
+        steps = self.steps(world)
+        if not (0 <= rank < world and 0 <= start <= steps):
+            raise ValueError(f"no batch {start} of {steps} for process {rank} of {world}")
+        share = self.batch_size // world
+        return iter(self.whole(epoch)[start:, rank * share : (rank + 1) * share])
+
+    def whole(self, epoch: int) -> I64:
+        """(steps, batch_size) int64: an epoch's batches, for all processes."""
+        return self._source.epoch(epoch)
+
+
+def _resampled(labels: I8, names: Sequence[str], config: SamplingConfig, seed: int) -> I64:
+    rows = np.arange(len(labels))
+    if config.complete_only:
+        rows = np.flatnonzero((labels != MISSING).all(1))
+    if config.resample == "none":
+        return rows
+    if not labels.shape[1]:
+        raise UsageError(f"sampling.resample = {config.resample!r}: expected data with AU labels, found none")
+    rng = np.random.default_rng([seed, RESAMPLE])
+    if config.resample == "ml-ros":
+        return rows[ml_ros(labels[rows], config.percent, rng)]
+    if len(names) != labels.shape[1]:
+        raise ValueError(f"{labels.shape[1]} columns of labels, {len(names)} names")
+    chosen = resample_named(
+        labels[rows], names, config.over, config.down, over_times=config.over_times, keep=config.keep, rng=rng
+    )
+    return rows[chosen]
