@@ -1,0 +1,131 @@
+"""Loading with NVIDIA DALI: one pipeline, on the CPU or on a GPU. Rows and randomness come from our draws."""
+
+# DALI makes its operators when it is imported.
+# pyright: reportAttributeAccessIssue=false, reportPrivateImportUsage=false
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from nvidia.dali import fn, pipeline_def, types
+
+from autrt.errors import UsageError
+from autrt.types import CROP_SIZE_PX, F32, U8
+from autrt_train.loading.batch import assemble
+from autrt_train.loading.erase import erase
+from autrt_train.loading.geometry import from_corners, inverse
+from autrt_train.loading.read import picture_side_px, read_picture
+from autrt_train.types import Batch, Draw, Index, TrainingError
+
+Fed = tuple[list[U8], F32, F32]
+"""Paths as bytes, crop → picture matrices (B, 2, 3), colour matrices (B, 3, 4)."""
+
+FAILURE = "Critical error in pipeline"
+
+
+class DaliLoader:
+    """The loader for GPUs; on a CPU it is slower than OpenCV's.
+
+    Args:
+        index: pictures that rows of draws count in.
+        threads: of the CPU part.
+        device: cpu, cuda or cuda:N; on a GPU pixels are torch tensors there.
+        prefetch: batches under way.
+        cache_bytes: must be 0.
+
+    Raises:
+        UsageError: a memory for pictures is asked for.
+    """
+
+    def __init__(self, index: Index, *, threads: int, device: str, prefetch: int, cache_bytes: int) -> None:
+        if cache_bytes:
+            raise UsageError(
+                "loader 'dali' keeps no pictures in memory: set loader.cache_gb = 0, or use 'opencv'"
+            )
+        self._index, self._threads, self._prefetch = index, threads, prefetch
+        place = torch.device(device)
+        self._device_id = None if place.type == "cpu" else place.index or 0
+
+    def load(self, draws: Iterable[Draw]) -> Generator[Batch, None, None]:
+        """See `Loader.load`."""
+        draws = iter(draws)
+        first = next(draws, None)
+        if first is None:
+            return
+        under_way: deque[Draw] = deque()
+        pipeline = self._pipeline(self._feed(chain([first], draws), under_way), len(first))
+        while (outputs := self._run(pipeline, under_way)) is not None:
+            draw = under_way.popleft()
+            pixels = self._pixels(outputs, draw)
+            erase(pixels, draw.erased)
+            yield assemble(self._index, draw, pixels)
+
+    def close(self) -> None:
+        """Nothing is kept between loads."""
+
+    def _feed(self, draws: Iterable[Draw], under_way: deque[Draw]) -> Iterator[Fed]:
+        for draw in draws:
+            under_way.append(draw)
+            paths = [np.frombuffer(bytes(self._index.paths[row]), np.uint8) for row in draw.rows]
+            lookups = from_corners(inverse(draw.matrices)).astype(np.float32)
+            yield paths, lookups, draw.colours
+
+    def _pipeline(self, source: Iterator[Fed], batch: int) -> Any:
+        pipeline = _draw_pictures(
+            source,
+            on_gpu=self._device_id is not None,
+            batch_size=batch,
+            num_threads=self._threads,
+            device_id=self._device_id,
+            prefetch_queue_depth=self._prefetch,
+        )
+        pipeline.build()
+        return pipeline
+
+    def _run(self, pipeline: Any, under_way: deque[Draw]) -> Any:
+        """The next batch's outputs, or None after the last."""
+        try:
+            return pipeline.run()
+        except StopIteration:
+            return None
+        except Exception as error:
+            if FAILURE not in str(error):
+                raise
+            for draw in under_way:  # DALI does not say which picture it was
+                self._check(draw)
+            told = " ".join(str(error).split())
+            raise TrainingError(
+                f"DALI failed, but every picture is whole: try loader 'opencv': {told}"
+            ) from error
+
+    def _check(self, draw: Draw) -> None:
+        for row in draw.rows.tolist():
+            read_picture(self._index, row)
+
+    def _pixels(self, outputs: Any, draw: Draw) -> Any:
+        """(B, 112, 112, 3) uint8, an array or a CUDA tensor of our own."""
+        crops, shapes = outputs
+        side = picture_side_px(self._index)
+        if (shapes.as_array() != (side, side, 3)).any():
+            self._check(draw)
+        if self._device_id is None:
+            return np.array(crops.as_array())
+        # With DALI's default executor the memory stays ours as long as the tensor lives.
+        return torch.from_dlpack(crops.as_tensor())
+
+
+@pipeline_def
+def _draw_pictures(source: Iterator[Fed], *, on_gpu: bool) -> Any:
+    paths, lookups, colours = fn.external_source(source, num_outputs=3)
+    pictures: Any = fn.decoders.image(
+        fn.io.file.read(paths), device="mixed" if on_gpu else "cpu", output_type=types.RGB
+    )
+    # Without a fill value the border is repeated.
+    crops = fn.warp_affine(pictures, matrix=lookups, size=(CROP_SIZE_PX, CROP_SIZE_PX))
+    # The operator for points takes pixels as well: a colour is a point in RGB.
+    return fn.coord_transform(crops, MT=colours, dtype=types.UINT8), pictures.shape()

@@ -1,0 +1,71 @@
+"""Where the pixels of a picture go: affine matrices from picture to crop, and landmarks through them.
+
+Coordinates count pixel centres at whole numbers, so a crop's centre is (55.5, 55.5).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from autrt.types import CROP_SIZE_PX, F32, F64, Bool
+
+CENTRE_PX: Final = (CROP_SIZE_PX - 1) / 2
+
+MIRRORED: Final = np.array([1, 0, 2, 4, 3])
+"""Which of the 5 landmarks takes whose place when left and right change sides."""
+
+
+def place(shift_px: F64, scale: F64, rotation_deg: F64, flipped: Bool, margin_px: int) -> F64:
+    """Picture → crop: the margin cut off, then turned and scaled about the crop's centre, shifted, mirrored.
+
+    Args:
+        shift_px: (B, 2) x, y in crop pixels.
+        scale: (B,) 1 as it is; above 1 the face gets larger.
+        rotation_deg: (B,) degrees; positive turns x towards y, clockwise to the eye.
+        flipped: (B,).
+        margin_px: of the pictures.
+
+    Returns:
+        (B, 2, 3) float64. Neutral arguments give exactly the central 112×112 pixels.
+    """
+    angle = np.deg2rad(rotation_deg)
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    linear = np.stack([np.stack([cos, -sin], 1), np.stack([sin, cos], 1)], 1)
+    offset = CENTRE_PX + shift_px - linear.sum(2) * (CENTRE_PX + margin_px)
+    matrices = np.concatenate([linear, offset[:, :, None]], axis=2)
+    matrices[flipped, 0] *= -1
+    matrices[flipped, 0, 2] += CROP_SIZE_PX - 1
+    return matrices
+
+
+def inverse(matrices: F32 | F64) -> F64:
+    """The (B, 2, 3) float64 matrices that undo `matrices`, as a warp looks pixels up."""
+    linear: F64 = np.linalg.inv(matrices[:, :, :2].astype(np.float64)).astype(np.float64)
+    return np.concatenate([linear, -linear @ matrices[:, :, 2:]], axis=2)
+
+
+def from_corners(matrices: F64) -> F64:
+    """The same (B, 2, 3) maps for coordinates that count from the pixels' corners, as DALI's do."""
+    moved = matrices.copy()
+    moved[:, :, 2] += 0.5 - 0.5 * matrices[:, :, :2].sum(2)
+    return moved
+
+
+def move(landmarks: F32, matrices: F32, flipped: Bool, margin_px: int) -> F32:
+    """Landmarks where the drawn picture shows them.
+
+    Args:
+        landmarks: (B, 5, 2) float32 crop pixels before the draw, NaN where unknown.
+        matrices: (B, 2, 3) picture → crop.
+        flipped: (B,) whether left and right change places.
+        margin_px: of the pictures.
+
+    Returns:
+        (B, 5, 2) float32 crop pixels, ArcFace's order.
+    """
+    points = landmarks.astype(np.float64) + margin_px
+    moved = points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
+    moved[flipped] = moved[flipped][:, MIRRORED]
+    return moved.astype(np.float32)
