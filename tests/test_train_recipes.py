@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autrt_train.read_recipe import read_recipe, recipe_json, recipe_names, require_places
+from autrt_train.recipe import Recipe
+
+from autrt.errors import UsageError
+from autrt.model.presets import preset
+
+
+def flat(value: Any, key: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {k: v for name, inner in value.items() for k, v in flat(inner, f"{key}.{name}").items()}
+    return {key: value}
+
+
+def settings(name: str) -> dict[str, Any]:
+    return flat(read_recipe(name).model_dump(mode="json"))
+
+
+def changed(before: str, after: str) -> set[str]:
+    a, b = settings(before), settings(after)
+    return {key.lstrip(".") for key in a.keys() | b.keys() if a.get(key) != b.get(key)} - {"about", "cost"}
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_packaged_recipe_is_valid_and_says_what_it_is_and_costs(name: str) -> None:
+    recipe = read_recipe(name)
+    assert recipe.about
+    assert recipe.cost
+    preset(recipe.network.preset)
+    assert Recipe.model_validate_json(recipe_json(recipe)) == recipe
+
+
+def test_the_recipes_of_the_paper_are_there() -> None:
+    names = recipe_names()
+    assert len([name for name in names if name.startswith("ablation/")]) == 12
+    assert {"paper", "pretrain-id", "pretrain-expr", "pretrain-au15", "student", "smoke"} <= set(names)
+    assert len([name for name in names if name.startswith("finetune-")]) == 3
+
+
+def test_the_papers_training_is_the_papers() -> None:
+    recipe = read_recipe("paper")
+    optimiser, fit = recipe.optimiser, recipe.fit
+    assert (optimiser.name, optimiser.lr, optimiser.momentum, optimiser.weight_decay) == (
+        "sgd",
+        1e-3,
+        0.9,
+        5e-4,
+    )
+    assert (optimiser.schedule, optimiser.milestones) == ("steps", (4, 6, 8))
+    assert (fit.batch, fit.epochs) == (256, 15)
+
+
+@pytest.mark.parametrize(
+    ("row", "keys"),
+    [
+        (2, {"start.checkpoint"}),
+        (3, {"sampling.resample", "sampling.batches"}),
+        (5, {"network.preset"}),
+        (6, {"network.preset"}),
+        (9, {"network.preset"}),
+        (10, {"fit.batch"}),
+        (11, {"network.preset"}),
+        (12, {"network.preset", "data.train"}),
+    ],
+)
+def test_each_row_of_the_ablation_adds_its_method_alone(row: int, keys: set[str]) -> None:
+    rows = [name for name in recipe_names() if name.startswith("ablation/")]
+    assert changed(rows[row - 2], rows[row - 1]) == keys
+
+
+@pytest.mark.parametrize("row", [4, 7, 8])
+def test_rows_about_the_loss_change_the_loss_alone(row: int) -> None:
+    rows = [name for name in recipe_names() if name.startswith("ablation/")]
+    found = changed(rows[row - 2], rows[row - 1])
+    assert found
+    assert all(key.startswith("loss.") for key in found)
+
+
+def test_a_recipe_extends_another_beside_it_and_set_has_the_last_word(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text('extends = "smoke"\nabout = "base"\n[fit]\nbatch = 32\nepochs = 3\n')
+    (tmp_path / "mine.toml").write_text('extends = "base.toml"\n[fit]\nepochs = 4\n')
+    recipe = read_recipe(
+        str(tmp_path / "mine.toml"), ["optimiser.lr=0.5", "fit.precision=f32", "heads.presence=0"]
+    )
+    assert recipe.about == "base"
+    assert (recipe.fit.batch, recipe.fit.epochs) == (32, 4)
+    assert (recipe.optimiser.lr, recipe.fit.precision, recipe.heads.presence) == (0.5, "f32", 0)
+
+
+def test_set_reaches_items_of_lists() -> None:
+    recipe = read_recipe("paper", ["data.train.0.root=/somewhere"])
+    assert str(recipe.data.train[0].root) == "/somewhere"
+    with pytest.raises(UsageError, match="no item of a list of 1"):
+        read_recipe("paper", ["data.train.3.root=/somewhere"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["fit.epochz=3"], "fit.epochz"),
+        (["fit.epochs=many"], "fit.epochs"),
+        (["fit.epochs"], "expected section.key=value"),
+        (["optimiser.lr=-1"], "optimiser.lr"),
+        (["fit.micro_batch=999"], "micro_batch"),
+        (["about.more=1"], "no section"),
+    ],
+)
+def test_a_bad_setting_is_named(changes: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_recipe("smoke", changes)
+
+
+def test_bad_files_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no recipe 'nothing'.*smoke"):
+        read_recipe("nothing")
+    (tmp_path / "broken.toml").write_text("fit = [")
+    with pytest.raises(UsageError, match="is no TOML file"):
+        read_recipe(str(tmp_path / "broken.toml"))
+    (tmp_path / "loop.toml").write_text('extends = "loop.toml"')
+    with pytest.raises(UsageError, match="cannot extend itself"):
+        read_recipe(str(tmp_path / "loop.toml"))
+
+
+def test_places_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUTRT_AFFWILD2", raising=False)
+    monkeypatch.setenv("AUTRT_GLINT360K", "/w/backbone.pth")
+    recipe = read_recipe("paper")
+    assert recipe.start.checkpoint == "/w/backbone.pth"
+    with pytest.raises(
+        UsageError, match=r"data\.train\.0\.root.*AUTRT_AFFWILD2 is not set.*--set data\.train\.0\.root"
+    ):
+        require_places(recipe)
+    monkeypatch.setenv("AUTRT_AFFWILD2", "/data")
+    require_places(read_recipe("paper"))

@@ -1,0 +1,54 @@
+"""What a recipe will cost: parameters, arithmetic, memory and steps, known before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from autrt.model.flops import NetworkSize, measure
+from autrt.types import CROP_SIZE_PX
+from autrt_train.learner import Learner, build_learner
+from autrt_train.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one process. Bytes are what tensors hold; a framework's own overhead comes on top."""
+
+    size: NetworkSize
+    state_bytes: int
+    """Weights, gradients, optimiser state and the running mean."""
+    activations_bytes: int
+    """Kept for the backward pass of one micro-batch, in the recipe's precision."""
+
+
+def cost(recipe: Recipe, class_names: tuple[str, ...] = ()) -> Cost:
+    """Count a recipe's network on PyTorch's meta device, which computes nothing and takes no memory."""
+    with torch.device("meta"):
+        learner = build_learner(recipe, class_names or ("a", "b"))
+    size = measure(learner.network)
+    copies = {"sgd": 3, "adamw": 4}[recipe.optimiser.name] + (recipe.fit.ema > 0)
+    rows = recipe.fit.micro_batch or recipe.fit.batch
+    return Cost(size, copies * size.weights_bytes, _activations_bytes(learner, recipe, rows))
+
+
+def _activations_bytes(learner: Learner, recipe: Recipe, rows: int) -> int:
+    """What autograd keeps of a batch of two, times half the rows."""
+    kept: dict[int, int] = {}
+    own = {p.data_ptr() if p.device.type != "meta" else id(p) for p in learner.parameters()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if id(tensor) not in own and not isinstance(tensor, torch.nn.Parameter):
+            kept[id(tensor)] = tensor.numel() * tensor.element_size()
+            alive.append(tensor)
+        return tensor
+
+    alive: list[Tensor] = []
+    crops = torch.empty(2, CROP_SIZE_PX, CROP_SIZE_PX, 3, dtype=torch.uint8, device="meta")
+    learner.train()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        learner(crops)
+    half = 1 if recipe.fit.precision == "f32" else 2
+    return sum(kept.values()) * rows // 2 // half

@@ -1,0 +1,145 @@
+"""The data of a run: sources joined, folds apart, a plan of batches, and loaders."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from autrt_train.annotations.check import require_trainable
+from autrt_train.annotations.folds import split_by
+from autrt_train.annotations.read import DataSpec, read_data
+from autrt_train.fit.world import World
+from autrt_train.join import join
+from autrt_train.loading.loader import Loader, open_loader
+from autrt_train.recipe import Recipe
+from autrt_train.rendered import rendered_root
+from autrt_train.sampling.plan import EpochPlan
+from autrt_train.types import DataError, Index
+
+
+@dataclass(slots=True)
+class Data:
+    """What a run learns from and is judged by."""
+
+    train: Index
+    validation: Index
+    plan: EpochPlan
+    train_loader: Loader
+    validation_loader: Loader
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over paths and labels of the training pictures: what a run may not change under way."""
+        found = hashlib.sha256()
+        for array in (self.train.paths, self.train.labels, self.train.classes, self.train.targets):
+            if array is not None:
+                found.update(np.ascontiguousarray(array).view(np.uint8).tobytes())
+        return found.hexdigest()
+
+    def close(self) -> None:
+        """Stop the loaders."""
+        self.train_loader.close()
+        self.validation_loader.close()
+
+
+def read_indices(recipe: Recipe, world: World, say: Callable[[str], object]) -> tuple[Index, Index]:
+    """Training and validation pictures of a recipe.
+
+    Rendered faces are made first where the recipe asks for them and they are not there.
+
+    Args:
+        recipe: names the sources.
+        world: this process among the run's; one of them draws.
+        say: told what was irregular.
+
+    Raises:
+        DataError: a source is missing or wrong, a fold is empty, an AU has no positive.
+    """
+    train_specs, validation_specs = list(recipe.data.train), list(recipe.data.validation)
+    if recipe.data.render is not None:
+        root = rendered_root(recipe.data.render, world, say)
+        options: dict[str, Any] = {} if recipe.task == "au" else {"task": recipe.task}
+        rendered = DataSpec(kind="rendered", root=root, options=options)
+        train_specs.append(rendered.model_copy(update={"split": "train"}))
+        if not validation_specs:
+            validation_specs.append(rendered.model_copy(update={"split": "validation"}))
+    if not train_specs:
+        raise DataError("the recipe names no training data: set data.train or data.render")
+    train = _read(recipe, train_specs, say)
+    if validation_specs:
+        validation = _read(recipe, validation_specs, say)
+    else:
+        train, validation = split_by(train, recipe.data.validation_share, recipe.seed)
+    validation = _thinned(validation, recipe.data.validation_most)
+    require_trainable(train, recipe.au_names if recipe.task == "au" else ())
+    if not len(validation):
+        raise DataError("the validation data hold no picture: check data.validation")
+    return train, validation
+
+
+def _read(recipe: Recipe, specs: Sequence[DataSpec], say: Callable[[str], object]) -> Index:
+    parts: list[Index] = []
+    for spec in specs:
+        index, findings = read_data(spec)
+        for line in findings.lines():
+            say(f"{spec.kind} {spec.root}: {line}")
+        parts.append(index.with_labels(recipe.au_names) if recipe.task == "au" else _classes_alone(index))
+    return join(parts)
+
+
+def _classes_alone(index: Index) -> Index:
+    """Pictures with a class, without AU labels."""
+    if index.classes is None:
+        raise DataError(
+            "the recipe learns classes, but its data have none: expected expressions or identities"
+        )
+    return replace(index.with_labels(()), targets=None).take(index.classes >= 0)
+
+
+def _thinned(index: Index, most: int | None) -> Index:
+    if most is None or len(index) <= most:
+        return index
+    return index.take(np.linspace(0, len(index) - 1, most).astype(np.int64))
+
+
+def make_plan(recipe: Recipe, train: Index) -> EpochPlan:
+    """The batches of a recipe's run.
+
+    Raises:
+        DataError, UsageError: as `EpochPlan`.
+    """
+    return EpochPlan(
+        train.labels,
+        recipe.sampling,
+        recipe.fit.batch,
+        recipe.seed,
+        label_names=train.label_names,
+        classes=train.classes,
+    )
+
+
+def open_data(recipe: Recipe, world: World, say: Callable[[str], object]) -> Data:
+    """Everything that a run reads.
+
+    Raises:
+        DataError: as `read_indices`.
+        MissingDependencyError: the loader's library is not installed.
+    """
+    train, validation = read_indices(recipe, world, say)
+    plan = make_plan(recipe, train)
+    return Data(train, validation, plan, _open(recipe, train, world), _open(recipe, validation, world))
+
+
+def _open(recipe: Recipe, index: Index, world: World) -> Loader:
+    settings = recipe.loader
+    return open_loader(
+        settings.name,
+        index,
+        threads=settings.threads,
+        device=str(world.device),
+        prefetch=settings.prefetch,
+        cache_bytes=int(settings.cache_gb * 1e9),
+    )

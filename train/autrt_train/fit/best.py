@@ -1,0 +1,80 @@
+"""The best checkpoint overall and per AU: which look at the validation data it was, and its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from autrt_train.fit.checkpoint import WEIGHTS, save
+
+OVERALL = "overall"
+
+
+@dataclass(slots=True)
+class Best:
+    """Looks are numbered from 1; a later one must be strictly better to replace an earlier one.
+
+    `best.json` maps "overall" and every AU to its look; `weights/NNNN.pt` holds the state dicts of those looks
+    alone, so that the paper's choice of the best checkpoint per AU costs little disk.
+    """
+
+    folder: Path
+    scores: dict[str, float] = field(default_factory=dict[str, float])
+    looks: dict[str, int] = field(default_factory=dict[str, int])
+
+    def consider(self, look: int, scores: Mapping[str, float], weights: Mapping[str, Tensor]) -> list[str]:
+        """Keep the weights if any score is the best so far.
+
+        Args:
+            look: its number.
+            scores: OVERALL and AU name → score, higher is better; NaN never wins.
+            weights: a network's state dict.
+
+        Returns:
+            The names whose best this is.
+
+        Raises:
+            DiskFullError: the weights cannot be saved.
+        """
+        won = [name for name, score in scores.items() if score > self.scores.get(name, float("-inf"))]
+        if not won and self.looks:
+            return []
+        won = won or [OVERALL]
+        save(self.weights_of(look), {"state_dict": dict(weights)})
+        for name in won:
+            self.scores[name], self.looks[name] = scores.get(name, float("nan")), look
+        self._write()
+        return won
+
+    def weights_of(self, look: int) -> Path:
+        """Where a look's weights lie."""
+        return self.folder / WEIGHTS / f"{look:04d}.pt"
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"scores": dict(self.scores), "looks": dict(self.looks)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """From a checkpoint."""
+        self.scores, self.looks = dict(state["scores"]), dict(state["looks"])
+
+    def _write(self) -> None:
+        facts = {
+            name: {"look": look, "score": self.scores[name], "weights": f"{WEIGHTS}/{look:04d}.pt"}
+            for name, look in self.looks.items()
+        }
+        scratch = self.folder / ".best.json.part"
+        scratch.write_text(json.dumps(facts, indent=1) + "\n")
+        scratch.replace(self.folder / "best.json")
+
+    def tidy(self) -> None:
+        """Delete weights that are no longer anybody's best; only once a checkpoint no longer speaks of them."""
+        kept = {self.weights_of(look) for look in self.looks.values()}
+        for path in (self.folder / WEIGHTS).glob("*.pt"):
+            if path not in kept:
+                path.unlink()

@@ -1,0 +1,68 @@
+"""Checkpoints: written whole or not at all, read without running any code of theirs."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from autrt.errors import DiskFullError, UsageError
+
+LAST: Final = "last.pt"
+"""The state to go on from."""
+
+WEIGHTS: Final = "weights"
+"""Folder of state dicts that were the best at some look, by look: `weights/0003.pt`."""
+
+
+def save(path: Path, content: Mapping[str, Any]) -> None:
+    """`torch.save` under another name, fsync, rename: the old file stays until the new one is whole.
+
+    Raises:
+        DiskFullError: no space is left; the old file is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.part")
+    try:
+        with scratch.open("wb") as stream:
+            torch.save(dict(content), stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        scratch.replace(path)
+    except (OSError, RuntimeError) as error:  # torch wraps a failed write in a RuntimeError
+        if _is_full(error, scratch):
+            raise DiskFullError(
+                f"no space left while {path} was saved; the checkpoint before it is whole: free some space and "
+                "go on with --resume"
+            ) from error
+        raise
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _is_full(error: BaseException, scratch: Path) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    chain = error.__context__
+    if isinstance(chain, OSError) and chain.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    place = os.statvfs(scratch.parent)
+    return "write" in str(error) and place.f_bavail * place.f_frsize < 1 << 20
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A checkpoint's tensors and plain values, on the CPU.
+
+    Raises:
+        UsageError: no such file, or it is damaged or holds anything else.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: expected a checkpoint to go on from, found nothing: leave out --resume")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # bytes that may have been damaged in any way
+        raise UsageError(f"{path} is no checkpoint of this version, or damaged ({error})") from error

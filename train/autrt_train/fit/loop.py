@@ -1,0 +1,260 @@
+"""The loop: draw, step, judge, save. A run is a function of its recipe and its seed.
+
+Nothing random is left to the order of events: every step seeds itself by its number, so a run that was stopped
+anywhere goes on bit for bit (on a CPU; GPU kernels may add in another order).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from autrt.errors import UsageError
+from autrt_train.data import Data
+from autrt_train.fit import checkpoint
+from autrt_train.fit.best import OVERALL, Best
+from autrt_train.fit.ema import Ema
+from autrt_train.fit.guard import Guard
+from autrt_train.fit.judge import Judgement, judge
+from autrt_train.fit.log import RunLog
+from autrt_train.fit.schedule import make_optimiser, rate, set_rate
+from autrt_train.fit.step import Stepper
+from autrt_train.fit.world import World
+from autrt_train.learner import Learner, freeze_statistics, lay_out
+from autrt_train.loading.augment import draw_batch
+from autrt_train.objective import Objective
+from autrt_train.recipe import Recipe
+from autrt_train.types import Batch, Draw
+
+TELL_EVERY = 10
+"""Steps between lines in the log."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run is."""
+
+    step: int = 0
+    """Optimiser steps done."""
+    looks: int = 0
+    """Times that the validation data were looked at."""
+    last: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The last look's scores."""
+
+
+class Fit:
+    """One training run in this process.
+
+    Args:
+        recipe: what to do.
+        data: training and validation pictures with their loaders.
+        learner: on the CPU; its start's weights are in it already.
+        folder: of the run; `last.pt`, `weights/`, `best.json` and logs go there.
+        world: this process among the run's.
+        stop: when set, the run saves and returns after the step under way.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Data,
+        learner: Learner,
+        folder: Path,
+        world: World,
+        stop: threading.Event,
+    ) -> None:
+        self.recipe, self.data, self.folder, self.world, self.stop = recipe, data, folder, world, stop
+        settings = recipe.fit
+        if settings.batch_norm == "sync":
+            if world.device.type != "cuda":
+                raise UsageError("fit.batch_norm = 'sync' needs GPUs: use 'train' on a CPU")
+            learner = torch.nn.SyncBatchNorm.convert_sync_batchnorm(learner)  # pyright: ignore[reportAssignmentType]
+        self.learner = lay_out(learner, world.device, channels_last=settings.channels_last)
+        self.objective = Objective(recipe, data.train).to(world.device)
+        self.optimiser = make_optimiser(self.learner, recipe.optimiser)
+        self.ema = Ema(self.learner.network, settings.ema) if settings.ema else None
+        self.best = Best(folder)
+        self.progress = Progress()
+        self.steps_an_epoch = data.plan.steps()
+        self.steps = settings.steps or settings.epochs * self.steps_an_epoch
+        self.guard = Guard(settings.diverged_at, data.train)
+        self._stepper = Stepper(recipe, self._distributed(), self.objective, self.optimiser, world)
+
+    def _distributed(self) -> torch.nn.Module:
+        if self.world.size == 1:
+            return self.learner
+        places = [self.world.device] if self.world.device.type == "cuda" else None
+        return DistributedDataParallel(self.learner, device_ids=places)
+
+    def run(self, log: RunLog | None) -> bool:
+        """Go on from where the run is to its end.
+
+        Args:
+            log: of the leading process.
+
+        Returns:
+            Whether the end was reached; False when it was stopped.
+
+        Raises:
+            TrainingError: NaN or divergence, saying where.
+            DiskFullError: a checkpoint could not be saved; the one before it is whole.
+        """
+        saved_s = time.monotonic()
+        while self.progress.step < self.steps:
+            epoch, first = divmod(self.progress.step, self.steps_an_epoch)
+            with closing(self._batches(epoch, first)) as batches:
+                for batch in batches:
+                    self._step(batch, log)
+                    looked = self._judge_if_due(log)
+                    stopped = self._asked_to_stop()
+                    if looked or stopped or time.monotonic() - saved_s > self.recipe.fit.save_every_s:
+                        self.save()
+                        saved_s = time.monotonic()
+                    if stopped:
+                        return False
+                    if self.progress.step >= self.steps:
+                        break
+        return True
+
+    def _batches(self, epoch: int, first: int) -> Generator[Batch, None, None]:
+        return self.data.train_loader.load(self._draws(epoch, first))
+
+    def _draws(self, epoch: int, first: int) -> Iterator[Draw]:
+        share = self.recipe.fit.batch // self.world.size
+        seed, margin = self.recipe.seed, self.data.train.margin_px
+        rows_of_steps = self.data.plan.batches(epoch, self.world.rank, self.world.size, first)
+        for step, rows in enumerate(rows_of_steps, first):
+            start = step * self.recipe.fit.batch + self.world.rank * share
+            positions = np.arange(start, start + len(rows), dtype=np.int64)
+            yield draw_batch(rows, positions, epoch, seed, self.recipe.augment, margin)
+
+    def _step(self, batch: Batch, log: RunLog | None) -> None:
+        step = self.progress.step
+        self.learner.train()
+        if self.recipe.fit.batch_norm == "eval":
+            freeze_statistics(self.learner)
+        lr = rate(self.recipe.optimiser, step, self.steps_an_epoch, self.steps)
+        set_rate(self.optimiser, lr)
+        facts = self._stepper.step(batch, step, self.guard)
+        if self.ema is not None:
+            self.ema.update(self.learner.network)
+        self.progress.step = step + 1
+        if log is not None:
+            tell = self.progress.step % TELL_EVERY == 0 or self.progress.step in (1, self.steps)
+            log.step(self.progress.step, {**facts, "lr": lr}, self.recipe.fit.batch, tell=tell)
+
+    def _judge_if_due(self, log: RunLog | None) -> bool:
+        every = max(1, round(self.recipe.fit.judge_every * self.steps_an_epoch))
+        if self.progress.step % every and self.progress.step != self.steps:
+            return False
+        judgement = self.judge()
+        self.progress.looks += 1
+        self.progress.last = judgement.facts
+        if self.world.leads:
+            won = self.best.consider(self.progress.looks, judgement.scores, self.weights())
+            if log is not None:
+                log.write("look", self.progress.step, {**judgement.facts, "look": self.progress.looks})
+                best = " (the best so far)" if OVERALL in won else ""
+                log.say(f"after step {self.progress.step}: {judgement.line}{best}")
+        return True
+
+    def judge(self) -> Judgement:
+        """Look at the validation data with what would be kept: the mean weights where there are such."""
+        with self._averaged():
+            return judge(self.learner, self.data, self.recipe, self.world)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The state dict to keep, on the CPU."""
+        state = self.ema.state if self.ema is not None else self.learner.network.state_dict()
+        return {name: value.detach().cpu().clone() for name, value in state.items()}
+
+    def _averaged(self) -> _Swapped:
+        return _Swapped(self.learner.network, self.ema)
+
+    def _asked_to_stop(self) -> bool:
+        asked = torch.tensor(float(self.stop.is_set()))
+        return bool(self.world.summed(asked) > 0)
+
+    def save(self) -> None:
+        """Write `last.pt`, whole; then weights that are nobody's best any more may go."""
+        if self.world.leads:
+            checkpoint.save(self.folder / checkpoint.LAST, self._state())
+            self.best.tidy()
+        self.world.wait()
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "schema": "autrt-checkpoint/1",
+            "fingerprint": self.fingerprint(),
+            "step": self.progress.step,
+            "looks": self.progress.looks,
+            "last": self.progress.last,
+            "learner": self.learner.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self._stepper.scaler.state_dict(),
+            "ema": None if self.ema is None else {"steps": self.ema.steps, "state": self.ema.state},
+            "best": self.best.state(),
+            "guard": self.guard.state(),
+        }
+
+    def resume(self) -> None:
+        """Take up `last.pt`.
+
+        Raises:
+            UsageError: there is none, or it is of another recipe or other data.
+        """
+        path = self.folder / checkpoint.LAST
+        state = checkpoint.load(path)
+        if state.get("fingerprint") != self.fingerprint():
+            raise UsageError(
+                f"{path} belongs to another recipe or other data: expected {self.fingerprint()}, found "
+                f"{state.get('fingerprint')}; go on with the settings it was begun with, or take another --out"
+            )
+        self.learner.load_state_dict(state["learner"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self._stepper.scaler.load_state_dict(state["scaler"])
+        if self.ema is not None:
+            self.ema.steps = state["ema"]["steps"]
+            for name, value in state["ema"]["state"].items():
+                self.ema.state[name].copy_(value)
+        self.best.restore(state["best"])
+        self.guard.restore(state["guard"])
+        self.progress = Progress(state["step"], state["looks"], state["last"])
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What must be the same for a run to go on."""
+        settings = self.recipe.model_dump(mode="json")
+        # Where the rate does not depend on the run's length, a run may be made longer.
+        length = () if self.recipe.optimiser.schedule == "one-cycle" else ("epochs", "steps")
+        for key in (*length, "save_every_s"):
+            settings["fit"].pop(key)
+        for section in ("loader", "data", "model"):
+            settings.pop(section)
+        return {"recipe": settings, "data": self.data.digest()}
+
+
+class _Swapped:
+    """While entered, the network has its mean weights."""
+
+    def __init__(self, network: torch.nn.Module, ema: Ema | None) -> None:
+        self._network, self._ema = network, ema
+        self._own: dict[str, Tensor] = {}
+
+    def __enter__(self) -> None:
+        if self._ema is not None:
+            self._own = {name: value.clone() for name, value in self._network.state_dict().items()}
+            self._network.load_state_dict(self._ema.state)
+
+    def __exit__(self, *_: object) -> None:
+        if self._ema is not None:
+            self._network.load_state_dict(self._own)

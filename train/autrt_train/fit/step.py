@@ -1,0 +1,108 @@
+"""One optimiser step: micro-batches forward and backward, their gradients summed, then the update."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from autrt.errors import UsageError
+from autrt_train.fit.guard import Guard
+from autrt_train.fit.world import World
+from autrt_train.objective import Objective, Truth
+from autrt_train.recipe import Recipe
+from autrt_train.types import Batch
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Stepper:
+    """Does steps.
+
+    Losses are sums divided by counts over the whole step (all micro-batches of all processes), so neither the
+    number of processes nor the size of micro-batches changes what is minimised.
+
+    Args:
+        recipe: batch, precision, clipping, seed.
+        network: a `Learner`, or one inside DistributedDataParallel.
+        objective: the losses.
+        optimiser: of the network's parameters.
+        world: this process among the run's.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: nn.Module,
+        objective: Objective,
+        optimiser: torch.optim.Optimizer,
+        world: World,
+    ) -> None:
+        precision, kind = recipe.fit.precision, world.device.type
+        if precision == "fp16" and kind == "cpu":
+            raise UsageError("fit.precision = 'fp16' needs a GPU: use 'bf16' or 'f32' on a CPU")
+        self._recipe, self._network, self._objective = recipe, network, objective
+        self._optimiser, self._world = optimiser, world
+        self._cast: Any = (
+            torch.autocast(kind, AUTOCAST[precision]) if precision in AUTOCAST else nullcontext()
+        )
+        self._smoothing = torch.Generator(world.device)
+        self.scaler = torch.amp.GradScaler(kind, enabled=precision == "fp16")
+
+    def step(self, batch: Batch, number: int, guard: Guard) -> dict[str, float]:
+        """Learn one batch.
+
+        Args:
+            batch: this process's share.
+            number: of the step, from 0; with the recipe's seed it decides dropout and label smoothing.
+            guard: sees the losses before the weights change.
+
+        Returns:
+            Each term and their sum, "loss", over all processes; "gradient_norm" where it is clipped.
+
+        Raises:
+            TrainingError: by the guard.
+        """
+        seed = np.random.SeedSequence([self._recipe.seed, number, self._world.rank]).generate_state(1)
+        torch.manual_seed(int(seed[0]))
+        self._smoothing = torch.Generator(self._world.device).manual_seed(int(seed[0]))
+        self._optimiser.zero_grad(set_to_none=True)
+        facts = self._gradients(batch)
+        guard.check(facts, number, batch.rows)
+        self.scaler.unscale_(self._optimiser)
+        clip = self._recipe.optimiser.clip_norm
+        if clip is not None:
+            norm = nn.utils.clip_grad_norm_(self._network.parameters(), clip)
+            facts["gradient_norm"] = float(norm)
+        self.scaler.step(self._optimiser)
+        self.scaler.update()
+        return facts
+
+    def _gradients(self, batch: Batch) -> dict[str, float]:
+        truth = Truth.of(batch, self._world.device)
+        counts = self._world.summed(self._objective.counts(truth))
+        most = self._recipe.fit.micro_batch or len(batch)
+        # Nearly equal parts: a last part of one picture would be too small for BatchNorm.
+        parts = truth.split(math.ceil(len(batch) / most))
+        sums: dict[str, torch.Tensor] = {}
+        for i, part in enumerate(parts):
+            with self._without_sync(i < len(parts) - 1):
+                with self._cast:
+                    outputs = self._network(part.pixels, part.classes)
+                told = self._objective(outputs, part, counts, self._smoothing)
+                # DistributedDataParallel takes the mean over processes, but this is a share of one sum.
+                self.scaler.scale(told["loss"] * self._world.size).backward()
+            for name, value in told.items():
+                sums[name] = sums.get(name, torch.zeros(())) + value.detach().float().cpu()
+        values = self._world.summed(torch.stack(list(sums.values())))
+        return dict(zip(sums, values.tolist(), strict=True))
+
+    def _without_sync(self, yes: bool) -> Any:
+        if yes and isinstance(self._network, DistributedDataParallel):
+            return self._network.no_sync()
+        return nullcontext()

@@ -1,0 +1,113 @@
+"""What a run minimises: its task's loss and those of a student's further heads, as shares of one sum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from autrt_train.loading.device import to_device
+from autrt_train.losses import (
+    AuLoss,
+    class_count,
+    class_loss,
+    landmark_count,
+    landmark_loss,
+    presence_count,
+    presence_loss,
+)
+from autrt_train.recipe import Recipe
+from autrt_train.types import Batch, Index
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """A batch on its device. Fields as in `Batch`; what the data lack is None."""
+
+    pixels: Tensor
+    labels: Tensor
+    targets: Tensor | None
+    classes: Tensor | None
+    landmarks: Tensor | None
+    presence: Tensor | None
+
+    @classmethod
+    def of(cls, batch: Batch, device: torch.device) -> Self:
+        """The batch's arrays as tensors on `device`."""
+        rest = {field.name: getattr(batch, field.name) for field in fields(cls) if field.name != "pixels"}
+        placed = {
+            name: None if array is None else torch.as_tensor(array).to(device) for name, array in rest.items()
+        }
+        return cls(pixels=to_device(batch, device), **placed)  # pyright: ignore[reportArgumentType]
+
+    def split(self, parts: int) -> list[Self]:
+        """Nearly equal parts of consecutive rows."""
+        whole: dict[str, Tensor | None] = {field.name: getattr(self, field.name) for field in fields(self)}
+        known = {name: value.tensor_split(parts) for name, value in whole.items() if value is not None}
+        return [replace(self, **{name: pieces[i] for name, pieces in known.items()}) for i in range(parts)]
+
+
+class Objective(nn.Module):
+    """The losses of a recipe.
+
+    Args:
+        recipe: task, loss, heads.
+        index: of the training pictures: which heads have anything to learn from.
+    """
+
+    def __init__(self, recipe: Recipe, index: Index) -> None:
+        super().__init__()
+        self.task = recipe.task
+        self.au = AuLoss(recipe.loss, recipe.au_names) if recipe.task == "au" else None
+        self.landmark_weight = recipe.heads.landmarks if index.landmarks is not None else 0.0
+        self.presence_weight = recipe.heads.presence if index.presence is not None else 0.0
+
+    def counts(self, truth: Truth) -> Tensor:
+        """(k,) float32: what each loss is divided by; to be summed over the processes of a step."""
+        zero = truth.pixels.new_zeros((1,), dtype=torch.float32)
+        first = self.au.denominators(truth.labels, truth.targets) if self.au is not None else zero
+        own = [
+            class_count(truth.classes) if truth.classes is not None and self.au is None else zero[0],
+            landmark_count(truth.landmarks) if truth.landmarks is not None else zero[0],
+            presence_count(truth.presence) if truth.presence is not None else zero[0],
+        ]
+        return torch.cat([first, torch.stack(own)])
+
+    def forward(
+        self, outputs: Mapping[str, Tensor], truth: Truth, counts: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The part of a step's loss that these pictures bring.
+
+        Args:
+            outputs: of the `Learner`.
+            truth: the same pictures, a part of the step's.
+            counts: from `counts`, of the whole step.
+            generator: of label smoothing.
+
+        Returns:
+            "loss", the sum that is minimised, and each term before its weight: float32 scalars.
+        """
+        logits = outputs["logits"]
+        *au_counts, classes, landmarks, presence = counts
+        if self.au is not None:
+            denominators = torch.stack(au_counts)
+            terms = self.au(
+                logits, truth.labels, truth.targets, generator=generator, denominators=denominators
+            )
+            loss = terms.pop("total")
+        else:
+            assert truth.classes is not None
+            loss = class_loss(logits, truth.classes, denominator=classes)
+            terms: dict[str, Tensor] = {}
+        if self.landmark_weight and truth.landmarks is not None and "landmarks" in outputs:
+            terms["landmarks"] = landmark_loss(outputs["landmarks"], truth.landmarks, landmarks)
+            loss = loss + self.landmark_weight * terms["landmarks"]
+        if self.presence_weight and truth.presence is not None and "presence" in outputs:
+            terms["presence"] = presence_loss(outputs["presence"], truth.presence, presence)
+            loss = loss + self.presence_weight * terms["presence"]
+        # Heads that nothing is asked of get gradients of 0, the same in one process as in many.
+        idle = sum(value.float().sum() for value in outputs.values())
+        return {"loss": loss + 0 * idle, **terms}

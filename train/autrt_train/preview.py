@@ -1,0 +1,48 @@
+"""What `autrt train --dry-run` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autrt.errors import UsageError
+from autrt_train.cost import cost
+from autrt_train.data import make_plan, read_indices
+from autrt_train.fit.world import World
+from autrt_train.read_recipe import recipe_json, require_places
+from autrt_train.recipe import Recipe
+from autrt_train.types import DataError
+
+GB = 1e9
+
+
+def preview_lines(recipe: Recipe) -> Iterator[str]:
+    """The resolved recipe, its size, and its steps where the data are there. Nothing is rendered or trained."""
+    yield recipe_json(recipe).rstrip()
+    found = cost(recipe)
+    rows = recipe.fit.micro_batch or recipe.fit.batch
+    yield (
+        f"parameters {found.size.parameters / 1e6:.1f} M ({found.size.trainable / 1e6:.1f} M trained), "
+        f"{found.size.flops / 1e9:.2f} GFLOP a picture (three times that to learn from it)"
+    )
+    yield (
+        f"memory: {found.state_bytes / GB:.2f} GB for weights, gradients and optimiser, "
+        f"{found.activations_bytes / GB:.2f} GB for a micro-batch of {rows}"
+    )
+    yield from _steps(recipe)
+
+
+def _steps(recipe: Recipe) -> Iterator[str]:
+    if recipe.data.render is not None:
+        faces = recipe.data.render
+        yield f"data: {faces.people * faces.per_person * 2} rendered pictures of {faces.people} people"
+        return
+    try:
+        require_places(recipe)
+        train, validation = read_indices(recipe, World(), lambda _: None)
+    except (DataError, UsageError) as error:
+        yield f"steps: not known, as the data are not there: {error}"
+        return
+    steps = make_plan(recipe, train).steps()
+    total = recipe.fit.steps or steps * recipe.fit.epochs
+    yield f"data: {len(train)} pictures to train on, {len(validation)} to judge by"
+    yield f"steps: {steps} an epoch, {total} in all, {recipe.fit.batch} pictures each"

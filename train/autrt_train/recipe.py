@@ -1,0 +1,184 @@
+"""A training recipe: every setting of a run, checked. `autrt_train.read_recipe` reads them from TOML files."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from autrt.aus import ABAW_AUS
+from autrt_train.annotations.read import DataSpec
+from autrt_train.loading.augment import AugmentConfig
+from autrt_train.losses import LossConfig
+from autrt_train.sampling.plan import SamplingConfig
+
+Task = Literal["au", "expression", "identity"]
+Positive = Annotated[int, Field(ge=1)]
+
+
+def _known(kind: type) -> BeforeValidator:
+    """Refuse keys that a settings dataclass does not have; pydantic alone would pass over them."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, dict):
+            names = [field.name for field in fields(kind)]
+            for key in cast("dict[str, Any]", value):
+                if key not in names:
+                    raise ValueError(f"no setting {key!r}; known: {', '.join(names)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NetworkSettings(_Strict):
+    """Which network: a preset of `autrt.model.presets`, with some of its fields changed."""
+
+    preset: str = "paper"
+    change: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """Field of the preset's configuration → value."""
+
+
+class StartSettings(_Strict):
+    """Where the weights come from before the first step."""
+
+    checkpoint: str | None = None
+    """A file written by torch.save: an earlier run's `weights/*.pt`, or a face-recognition checkpoint; "none" takes
+    back what an extended recipe says."""
+    skip: tuple[str, ...] = ()
+    """Parts of the network that keep their fresh values, such as `au` where the AUs differ."""
+
+    @field_validator("checkpoint", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return None if value == "none" else value
+
+
+class RenderSettings(_Strict):
+    """Rendered faces that the run makes for itself, unless they are there already (`autrt synth`)."""
+
+    rig: str = ""
+    """An ICT-FaceKit clone or pack; `stand-in` for the small generated head of the tests."""
+    people: Positive = 1000
+    per_person: Positive = 5
+    seed: int = 0
+    preset: Literal["full", "clean"] = "full"
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    root: str | None = None
+    """Where the set is kept; by default in the user's cache folder, under a name made of these settings."""
+
+
+class DataSettings(_Strict):
+    """What is trained and judged on."""
+
+    train: tuple[DataSpec, ...] = ()
+    validation: tuple[DataSpec, ...] = ()
+    """Empty: a share of the training videos, whole people each."""
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    validation_most: Positive | None = None
+    """Judge on so many pictures at most, evenly spaced."""
+    render: RenderSettings | None = None
+
+
+class LoaderSettings(_Strict):
+    """How pictures are read and drawn."""
+
+    name: Literal["opencv", "dali"] = "opencv"
+    threads: Positive | None = None
+    prefetch: Positive = 4
+    """Batches drawn ahead."""
+    cache_gb: Annotated[float, Field(ge=0)] = 0
+    """Memory for decoded pictures, which are then read from disk only once."""
+
+
+class OptimiserSettings(_Strict):
+    """SGD as in the paper, or AdamW."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    decay_norms: bool = True
+    """Whether biases and normalisation layers decay too (the paper's SGD: yes)."""
+    schedule: Literal["steps", "one-cycle", "constant"] = "steps"
+    milestones: tuple[Positive, ...] = (4, 6, 8)
+    """Epochs after whose completion the rate is divided by 10."""
+    warm_up: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """Share of all steps in which one-cycle rises."""
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+
+
+class HeadSettings(_Strict):
+    """Weights of what a student learns beside the AUs; 0 leaves a head untrained."""
+
+    landmarks: Annotated[float, Field(ge=0)] = 0
+    presence: Annotated[float, Field(ge=0)] = 0
+
+
+class FitSettings(_Strict):
+    """The loop."""
+
+    epochs: Positive = 15
+    steps: Positive | None = None
+    """End after so many steps, whatever `epochs` says."""
+    batch: Positive = 256
+    """Pictures of one optimiser step, over all processes."""
+    micro_batch: Positive | None = None
+    """Pictures in memory at a time, per process; the step adds their gradients up. The result is the whole batch's
+    but for BatchNorm, whose statistics are those of each micro-batch. None: the whole share at once."""
+    precision: Literal["f32", "bf16", "fp16"] = "f32"
+    channels_last: bool = True
+    batch_norm: Literal["train", "eval", "sync"] = "train"
+    """eval: statistics stay as they were; sync: over all processes (CUDA alone)."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Overrides the network's own."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0
+    """Decay of a running mean of the weights, which is then what is judged and kept; 0: none."""
+    judge_every: Annotated[float, Field(gt=0)] = 1
+    """Epochs between looks at the validation data."""
+    save_every_s: Annotated[float, Field(gt=0)] = 300
+    """Seconds between checkpoints within an epoch."""
+    diverged_at: Annotated[float, Field(gt=1)] = 1e4
+    """A loss of so many times the first steps' median ends the run."""
+
+
+class ModelSettings(_Strict):
+    """What the finished model's folder says."""
+
+    licence: str = "not stated"
+    reference: Literal["validation", "noise"] = "noise"
+    """Reference crops: 64 validation pictures where these may be passed on; else coloured noise."""
+    calibrate: bool = True
+    """Thresholds of the best F1 on the validation data; else 0.5."""
+
+
+class Recipe(_Strict):
+    """One run."""
+
+    about: str
+    cost: str = ""
+    """Size and time, for the list."""
+    task: Task = "au"
+    au_names: tuple[str, ...] = ABAW_AUS
+    seed: int = 0
+    network: NetworkSettings = NetworkSettings()
+    start: StartSettings = StartSettings()
+    data: DataSettings = DataSettings()
+    sampling: Annotated[SamplingConfig, _known(SamplingConfig)] = Field(default_factory=SamplingConfig)
+    augment: Annotated[AugmentConfig, _known(AugmentConfig)] = Field(default_factory=AugmentConfig)
+    loader: LoaderSettings = LoaderSettings()
+    loss: Annotated[LossConfig, _known(LossConfig)] = Field(default_factory=LossConfig)
+    heads: HeadSettings = HeadSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    fit: FitSettings = FitSettings()
+    model: ModelSettings = ModelSettings()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.fit.micro_batch is not None and self.fit.micro_batch > self.fit.batch:
+            raise ValueError("fit.micro_batch: expected at most fit.batch")
+        return self

@@ -1,0 +1,60 @@
+"""Rendered faces that a recipe asks for: found where an earlier run left them, or drawn now."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from autrt.weights import cache_dir
+from autrt_train.fit.world import World
+from autrt_train.recipe import RenderSettings
+from autrt_train.synth.dataset import write_dataset
+from autrt_train.synth.settings import SynthSettings
+from autrt_train.types import DataError
+
+FINISHED = "synth.json"
+WAIT_S = 1.0
+
+
+def rendered_root(render: RenderSettings, world: World, say: Callable[[str], object]) -> Path:
+    """The folder of the rendered set; the leading process draws it if it is not there, the others wait.
+
+    Args:
+        render: what is wanted.
+        world: this process among the run's.
+        say: told that drawing begins.
+
+    Raises:
+        DataError: no rig is named, or it cannot be read.
+    """
+    if not render.rig:
+        raise DataError(
+            "data.render.rig: expected the place of an ICT-FaceKit clone (or `stand-in` for a generated head), "
+            "found nothing: --set data.render.rig=PATH"
+        )
+    root = Path(render.root) if render.root else cache_dir() / "synth" / _name(render)
+    if not (root / FINISHED).is_file():
+        if world.leads:
+            say(f"rendering {render.people} people into {root}")
+            write_dataset(root, Path(render.rig).expanduser(), _settings(render))
+        while not (root / FINISHED).is_file():
+            time.sleep(WAIT_S)
+    return root
+
+
+def _settings(render: RenderSettings) -> SynthSettings:
+    return SynthSettings(
+        seed=render.seed,
+        people=render.people,
+        per_person=render.per_person,
+        preset=render.preset,
+        validation=render.validation,
+    )
+
+
+def _name(render: RenderSettings) -> str:
+    """A folder's name made of everything that decides the pictures."""
+    settings = render.model_dump_json(exclude={"root"})
+    return hashlib.sha256(settings.encode()).hexdigest()[:16]
