@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+from autrt.aus import ABAW_AUS
 from autrt_train.annotations.folds import folds
 from autrt_train.annotations.read import DataSpec, read_data
 from autrt_train.types import DataError
-
-from autrt.aus import ABAW_AUS
 from tests.support.data_sets import HEADER, affwild2, names_of, numbered, text
 
 ZEROS = ",".join("0" * 12)

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from autrt_train.annotations.check import check, require_template, require_trainable
 from autrt_train.annotations.findings import EXAMPLES, Findings
 from autrt_train.annotations.read import READERS, DataSpec, read_data
 from autrt_train.annotations.report import report_table, write_report
 from autrt_train.types import DataError
-
 from tests.support.data_sets import index, jpeg, text
 
 

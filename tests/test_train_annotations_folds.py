@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from autrt_train.annotations.duplicates import duplicates_between
-from autrt_train.annotations.folds import folds, groups, split_by
-from autrt_train.types import DataError, Index
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autrt_train.annotations.duplicates import duplicates_between
+from autrt_train.annotations.folds import folds, groups, split_by
+from autrt_train.types import DataError, Index
 from tests.support.data_sets import index, jpeg
 
 

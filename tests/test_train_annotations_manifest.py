@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 import pytest
+
 from autrt_train.annotations.read import DataSpec, read_data
 from autrt_train.types import DataError
-
 from tests.support.data_sets import names_of, numbered, text
 
 

@@ -6,12 +6,12 @@ import re
 
 import numpy as np
 import pytest
-from autrt_train.annotations.label_text import read_label_text
-from autrt_train.types import DataError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autrt.aus import ABAW_AUS
+from autrt_train.annotations.label_text import read_label_text
+from autrt_train.types import DataError
 from tests.support.data_sets import HEADER
 
 ROWS = st.integers(1, 12).flatmap(

@@ -12,11 +12,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from autrt_train.annotations.read import DataSpec, read_data
-from autrt_train.crop import crop_video
-from autrt_train.crop_face import cut_face
-from autrt_train.crop_index import CropSettings
-from autrt_train.crop_run import refuse_nested
 
 from autrt.errors import UsageError
 from autrt.face.align import cut_patch
@@ -27,6 +22,11 @@ from autrt.types import Source
 from autrt.video.image import PlanarImage, Plane
 from autrt.video.open import open_decoder
 from autrt.video.pictures import read_picture
+from autrt_train.annotations.read import DataSpec, read_data
+from autrt_train.crop import crop_video
+from autrt_train.crop_face import cut_face
+from autrt_train.crop_index import CropSettings
+from autrt_train.crop_run import refuse_nested
 from tests.support.command import autrt, leftovers
 from tests.support.fetched import fetched
 from tests.support.media import write_picture

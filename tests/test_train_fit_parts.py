@@ -8,6 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from autrt.errors import DiskFullError, UsageError
 from autrt_train.fit import checkpoint
 from autrt_train.fit.best import OVERALL, Best
 from autrt_train.fit.ema import Ema
@@ -16,11 +21,6 @@ from autrt_train.fit.schedule import make_optimiser, rate
 from autrt_train.join import join
 from autrt_train.recipe import OptimiserSettings
 from autrt_train.types import DataError, Index, TrainingError
-from hypothesis import given
-from hypothesis import strategies as st
-from torch import nn
-
-from autrt.errors import DiskFullError, UsageError
 
 
 def index(n: int = 6, *, videos: int = 2, names: tuple[str, ...] = ("AU1", "AU2"), **more: object) -> Index:

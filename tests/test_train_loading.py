@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
+from autrt.errors import UsageError
 from autrt_train.loading.augment import AugmentConfig, draw_batch
 from autrt_train.loading.device import to_device
 from autrt_train.loading.loader import LOADERS, Loader, open_loader
 from autrt_train.loading.rate import bare_rate
 from autrt_train.types import MISSING, DataError, Index
-
-from autrt.errors import UsageError
 
 MARGIN = 16
 SIDE = 112 + 2 * MARGIN

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autrt.errors import UsageError
 from autrt_train.loading.augment import AugmentConfig, draw_batch
 from autrt_train.loading.chance import NUMBERS, normals, uniforms
 from autrt_train.loading.colour import twist
 from autrt_train.loading.erase import erase, rectangles
 from autrt_train.loading.geometry import inverse, move, place
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from autrt.errors import UsageError
 
 EVERYTHING = AugmentConfig(jitter_probability=0.7, shift_px=2.5, scale=0.04, rotation_deg=3, erase=0.4)
 STILL = AugmentConfig.none()

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
+
 from autrt_train.losses import (
     CosFaceHead,
     class_count,
@@ -16,7 +18,6 @@ from autrt_train.losses import (
     presence_count,
     presence_loss,
 )
-from torch.nn import functional
 
 pytest_plugins = ("tests.support.threads",)
 pytestmark = pytest.mark.usefixtures("one_thread")

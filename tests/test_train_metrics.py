@@ -6,11 +6,12 @@ import json
 
 import numpy as np
 import pytest
-from autrt_train.metrics import au_scores, best_thresholds, class_scores
-from autrt_train.types import TrainingError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from autrt_train.metrics import au_scores, best_thresholds, class_scores
+from autrt_train.types import TrainingError
 
 nan = float("nan")
 columns = st.integers(1, 30).flatmap(

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autrt_train.read_recipe import read_recipe, recipe_json, recipe_names, require_places
-from autrt_train.recipe import Recipe
 
 from autrt.errors import UsageError
 from autrt.model.presets import preset
+from autrt_train.read_recipe import read_recipe, recipe_json, recipe_names, require_places
+from autrt_train.recipe import Recipe
 
 
 def flat(value: Any, key: str = "") -> dict[str, Any]:

@@ -6,14 +6,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from autrt_train.sampling.balanced import slots
-from autrt_train.sampling.batches import walk
-from autrt_train.sampling.plan import EpochPlan, SamplingConfig
-from autrt_train.types import DataError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autrt.errors import UsageError
+from autrt_train.sampling.balanced import slots
+from autrt_train.sampling.batches import walk
+from autrt_train.sampling.plan import EpochPlan, SamplingConfig
+from autrt_train.types import DataError
 
 BALANCED = SamplingConfig(batches="balanced")
 ABAW_SHARES = np.array([11.8, 5, 15.4, 26.6, 39.7, 34.4, 24.5, 2.8, 3.1, 2.6, 62.7, 7.4]) / 100

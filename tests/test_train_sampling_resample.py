@@ -7,15 +7,15 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from autrt_train.sampling.ml_ros import imbalance, mean_imbalance, ml_ros, positives
-from autrt_train.sampling.plan import EpochPlan, SamplingConfig
-from autrt_train.sampling.resample import resample_named
-from autrt_train.sampling.statistics import label_counts, sampling_statistics, statistics_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autrt.errors import UsageError
+from autrt_train.sampling.ml_ros import imbalance, mean_imbalance, ml_ros, positives
+from autrt_train.sampling.plan import EpochPlan, SamplingConfig
+from autrt_train.sampling.resample import resample_named
+from autrt_train.sampling.statistics import label_counts, sampling_statistics, statistics_lines
 
 NAMES = ("AU1", "AU2", "AU4")
 tables = hnp.arrays(

@@ -9,6 +9,10 @@ import time
 import cv2
 import numpy as np
 import pytest
+
+from autrt.aus import ABAW_AUS
+from autrt.errors import UsageError
+from autrt.template import ARCFACE_112
 from autrt_train.synth.compose import OCCLUDED
 from autrt_train.synth.dataset import write_dataset
 from autrt_train.synth.drawing import open_rig
@@ -17,10 +21,6 @@ from autrt_train.synth.face import FaceRenderer, draw_person
 from autrt_train.synth.settings import Absent, SynthSettings
 from autrt_train.synth.stills import UPPER, draw_stills
 from autrt_train.types import DataError
-
-from autrt.aus import ABAW_AUS
-from autrt.errors import UsageError
-from autrt.template import ARCFACE_112
 from tests.support.command import autrt, start
 
 SETTINGS = SynthSettings(

@@ -8,6 +8,9 @@ from dataclasses import replace
 import av
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from autrt_train.synth.camera import Faults
 from autrt_train.synth.drawing import open_rig
 from autrt_train.synth.expression import (
@@ -23,8 +26,6 @@ from autrt_train.synth.hair import Hair
 from autrt_train.synth.performance import Episode, Performance, Sway, draw_head, draw_performance
 from autrt_train.synth.settings import SynthSettings
 from autrt_train.synth.shot import Actor, Shot, draw_frame, draw_shot
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 RIG = open_rig("stand-in")
 RENDERER = FaceRenderer(RIG)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from autrt_train.synth.background import KINDS, draw_background
 from autrt_train.synth.camera import CLEAN, FULL, Camera, Faults, draw_faults
 from autrt_train.synth.compose import compose, compose_empty, misplaced, moved
@@ -13,8 +16,6 @@ from autrt_train.synth.grade import GREY, Grade
 from autrt_train.synth.occlude import MOSTLY_HIDDEN, draw_cover, draw_occluder
 from autrt_train.synth.occluder import Place
 from autrt_train.synth.overlay import over, paste
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 POINTS = np.array([[50, 64], [86, 64], [68, 84], [54, 104], [82, 104]], np.float32)
 SKIN = np.array([200, 160, 140], np.float32)

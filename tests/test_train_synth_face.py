@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from autrt_train.synth.acts import AT
-from autrt_train.synth.expression import Expression, draw_expression, neutral_expression
-from autrt_train.synth.face import FaceRenderer, Knobs, draw_look, draw_person
-from autrt_train.synth.rig import Rig, load_rig
-from autrt_train.synth.standin import stand_in_rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autrt.face.align import similarity
 from autrt.template import ARCFACE_112
+from autrt_train.synth.acts import AT
+from autrt_train.synth.expression import Expression, draw_expression, neutral_expression
+from autrt_train.synth.face import FaceRenderer, Knobs, draw_look, draw_person
+from autrt_train.synth.parts import UPPER_LIP
+from autrt_train.synth.person import lip_gap
+from autrt_train.synth.rig import Rig, load_rig
+from autrt_train.synth.standin import stand_in_rig
 
 RIG = stand_in_rig()
 RENDERER = FaceRenderer(RIG)
@@ -107,6 +109,15 @@ def test_parting_lips_are_measured_and_the_open_jaw_is_its_weight():
     drawn = RENDERER.draw(person, as_drawn, look).intensities
     kept = [column for number, column in AT.items() if number not in (25, 26)]
     np.testing.assert_array_equal(drawn[kept], as_drawn.intensities[kept])
+
+
+def test_lips_that_pass_each_other_are_not_parted():
+    closed = RIG.neutral[RIG.landmarks].copy()
+    parted, crossed = closed.copy(), closed.copy()
+    parted[UPPER_LIP, 1] += 0.5
+    crossed[UPPER_LIP, 1] -= 0.5
+    assert lip_gap(crossed) == 0
+    assert lip_gap(parted) == pytest.approx(lip_gap(closed) + 0.5 / 6.3, rel=0.05)
 
 
 def test_the_inside_of_the_mouth_shows_between_parted_lips_only():

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autrt.aus import ABAW_AUS, AU15_AUS
 from autrt_train.synth.acts import ACTS, AT, DRAWN, SEEN
 from autrt_train.synth.expression import (
     EXPRESSIONS,
@@ -17,10 +21,6 @@ from autrt_train.synth.expression import (
 from autrt_train.synth.knobs import Knobs
 from autrt_train.synth.shapes import WEIGHT_MAX, shape_weights
 from autrt_train.synth.standin import stand_in_rig
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from autrt.aus import ABAW_AUS, AU15_AUS
 
 RIG = stand_in_rig()
 seeds = st.integers(0, 2**32 - 1)

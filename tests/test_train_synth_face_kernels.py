@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from autrt_train.synth.light import fixed_light, shade
 from autrt_train.synth.mesh import moved, moves_of, normals_and_hollows, turned
 from autrt_train.synth.pinhole import Pinhole, rotation
 from autrt_train.synth.raster import divide_by_alpha, draw_triangles, lay_over
 from autrt_train.synth.standin import stand_in_rig
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SIZE = 20
 seeds = st.integers(0, 2**32 - 1)

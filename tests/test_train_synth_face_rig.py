@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from autrt_train.synth.ict import IDENTITIES, VERTICES, read_quads, read_vertices
 from autrt_train.synth.parts import ICT_PARTS
 from autrt_train.synth.rig import REQUIRED_SHAPES, load_rig, save_rig_pack

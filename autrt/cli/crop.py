@@ -64,9 +64,6 @@ def command(
     """
     from contextlib import closing
 
-    from autrt_train.crop_index import CropSettings, agree
-    from autrt_train.crop_run import CropRun, refuse_inside, refuse_nested
-
     from autrt.cli.infer import command as infer
     from autrt.console import make_reporter
     from autrt.engine.cpu import available_cores
@@ -74,6 +71,8 @@ def command(
     from autrt.model.folder import load_model
     from autrt.results.names import results_path
     from autrt.video.discover import discover
+    from autrt_train.crop_index import CropSettings, agree
+    from autrt_train.crop_run import CropRun, refuse_inside, refuse_nested
 
     if not paths and not videos:
         raise UsageError("no input: name files, folders or globs, e.g. `autrt crop --videos DIR --out OUT`")

@@ -8,9 +8,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from autrt_train.types import Index
 
 from autrt.aus import ABAW_AUS
+from autrt_train.types import Index
 
 HEADER = ",".join(ABAW_AUS)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from autrt_train.annotations.check import require_trainable
+from autrt_train.annotations.check import require_template, require_trainable
+from autrt_train.annotations.findings import Findings
 from autrt_train.annotations.folds import split_by
 from autrt_train.annotations.read import DataSpec, read_data
 from autrt_train.fit.world import World
@@ -19,6 +20,9 @@ from autrt_train.recipe import Recipe
 from autrt_train.rendered import rendered_root
 from autrt_train.sampling.plan import EpochPlan
 from autrt_train.types import DataError, Index
+
+TEMPLATE: Final = "arcface-112"
+"""The alignment that every network here learns."""
 
 
 @dataclass(slots=True)
@@ -45,18 +49,26 @@ class Data:
         self.validation_loader.close()
 
 
-def read_indices(recipe: Recipe, world: World, say: Callable[[str], object]) -> tuple[Index, Index]:
-    """Training and validation pictures of a recipe.
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a recipe's sources hold, fit to be trained on or not."""
 
-    Rendered faces are made first where the recipe asks for them and they are not there.
+    train: Index
+    validation: Index
+    findings: list[tuple[str, Findings]]
+    """Source → what was irregular in it."""
+
+
+def gather(recipe: Recipe, world: World, say: Callable[[str], object]) -> Gathered:
+    """Read a recipe's sources. Rendered faces are made first where the recipe asks for them and they are not there.
 
     Args:
         recipe: names the sources.
         world: this process among the run's; one of them draws.
-        say: told what was irregular.
+        say: told that drawing begins.
 
     Raises:
-        DataError: a source is missing or wrong, a fold is empty, an AU has no positive.
+        DataError: a source is missing or wrong, or the recipe names none.
     """
     train_specs, validation_specs = list(recipe.data.train), list(recipe.data.validation)
     if recipe.data.render is not None:
@@ -68,26 +80,54 @@ def read_indices(recipe: Recipe, world: World, say: Callable[[str], object]) -> 
             validation_specs.append(rendered.model_copy(update={"split": "validation"}))
     if not train_specs:
         raise DataError("the recipe names no training data: set data.train or data.render")
-    train = _read(recipe, train_specs, say)
+    train, findings = _read(recipe, train_specs)
     if validation_specs:
-        validation = _read(recipe, validation_specs, say)
+        validation, more = _read(recipe, validation_specs)
+        findings += more
     else:
         train, validation = split_by(train, recipe.data.validation_share, recipe.seed)
-    validation = _thinned(validation, recipe.data.validation_most)
-    require_trainable(train, recipe.au_names if recipe.task == "au" else ())
-    if not len(validation):
+    return Gathered(train, _thinned(validation, recipe.data.validation_most), findings)
+
+
+def read_indices(recipe: Recipe, world: World, say: Callable[[str], object]) -> tuple[Index, Index]:
+    """Training and validation pictures, fit for what the recipe learns.
+
+    Args:
+        recipe: names the sources.
+        world: this process among the run's.
+        say: told what was irregular.
+
+    Raises:
+        DataError: as `gather`; or a fold is empty, an AU has no positive, the crops follow another template.
+    """
+    found = gather(recipe, world, say)
+    for name, findings in found.findings:
+        for line in findings.lines():
+            say(f"{name}: {line}")
+    require_fit(recipe, found)
+    return found.train, found.validation
+
+
+def require_fit(recipe: Recipe, found: Gathered) -> None:
+    """Refuse data that the recipe cannot be trained on.
+
+    Raises:
+        DataError: says what is lacking.
+    """
+    require_trainable(found.train, recipe.au_names if recipe.task == "au" else ())
+    require_template(found.train, TEMPLATE, "the network")
+    if not len(found.validation):
         raise DataError("the validation data hold no picture: check data.validation")
-    return train, validation
 
 
-def _read(recipe: Recipe, specs: Sequence[DataSpec], say: Callable[[str], object]) -> Index:
+def _read(recipe: Recipe, specs: Sequence[DataSpec]) -> tuple[Index, list[tuple[str, Findings]]]:
     parts: list[Index] = []
+    told: list[tuple[str, Findings]] = []
     for spec in specs:
         index, findings = read_data(spec)
-        for line in findings.lines():
-            say(f"{spec.kind} {spec.root}: {line}")
+        told.append((f"{spec.kind} {spec.root}", findings))
         parts.append(index.with_labels(recipe.au_names) if recipe.task == "au" else _classes_alone(index))
-    return join(parts)
+    return join(parts), told
 
 
 def _classes_alone(index: Index) -> Index:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -33,15 +33,25 @@ class Truth:
     classes: Tensor | None
     landmarks: Tensor | None
     presence: Tensor | None
+    noise: Tensor | None = None
+    """(B, L) float32 uniform numbers for label smoothing."""
 
     @classmethod
-    def of(cls, batch: Batch, device: torch.device) -> Self:
+    def of(cls, batch: Batch, device: torch.device, noise: Tensor | None = None) -> Self:
         """The batch's arrays as tensors on `device`."""
-        rest = {field.name: getattr(batch, field.name) for field in fields(cls) if field.name != "pixels"}
-        placed = {
-            name: None if array is None else torch.as_tensor(array).to(device) for name, array in rest.items()
-        }
-        return cls(pixels=to_device(batch, device), **placed)  # pyright: ignore[reportArgumentType]
+
+        def placed(array: Any) -> Tensor | None:
+            return None if array is None else torch.as_tensor(array).to(device)
+
+        return cls(
+            pixels=to_device(batch, device),
+            labels=torch.as_tensor(batch.labels).to(device),
+            targets=placed(batch.targets),
+            classes=placed(batch.classes),
+            landmarks=placed(batch.landmarks),
+            presence=placed(batch.presence),
+            noise=placed(noise),
+        )
 
     def split(self, parts: int) -> list[Self]:
         """Nearly equal parts of consecutive rows."""
@@ -76,16 +86,13 @@ class Objective(nn.Module):
         ]
         return torch.cat([first, torch.stack(own)])
 
-    def forward(
-        self, outputs: Mapping[str, Tensor], truth: Truth, counts: Tensor, generator: torch.Generator
-    ) -> dict[str, Tensor]:
+    def forward(self, outputs: Mapping[str, Tensor], truth: Truth, counts: Tensor) -> dict[str, Tensor]:
         """The part of a step's loss that these pictures bring.
 
         Args:
             outputs: of the `Learner`.
             truth: the same pictures, a part of the step's.
             counts: from `counts`, of the whole step.
-            generator: of label smoothing.
 
         Returns:
             "loss", the sum that is minimised, and each term before its weight: float32 scalars.
@@ -94,9 +101,7 @@ class Objective(nn.Module):
         *au_counts, classes, landmarks, presence = counts
         if self.au is not None:
             denominators = torch.stack(au_counts)
-            terms = self.au(
-                logits, truth.labels, truth.targets, generator=generator, denominators=denominators
-            )
+            terms = self.au(logits, truth.labels, truth.targets, noise=truth.noise, denominators=denominators)
             loss = terms.pop("total")
         else:
             assert truth.classes is not None

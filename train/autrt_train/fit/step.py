@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from autrt.errors import UsageError
@@ -51,7 +51,6 @@ class Stepper:
         self._cast: Any = (
             torch.autocast(kind, AUTOCAST[precision]) if precision in AUTOCAST else nullcontext()
         )
-        self._smoothing = torch.Generator(world.device)
         self.scaler = torch.amp.GradScaler(kind, enabled=precision == "fp16")
 
     def step(self, batch: Batch, number: int, guard: Guard) -> dict[str, float]:
@@ -70,9 +69,8 @@ class Stepper:
         """
         seed = np.random.SeedSequence([self._recipe.seed, number, self._world.rank]).generate_state(1)
         torch.manual_seed(int(seed[0]))
-        self._smoothing = torch.Generator(self._world.device).manual_seed(int(seed[0]))
         self._optimiser.zero_grad(set_to_none=True)
-        facts = self._gradients(batch)
+        facts = self._gradients(batch, number)
         guard.check(facts, number, batch.rows)
         self.scaler.unscale_(self._optimiser)
         clip = self._recipe.optimiser.clip_norm
@@ -83,24 +81,30 @@ class Stepper:
         self.scaler.update()
         return facts
 
-    def _gradients(self, batch: Batch) -> dict[str, float]:
-        truth = Truth.of(batch, self._world.device)
+    def _gradients(self, batch: Batch, number: int) -> dict[str, float]:
+        truth = Truth.of(batch, self._world.device, self._noise(batch, number))
         counts = self._world.summed(self._objective.counts(truth))
         most = self._recipe.fit.micro_batch or len(batch)
         # Nearly equal parts: a last part of one picture would be too small for BatchNorm.
         parts = truth.split(math.ceil(len(batch) / most))
-        sums: dict[str, torch.Tensor] = {}
+        sums: dict[str, Tensor] = {}
         for i, part in enumerate(parts):
             with self._without_sync(i < len(parts) - 1):
                 with self._cast:
                     outputs = self._network(part.pixels, part.classes)
-                told = self._objective(outputs, part, counts, self._smoothing)
+                told = self._objective(outputs, part, counts)
                 # DistributedDataParallel takes the mean over processes, but this is a share of one sum.
                 self.scaler.scale(told["loss"] * self._world.size).backward()
             for name, value in told.items():
                 sums[name] = sums.get(name, torch.zeros(())) + value.detach().float().cpu()
         values = self._world.summed(torch.stack(list(sums.values())))
         return dict(zip(sums, values.tolist(), strict=True))
+
+    def _noise(self, batch: Batch, number: int) -> Tensor:
+        """(B, L) this process's rows of the whole step's numbers: the same however the step is cut."""
+        rng = np.random.default_rng([self._recipe.seed, number])
+        whole = rng.random((self._recipe.fit.batch, batch.labels.shape[1]), np.float32)
+        return torch.from_numpy(np.array_split(whole, self._world.size)[self._world.rank])
 
     def _without_sync(self, yes: bool) -> Any:
         if yes and isinstance(self._network, DistributedDataParallel):

@@ -65,7 +65,7 @@ class AuLoss(nn.Module):
         labels: Tensor,
         targets: Tensor | None = None,
         *,
-        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
         denominators: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The loss of a batch.
@@ -74,7 +74,7 @@ class AuLoss(nn.Module):
             logits: (B, L) of any float type; all is computed in float32.
             labels: (B, L) int8: 1, 0, or −1 for missing.
             targets: (B, L) float, soft labels 0…1 or NaN; looked at where `use_targets` is set.
-            generator: of the random numbers of label smoothing; needed in training where a term is smoothed.
+            noise: (B, L) float32, uniform in 0…1, for label smoothing; needed in training where a term is smoothed.
             denominators: (3,), see there; those of this batch if None.
 
         Returns:
@@ -83,7 +83,7 @@ class AuLoss(nn.Module):
         config, x = self.config, logits.float()
         counts = self.denominators(labels, targets) if denominators is None else denominators
         counts = counts.to(x).clamp(min=1)
-        smooth = self._smoothed(labels, generator)
+        smooth = self._smoothed(labels, noise)
         terms: dict[str, Tensor] = {}
         if config.bce:
             known, goal = self._bce_goal(labels, targets, smooth.get("bce"))
@@ -98,13 +98,13 @@ class AuLoss(nn.Module):
         total = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
         return {**terms, "total": total}
 
-    def _smoothed(self, labels: Tensor, generator: torch.Generator | None) -> dict[Term, Tensor]:
+    def _smoothed(self, labels: Tensor, noise: Tensor | None) -> dict[Term, Tensor]:
         config = self.config
         if not (self.training and config.smoothed):
             return {}
-        if generator is None:
-            raise ValueError("label smoothing needs a generator in training")
-        smooth = smooth_labels(labels, config.smooth_zero, config.smooth_one, generator)
+        if noise is None:
+            raise ValueError("label smoothing needs noise in training")
+        smooth = smooth_labels(labels, config.smooth_zero, config.smooth_one, noise)
         return dict.fromkeys(config.smoothed, smooth)
 
     def _bce_known(self, labels: Tensor, targets: Tensor | None) -> Tensor:

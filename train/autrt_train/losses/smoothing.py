@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def smooth_labels(
-    labels: Tensor, zero: tuple[float, float], one: tuple[float, float], generator: torch.Generator
+    labels: Tensor, zero: tuple[float, float], one: tuple[float, float], noise: Tensor
 ) -> Tensor:
     """0 → U(zero), 1 → U(one), independently for every label.
 
@@ -15,10 +15,9 @@ def smooth_labels(
         labels: (B, L) int8; missing ones become anything.
         zero: range for labels of 0.
         one: range for labels of 1.
-        generator: asked once, for (B, L) uniform numbers, on its own device.
+        noise: (B, L) float32, uniform in 0…1.
 
     Returns:
         (B, L) float32.
     """
-    draw = torch.rand(labels.shape, generator=generator, device=generator.device).to(labels.device)
-    return torch.where(labels == 1, one[0] + (one[1] - one[0]) * draw, zero[0] + (zero[1] - zero[0]) * draw)
+    return torch.where(labels == 1, one[0] + (one[1] - one[0]) * noise, zero[0] + (zero[1] - zero[0]) * noise)

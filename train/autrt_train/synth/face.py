@@ -29,8 +29,8 @@ __all__ = ["FacePicture", "FaceRenderer", "Knobs", "Look", "Person", "draw_look"
 
 SUPERSAMPLING: Final = 1.5
 """Samples a pixel and direction."""
-LIPS_PARTED: Final = 0.018
-"""`lip_gap` from which the inside of the mouth can be seen."""
+LIPS_PARTED: Final = 0.002
+"""`lip_gap` from which the inside of the mouth is drawn; with closed lips, teeth would come through them."""
 MOUTH_BLACK: Final = 0.08
 """Brightness of the mouth's darkest depth."""
 SUNK_CM: Final = np.float32(0.25)
@@ -85,30 +85,26 @@ class FaceRenderer:
             size_px: side of the picture.
             margin_px: how much of each side lies around the aligned crop.
         """
-        rig, moves = self.rig, self._moves
+        moves = self._moves
         head = moved(person.shape, expression.weights, moves.starts, moves.rows, moves.deltas)
-        landmarks = head[rig.landmarks]
+        landmarks = head[self.rig.landmarks]
         gap = lip_gap(landmarks)
         intensities = expression.intensities.copy()
         intensities[AT[25]] = gap - person.gap_at_rest
-        intensities[AT[26]] = expression.weights[rig.at["jawOpen"]]
+        intensities[AT[26]] = expression.weights[self.rig.at["jawOpen"]]
 
-        spin = rotation(look.yaw_deg, look.pitch_deg, look.roll_deg)
         self._sink_eyes(head, expression.weights)
+        spin = rotation(look.yaw_deg, look.pitch_deg, look.roll_deg)
+        pinhole = Pinhole.aligned(spin, look.distance_cm, landmarks, template(size_px, margin_px))
         head = turned(head, spin)
         colours, skin_rgb = self._light(head, person, expression.intensities, look)
-        pinhole = Pinhole.aligned(spin, look.distance_cm, landmarks, template(size_px, margin_px))
-        fine = pinhole.scaled(round(size_px * SUPERSAMPLING) / size_px)
-        rgba = np.zeros((round(size_px * SUPERSAMPLING),) * 2 + (4,), np.uint8)
-        depth = np.full(rgba.shape[:2], NOTHING)
-        triangles = rig.triangles if gap > LIPS_PARTED else self._outer
-        points = fine.view(head)
-        draw_triangles(points, triangles, colours, rgba, depth)
-
+        fine_px = round(size_px * SUPERSAMPLING)
+        fine = pinhole.scaled(fine_px / size_px)
+        rgba, depth = self._rasterise(fine.view(head), colours, fine_px, parted=gap > LIPS_PARTED)
         if look.catch_light:
             self._glint(rgba, depth, head, fine, look.catch_light)
         if person.glasses:
-            paint_glasses(rgba, person.glasses, person.shape[rig.landmarks], fine)
+            paint_glasses(rgba, person.glasses, person.shape[self.rig.landmarks], fine)
         paint_hair(rgba, look.hair, person.hair_rgb, fine, look.seed)
         return FacePicture(
             rgba=_shrink(rgba, size_px),
@@ -117,6 +113,13 @@ class FaceRenderer:
             box=self._box(head, pinhole),
             skin_rgb=skin_rgb,
         )
+
+    def _rasterise(self, points: F32, colours: F32, size_px: int, *, parted: bool) -> tuple[U8, F32]:
+        """(S, S, 4) uint8 RGBA and (S, S) float32 depth of the bare head."""
+        rgba = np.zeros((size_px, size_px, 4), np.uint8)
+        depth = np.full((size_px, size_px), NOTHING)
+        draw_triangles(points, self.rig.triangles if parted else self._outer, colours, rgba, depth)
+        return rgba, depth
 
     def _sink_eyes(self, head: F32, weights: F32) -> None:
         """Move eyes back under closing lids, in place, which differ from person to person and would show them."""

@@ -83,7 +83,8 @@ def _move_upper_face(weights: Weights, amount: dict[int, float]) -> None:
     weights.sides("cheekSquint", amount[6] * rng.uniform(0.7, 1))
     weights.sides("cheekRaiser", amount[6] * rng.uniform(0.3, 0.9))
     weights.sides("eyeSquint", amount[7])
-    weights.sides("noseSneer", amount[9])
+    # At full weight the shape lifts the upper lip as AU10 does.
+    weights.sides("noseSneer", amount[9] * rng.uniform(0.6, 1))
 
 
 def _move_lips(weights: Weights, amount: dict[int, float]) -> None:

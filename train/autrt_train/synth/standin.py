@@ -24,7 +24,7 @@ CENTRE_Y: Final = 1.5
 HALF_WIDTH, HALF_HEIGHT, FRONT_CM, BACK_CM = 9.0, 12.0, 11.0, 9.0
 NARROW: Final = 0.85
 """Radius of the narrow face in the ellipse of the whole."""
-LIPS_Y, MOUTH_HALF_WIDTH, LIP_REST_CM = -3.5, 2.3, 0.03
+LIPS_Y, MOUTH_HALF_WIDTH, LIP_REST_CM = -3.5, 2.3, 0.003
 EYE_X, EYE_Y, EYE_HALF_WIDTH, EYE_HALF_HEIGHT, EYEBALL_CM, EYEBALL_Z = 3.15, 3.4, 1.35, 0.5, 1.6, 8.5
 IDENTITIES: Final = 8
 UNUSED_SHAPES: Final = ("PupilDilate_L", "PupilDilate_R")
