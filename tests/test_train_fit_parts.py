@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 import numpy as np
@@ -110,10 +109,8 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     checkpoint.save(path, {"step": 1})
     (tmp_path / ".last.pt.part").symlink_to("/dev/full")
-    with pytest.raises((DiskFullError, OSError)) as told:
+    with pytest.raises(DiskFullError, match=r"no space left.*--resume"):
         checkpoint.save(path, {"weights": torch.zeros(100_000)})
-    if not isinstance(told.value, DiskFullError):
-        assert told.value.errno == errno.ENOSPC
     assert checkpoint.load(path) == {"step": 1}
 
 

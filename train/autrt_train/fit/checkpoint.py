@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import torch
 
@@ -27,14 +27,16 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.part")
+    recorded: list[OSError] = []
     try:
         with scratch.open("wb") as stream:
-            torch.save(dict(content), stream)
+            torch.save(dict(content), cast("Any", _Recording(stream, recorded)))
             stream.flush()
             os.fsync(stream.fileno())
         scratch.replace(path)
-    except (OSError, RuntimeError) as error:  # torch wraps a failed write in a RuntimeError
-        if _is_full(error, scratch):
+    except (OSError, RuntimeError) as error:
+        cause = error if isinstance(error, OSError) else next(iter(recorded), None)
+        if cause is not None and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(
                 f"no space left while {path} was saved; the checkpoint before it is whole: free some space and "
                 "go on with --resume"
@@ -44,14 +46,24 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
         scratch.unlink(missing_ok=True)
 
 
-def _is_full(error: BaseException, scratch: Path) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    chain = error.__context__
-    if isinstance(chain, OSError) and chain.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    place = os.statvfs(scratch.parent)
-    return "write" in str(error) and place.f_bavail * place.f_frsize < 1 << 20
+class _Recording:
+    """A file to write to that remembers why it could not: torch tells of a failed write, not of its reason."""
+
+    def __init__(self, stream: BinaryIO, recorded: list[OSError]) -> None:
+        self._stream, self._recorded = stream, recorded
+
+    def write(self, data: bytes) -> int:
+        """As the stream's."""
+        try:
+            written = self._stream.write(data)
+            self._stream.flush()
+        except OSError as error:
+            self._recorded.append(error)
+            raise
+        return written
+
+    def flush(self) -> None:
+        """Every write is flushed already."""
 
 
 def load(path: Path) -> dict[str, Any]:
