@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -49,18 +53,33 @@ def _exported(wrapped: PixelNetwork) -> onnx.ModelProto:
     example = torch.zeros(2, CROP_SIZE_PX, CROP_SIZE_PX, 3, dtype=torch.uint8, device=place)
     with torch.no_grad():
         names = list(wrapped(example))
-    program = torch.onnx.export(
-        wrapped,
-        (example,),
-        input_names=[INPUT],
-        output_names=names,
-        dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
-        opset_version=OPSET,
-        external_data=False,
-        dynamo=True,
-        verbose=False,
-    )
+    with _quiet():
+        program = torch.onnx.export(
+            wrapped,
+            (example,),
+            input_names=[INPUT],
+            output_names=names,
+            dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
+            opset_version=OPSET,
+            external_data=False,
+            dynamo=True,
+            verbose=False,
+        )
     return cast("onnx.ModelProto", cast("Any", program).model_proto)
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Without the exporter's notes on torchvision and on torch's own old calls, which no user can act on."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def _strip(model: onnx.ModelProto) -> None:
