@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -88,3 +89,21 @@ def test_doctor_speaks_of_engines_decoders_files_and_cores():
     assert done.returncode == 0
     for word in ("openvino", "h264", "centerface", "cores", "CUDA"):
         assert word in done.stdout
+
+
+@pytest.mark.parametrize("command", [["train"], ["train", "smoke"], ["synth", "out", "--rig", "stand-in"]])
+def test_training_without_its_packages_says_what_to_install(command, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in ('torch', 'numba', 'sklearn'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = autrt(*command, env=environment, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "pip install 'autrt[train]'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -29,6 +29,12 @@ COMMANDS = {
 }
 """Every command with its one line of help; its code is `autrt.cli.<name>:command`."""
 
+EXTRAS = {
+    **dict.fromkeys(("torch", "sklearn", "numba", "tensorboard", "safetensors", "onnx", "nvidia"), "train"),
+    **dict.fromkeys(("pandas", "pyarrow"), "tables"),
+}
+"""Top-level module that a command may miss → the extra of this project that brings it."""
+
 
 class LazyGroup(click.Group):
     """Loads a command's module only when that command runs."""
@@ -72,6 +78,16 @@ def main() -> NoReturn:
     except AutrtError as error:
         click.echo(f"error: {error}", err=True)
         finish = error.exit_code
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in EXTRAS:
+            raise
+        click.echo(
+            f"error: this needs the package {missing}, which is not installed: "
+            f"pip install 'autrt[{EXTRAS[missing]}]'",
+            err=True,
+        )
+        finish = 2
     except BrokenPipeError:
         # Whoever read our output has gone; what is still buffered has nowhere to go either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

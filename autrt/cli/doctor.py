@@ -14,6 +14,10 @@ from autrt.engine.cpu import available_cores, cpu_features
 EXTRAS = {
     "onnxruntime": ("ort", "the ONNX Runtime engine"),
     "torch": ("train", "the torch engine, training, export"),
+    "scikit-learn": ("train", "scores while training"),
+    "numba": ("train", "balancing, and rendering faces"),
+    "tensorboard": ("train", "training curves"),
+    "nvidia-dali-cuda130": ("train", "the DALI loader"),
     "pandas": ("tables", "data frames (`open_results(…).to_dataframe()`)"),
     "pyarrow": ("tables", "`autrt export --format parquet`"),
 }
