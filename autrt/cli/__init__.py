@@ -20,10 +20,10 @@ COMMANDS = {
     "infer": "Recognise Action Units in videos and write one HDF5 file per video.",
     "export": "Turn results into CSV or Parquet.",
     "verify": "Read results files whole and say which are damaged.",
-    "synth": "Render faces and videos with exact Action Unit labels.",
-    "crop": "Cut aligned face crops out of videos or pictures, with their index.",
     "build-engine": "Compile a model for this machine ahead of its first use.",
     "train": "Train AU models by recipe; without a recipe, list them.",
+    "crop": "Cut aligned face crops out of videos or pictures, with their index.",
+    "synth": "Render faces and videos with exact Action Unit labels.",
     "fetch": "Fetch the face detector and demo clips into the user's cache.",
     "doctor": "Say what this machine can do, and what each missing part would need.",
 }
