@@ -36,19 +36,16 @@ def cost(recipe: Recipe, class_names: tuple[str, ...] = ()) -> Cost:
 
 def _activations_bytes(learner: Learner, recipe: Recipe, rows: int) -> int:
     """What autograd keeps of a batch of two, times half the rows."""
-    kept: dict[int, int] = {}
-    own = {p.data_ptr() if p.device.type != "meta" else id(p) for p in learner.parameters()}
+    kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        if id(tensor) not in own and not isinstance(tensor, torch.nn.Parameter):
-            kept[id(tensor)] = tensor.numel() * tensor.element_size()
-            alive.append(tensor)
+        if not isinstance(tensor, torch.nn.Parameter):
+            kept[id(tensor)] = tensor
         return tensor
 
-    alive: list[Tensor] = []
     crops = torch.empty(2, CROP_SIZE_PX, CROP_SIZE_PX, 3, dtype=torch.uint8, device="meta")
     learner.train()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         learner(crops)
     half = 1 if recipe.fit.precision == "f32" else 2
-    return sum(kept.values()) * rows // 2 // half
+    return sum(t.numel() * t.element_size() for t in kept.values()) * rows // 2 // half

@@ -14,7 +14,7 @@ from autrt.model.folder import Model
 from autrt.signals import Signals
 from autrt_train.data import Data, open_data
 from autrt_train.fit import checkpoint
-from autrt_train.fit.best import OVERALL
+from autrt_train.fit.best import best_weights
 from autrt_train.fit.finish import write_model
 from autrt_train.fit.judge import judge
 from autrt_train.fit.log import RunLog
@@ -104,7 +104,7 @@ def _train(
     try:
         with Signals(on_signal):
             finished = fit.run(log)
-            if log is not None:
+            if finished and log is not None:
                 _tell_rate(log, data, recipe, say)
             model = _finish(fit, say) if finished and recipe.task == "au" else None
     finally:
@@ -122,9 +122,7 @@ def _tell_rate(log: RunLog, data: Data, recipe: Recipe, say: Callable[[str], obj
 def _finish(fit: Fit, say: Callable[[str], object]) -> Model | None:
     """The best weights as a model folder; every process takes part in judging them."""
     fit.world.wait()
-    best = checkpoint.load(fit.folder / checkpoint.LAST)["best"]["looks"][OVERALL]
-    weights = checkpoint.load(fit.best.weights_of(best))["state_dict"]
-    fit.learner.network.load_state_dict(weights)
+    fit.learner.network.load_state_dict(checkpoint.load(best_weights(fit.folder))["state_dict"])
     look = judge(fit.learner, fit.data, fit.recipe, fit.world)
     if not fit.world.leads:
         return None

@@ -13,6 +13,12 @@ from torch import Tensor
 from autrt_train.fit.checkpoint import WEIGHTS, save
 
 OVERALL = "overall"
+BEST_FILE = "best.json"
+
+
+def best_weights(folder: Path) -> Path:
+    """Where the overall best weights of a run's folder lie; for processes that kept no `Best` of their own."""
+    return folder / json.loads((folder / BEST_FILE).read_text())[OVERALL]["weights"]
 
 
 @dataclass(slots=True)
@@ -68,9 +74,9 @@ class Best:
             name: {"look": look, "score": self.scores[name], "weights": f"{WEIGHTS}/{look:04d}.pt"}
             for name, look in self.looks.items()
         }
-        scratch = self.folder / ".best.json.part"
+        scratch = self.folder / f".{BEST_FILE}.part"
         scratch.write_text(json.dumps(facts, indent=1) + "\n")
-        scratch.replace(self.folder / "best.json")
+        scratch.replace(self.folder / BEST_FILE)
 
     def tidy(self) -> None:
         """Delete weights that are no longer anybody's best; only once a checkpoint no longer speaks of them."""

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autrt import __version__
+from autrt.ensemble import sigmoid
 from autrt.model.export import save_model
 from autrt.model.folder import Model
 from autrt.model.schema import Metric
 from autrt.types import CROP_SIZE_PX, F32, U8
 from autrt_train.data import Data
-from autrt_train.fit.judge import Judgement, probability
+from autrt_train.fit.judge import Judgement
 from autrt_train.learner import Learner
 from autrt_train.loading.augment import AugmentConfig, draw_batch
 from autrt_train.metrics import au_scores, best_thresholds
@@ -35,7 +36,7 @@ def write_model(folder: Path, learner: Learner, data: Data, recipe: Recipe, judg
     Raises:
         UsageError: the network gives NaN.
     """
-    told, labels = probability(judgement.outputs), data.validation.labels
+    told, labels = sigmoid(judgement.outputs), data.validation.labels
     thresholds = best_thresholds(told, labels) if recipe.model.calibrate else None
     network = learner.network.to("cpu")
     return save_model(

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
+from autrt.ensemble import sigmoid
 from autrt.types import F32, I32, I64
 from autrt_train.data import Data
 from autrt_train.fit.best import OVERALL
@@ -78,17 +79,12 @@ def _draws(rows: I64, index: Index) -> Iterator[Draw]:
 
 
 def _judge_aus(logits: F32, index: Index) -> Judgement:
-    scores = au_scores(probability(logits), index.labels)
+    scores = au_scores(sigmoid(logits), index.labels)
     means = {key: scores.means()[key] for key in ("f1_binary", "f1_posneg", "auc")}
     f1 = dict(zip(index.label_names, scores.f1_binary.tolist(), strict=True))
     facts = {**means, **{f"f1_binary/{name}": value for name, value in f1.items()}}
     line = ", ".join(f"{key} {value:.3f}" for key, value in means.items())
     return Judgement({OVERALL: means["f1_binary"], **f1}, facts, line, logits)
-
-
-def probability(logits: F32) -> F32:
-    """The logistic function."""
-    return (1 / (1 + np.exp(-np.clip(logits, -60, 60)))).astype(np.float32)
 
 
 def _judge_classes(logits: F32, classes: I32) -> Judgement:

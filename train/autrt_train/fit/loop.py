@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,6 @@ class Progress:
     """Optimiser steps done."""
     looks: int = 0
     """Times that the validation data were looked at."""
-    last: dict[str, Any] = field(default_factory=dict[str, Any])
-    """The last look's scores."""
 
 
 class Fit:
@@ -159,7 +157,6 @@ class Fit:
             return False
         judgement = self.judge()
         self.progress.looks += 1
-        self.progress.last = judgement.facts
         if self.world.leads:
             won = self.best.consider(self.progress.looks, judgement.scores, self.weights())
             if log is not None:
@@ -198,7 +195,6 @@ class Fit:
             "fingerprint": self.fingerprint(),
             "step": self.progress.step,
             "looks": self.progress.looks,
-            "last": self.progress.last,
             "learner": self.learner.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self._stepper.scaler.state_dict(),
@@ -229,7 +225,7 @@ class Fit:
                 self.ema.state[name].copy_(value)
         self.best.restore(state["best"])
         self.guard.restore(state["guard"])
-        self.progress = Progress(state["step"], state["looks"], state["last"])
+        self.progress = Progress(state["step"], state["looks"])
 
     def fingerprint(self) -> dict[str, Any]:
         """What must be the same for a run to go on."""
