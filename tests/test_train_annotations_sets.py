@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from autrt.results.main_face import main_faces
 from autrt_train.annotations.expression import CLASSES
-from autrt_train.annotations.main_face import main_faces
 from autrt_train.annotations.read import DataSpec, read_data
 from autrt_train.types import DataError
 from tests.support.data_sets import affwild2, class_of, names_of, numbered, text

@@ -18,7 +18,7 @@ from autrt.errors import AutrtError
 
 COMMANDS = {
     "infer": "Recognise Action Units in videos and write one HDF5 file per video.",
-    "export": "Turn results into CSV or Parquet.",
+    "export": "Turn results into CSV, Parquet or the ABAW challenge's files.",
     "verify": "Read results files whole and say which are damaged.",
     "build-engine": "Compile a model for this machine ahead of its first use.",
     "train": "Train AU models by recipe; without a recipe, list them.",

@@ -1,34 +1,79 @@
-"""`autrt export`: results files as CSV or Parquet."""
+"""`autrt export`: results files as CSV or Parquet, or as the files that the ABAW challenge takes."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from autrt.results.challenge.submission import Challenge
 
-@click.command("export", short_help="Write results as CSV (OpenFace's columns) or Parquet.")
+TABLES = ("csv", "parquet")
+CHALLENGES = ("abaw-2022", "abaw-2024")
+
+
+@click.command("export", short_help="Write results as CSV, Parquet, or the ABAW challenge's files.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--format",
     "fmt",
-    type=click.Choice(["csv", "parquet"]),
+    type=click.Choice([*TABLES, *CHALLENGES]),
     default="csv",
     show_default=True,
-    help="csv has OpenFace's columns; parquet all columns.",
+    help="csv has OpenFace's columns; parquet all columns; abaw-2022: a text for each video; abaw-2024: one file.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write to; beside the results if left out.",
+    help="Folder to write to; beside the results if left out (not for a challenge).",
+)
+@click.option(
+    "--frames",
+    type=click.Path(path_type=Path),
+    help="The challenge's list of videos or of frames, all of which its files must hold.",
 )
 @click.pass_context
-def command(ctx: click.Context, paths: tuple[Path, ...], fmt: str, out: Path | None) -> None:
+def command(
+    ctx: click.Context, paths: tuple[Path, ...], fmt: str, out: Path | None, frames: Path | None
+) -> None:
     """Write a table beside every results file in PATHS (files, or folders of .h5 files), or below --out.
 
     a/b.mp4.h5 becomes a/b.mp4.csv or a/b.mp4.parquet; a file of that name is replaced. Exit code 0: all were
     written; 3: some were not.
+
+    A challenge's files hold the decisions for the main face in every frame of --frames, or of all results. For a
+    frame without a face the previous one with a face stands in; before the first one no AU is active. Nothing is
+    written unless all of it is there.
     """
+    if fmt in CHALLENGES:
+        _challenge(paths, fmt, out, frames)
+        return
+    if frames is not None:
+        raise click.UsageError(f"--frames is for --format {' or '.join(CHALLENGES)}")
+    if bad := _tables(paths, fmt, out):
+        ctx.exit(bad)
+
+
+def _challenge(paths: tuple[Path, ...], challenge: Challenge, out: Path | None, frames: Path | None) -> None:
+    from autrt.results.challenge.frame_list import read_frame_list
+    from autrt.results.challenge.submission import make_submission, write_submission
+    from autrt.results.find import find_results
+
+    if out is None:
+        raise click.UsageError(f"--format {challenge} needs --out, a folder for the submission alone")
+    wanted = None if frames is None else read_frame_list(frames)
+    submission = make_submission(challenge, find_results(paths), wanted)
+    write_submission(submission, out)
+    for note in submission.notes:
+        click.echo(note)
+    rows = sum(text.count("\n") - 1 for text in submission.texts.values())
+    click.echo(f"{rows} frames written as {challenge}: {len(submission.texts)} files in {out}")
+
+
+def _tables(paths: tuple[Path, ...], fmt: str, out: Path | None) -> int:
+    """Write the tables; the exit code."""
     from autrt.errors import ResultsError
     from autrt.results.find import find_results
     from autrt.results.formats import FORMATS
@@ -45,8 +90,7 @@ def command(ctx: click.Context, paths: tuple[Path, ...], fmt: str, out: Path | N
             bad += 1
             click.echo(str(error))
     click.echo(f"{len(jobs) - bad} of {len(jobs)} files written as {fmt}")
-    if bad:
-        ctx.exit(3)
+    return 3 if bad else 0
 
 
 def _targets(found: list[tuple[Path, Path]], fmt: str, out: Path | None) -> dict[Path, Path]:

@@ -11,10 +11,10 @@ import numpy as np
 
 from autrt.face.align import apply, crop_matrix, cut_patch, invert
 from autrt.pipeline import StoppedError
+from autrt.results.main_face import main_faces
 from autrt.results.reader import Results
 from autrt.template import TEMPLATES
 from autrt.types import CROP_SIZE_PX, F32, F64, I32, I64, U8, Decoder, Image, Source
-from autrt_train.annotations.main_face import main_faces
 from autrt_train.crop_index import CropRow, CropSettings
 
 

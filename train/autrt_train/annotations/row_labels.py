@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autrt.results.main_face import main_faces
 from autrt.results.names import escape
 from autrt.results.reader import Results
 from autrt.types import F64, I32, I64, Bool
 from autrt_train.annotations.columns import au_name, binary, numbers, whole_numbers
-from autrt_train.annotations.main_face import main_faces
 from autrt_train.annotations.table_file import Table
 from autrt_train.types import I8, MISSING, DataError
 

@@ -1,0 +1,82 @@
+"""Which results file is of which of the challenge's videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from autrt.errors import UsageError
+from autrt.results.challenge.frame_list import without_suffix
+from autrt.results.names import escape
+from autrt.results.schema import SUFFIX
+
+_SHOWN: Final = 5
+
+
+def results_of(videos: Sequence[str], found: Sequence[tuple[Path, Path]]) -> dict[str, Path]:
+    """The results file of each video.
+
+    A video goes by its path below the input folder, or by its name alone where only one has it, with or without its
+    extension.
+
+    Args:
+        videos: as the challenge calls them.
+        found: results files with their paths below the folder that was named.
+
+    Raises:
+        UsageError: a video has no results, or several videos go by its name.
+    """
+    named = _named(found)
+    out, lacking = dict[str, Path](), list[str]()
+    for video in videos:
+        files = next((named[key] for key in _keys(video) if key in named), [])
+        if len(files) > 1:
+            raise UsageError(
+                f"the video {escape(video)!r} could be {' or '.join(escape(str(file)) for file in files[:2])}: "
+                "export one of these folders at a time"
+            )
+        if files:
+            out[video] = files[0]
+        else:
+            lacking.append(video)
+    if lacking:
+        shown = ", ".join(map(escape, lacking[:_SHOWN])) + (" …" if len(lacking) > _SHOWN else "")
+        raise UsageError(
+            f"no results for {len(lacking)} of {len(videos)} videos of the list: {shown}. Run `autrt infer` on "
+            "them (Aff-Wild2's _left and _right videos exist as folders of cropped pictures), or name their results"
+        )
+    return out
+
+
+def own_names(found: Sequence[tuple[Path, Path]]) -> dict[str, Path]:
+    """Every results file under its video's name without folders and extension, in order of name.
+
+    Raises:
+        UsageError: two have one name.
+    """
+    out: dict[str, Path] = {}
+    for path, relative in found:
+        name = without_suffix(relative.name.removesuffix(SUFFIX))
+        if out.setdefault(name, path) != path:
+            raise UsageError(
+                f"{escape(str(out[name]))} and {escape(str(path))} are both of a video {escape(name)!r}: export "
+                "their folders one at a time, or name the videos by --frames"
+            )
+    return dict(sorted(out.items()))
+
+
+def _named(found: Sequence[tuple[Path, Path]]) -> dict[str, list[Path]]:
+    out: dict[str, list[Path]] = {}
+    for path, relative in found:
+        for key in _keys(relative.as_posix().removesuffix(SUFFIX)):
+            files = out.setdefault(key, [])
+            if path not in files:
+                files.append(path)
+    return out
+
+
+def _keys(video: str) -> list[str]:
+    """What a video goes by, the most telling first."""
+    name = PurePosixPath(video).name
+    return list(dict.fromkeys((video, without_suffix(video), name, without_suffix(name))))

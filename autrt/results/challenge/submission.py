@@ -1,0 +1,159 @@
+"""The challenge's files: of 2022 a text for each video, of 2024 one file for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final, Literal
+
+import numpy as np
+
+from autrt.aus import ABAW_AUS
+from autrt.errors import ResultsError, UsageError
+from autrt.results.challenge.decisions import Decided, SeenFrames
+from autrt.results.challenge.frame_list import LOCATION, FrameList, WantedFrames, without_suffix
+from autrt.results.challenge.lookup import own_names, results_of
+from autrt.results.names import escape
+from autrt.results.part import replacing
+from autrt.results.reader import open_results
+
+Challenge = Literal["abaw-2022", "abaw-2024"]
+
+TEXT_SUFFIX: Final = ".txt"
+SINGLE_FILE: Final = "predictions.txt"
+"""What the one file of 2024 is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Files of a challenge, checked and not yet written."""
+
+    texts: dict[str, str]
+    """File name → content."""
+    notes: tuple[str, ...]
+    """What stands in for what, video by video."""
+
+
+def make_submission(
+    challenge: Challenge, found: Sequence[tuple[Path, Path]], frames: FrameList | None
+) -> Submission:
+    """Every wanted frame's decisions for the main face, in the challenge's form, checked.
+
+    Args:
+        challenge: which form.
+        found: results files with their paths below the folder that was named (`find_results`).
+        frames: what must be in it; None: all frames of all these videos.
+
+    Raises:
+        UsageError: a video has no results, or the list does not suit the form.
+        ResultsError: results are damaged.
+    """
+    files = own_names(found) if frames is None else results_of(frames.videos, found)
+    videos = list(files)
+    wanted, decided, notes = list[WantedFrames](), list[Decided](), list[str]()
+    start = 0
+    for i, video in enumerate(videos):
+        with open_results(files[video]) as results:
+            seen = SeenFrames.of(results)
+        asked = frames.frames[i] if frames is not None and frames.frames is not None else None
+        mine = asked or _whole(video, seen.last, start)
+        start += len(mine.number)
+        wanted.append(mine)
+        decided.append(Decided.of(seen, mine.number))
+        notes += _notes(seen, mine, decided[-1])
+    make = _texts_2022 if challenge == "abaw-2022" else _text_2024
+    return Submission(make(wanted, decided), tuple(notes))
+
+
+def write_submission(submission: Submission, out: Path) -> None:
+    """Write every file whole or not at all.
+
+    Raises:
+        UsageError: the folder holds texts that are not part of this submission.
+        DiskFullError: no room.
+        ResultsError: the folder cannot be made or written.
+    """
+    strange = sorted(path.name for path in out.glob(f"*{TEXT_SUFFIX}") if path.name not in submission.texts)
+    if strange:
+        raise UsageError(
+            f"--out {escape(str(out))}: expected nothing but this submission's texts, found "
+            f"{escape(strange[0])}{' and others' if len(strange) > 1 else ''}: take another folder"
+        )
+    for name, text in submission.texts.items():
+        with replacing(out / name) as part:
+            part.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
+
+
+def _whole(video: str, last: int, start: int) -> WantedFrames:
+    """All frames of a video."""
+    number = np.arange(1, last + 1, dtype=np.int64)
+    folder = without_suffix(video)
+    return WantedFrames(
+        video, number, tuple(f"{folder}/{n:05d}.jpg" for n in number.tolist()), start + number - 1
+    )
+
+
+def _notes(seen: SeenFrames, wanted: WantedFrames, decided: Decided) -> list[str]:
+    facts: list[str] = []
+    if decided.held:
+        facts.append(f"{decided.held} without a face take the previous frame's decisions")
+    if decided.before:
+        what = "before the first face" if len(seen.number) else "and no face in any"
+        facts.append(f"{decided.before} {what}: no AU active")
+    if seen.losses:
+        facts.append(
+            f"the video is damaged in {seen.losses} places, frames behind the first may count too low"
+        )
+    return [f"{escape(wanted.video)}: {len(wanted.number)} frames, {', '.join(facts)}"] if facts else []
+
+
+def _texts_2022(wanted: Sequence[WantedFrames], decided: Sequence[Decided]) -> dict[str, str]:
+    """A text per video: the AUs' names, then a row for each frame from the first."""
+    out: dict[str, str] = {}
+    for video, decisions in zip(wanted, decided, strict=True):
+        n = len(video.number)
+        if not np.array_equal(video.number, np.arange(1, n + 1)):
+            raise UsageError(
+                f"the text of {escape(video.video)!r} has a row for each frame from the first on: expected its "
+                f"frames 1 to {n} in order in the list, found others; use --format abaw-2024 for a choice of frames"
+            )
+        name = without_suffix(PurePosixPath(video.video).name) + TEXT_SUFFIX
+        if name in out:
+            raise UsageError(f"two videos of the list would both become {escape(name)}")
+        rows = _cells(decisions)
+        out[name] = _checked("\n".join([",".join(ABAW_AUS), *rows]) + "\n", ABAW_AUS, n, None)
+    return out
+
+
+def _text_2024(wanted: Sequence[WantedFrames], decided: Sequence[Decided]) -> dict[str, str]:
+    """One text for all: a frame's place, then its AUs, in the list's order."""
+    n = sum(len(video.number) for video in wanted)
+    rows, locations = [""] * n, [""] * n
+    for video, decisions in zip(wanted, decided, strict=True):
+        for place, location, cells in zip(
+            video.place.tolist(), video.location, _cells(decisions), strict=True
+        ):
+            rows[place], locations[place] = f"{location},{cells}", location
+    header = (LOCATION, *ABAW_AUS)
+    return {SINGLE_FILE: _checked("\n".join([",".join(header), *rows]) + "\n", header, n, locations)}
+
+
+def _cells(decided: Decided) -> list[str]:
+    return [",".join(map(str, row)) for row in decided.active.tolist()]
+
+
+def _checked(text: str, header: Sequence[str], n: int, locations: Sequence[str] | None) -> str:
+    """The text, if what it says when read again is what was asked for: header, count, order, only 0 and 1."""
+    first, *lines = text.removesuffix("\n").split("\n")
+    rows = [line.rsplit(",", len(ABAW_AUS)) for line in lines]
+    fixed = len(header) - len(ABAW_AUS)
+    good = (
+        first == ",".join(header)
+        and len(rows) == n
+        and all(len(row) == len(header) and {"0", "1"}.issuperset(row[fixed:]) for row in rows)
+        and (locations is None or [row[0] for row in rows] == list(locations))
+    )
+    if not good:
+        raise ResultsError("the challenge's file does not hold what it should; nothing was written")
+    return text

@@ -1,0 +1,189 @@
+"""The challenge's files out of results, by the command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from autrt.aus import ABAW_AUS
+from autrt.cli.export import command as export
+from autrt.errors import AutrtError, ResultsError
+from autrt.results.challenge import submission
+from autrt.results.reader import open_results
+from autrt.results.writer import ResultsWriter
+from tests.support.results import header, names_in, results_file, video
+
+HEADER = ",".join(ABAW_AUS)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(export, [str(a) for a in arguments])
+
+
+def refused(*arguments: object) -> str:
+    outcome = run(*arguments)
+    assert outcome.exit_code != 0
+    return str(outcome.exception) if isinstance(outcome.exception, AutrtError) else outcome.output
+
+
+def made(path: Path, counts: Sequence[int], index: Sequence[int] | None = None, seed: int = 0) -> Path:
+    """Results with the challenge's AUs, in another order than its own."""
+    film = video(counts, n_aus=12, seed=seed)
+    if index is not None:
+        film.block.index[:] = index
+    with ResultsWriter(path, header(12)) as writer:
+        film.write(writer)
+        writer.finish()
+    return path
+
+
+def expected(path: Path, frames: Sequence[int]) -> list[list[int]]:
+    """Frame by frame, the slow way: the decisions for the face of largest median area."""
+    with open_results(path) as results:
+        box, track = results.faces["box"], results.faces["track"]
+        area = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])
+        medians = {t: np.median(area[track == t]) for t in np.unique(track)}
+        number = results.frames["index"][results.faces["frame"]] + 1
+        rows: list[list[int]] = []
+        for frame in frames:
+            row, back = [0] * 12, frame
+            while back > 0:
+                here = np.flatnonzero(number == back)
+                if len(here):
+                    main = max(here, key=lambda face: (medians[track[face]], -track[face]))
+                    of = dict(zip(results.au_names, results.faces["active"][main].tolist(), strict=True))
+                    row = [int(of[au]) for au in ABAW_AUS]
+                    break
+                back -= 1
+            rows.append(row)
+    return rows
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+def cells(rows: list[list[int]]) -> list[str]:
+    return [",".join(map(str, row)) for row in rows]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    made(tmp_path / "results" / "batch1" / "anna.mp4.h5", [0, 0, 1, 2, 0, 1, 2, 0])
+    made(tmp_path / "results" / "ben_left.h5", [1, 2, 1], index=[1, 3, 4], seed=1)  # pictures 2, 4 and 5
+    return tmp_path / "results"
+
+
+def test_2022_is_a_text_for_each_video_with_a_row_for_each_frame(results: Path, tmp_path: Path) -> None:
+    outcome = run(results, "--format", "abaw-2022", "--out", tmp_path / "out")
+    assert outcome.exit_code == 0, outcome.output
+    assert names_in(tmp_path / "out") == ["anna.txt", "ben_left.txt"]
+    anna, ben = results / "batch1" / "anna.mp4.h5", results / "ben_left.h5"
+    assert lines(tmp_path / "out" / "anna.txt") == [HEADER, *cells(expected(anna, range(1, 9)))]
+    assert lines(tmp_path / "out" / "ben_left.txt") == [HEADER, *cells(expected(ben, range(1, 6)))]
+    assert "anna: 8 frames, 2 without a face take the previous frame's decisions" in outcome.output
+    assert "2 before the first face: no AU active" in outcome.output
+    assert "13 frames written as abaw-2022: 2 files" in outcome.output
+    assert any("1" in line for line in lines(tmp_path / "out" / "anna.txt")[1:])
+
+
+def test_2022_takes_the_challenges_list_of_names(results: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("ben_left\nanna\n\n")
+    assert run(results, "--format", "abaw-2022", "--out", tmp_path / "o", "--frames", names).exit_code == 0
+    assert names_in(tmp_path / "o") == ["anna.txt", "ben_left.txt"]
+
+
+def test_2024_is_one_file_in_the_lists_order_with_every_frame(results: Path, tmp_path: Path) -> None:
+    wanted = [f"ben_left/{n:05d}.jpg" for n in range(1, 8)] + [f"anna/{n:05d}.jpg" for n in (5, 1, 9, 4)]
+    wanted.append("ben_left/00012.jpg")
+    sample = tmp_path / "sample.txt"
+    sample.write_text("image_location," + HEADER + "\n" + "".join(f"{w},,,\n" for w in wanted))
+    outcome = run(results, "--format", "abaw-2024", "--out", tmp_path / "out", "--frames", sample)
+    assert outcome.exit_code == 0, outcome.output
+    found = lines(tmp_path / "out" / "predictions.txt")
+    anna = expected(results / "batch1" / "anna.mp4.h5", [5, 1, 9, 4])
+    ben = expected(results / "ben_left.h5", [*range(1, 8), 12])
+    rows = cells([*ben[:7], *anna, ben[7]])
+    assert found == ["image_location," + HEADER, *(f"{w},{r}" for w, r in zip(wanted, rows, strict=True))]
+    assert "ben_left: 8 frames, 4 without a face" in outcome.output
+    assert names_in(tmp_path / "out") == ["predictions.txt"]
+
+
+def test_2024_without_a_list_has_all_frames_of_all_videos(results: Path, tmp_path: Path) -> None:
+    assert run(results, "--format", "abaw-2024", "--out", tmp_path / "out").exit_code == 0
+    places = [line.split(",")[0] for line in lines(tmp_path / "out" / "predictions.txt")[1:]]
+    assert places == [f"anna/{n:05d}.jpg" for n in range(1, 9)] + [
+        f"ben_left/{n:05d}.jpg" for n in range(1, 6)
+    ]
+
+
+@pytest.mark.parametrize("counts", [[], [0, 0, 0]])
+def test_a_video_without_any_face(tmp_path: Path, counts: list[int]) -> None:
+    made(tmp_path / "r" / "a.mp4.h5", counts)
+    outcome = run(tmp_path / "r", "--format", "abaw-2022", "--out", tmp_path / "out")
+    assert outcome.exit_code == 0, outcome.output
+    assert lines(tmp_path / "out" / "a.txt") == [HEADER, *[",".join("0" * 12)] * len(counts)]
+    assert ("no face in any" in outcome.output) == bool(counts)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("anna/00001.jpg\ncarl/00001.jpg\ndora/00001.jpg\n", r"no results for 2 of 3 videos .*: carl, dora"),
+        ("anna/00001.jpg\nanna/00001.jpg\n", "list.txt:2: 'anna/00001.jpg' stands twice, first in line 1"),
+        ("anna/00001.jpg\nben_left\n", "list.txt:2: expected frames alone"),
+        ("anna/face.jpg\n", "list.txt:1: expected a frame such as video/00001.jpg"),
+        ("anna/00000.jpg\n", "list.txt:1: expected a frame such as"),
+        ("image_location,AU1\n\n", "found an empty one"),
+    ],
+)
+def test_a_list_that_cannot_be_served_is_told_and_nothing_is_written(
+    results: Path, tmp_path: Path, content: str, told: str
+) -> None:
+    (tmp_path / "list.txt").write_text(content)
+    with pytest.raises(AssertionError, match=told):
+        raise AssertionError(
+            refused(
+                results, "--format", "abaw-2024", "--out", tmp_path / "o", "--frames", tmp_path / "list.txt"
+            )
+        )
+    assert not (tmp_path / "o").exists()
+
+
+def test_wrong_use_is_told(results: Path, tmp_path: Path) -> None:
+    some = tmp_path / "some.txt"
+    some.write_text("anna/00002.jpg\nanna/00003.jpg\n")
+    arguments = (results, "--format", "abaw-2022", "--out", tmp_path / "o")
+    assert "frames 1 to 2 in order" in refused(*arguments, "--frames", some)
+    assert "cannot be read" in refused(*arguments, "--frames", tmp_path / "none.txt")
+    assert "needs --out" in refused(results, "--format", "abaw-2024")
+    assert "--frames is for" in refused(results, "--frames", some)
+    made(results / "batch2" / "anna.avi.h5", [1])
+    assert "both of a video 'anna'" in refused(*arguments)
+    assert "could be" in refused(results, "--format", "abaw-2024", "--out", tmp_path / "o", "--frames", some)
+    assert not (tmp_path / "o").exists()
+
+
+def test_results_of_other_aus_are_refused(tmp_path: Path) -> None:
+    results_file(tmp_path / "r" / "a.mp4.h5", [1])
+    assert "found none called AU4" in refused(tmp_path, "--format", "abaw-2022", "--out", tmp_path / "o")
+
+
+def test_texts_of_an_earlier_submission_are_not_mixed_in(results: Path, tmp_path: Path) -> None:
+    arguments = (results, "--format", "abaw-2022", "--out", tmp_path / "out")
+    assert run(*arguments).exit_code == 0
+    assert run(*arguments).exit_code == 0  # replaces its own
+    (tmp_path / "out" / "zoe.txt").write_text("old")
+    assert "found zoe.txt" in refused(*arguments)
+
+
+def test_what_is_written_was_read_back(results: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(submission, "_cells", lambda decided: ["2" + ",0" * 11] * len(decided.active))
+    outcome = run(results, "--format", "abaw-2022", "--out", tmp_path / "out")
+    assert isinstance(outcome.exception, ResultsError)
+    assert not (tmp_path / "out").exists()
