@@ -29,6 +29,7 @@ configs = st.builds(
     blocks=st.tuples(*[st.integers(1, 2)] * 4),
     squeeze=st.integers(1, 20),
     dropout=st.floats(0, 0.9),
+    mirror=st.booleans(),
     au_names=st.sampled_from([("AU1",), ABAW_AUS, AU15_AUS]),
 )
 
@@ -116,7 +117,8 @@ def _expected_names(blocks: tuple[int, ...]) -> Iterator[str]:
 @pytest.mark.parametrize("blocks", [(1, 1, 1, 1), (2, 2, 2, 2), (1, 3, 2, 1)])
 def test_packaged_weights_keep_their_names(blocks: tuple[int, int, int, int]) -> None:
     assert list(_on_meta(StudentConfig(blocks=blocks)).state_dict()) == list(_expected_names(blocks))
-    assert [f.name for f in fields(StudentConfig)] == ["width", "blocks", "squeeze", "dropout", "au_names"]
+    names = ["width", "blocks", "squeeze", "dropout", "mirror", "au_names"]
+    assert [f.name for f in fields(StudentConfig)] == names
 
 
 def test_landmarks_are_offsets_from_the_template_in_units_of_4_px() -> None:
@@ -198,3 +200,29 @@ def test_half_precision_costs_the_landmarks_no_template() -> None:
         network.landmark.bias.zero_()
         told = network.to(torch.bfloat16)(random_crops(2).bfloat16())["landmarks"]
     assert torch.equal(told, torch.from_numpy(ARCFACE_112).expand(2, 5, 2))
+
+
+def test_a_mirroring_student_averages_both_views() -> None:
+    plain = settled(Student(StudentConfig(width=4))).eval()
+    both = Student(StudentConfig(width=4, mirror=True)).eval()
+    both.load_state_dict(plain.state_dict())
+    crops = random_crops(3)
+    with torch.inference_mode():
+        one, other, told = plain(crops), plain(crops.flip(3)), both(crops)
+        again = both(crops.flip(3))
+    for name in ("logits", "presence", "features"):
+        torch.testing.assert_close(told[name], (one[name] + other[name]) / 2)
+        torch.testing.assert_close(told[name], again[name])
+    seen = other["landmarks"][:, [1, 0, 2, 4, 3]]
+    unmirrored = torch.stack([111 - seen[..., 0], seen[..., 1]], -1)
+    torch.testing.assert_close(told["landmarks"], (one["landmarks"] + unmirrored) / 2)
+
+
+def test_mirroring_costs_twice_and_trains_once() -> None:
+    plain, both = _on_meta(StudentConfig()), _on_meta(StudentConfig(mirror=True))
+    assert measure(both).flops == 2 * measure(plain).flops
+    assert both.training, "measuring has not changed the network"
+    student = settled(Student(StudentConfig(width=4, dropout=0, mirror=True))).train()
+    crops = random_crops(4)
+    told, mirrored = student(crops)["logits"], student(crops.flip(3))["logits"]
+    assert not torch.allclose(told, mirrored, atol=1e-3)

@@ -26,7 +26,7 @@ class NetworkSize:
 
 
 def measure(network: nn.Module) -> NetworkSize:
-    """Count a network that takes 112×112 crops, without computing anything.
+    """Count a network that takes 112×112 crops, as it is outside training, without computing anything.
 
     Works on networks built on PyTorch's meta device too (`with torch.device("meta"): …`), which take no memory.
     The network is not changed.
@@ -34,13 +34,16 @@ def measure(network: nn.Module) -> NetworkSize:
     parameters = list(network.parameters())
     tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     shadows = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
-    # Two rows: BatchNorm1d refuses one in training mode.
-    crops = torch.empty(2, 3, CROP_SIZE_PX, CROP_SIZE_PX, device="meta")
+    crops = torch.empty(1, 3, CROP_SIZE_PX, CROP_SIZE_PX, device="meta")
+    training = [module for module in network.modules() if module.training]
+    network.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         functional_call(network, shadows, (crops,))
+    for module in training:
+        module.training = True
     return NetworkSize(
         parameters=sum(p.numel() for p in parameters),
         trainable=sum(p.numel() for p in parameters if p.requires_grad),
         weights_bytes=sum(t.numel() * t.element_size() for t in tensors.values()),
-        flops=counter.get_total_flops() // 2,
+        flops=counter.get_total_flops(),
     )

@@ -9,12 +9,10 @@ from typing import Final
 
 import numpy as np
 
+from autrt.template import MIRRORED
 from autrt.types import CROP_SIZE_PX, F32, F64, Bool
 
 CENTRE_PX: Final = (CROP_SIZE_PX - 1) / 2
-
-MIRRORED: Final = np.array([1, 0, 2, 4, 3])
-"""Which of the 5 landmarks takes whose place when left and right change sides."""
 
 
 def place(shift_px: F64, scale: F64, rotation_deg: F64, flipped: Bool, margin_px: int) -> F64:
@@ -67,5 +65,5 @@ def move(landmarks: F32, matrices: F32, flipped: Bool, margin_px: int) -> F32:
     """
     points = landmarks.astype(np.float64) + margin_px
     moved = points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
-    moved[flipped] = moved[flipped][:, MIRRORED]
+    moved[flipped] = moved[flipped][:, list(MIRRORED)]
     return moved.astype(np.float32)
