@@ -3,7 +3,8 @@
 `python scripts/compare_blendshapes.py RESULTS CSVS`: RESULTS is a folder of results files, CSVS a folder with one
 `*NAME.csv` for `NAME.mp4.h5`: columns frame (from 0), success, and the 52 ARKit blendshapes, as MediaPipe's Face
 Landmarker gives them. For each clip and AU where the blendshape moves (the mean of its top 20 % of frames is above
-that of its bottom 20 % by 0.15), the table has the AUC of the smoothed probability between those frames.
+that of its bottom 20 % by 0.15), the table has the AUC of the smoothed probability between those frames. A second
+table counts the active AUs in the frames with the least smile, and how much of the time each AU is active at all.
 Blendshapes are no ground truth: they are another network's opinion.
 """
 
@@ -49,6 +50,20 @@ def auc(high: np.ndarray, low: np.ndarray) -> float:
     return float((high[:, None] > low[None]).mean() + 0.5 * (high[:, None] == low[None]).mean())
 
 
+def at_rest(results: Path, shapes: dict[str, np.ndarray]) -> str:
+    """How many AUs are active in the 20 % of frames that smile least, and each AU's share of all frames."""
+    with autrt.open_results(results) as r:
+        first = r.faces["track"] == r.faces["track"][:].min()
+        frame, active = r.faces["frame"][first], r.faces["active"][first]
+        names = r.au_names
+    smile = (shapes["mouthSmileLeft"] + shapes["mouthSmileRight"])[
+        np.minimum(frame, len(shapes["jawOpen"]) - 1)
+    ]
+    count = active[smile <= np.nanquantile(smile, SHARE)].sum(1)
+    shares = " ".join(f"{name[2:]}:{share:.0%}" for name, share in zip(names, active.mean(0), strict=True))
+    return f"{count.mean():.2f} on average, {np.quantile(count, 0.95):.0f} in 95 %, at most {count.max()}; {shares}"
+
+
 def judge(results: Path, shapes: dict[str, np.ndarray]) -> dict[str, float]:
     """AU → AUC for one clip; AUs whose blendshape does not move are left out."""
     with autrt.open_results(results) as r:
@@ -73,11 +88,13 @@ def judge(results: Path, shapes: dict[str, np.ndarray]) -> dict[str, float]:
 def main(results: Path, tables: Path) -> None:
     """Print a line per clip and the mean over clips."""
     found: dict[str, dict[str, float]] = {}
+    rest: dict[str, str] = {}
     for path in sorted(results.rglob("*.mp4.h5")):
         name = path.name.removesuffix(".mp4.h5")
         table = next(iter(sorted(tables.glob(f"*{name}.csv"))), None)
         if table is not None:
-            found[name] = judge(path, read_blendshapes(table))
+            shapes = read_blendshapes(table)
+            found[name], rest[name] = judge(path, shapes), at_rest(path, shapes)
     width = max(map(len, found), default=4) + 2
     print(f"{'clip':{width}}" + "".join(f"{au:>7}" for au in BLENDSHAPES))
     for name, row in found.items():
@@ -86,6 +103,9 @@ def main(results: Path, tables: Path) -> None:
         )
     means = {au: [row[au] for row in found.values() if au in row] for au in BLENDSHAPES}
     print(f"{'mean':{width}}" + "".join(f"{np.mean(v):7.3f}" if v else f"{'–':>7}" for v in means.values()))
+    print("\nactive AUs in the frames that smile least; share of frames in which each AU is active")
+    for name, line in rest.items():
+        print(f"{name:{width}}{line}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ WEIGHT_MAX: Final = 1.9
 JAW_DROP: Final = 0.42
 """Weight of the open jaw for AU26; 1 would be AU27."""
 
+LIDS_NARROWED: Final = 0.35
+"""The most that the upper lid comes down with AU7, for each unit of the squint."""
+
 WHOLE_DISTRACTORS: Final = (
     ("mouthPucker", 0.10, 0.8), ("mouthFunnel", 0.10, 0.7), ("jawLeft", 0.04, 0.5), ("jawRight", 0.04, 0.5),
     ("jawForward", 0.05, 0.6), ("mouthLeft", 0.05, 0.5), ("mouthRight", 0.05, 0.5), ("mouthShrugUpper", 0.06, 0.5),
@@ -69,7 +72,7 @@ def shape_weights(rng: Generator, rig: Rig, intensities: F32, *, distract: bool)
     _move_lips(weights, amount)
     _drop_jaw(weights, float(intensities[AT[26]]))
     if distract:
-        _distract(weights)
+        _distract(weights, amount[7])
     _keep_lids_apart(weights)
     return np.clip(weights.values, 0, WEIGHT_MAX)
 
@@ -83,6 +86,8 @@ def _move_upper_face(weights: Weights, amount: dict[int, float]) -> None:
     weights.sides("cheekSquint", amount[6] * rng.uniform(0.7, 1))
     weights.sides("cheekRaiser", amount[6] * rng.uniform(0.3, 0.9))
     weights.sides("eyeSquint", amount[7])
+    # The rig's shape moves the lower lid alone; tightened lids narrow the eye from both sides.
+    weights.sides("eyeBlink", amount[7] * rng.uniform(0, LIDS_NARROWED))
     # At full weight the shape lifts the upper lip as AU10 does.
     weights.sides("noseSneer", amount[9] * rng.uniform(0.6, 1))
 
@@ -115,9 +120,10 @@ def _drop_jaw(weights: Weights, intensity: float) -> None:
         weights.whole("mouthClose", jaw * rng.uniform(0.85, 1))
 
 
-def _distract(weights: Weights) -> None:
+def _distract(weights: Weights, tight: float) -> None:
+    """Add what no label names; eyes shut more often under tightened lids, as in laughing and crying."""
     rng = weights.rng
-    if rng.random() < 0.3:
+    if rng.random() < 0.25 + 0.25 * min(1.0, tight):
         weights.sides("eyeBlink", rng.uniform(0.1, 0.6) if rng.random() < 0.5 else rng.uniform(0.6, 1), 0.1)
     if rng.random() < 0.5:
         _look_aside(weights, rng.uniform(-0.8, 0.8), rng.uniform(-0.8, 0.6))
