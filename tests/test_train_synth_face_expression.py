@@ -64,12 +64,23 @@ def test_every_au_is_drawn_weak_strong_and_not_at_all():
 
 
 def test_without_distractors_only_labelled_aus_move_the_face():
-    unlabelled = [
-        n for n in RIG.expression_names if n.startswith(("eyeBlink", "eyeLook", "jawL", "jawR", "cheekPuff"))
-    ]
+    unlabelled = [n for n in RIG.expression_names if n.startswith(("eyeLook", "jawL", "jawR", "cheekPuff"))]
     for knobs, seen in ((Knobs(distract=False), False), (Knobs(), True)):
         weights = np.stack([e.weights for e in drawn(200, knobs)])
         assert (weights[:, [RIG.at[n] for n in unlabelled]] > 0).any() == seen
+
+
+def test_tight_lids_narrow_the_eye_and_shut_it_more_often():
+    def shut(intensity: float, distract: bool) -> np.ndarray:
+        intensities = neutral_expression(RIG).intensities
+        intensities[AT[7]] = intensity
+        rng = np.random.default_rng(3)
+        drawn = [shape_weights(rng, RIG, intensities, distract=distract) for _ in range(400)]
+        return np.stack(drawn)[:, RIG.at["eyeBlink_L"]]
+
+    assert shut(0.0, distract=False).max() == 0
+    assert 0.05 < shut(1.0, distract=False).mean() < 0.5
+    assert (shut(1.0, distract=True) > 0.6).mean() > 1.5 * (shut(0.0, distract=True) > 0.6).mean()
 
 
 @pytest.mark.parametrize(
