@@ -43,15 +43,24 @@ def open_networks(model: Model, settings: InferSettings, threads: int) -> Networ
             f"model {model.name!r}: expected one of the alignment templates {', '.join(TEMPLATES)}, "
             f"found {model.template!r}"
         )
-    engines = [
-        _open_member(Graph.of(member), settings, threads) if used else None
-        for member, used in zip(model.members, used_members(model.weights), strict=True)
-    ]
+    engines = open_members(model, settings, threads)
     detectors = {name: _detector(DETECTORS[name], settings, threads) for name in DETECTORS}
     second_look = detectors.pop("patch")
     return Networks(
         detectors, second_look, CropBatcher(engines, len(model.au_names)), TEMPLATES[model.template]
     )
+
+
+def open_members(model: Model, settings: InferSettings, threads: int) -> list[Engine | None]:
+    """The engines of a model's members, in order; None for a member that no AU uses.
+
+    Raises:
+        EngineError: an engine cannot run here.
+    """
+    return [
+        _open_member(Graph.of(member), settings, threads) if used else None
+        for member, used in zip(model.members, used_members(model.weights), strict=True)
+    ]
 
 
 def detection_digest() -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "verify": "Read results files whole and say which are damaged.",
     "build-engine": "Compile a model for this machine ahead of its first use.",
     "train": "Train AU models by recipe; without a recipe, list them.",
+    "eval": "Judge a model or results by annotations, compare two, calibrate.",
     "crop": "Cut aligned face crops out of videos or pictures, with their index.",
     "synth": "Render faces and videos with exact Action Unit labels.",
     "fetch": "Fetch the face detector and demo clips into the user's cache.",
@@ -30,7 +31,8 @@ COMMANDS = {
 """Every command with its one line of help; its code is `autrt.cli.<name>:command`."""
 
 EXTRAS = {
-    **dict.fromkeys(("torch", "sklearn", "numba", "tensorboard", "safetensors", "onnx", "nvidia"), "train"),
+    **dict.fromkeys(("torch", "sklearn", "matplotlib", "numba", "tensorboard"), "train"),
+    **dict.fromkeys(("safetensors", "onnx", "nvidia"), "train"),
     **dict.fromkeys(("pandas", "pyarrow"), "tables"),
 }
 """Top-level module that a command may miss → the extra of this project that brings it."""

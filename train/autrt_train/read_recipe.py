@@ -134,7 +134,7 @@ def _set(table: dict[str, Any], change: str) -> None:
     for section in sections:
         place = _inner(place, section, change)
     _inner(place, last, change)  # refuses what cannot take it
-    place[int(last) if isinstance(place, list) else last] = _value(text)
+    place[int(last) if isinstance(place, list) else last] = value_of(text)
 
 
 def _inner(place: Any, section: str, change: str) -> Any:
@@ -149,7 +149,8 @@ def _inner(place: Any, section: str, change: str) -> Any:
     return cast("dict[str, Any]", place).setdefault(section, {})
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """What stands after the = of `--set`: a value as in TOML, none, or plain text."""
     if text in ("none", "null"):
         return None
     try:

@@ -56,24 +56,32 @@ def read(
     """
     existing_root(root, "Aff-Wild2")
     findings = Findings()
-    texts = _texts(root / (labels or ""), split)
+    texts = label_texts(root / (labels or ""), split)
     folders = video_folders(_image_roots(root, images), findings)
-    persons = _recordings([text.stem for text in texts])
+    persons = recordings([text.stem for text in texts])
     videos: list[LabelledVideo] = []
     for text in texts:
         name = text.stem
         if name not in folders:
             findings.note("videos_without_pictures", name)
             continue
-        rows = _labels(text)
+        rows = read_labels(text)
         frame = np.arange(1, len(rows) + 1, dtype=np.int32)
         pictures = numbered_pictures(folders[name], findings, name)
         videos.append(labelled_pictures(pictures, frame, rows, name, findings, persons[name]))
     return assemble(videos, ABAW_AUS, crop_facts(root, margin_px, template)), findings
 
 
-def _texts(root: Path, split: Split | None) -> list[Path]:
-    """The label texts, in order of name; the training set's first."""
+def label_texts(root: Path, split: Split | None) -> list[Path]:
+    """The label texts, in order of name; the training set's first.
+
+    Args:
+        root: folder with Train_Set and Validation_Set, or one above it.
+        split: one of the two; None: both.
+
+    Raises:
+        DataError: there are none.
+    """
     base = _annotations(root)
     wanted = [SPLITS[split]] if split else list(SPLITS.values())
     texts = [text for name in wanted for text in sorted((base / name).glob("*.txt")) if text.name[0] != "."]
@@ -103,15 +111,19 @@ def _image_roots(root: Path, images: Sequence[str] | None) -> list[Path]:
     return found
 
 
-def _labels(text: Path) -> I8:
-    """(rows, 12) in the order of `ABAW_AUS`; an AU that the file lacks is missing."""
+def read_labels(text: Path) -> I8:
+    """(rows, 12) int8 in the order of `ABAW_AUS`; an AU that the file lacks is missing.
+
+    Raises:
+        DataError: it is no label text; names the line.
+    """
     names, found = read_label_text(text, ABAW_AUS)
     labels = np.full((len(found), len(ABAW_AUS)), MISSING, np.int8)
     labels[:, [ABAW_AUS.index(name) for name in names]] = found
     return labels
 
 
-def _recordings(names: Sequence[str]) -> dict[str, str]:
+def recordings(names: Sequence[str]) -> dict[str, str]:
     """Video → the recording that it shares with another video; empty where it shares none."""
     recording = {name: name for name in names}
     for name in names:

@@ -37,14 +37,25 @@ def split_by(index: Index, share: float, seed: int) -> tuple[Index, Index]:
 
 def groups(index: Index) -> I64:
     """(N,) int64 the group of each picture, 0…G−1: videos and persons that hang together by any picture."""
-    n_videos, known = len(index.video_names), index.person >= 0
-    parent = np.arange(n_videos + len(index.person_names))
-    pairs = np.stack([index.video[known], index.person[known] + n_videos], axis=1)
+    known = index.person >= 0
+    pairs = np.stack([index.video[known], index.person[known]], axis=1)
+    group = video_groups(len(index.video_names), len(index.person_names), pairs)
+    return np.unique(group[index.video], return_inverse=True)[1].astype(np.int64).reshape(-1)
+
+
+def video_groups(n_videos: int, n_persons: int, pairs: I32) -> I64:
+    """(V,) int64 a number for each video, the same for those that hang together by a person.
+
+    Args:
+        n_videos: videos are 0…n−1.
+        n_persons: persons are 0…n−1.
+        pairs: (K, 2) int32 of a video and a person who is in it.
+    """
+    parent = np.arange(n_videos + n_persons)
     for video, person in np.unique(pairs, axis=0).tolist():
-        a, b = _root(parent, video), _root(parent, person)
+        a, b = _root(parent, video), _root(parent, person + n_videos)
         parent[max(a, b)] = min(a, b)
-    roots = np.array([_root(parent, video) for video in range(n_videos)], np.int64).reshape(-1)
-    return np.unique(roots[index.video], return_inverse=True)[1].astype(np.int64).reshape(-1)
+    return np.array([_root(parent, video) for video in range(n_videos)], np.int64).reshape(-1)
 
 
 def _root(parent: I64, node: int) -> int:
@@ -62,7 +73,7 @@ def _parted(index: Index, shares: F64, seed: int) -> I32:
             f"{len(index)} pictures of {len(weights)} videos or persons that hang together cannot be parted "
             f"{len(shares)} ways without parting one: name validation data of their own"
         )
-    return _placed(weights, shares, seed)[group]
+    return placed(weights, shares, seed)[group]
 
 
 def _weights(index: Index, group: I64) -> F64:
@@ -75,8 +86,18 @@ def _weights(index: Index, group: I64) -> F64:
     return counts[:, counts.sum(axis=0) > 0] / np.maximum(counts.sum(axis=0)[counts.sum(axis=0) > 0], 1)
 
 
-def _placed(weights: F64, shares: F64, seed: int) -> I32:
-    """(G,) the part of each group: least squares against the shares, greedily, no part left empty."""
+def placed(weights: F64, shares: F64, seed: int) -> I32:
+    """Put groups into parts: least squares against the shares, greedily, no part left empty.
+
+    Args:
+        weights: (G, C) float64, each group's part of everything that is to be balanced; at least as many groups
+            as there are parts.
+        shares: (K,) float64, how large each part is to be; they add up to 1.
+        seed: decides between equals.
+
+    Returns:
+        (G,) int32 the part of each group.
+    """
     shuffled = np.random.default_rng([seed]).permutation(len(weights))
     order = shuffled[np.argsort(-weights[shuffled].max(axis=1, initial=0), kind="stable")]
     filled = np.zeros((len(shares), weights.shape[1]))

@@ -67,7 +67,7 @@ def read(
             f"{escape(str(table.path))}: expected a column `path`, found {', '.join(table.columns) or 'none'}"
         )
     paths, video, frame = _places(table, folder)
-    chosen = _of_split(table, split)
+    chosen = of_split(table, split)
     chosen[chosen] = present([paths[row] for row in np.nonzero(chosen)[0]], findings)
     video, video_names = codes(video)
     aus, au_labels = _labels(table, threshold)
@@ -112,7 +112,12 @@ def _places(table: Table, folder: Path) -> tuple[list[bytes], list[str], I32]:
     return paths, video, frame
 
 
-def _of_split(table: Table, split: Split | None) -> Bool:
+def of_split(table: Table, split: Split | None) -> Bool:
+    """(N,) bool: the rows of a table whose column `split` says so; None: all.
+
+    Raises:
+        DataError: there is no such column, or it holds something else.
+    """
     if split is None:
         return np.ones(len(table), bool)
     if "split" not in table:

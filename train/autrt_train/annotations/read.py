@@ -59,7 +59,22 @@ def read_data(spec: DataSpec) -> tuple[Index, Findings]:
         DataError: it is missing or wrong, or of its kind an option is not known. The message names the place.
         UsageError: there is no such kind.
     """
-    reader = READERS.load(spec.kind)
+    index, findings = read_by(READERS, spec)
+    if spec.au_names is not None:
+        index = index.with_labels(spec.au_names)
+    if spec.drop_any_missing:
+        index = _complete(index, findings, str(spec.root))
+    return index, findings
+
+
+def read_by(readers: Registry, spec: DataSpec) -> Any:
+    """What one of `readers` makes of a data set; the keys of its signature after the second are its options.
+
+    Raises:
+        DataError: as `read_data`.
+        UsageError: there is no such kind.
+    """
+    reader = readers.load(spec.kind)
     given = {"labels": spec.labels, "threshold": spec.threshold}
     options = {name: value for name, value in given.items() if value is not None} | spec.options
     known = list(inspect.signature(reader).parameters)[2:]
@@ -67,12 +82,7 @@ def read_data(spec: DataSpec) -> tuple[Index, Findings]:
         raise DataError(
             f"data of kind {spec.kind!r} has no option {strange[0]!r}; it takes {', '.join(known) or 'none'}"
         )
-    index, findings = reader(spec.root.expanduser(), spec.split, **options)
-    if spec.au_names is not None:
-        index = index.with_labels(spec.au_names)
-    if spec.drop_any_missing:
-        index = _complete(index, findings, str(spec.root))
-    return index, findings
+    return reader(spec.root.expanduser(), spec.split, **options)
 
 
 def _complete(index: Index, findings: Findings, where: str) -> Index:

@@ -70,12 +70,12 @@ def read(
     if split is not None:
         raise DataError("results come without a split: leave `split` out, or use folders of their own")
     existing_root(root, "results (`autrt infer`)")
-    cut = existing_root(_beside(root, crops or ""), "crops (`autrt crop`)")
-    place = existing_root(_beside(root, labels or "labels"), "label files")
+    cut = existing_root(beside(root, crops or ""), "crops (`autrt crop`)")
+    place = existing_root(beside(root, labels or "labels"), "label files")
     findings, found = Findings(), list[tuple[str, Table, Path]]()
     for file, relative in find_results([root]):
         name = relative.as_posix().removesuffix(SUFFIX)
-        if table := _label_file(place, name):
+        if table := label_file(place, name):
             found.append((name, read_table(table), file))
     if not found:
         raise DataError(
@@ -90,11 +90,13 @@ def read(
     return assemble(videos, names, crop_facts(cut, margin_px, template)), findings
 
 
-def _beside(root: Path, name: Path | str) -> Path:
+def beside(root: Path, name: Path | str) -> Path:
+    """A path that is relative to the folder above `root`."""
     return Path(os.path.normpath(root.absolute().parent / name))
 
 
-def _label_file(place: Path, name: str) -> Path | None:
+def label_file(place: Path, name: str) -> Path | None:
+    """The label file of a video, below the folder of label files; None where it has none."""
     video = PurePosixPath(name)
     stems = dict.fromkeys((video.name, without_suffix(video.name), video.stem))
     files = [place / video.parent / (stem + suffix) for stem in stems for suffix in LABEL_SUFFIXES]

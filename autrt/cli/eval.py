@@ -1,0 +1,127 @@
+"""`autrt eval`: how good predictions are, and thresholds and windows that make them better."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from autrt.cli.infer import FractionType
+from autrt.console import Mode
+
+if TYPE_CHECKING:
+    from autrt_train.evaluate.evaluation import Evaluation
+
+
+@click.command()
+@click.argument("predictions", nargs=-1, required=True)
+@click.option(
+    "--labels",
+    multiple=True,
+    required=True,
+    metavar="KIND=ROOT",
+    help="Annotations: affwild2, manifest, rendered, results, disfa or bp4d, and where they lie.",
+)
+@click.option(
+    "--split", type=click.Choice(["train", "validation"]), help="Which part of them. [default: all]"
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="How they are read: threshold=2, labels=DIR, …",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for tables and pictures."
+)
+@click.option(
+    "--image-rate",
+    type=FractionType(),
+    help="Pictures are consecutive frames of videos, R a second: smooth them too. [default: they are not]",
+)
+@click.option("--engine", default="auto", show_default=True, help="As for `autrt infer`.")
+@click.option("--device", default="auto", show_default=True, help="As for `autrt infer`.")
+@click.option("--precision", default="f32", show_default=True, help="As for `autrt infer`.")
+@click.option("--calibrate", is_flag=True, help="Search thresholds and smoothing windows, judged in folds.")
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Of --calibrate.")
+@click.option(
+    "--write",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Write what --calibrate finds into this model folder.",
+)
+@click.option(
+    "--resamplings", default=1000, show_default=True, type=click.IntRange(0), help="Behind each interval."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--progress", default="auto", show_default=True, type=click.Choice(["auto", "plain", "json", "none"])
+)
+def command(
+    predictions: tuple[str, ...],
+    labels: tuple[str, ...],
+    split: str | None,
+    changes: tuple[str, ...],
+    out: Path | None,
+    image_rate: Fraction | None,
+    engine: str,
+    device: str,
+    precision: str,
+    calibrate: bool,
+    folds: int,
+    write: Path | None,
+    resamplings: int,
+    seed: int,
+    progress: Mode,
+) -> None:
+    """Judge PREDICTIONS by annotations; two PREDICTIONS are compared face by face.
+
+    PREDICTIONS is a folder of results of `autrt infer`, against annotated videos; or a model folder, an ensemble
+    folder or a packaged model's name, which is run over annotated crops.
+    """
+    from contextlib import closing
+
+    from autrt.config import InferSettings
+    from autrt.console import make_reporter
+    from autrt.engine.open import resolve_engine
+    from autrt.errors import UsageError
+    from autrt_train.evaluate.evaluation import EvalSettings, evaluate
+    from autrt_train.evaluate.labels import read_specs
+    from autrt_train.evaluate.table import lines
+
+    if write is not None and not calibrate:
+        raise UsageError("--write writes what --calibrate finds: add --calibrate")
+    specs = read_specs(labels, split, changes)
+    engine, device = resolve_engine(engine, device)
+    settings = EvalSettings(
+        times=resamplings,
+        seed=seed,
+        image_rate=image_rate,
+        infer=InferSettings(engine=engine, precision=precision, device=device),
+        folds=folds if calibrate else None,
+    )
+    with closing(make_reporter(progress)) as reporter:
+        found = evaluate(predictions, specs, settings, reporter.say)
+    for line in lines(found):
+        click.echo(line)
+    if out is not None:
+        from autrt_train.evaluate.plots import write_plots
+        from autrt_train.evaluate.report import write_report
+
+        write_report(out, found, predictions, specs, settings)
+        write_plots(out, found)
+    if write is not None:
+        _write(write, found, labels)
+
+
+def _write(folder: Path, found: Evaluation, labels: tuple[str, ...]) -> None:
+    from autrt_train.evaluate.write_back import require_same_network, write_calibration
+
+    assert found.calibration is not None
+    scored = found.judged[0].scored
+    require_same_network(folder, scored.network_digests)
+    baseline = "" if scored.baseline == "none" else f", --baseline {scored.baseline}"
+    model = write_calibration(folder, found.calibration, ", ".join(labels) + baseline)
+    click.echo(f"thresholds and windows written to {folder}; its digest is now {model.digest[:12]}")

@@ -1,0 +1,1 @@
+"""How good predictions are: `autrt eval`, with intervals over videos; calibration."""

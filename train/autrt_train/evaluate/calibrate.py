@@ -1,0 +1,172 @@
+"""Thresholds and smoothing windows, searched on some videos and judged on others.
+
+Letters: N faces, A AUs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from autrt.threshold import decide
+from autrt.types import F32, F64, I32, Bool, ShapedRepr, check_array
+from autrt_train.annotations.folds import placed
+from autrt_train.evaluate.assess import Assessment, assess_decisions, difference, stages_of
+from autrt_train.evaluate.bootstrap import Resampling, ratio
+from autrt_train.evaluate.scored import Scored
+from autrt_train.metrics import best_thresholds
+from autrt_train.types import I8, DataError
+
+WINDOWS: Final = (1, 3, 5, 6, 8, 10, 12, 15, 18, 21, 24, 27, 30)
+"""Windows that are tried, in frames at 30 frames/s; 10 and 24 are the authors'."""
+
+DIGITS: Final = 4
+"""Thresholds are written with so many."""
+
+NONE, OWN, THRESHOLDS, BOTH = (
+    "0.5, no smoothing",
+    "the model's own",
+    "thresholds alone",
+    "thresholds and windows",
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Choice(ShapedRepr):
+    """What turns logits into decisions."""
+
+    thresholds: F32
+    """(A,) float32."""
+    windows: I32
+    """(A,) int32 frames at 30 frames/s."""
+
+    def __post_init__(self) -> None:
+        check_array(self, "thresholds", self.thresholds, np.float32, (None,))
+        check_array(self, "windows", self.windows, np.int32, (len(self.thresholds),))
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was chosen, and what such a choice is worth on videos that it was not made on."""
+
+    folds: int
+    n_groups: int
+    """Videos, or groups of videos with a person in common."""
+    au_names: tuple[str, ...]
+    own: Choice
+    """What the predictions came with."""
+    found: Choice
+    """Chosen on all videos; an AU without positives or without negatives keeps its own."""
+    held_out: Mapping[str, Assessment]
+    """`NONE`, `OWN`, and, chosen on the other folds, `THRESHOLDS` (without smoothing) and `BOTH`."""
+
+    def gain(self, over: str, of: str = BOTH) -> Assessment:
+        """How much better one is than another, on held-out videos."""
+        return difference(self.held_out[over], self.held_out[of])
+
+
+def calibrate(scored: Scored, resampling: Resampling, folds: int, seed: int) -> Calibration:
+    """Choose each AU's threshold and window by `f1_binary`, in folds for the judgement and on all for keeps.
+
+    Args:
+        scored: whole tracks.
+        resampling: of the rows with a label.
+        folds: how many; no fold parts a video, or videos with a person in common.
+        seed: decides which video is in which fold, where that makes no difference.
+
+    Raises:
+        DataError: there are fewer videos than folds, or the rows have no order in time.
+    """
+    if scored.timed is None:
+        raise DataError(
+            "smoothing windows need an order in time: expected results files, or --image-rate for pictures that "
+            "are consecutive frames of videos"
+        )
+    if folds < 2 or scored.n_groups < folds:
+        raise DataError(
+            f"{folds} folds need {max(2, folds)} labelled videos of different people, found {scored.n_groups}: "
+            "label more videos, or take fewer --folds"
+        )
+    rows = np.flatnonzero(scored.labelled)
+    known = scored.take(rows)
+    fold = _folds(known, folds, seed)
+    search = _Search(known, fold, folds)
+    for window in WINDOWS:
+        search.consider(window, scored.smoothed_by([window] * len(scored.au_names))[rows])
+    none, _, own = stages_of(known)
+    actives = {
+        NONE: decide(none.scores, none.thresholds),
+        OWN: decide(own.scores, own.thresholds),
+        THRESHOLDS: search.unsmoothed,
+        BOTH: search.active,
+    }
+    held_out = {name: assess_decisions(active, known.labels, resampling) for name, active in actives.items()}
+    n_groups = scored.n_groups
+    return Calibration(folds, n_groups, scored.au_names, _own(scored), search.found, held_out)
+
+
+class _Search:
+    """Goes through windows, the smallest first, and keeps the best of each AU and fold.
+
+    The last of K + 1 parts to learn from is everything; the others are everything but one fold.
+    """
+
+    def __init__(self, known: Scored, fold: I32, folds: int) -> None:
+        self._labels, self._held = known.labels, [fold == k for k in range(folds)]
+        own = _own(known)
+        self._thresholds = np.tile(own.thresholds, (folds + 1, 1))
+        self._windows = np.tile(own.windows, (folds + 1, 1))
+        self._best = np.full(self._thresholds.shape, -1.0)
+        assert known.timed is not None
+        self.active: Bool = decide(known.timed.smoothed, own.thresholds)
+        """(N, A) bool decisions on each fold by the best of the others."""
+        self.unsmoothed: Bool = self.active.copy()
+        """(N, A) bool the same with thresholds alone."""
+
+    @property
+    def found(self) -> Choice:
+        """The best on everything."""
+        return Choice(self._thresholds[-1].astype(np.float32), self._windows[-1].astype(np.int32))
+
+    def consider(self, window: int, scores: F32) -> None:
+        """Try one window for all AUs; `scores` is (N, A) float32, smoothed by it."""
+        for part, held in enumerate([*self._held, np.zeros(len(scores), bool)]):
+            labels = self._labels[~held]
+            limits = best_thresholds(scores[~held], labels).round(DIGITS)
+            f1 = _f1(scores[~held] >= limits, labels)
+            better = _decidable(labels) & (f1 > self._best[part] + 1e-9)
+            self._best[part, better] = f1[better]
+            self._thresholds[part, better], self._windows[part, better] = limits[better], window
+            cells = np.ix_(held, better)
+            self.active[cells] = (scores >= limits)[cells]
+            if window == WINDOWS[0]:
+                self.unsmoothed[cells] = (scores >= limits)[cells]
+
+
+def _own(scored: Scored) -> Choice:
+    return Choice(scored.thresholds, scored.windows)
+
+
+def _decidable(labels: I8) -> Bool:
+    """(A,) bool: AUs with positives and negatives."""
+    return (labels == 1).any(axis=0) & (labels == 0).any(axis=0)
+
+
+def _f1(active: Bool, labels: I8) -> F64:
+    """(A,) float64 F1 of the positive class."""
+    hits = (active & (labels == 1)).sum(axis=0)
+    alarms, positives = (active & (labels == 0)).sum(axis=0), (labels == 1).sum(axis=0)
+    return ratio(2.0 * hits, (hits + alarms + positives).astype(np.float64))
+
+
+def _folds(known: Scored, folds: int, seed: int) -> I32:
+    """(N,) int32 the fold of each row, balanced in rows and in every AU's positives."""
+    _, unit = np.unique(known.group, return_inverse=True)
+    marks = [np.ones(len(known), bool), *(known.labels == 1).T]
+    counts = np.stack([np.bincount(unit, mark) for mark in marks], axis=1)
+    there = counts.sum(axis=0) > 0
+    weights = counts[:, there] / counts.sum(axis=0)[there]
+    return placed(weights, np.full(folds, 1 / folds), seed)[unit]

@@ -1,0 +1,156 @@
+"""An evaluation as pictures: scores with intervals, precision over recall, reliability."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import precision_recall_curve, precision_score, recall_score
+
+from autrt.results.part import replacing
+from autrt.types import F32
+from autrt_train.evaluate.assess import MEAN, Estimate, Judged, Stage, stages_of
+from autrt_train.evaluate.evaluation import Evaluation
+from autrt_train.types import I8, MISSING
+
+COLUMNS: Final = 4
+"""Small pictures, one an AU, in a row."""
+
+RELIABILITY_BINS: Final = 10
+FILES: Final = ("scores.png", "precision-recall.png", "reliability.png")
+
+_ZERO: Any = 0.0
+
+Curve = tuple[str, Stage, I8]
+"""What it is called, its scores and thresholds, and the labels of the same rows."""
+
+
+def write_plots(out: Path, evaluation: Evaluation) -> None:
+    """Write `FILES` into a folder, in place of earlier ones.
+
+    Raises:
+        DiskFullError, ResultsError: they cannot be written.
+    """
+    names = evaluation.judged[0].scored.au_names
+    curves = list(_curves(evaluation.judged))
+    figures = (
+        _scores(evaluation.judged, names),
+        _small("recall", "precision", names, curves, _precision_recall),
+        _small("predicted probability", "share of positives", names, curves, _reliability),
+    )
+    for name, figure in zip(FILES, figures, strict=True):
+        with replacing(out / name) as part:
+            figure.savefig(part, format="png", dpi=130)
+
+
+def _curves(judged: Sequence[Judged]) -> Iterator[Curve]:
+    """The raw and the smoothed scores of one set of predictions, or the last of each of two."""
+    for one in judged:
+        stages = stages_of(one.scored)
+        chosen = stages[-1:] if len(judged) > 1 else [s for s in stages if s.name != "thresholded"]
+        for stage in chosen:
+            yield (one.name if len(judged) > 1 else stage.name), stage, one.scored.labels
+
+
+def _scores(judged: Sequence[Judged], names: Sequence[str]) -> Figure:
+    """Bars of `f1_binary` with intervals, one group an AU."""
+    if len(judged) == 1:
+        bars = {stage: found["f1_binary"] for stage, found in judged[0].stages.items()}
+    else:
+        bars = {one.name: one.last["f1_binary"] for one in judged}
+    figure = _figure(3 + 0.8 * (len(names) + 1), 4)
+    axes: Any = figure.subplots()
+    width = 0.8 / len(bars)
+    at = np.arange(len(names) + 1)
+    for place, (name, found) in enumerate(bars.items()):
+        shift = (place - (len(bars) - 1) / 2) * width
+        axes.bar(at + shift, np.nan_to_num(found.value), width, label=name)
+        axes.errorbar(
+            at + shift, found.value, _reach(found), fmt="none", ecolor="black", elinewidth=1, capsize=2
+        )
+    axes.set_xticks(at, (*names, MEAN))
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("f1_binary")
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper center", ncols=len(bars), frameon=False)
+    return figure
+
+
+def _reach(found: Estimate) -> np.ndarray:
+    """(2, A + 1) how far the interval goes below and above the value; 0 where there is none."""
+    low, high = found.interval()
+    return np.nan_to_num(np.maximum(np.stack([found.value - low, high - found.value]), 0))
+
+
+def _small(
+    x: str,
+    y: str,
+    names: Sequence[str],
+    curves: Sequence[Curve],
+    draw: Callable[[Any, str, str, F32, I8, float], object],
+) -> Figure:
+    """A small picture for each AU with a curve for each set of scores."""
+    n_rows = ceil(len(names) / COLUMNS)
+    figure = _figure(2.6 * COLUMNS, 0.7 + 2.4 * n_rows)
+    grid: Any = figure.subplots(n_rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
+    for a, axes in enumerate(grid.flat):
+        if a >= len(names):
+            axes.set_axis_off()
+            continue
+        for number, (name, stage, labels) in enumerate(curves):
+            known = labels[:, a] != MISSING
+            scores, truth = stage.scores[known, a], labels[known, a]
+            draw(axes, name, f"C{number}", scores, truth, float(stage.thresholds[a]))
+        axes.set_title(names[a], fontsize=10)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1.02)
+        axes.grid(alpha=0.3)
+    figure.supxlabel(x)
+    figure.supylabel(y)
+    handles = {h.get_label(): h for axes in grid.flat for h in axes.get_legend_handles_labels()[0]}
+    figure.legend(
+        list(handles.values()),
+        list(handles),
+        loc="outside upper center",
+        ncols=max(1, len(handles)),
+        frameon=False,
+    )
+    return figure
+
+
+def _precision_recall(axes: Any, name: str, colour: str, scores: F32, truth: I8, threshold: float) -> None:
+    """The curve, and a dot where the threshold is; nothing without a positive."""
+    if not (truth == 1).any():
+        return
+    precision, recall, _ = precision_recall_curve(truth, scores)
+    axes.plot(recall, precision, color=colour, label=name)
+    found = scores >= threshold
+    axes.plot(
+        recall_score(truth, found, zero_division=_ZERO),
+        precision_score(truth, found, zero_division=_ZERO),
+        "o", color=colour, markersize=5,
+    )  # fmt: skip
+    axes.axhline(float((truth == 1).mean()), color="grey", linestyle=":", linewidth=1)
+
+
+def _reliability(axes: Any, name: str, colour: str, scores: F32, truth: I8, threshold: float) -> None:
+    """What was predicted against what was seen, the threshold as a line; nothing without a label."""
+    if not len(truth):
+        return
+    seen, predicted = calibration_curve(truth, scores, n_bins=RELIABILITY_BINS, pos_label=1)
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
+    axes.plot(predicted, seen, "o-", color=colour, markersize=4, label=name)
+    axes.axvline(threshold, color=colour, linewidth=0.8, alpha=0.5)
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure

@@ -1,0 +1,153 @@
+"""An evaluation as JSON and as a long table, each whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from autrt import __version__
+from autrt.results.part import replacing
+from autrt_train.annotations.read import DataSpec
+from autrt_train.evaluate.assess import MEAN, Assessment, Judged
+from autrt_train.evaluate.bootstrap import LEVEL
+from autrt_train.evaluate.calibrate import BOTH, NONE, OWN, THRESHOLDS, Calibration, Choice
+from autrt_train.evaluate.evaluation import EvalSettings, Evaluation
+
+SCHEMA: Final = "autrt-eval/1"
+JSON_FILE, CSV_FILE = "eval.json", "eval.csv"
+COLUMNS: Final = ("predictions", "stage", "au", "metric", "value", "low", "high")
+
+GAINS: Final = ((BOTH, NONE), (BOTH, OWN), (THRESHOLDS, NONE), (BOTH, THRESHOLDS))
+"""Which way of deciding is compared with which, on held-out videos."""
+
+
+def write_report(
+    out: Path,
+    evaluation: Evaluation,
+    predictions: Sequence[str],
+    labels: Sequence[DataSpec],
+    settings: EvalSettings,
+) -> None:
+    """Write `eval.json` and `eval.csv` into a folder, in place of earlier ones.
+
+    Raises:
+        DiskFullError, ResultsError: they cannot be written.
+    """
+    whole = as_json(evaluation, predictions, labels, settings)
+    with replacing(out / JSON_FILE) as part:
+        part.write_text(
+            json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
+    with replacing(out / CSV_FILE) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(_rows(evaluation))
+
+
+def as_json(
+    evaluation: Evaluation, predictions: Sequence[str], labels: Sequence[DataSpec], settings: EvalSettings
+) -> dict[str, Any]:
+    """The whole evaluation as JSON values; what is not defined is null."""
+    names = evaluation.judged[0].scored.au_names
+    return {
+        "schema": SCHEMA,
+        "autrt": __version__,
+        "labels": [spec.model_dump(mode="json", exclude_defaults=True) for spec in labels],
+        "intervals": {
+            "level": LEVEL,
+            "resampled_videos": evaluation.n_groups,
+            "times": settings.times,
+            "seed": settings.seed,
+        },
+        "notes": list(evaluation.notes),
+        "predictions": [
+            _judged(judged, given) for judged, given in zip(evaluation.judged, predictions, strict=True)
+        ],
+        "differences": {
+            stage: _assessment(assessment, names) for stage, assessment in evaluation.differences.items()
+        },
+        "calibration": None if evaluation.calibration is None else _calibration(evaluation.calibration),
+    }
+
+
+def _judged(judged: Judged, given: str) -> dict[str, Any]:
+    scored = judged.scored
+    own = Choice(scored.thresholds, scored.windows)
+    return {
+        "name": judged.name,
+        "given": given,
+        "network_digests": list(scored.network_digests),
+        "videos": len(np.unique(scored.video)),
+        "faces": len(scored),
+        "decisions": _choice(own, scored.au_names),
+        "n": dict(zip(scored.au_names, judged.n.tolist(), strict=True)),
+        "stages": {name: _assessment(found, scored.au_names) for name, found in judged.stages.items()},
+    }
+
+
+def _calibration(calibration: Calibration) -> dict[str, Any]:
+    names = calibration.au_names
+    return {
+        "folds": calibration.folds,
+        "videos": calibration.n_groups,
+        "own": _choice(calibration.own, names),
+        "found": _choice(calibration.found, names),
+        "held_out": {name: _assessment(found, names) for name, found in calibration.held_out.items()},
+        "gains": [
+            {"of": of, "over": over, **_assessment(calibration.gain(over, of), names)} for of, over in GAINS
+        ],
+    }
+
+
+def _choice(choice: Choice, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    pairs = zip(choice.thresholds.tolist(), choice.windows.tolist(), strict=True)
+    return {
+        name: {"threshold": round(threshold, 4), "window": window}
+        for name, (threshold, window) in zip(names, pairs, strict=True)
+    }
+
+
+def _assessment(
+    assessment: Assessment, names: Sequence[str]
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    """AU or mean → metric → value and interval."""
+    out: dict[str, dict[str, dict[str, float | None]]] = {}
+    for name, metric, value, low, high in _cells(assessment, names):
+        out.setdefault(name, {})[metric] = {"value": _plain(value), "low": _plain(low), "high": _plain(high)}
+    return out
+
+
+def _cells(assessment: Assessment, names: Sequence[str]) -> Iterator[tuple[str, str, float, float, float]]:
+    tables = {metric: (found.value, *found.interval()) for metric, found in assessment.items()}
+    for column, name in enumerate((*names, MEAN)):
+        for metric, (value, low, high) in tables.items():
+            yield name, metric, float(value[column]), float(low[column]), float(high[column])
+
+
+def _rows(evaluation: Evaluation) -> Iterator[list[str]]:
+    names = evaluation.judged[0].scored.au_names
+    for judged in evaluation.judged:
+        yield from _table(judged.name, judged.stages, judged.scored.au_names)
+    if evaluation.differences:
+        first, second = evaluation.judged
+        yield from _table(f"{second.name} - {first.name}", evaluation.differences, names)
+    if (calibration := evaluation.calibration) is not None:
+        name = evaluation.judged[0].name
+        held = {f"held out: {how}": found for how, found in calibration.held_out.items()}
+        gains = {f"held out: {of} - {over}": calibration.gain(over, of) for of, over in GAINS}
+        yield from _table(name, held | gains, calibration.au_names)
+
+
+def _table(predictions: str, stages: Mapping[str, Assessment], names: Sequence[str]) -> Iterator[list[str]]:
+    for stage, assessment in stages.items():
+        for au, metric, *numbers in _cells(assessment, names):
+            yield [predictions, stage, au, metric, *("" if np.isnan(x) else f"{x:.6g}" for x in numbers)]
+
+
+def _plain(number: float) -> float | None:
+    return None if np.isnan(number) else round(number, 6)

@@ -1,0 +1,106 @@
+"""Thresholds and windows that were found, written into a model's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from autrt.errors import UsageError
+from autrt.model.folder import Model, load_model
+from autrt.model.schema import (
+    ENSEMBLE_FILE,
+    MODEL_FILE,
+    EnsembleFile,
+    FileT,
+    Metric,
+    ModelFile,
+    read_json,
+    write_json,
+)
+from autrt.results.names import escape
+from autrt.results.part import replacing
+from autrt_train.evaluate.assess import MEAN, METRICS
+from autrt_train.evaluate.calibrate import BOTH, Calibration
+
+ABOUT: Final = "calibration on "
+"""What the metrics of a calibration begin with; a new one takes their place."""
+
+REPORTED: Final = ("f1_binary", "f1_posneg")
+
+
+def require_same_network(folder: Path, network_digests: Sequence[str]) -> Model:
+    """The model in a folder, if it is the one that predictions were made by.
+
+    Raises:
+        UsageError: it is another one, or there is none.
+    """
+    model = load_model(folder)
+    if model.network_digests != tuple(network_digests):
+        raise UsageError(
+            f"{escape(str(folder))} holds another network than the one whose predictions were calibrated: "
+            "thresholds and windows of one are of no use to the other; run `autrt infer --model` with this folder "
+            "first"
+        )
+    return model
+
+
+def write_calibration(folder: Path, calibration: Calibration, data: str) -> Model:
+    """Write what was found on all data into the folder's `model.json` or `ensemble.json`, at once or not at all.
+
+    AUs that the labels did not have keep their thresholds and windows.
+
+    Args:
+        folder: of the model.
+        calibration: what was found.
+        data: what it was found on, for whoever reads the file.
+
+    Returns:
+        The model as it is now; its digest is another, its networks' are not.
+
+    Raises:
+        UsageError: there is no model.
+        DiskFullError, ResultsError: it cannot be written.
+    """
+    if (folder / ENSEMBLE_FILE).is_file():
+        _rewrite(folder / ENSEMBLE_FILE, EnsembleFile, calibration, data)
+    else:
+        _rewrite(folder / MODEL_FILE, ModelFile, calibration, data)
+    return load_model(folder)
+
+
+def _rewrite(path: Path, kind: type[FileT], calibration: Calibration, data: str) -> None:
+    file = read_json(path, kind)
+    found = calibration.found
+    chosen = zip(found.thresholds.tolist(), found.windows.tolist(), strict=True)
+    new = dict(zip(calibration.au_names, chosen, strict=True))
+    own = zip(file.thresholds, file.smoothing_windows, strict=True)
+    whole = [new.get(au, old) for au, old in zip(file.au_names, own, strict=True)]
+    kept = [metric for metric in file.metrics if not metric.data_set.startswith(ABOUT)]
+    content: dict[str, Any] = {
+        **file.model_dump(),
+        "thresholds": [round(float(threshold), 4) for threshold, _ in whole],
+        "smoothing_windows": [window for _, window in whole],
+        "metrics": [*kept, *_metrics(calibration, data)],
+    }
+    with replacing(path) as part:
+        write_json(part, kind, **content)
+
+
+def _metrics(calibration: Calibration, data: str) -> list[Metric]:
+    about = (
+        f"{ABOUT}{data}: held out, chosen on the other {calibration.folds - 1} of {calibration.folds} folds of "
+        f"{calibration.n_groups} videos; the thresholds and windows of this file were then chosen on all of them"
+    )
+    names = (*calibration.au_names, MEAN)
+    out: list[Metric] = []
+    for metric in REPORTED:
+        assert metric in METRICS
+        values = dict(zip(names, calibration.held_out[BOTH][metric].value.tolist(), strict=True))
+        mean = values.pop(MEAN)
+        if np.isfinite(mean):
+            known = {au: round(value, 4) for au, value in values.items() if np.isfinite(value)}
+            out.append(Metric(name=metric, data_set=about, value=round(mean, 4), per_au=known))
+    return out
