@@ -189,6 +189,21 @@ def test_people_in_several_videos_are_one_unit(films):
         run(films / "results", "--labels", f"manifest={people}", "--calibrate")
 
 
+def test_people_of_two_sets_of_labels_are_not_mixed_up(films):
+    head = ("video", "frame", "person", "AU1", "AU2")
+    tables = []
+    for part in range(2):
+        rows = [
+            (f"f{v}", f + 1, f"p{v % 3}", *labels)
+            for v in range(3 * part, 3 * part + 3)
+            for f, labels in enumerate(film(N, v))
+        ]
+        tables.append(manifest(films / f"{part}.csv", rows, head))
+    given = [text for table in tables for text in ("--labels", f"manifest={table}")]
+    text = run(films / "results", *given)
+    assert "over 6 videos" in text
+
+
 def test_a_table_for_each_video_and_intensities(films):
     for v in range(6):
         rows = [(3 * a, 2 * b) for a, b in film(N, v).tolist()]
@@ -242,6 +257,8 @@ def test_what_cannot_be_evaluated_is_said_plainly(films):
         run(films / "results", "--labels", labels, "--write", films)
     with pytest.raises(DataError, match="has no option 'colour'"):
         run(films / "results", "--labels", labels, "--set", "colour=red")
+    with pytest.raises(DataError, match="au_names and drop_any_missing choose pictures"):
+        run(films / "results", "--labels", labels, "--set", "au_names=['AU1']")
     with pytest.raises(DataError, match="Train_Set"):
         run(films / "results", "--labels", labels, "--split", "train")
     write_results(films / "other" / "elsewhere.mp4.h5", noisy_logits(film(9, 0), 0))

@@ -15,7 +15,6 @@ from autrt.results.reader import Results, open_results
 from autrt.results.schema import SUFFIX
 from autrt.smooth import median_interval_s, subtract_baseline
 from autrt.types import F32, I64, Bool
-from autrt_train.annotations.columns import codes
 from autrt_train.annotations.folds import video_groups
 from autrt_train.evaluate.scored import Scored, Timed, concatenated
 from autrt_train.evaluate.truth import Matched, Truth
@@ -36,7 +35,8 @@ class _Video:
     truth: Truth
     name: str
     """As the annotations call it."""
-    persons: tuple[str, ...]
+    persons: tuple[tuple[int, str], ...]
+    """With the number of the labels that name them: others may mean somebody else by that name."""
 
 
 def read_scored(folder: Path, truths: Sequence[Truth]) -> tuple[Scored, list[str]]:
@@ -55,7 +55,8 @@ def read_scored(folder: Path, truths: Sequence[Truth]) -> tuple[Scored, list[str
         ResultsError: a file is damaged.
     """
     videos, unlabelled = _labelled(folder, truths)
-    waiting = [name for truth in truths for name in truth.videos if name not in {v.name for v in videos}]
+    known = {video.name for video in videos}
+    waiting = [name for truth in truths for name in truth.videos if name not in known]
     notes = [
         *_told(unlabelled, "results files without labels, passed over"),
         *_told(waiting, "labelled videos without results, passed over"),
@@ -91,17 +92,20 @@ def _labelled(folder: Path, truths: Sequence[Truth]) -> tuple[list[_Video], list
     unlabelled: list[str] = []
     for file, relative in find_results([folder]):
         name = relative.as_posix().removesuffix(SUFFIX)
-        found = next(((truth, n) for truth in truths if (n := truth.find(name)) is not None), None)
+        found = next(
+            ((i, truth, n) for i, truth in enumerate(truths) if (n := truth.find(name)) is not None), None
+        )
         if found is None:
             unlabelled.append(name)
             continue
-        truth, known = found
+        number, truth, known = found
         if known in videos:
             raise DataError(
                 f"{escape(str(videos[known].file))} and {escape(str(file))} are both of the labelled video "
                 f"{known!r}: evaluate them apart"
             )
-        videos[known] = _Video(file, truth, known, truth.videos[known].persons)
+        persons = tuple((number, who) for who in truth.videos[known].persons)
+        videos[known] = _Video(file, truth, known, persons)
     return list(videos.values()), unlabelled
 
 
@@ -136,9 +140,9 @@ def _common(au_names: Sequence[str], truths: Sequence[Truth]) -> tuple[str, ...]
 def _groups(videos: Sequence[_Video]) -> I64:
     """(V,) the group of each video."""
     named = [(number, who) for number, video in enumerate(videos) for who in video.persons]
-    person, names = codes([who for _, who in named])
-    video = np.array([number for number, _ in named], np.int32)
-    return video_groups(len(videos), len(names), np.stack([video, person], axis=1).astype(np.int32))
+    row = {who: i for i, who in enumerate(dict.fromkeys(who for _, who in named))}
+    pairs = np.array([(number, row[who]) for number, who in named], np.int32).reshape(-1, 2)
+    return video_groups(len(videos), len(row), pairs)
 
 
 def _whole_tracks(results: Results, matched: Matched) -> Bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
@@ -67,7 +68,7 @@ class VideoTruth(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Truth:
     """Labels of videos."""
 
@@ -85,7 +86,7 @@ class Truth:
                 return self._short[name]
         return None
 
-    @property
+    @cached_property
     def _short(self) -> dict[str, str]:
         return {without_suffix(name): name for name in self.videos}
 
@@ -121,6 +122,10 @@ def read_truth(spec: DataSpec) -> Truth:
         DataError: they are missing or wrong; names the place.
         UsageError: there is no such kind.
     """
+    if spec.au_names is not None or spec.drop_any_missing:
+        raise DataError(
+            "au_names and drop_any_missing choose pictures: results are judged by all labels there are"
+        )
     if spec.kind in TRUTHS:
         truth: Truth = read_by(TRUTHS, spec)
     else:
