@@ -26,6 +26,7 @@ from autrt_train.synth.hair import Hair
 from autrt_train.synth.performance import Episode, Performance, Sway, draw_head, draw_performance
 from autrt_train.synth.settings import SynthSettings
 from autrt_train.synth.shot import Actor, Shot, draw_frame, draw_shot
+from autrt_train.types import DataError
 
 RIG = open_rig("stand-in")
 RENDERER = FaceRenderer(RIG)
@@ -180,6 +181,17 @@ def test_who_is_not_there_has_no_truth(film):
     assert set(np.diff(shot).tolist()) <= {0, 1}
     for number in range(int(shot[-1]) + 1):  # who is in a shot is in all of it
         assert len(np.unique(truth["person"][shot == number], axis=0)) == 1
+
+
+def test_shots_last_as_long_as_asked(tmp_path):
+    record_film(tmp_path / "cuts.mp4", RENDERER, replace(SETTINGS, shot_s=(0.5, 1.0)), 1)
+    with np.load(tmp_path / "cuts.npz") as truth:
+        frames = np.bincount(truth["shot"])
+    assert len(frames) >= 3
+    assert frames.max() <= 8
+    assert frames[:-1].min() >= 4
+    with pytest.raises(DataError, match="shots: expected a shortest and a longest time"):
+        replace(SETTINGS, shot_s=(3.0, 1.0))
 
 
 def test_a_film_is_the_same_by_seed(film, tmp_path):

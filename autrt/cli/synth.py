@@ -35,6 +35,15 @@ import click
 @click.option("--videos", default=0, show_default=True, help="Labelled videos, of other people.")
 @click.option("--seconds", "video_s", default=10.0, show_default=True, help="Length of each video.")
 @click.option("--rate", default=25.0, show_default=True, help="Frames a second of the videos.")
+@click.option(
+    "--shots",
+    "shot_s",
+    nargs=2,
+    type=float,
+    default=(2.0, 6.0),
+    show_default=True,
+    help="Shortest and longest seconds between two cuts.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier data set of that name.")
 def command(out: Path, rig: str, workers: int | None, overwrite: bool, **numbers: Any) -> None:
     """Render faces and videos with exact Action Unit labels into the new folder OUT.

@@ -23,7 +23,6 @@ FILMS: Final = 1 << 20
 CAST_MAX: Final = 3
 CAST_SIZE: Final = (0.5, 0.3, 0.2)
 """How often a film has one, two and three people."""
-SHOT_S: Final = (2.0, 6.0)
 
 
 def record_film(path: Path, renderer: FaceRenderer, settings: SynthSettings, number: int) -> None:
@@ -64,7 +63,7 @@ def _frames(
         if shot is None or k == cut:
             present = rng.permutation(len(actors))[: rng.integers(1, len(actors) + 1)]
             shot = draw_shot(rng, settings, [actors[i] for i in present])
-            at, cut = at + (k > 0), k + max(2, round(rng.uniform(*SHOT_S) * settings.rate))
+            at, cut = at + (k > 0), k + max(2, round(rng.uniform(*settings.shot_s) * settings.rate))
         pixels, seen = draw_frame(rng, renderer, shot, k / settings.rate)
         truth.add(at, seen)
         yield pixels

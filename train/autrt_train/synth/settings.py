@@ -46,6 +46,8 @@ class SynthSettings:
     video_s: float = 10.0
     rate: float = 25.0
     """Frames a second of the videos."""
+    shot_s: tuple[float, float] = (2.0, 6.0)
+    """Shortest and longest time from one cut of a video to the next."""
     width_px: int = 640
     height_px: int = 360
     absent: Absent | None = None
@@ -68,6 +70,8 @@ class SynthSettings:
             raise DataError(
                 f"videos: expected up to 3600 s at 1 to 120 frames/s, found {self.video_s:g} s at {self.rate:g}"
             )
+        if not 0 < self.shot_s[0] <= self.shot_s[1]:
+            raise DataError(f"shots: expected a shortest and a longest time above 0 s, found {self.shot_s}")
         if min(self.width_px, self.height_px) < 128 or self.width_px % 2 or self.height_px % 2:
             raise DataError(
                 f"videos: expected an even size of at least 128×128, found {self.width_px}×{self.height_px}"
