@@ -60,6 +60,8 @@ class Decided(ShapedRepr):
     """(W, 12) uint8 0 or 1."""
     held: int
     """Frames without a face, for which the previous frame with one stands in."""
+    beyond: int
+    """Of these, frames behind the last one in the results."""
     before: int
     """Frames before the first face: no AU is active."""
 
@@ -71,4 +73,4 @@ class Decided(ShapedRepr):
         active = np.zeros((len(wanted), len(ABAW_AUS)), np.uint8)
         active[known] = seen.active[at[known]]
         held = int((seen.number[at[known]] != wanted[known]).sum())
-        return cls(active, held, int((~known).sum()))
+        return cls(active, held, int((wanted[known] > seen.last).sum()), int((~known).sum()))

@@ -96,16 +96,18 @@ def _whole(video: str, last: int, start: int) -> WantedFrames:
 
 def _notes(seen: SeenFrames, wanted: WantedFrames, decided: Decided) -> list[str]:
     facts: list[str] = []
+    if not len(seen.number):
+        facts.append("no face in the results: no AU active")
+    elif decided.before:
+        facts.append(f"{decided.before} before the first face: no AU active")
     if decided.held:
-        facts.append(f"{decided.held} without a face take the previous frame's decisions")
-    if decided.before:
-        what = "before the first face" if len(seen.number) else "and no face in any"
-        facts.append(f"{decided.before} {what}: no AU active")
+        beyond = f" ({decided.beyond} of them behind the last frame in the results)" if decided.beyond else ""
+        facts.append(f"{decided.held} without a face{beyond} take the decisions of the last one with a face")
     if seen.losses:
         facts.append(
-            f"the video is damaged in {seen.losses} places, frames behind the first may count too low"
+            f"the video is damaged in {seen.losses} places: frames behind the first may be numbered too low"
         )
-    return [f"{escape(wanted.video)}: {len(wanted.number)} frames, {', '.join(facts)}"] if facts else []
+    return [f"{escape(wanted.video)}: {len(wanted.number)} frames; {'; '.join(facts)}"] if facts else []
 
 
 def _texts_2022(wanted: Sequence[WantedFrames], decided: Sequence[Decided]) -> dict[str, str]:
