@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from autrt.model.folder import MEMBERS_FOLDER, Member, Model, load_model
 from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE, Domain, EnsembleFile, Metric, write_json
 from autrt.model.whole import copy_files, new_folder
 from autrt.types import F32
+
+WEIGHT_DIGITS: Final = 6
+"""Decimals of a weight that are written: 0.3, not the nearest float32 to it."""
 
 
 def save_ensemble(
@@ -56,7 +59,7 @@ def save_ensemble(
             scratch / ENSEMBLE_FILE,
             EnsembleFile,
             members=[part.name for part in parts],
-            weights=np.asarray(weights).tolist(),
+            weights=np.asarray(weights, np.float64).round(WEIGHT_DIGITS).tolist(),
             au_names=parts[0].au_names,
             thresholds=list(thresholds),
             smoothing_windows=list(smoothing_windows),

@@ -12,15 +12,13 @@ from autrt.ensemble import sigmoid
 from autrt.model.export import save_model
 from autrt.model.folder import Model
 from autrt.model.schema import Metric
-from autrt.types import CROP_SIZE_PX, F32, U8
+from autrt.types import F32
 from autrt_train.data import Data
 from autrt_train.fit.judge import Judgement
+from autrt_train.fit.reference import reference_crops
 from autrt_train.learner import Learner
-from autrt_train.loading.augment import AugmentConfig, draw_batch
 from autrt_train.metrics import au_scores, best_thresholds
 from autrt_train.recipe import Recipe
-
-REFERENCE_CROPS = 64
 
 
 def write_model(folder: Path, learner: Learner, data: Data, recipe: Recipe, judgement: Judgement) -> Model:
@@ -42,7 +40,7 @@ def write_model(folder: Path, learner: Learner, data: Data, recipe: Recipe, judg
     return save_model(
         folder,
         network.eval(),
-        crops=_reference(data, recipe),
+        crops=reference_crops(recipe.model.reference, data.validation, data.validation_loader),
         licence=recipe.model.licence,
         thresholds=None if thresholds is None else [round(t, 4) for t in thresholds.tolist()],
         metrics=_metrics(told, data, thresholds),
@@ -81,21 +79,3 @@ def _scored(told: F32, data: Data, thresholds: ArrayLike, data_set: str) -> list
         for metric in ("f1_binary", "f1_posneg")
         if np.isfinite(means[metric])
     ]
-
-
-def _reference(data: Data, recipe: Recipe) -> U8:
-    if recipe.model.reference == "noise":
-        return _noise()
-    rows = np.linspace(0, len(data.validation) - 1, REFERENCE_CROPS).astype(np.int64)
-    draw = draw_batch(rows, rows, 0, 0, AugmentConfig.none(), data.validation.margin_px)
-    batch = next(iter(data.validation_loader.load([draw])))
-    return np.ascontiguousarray(np.asarray(batch.pixels), np.uint8)
-
-
-def _noise() -> U8:
-    """Coloured blobs: nobody's picture, and varied enough to tell a wrong engine from a right one."""
-    rng = np.random.default_rng(0)
-    side = CROP_SIZE_PX // 8
-    coarse = rng.integers(0, 256, (REFERENCE_CROPS, side, side, 3)).repeat(8, 1).repeat(8, 2)
-    fine = rng.normal(0, 20, (REFERENCE_CROPS, CROP_SIZE_PX, CROP_SIZE_PX, 3))
-    return np.clip(coarse + fine, 0, 255).astype(np.uint8)

@@ -19,6 +19,7 @@ from autrt_train.fit.world import World
 from autrt_train.learner import Learner
 from autrt_train.loading.augment import AugmentConfig, draw_batch
 from autrt_train.loading.device import to_device
+from autrt_train.loading.loader import Loader
 from autrt_train.metrics import au_scores, class_scores
 from autrt_train.recipe import Recipe
 from autrt_train.types import Draw, Index
@@ -50,7 +51,7 @@ def judge(learner: Learner, data: Data, recipe: Recipe, world: World) -> Judgeme
     people was trained on.
     """
     output = "features" if recipe.task == "identity" else "logits"
-    outputs = run(learner, data, world, output)
+    outputs = run(learner, data.validation, data.validation_loader, world, output)
     if recipe.task == "au":
         return _judge_aus(outputs, data.validation)
     classes = data.validation.classes
@@ -59,12 +60,12 @@ def judge(learner: Learner, data: Data, recipe: Recipe, world: World) -> Judgeme
 
 
 @torch.inference_mode()
-def run(learner: Learner, data: Data, world: World, output: str) -> F32:
-    """(N, …) float32: one output for every validation picture, in order; the processes share the work."""
+def run(learner: Learner, index: Index, loader: Loader, world: World, output: str) -> F32:
+    """(N, …) float32: one output for every picture of an index, in order; the processes share the work."""
     was_training = learner.training
     learner.eval()
-    mine = np.array_split(np.arange(len(data.validation), dtype=np.int64), world.size)[world.rank]
-    with closing(data.validation_loader.load(_draws(mine, data.validation))) as batches:
+    mine = np.array_split(np.arange(len(index), dtype=np.int64), world.size)[world.rank]
+    with closing(loader.load(_draws(mine, index))) as batches:
         parts = [learner(to_device(batch, world.device))[output].float().cpu().numpy() for batch in batches]
     learner.train(was_training)
     gathered = world.gathered(np.concatenate(parts) if parts else None)

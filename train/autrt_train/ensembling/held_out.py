@@ -1,0 +1,66 @@
+"""What an ensemble is worth on pictures that it was not chosen by: each half judges what the other half chose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autrt.ensemble import combine, sigmoid
+from autrt.types import F32, I32, Bool, ShapedRepr, check_array
+from autrt_train.ensembling.panel import Panel
+from autrt_train.ensembling.scores import Limits
+from autrt_train.ensembling.selectors import Selector
+from autrt_train.types import I8
+
+HALVES = 2
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Halves(ShapedRepr):
+    """The validation data in two halves that share neither a video nor a person."""
+
+    logits: F32
+    """(N, M, A) float32."""
+    labels: I8
+    """(N, A) int8."""
+    half: I32
+    """(N,) int32, 0 or 1."""
+    limits: Limits
+    panels: tuple[Panel, ...]
+    """Of each half."""
+
+    def __post_init__(self) -> None:
+        n, _, aus = self.logits.shape
+        check_array(self, "logits", self.logits, np.float32, (None, None, None))
+        check_array(self, "labels", self.labels, np.int8, (n, aus))
+        check_array(self, "half", self.half, np.int32, (n,))
+
+    @classmethod
+    def of(
+        cls, logits: F32, labels: I8, half: I32, sources: Sequence[Sequence[int]], limits: Limits
+    ) -> Halves:
+        """Judge every candidate alone on each half."""
+        panels = [
+            Panel.of(logits[half == i], labels[half == i], sources, limits.score) for i in range(HALVES)
+        ]
+        return cls(logits, labels, half, limits, tuple(panels))
+
+    def decisions(self, select: Selector, without: int | None = None) -> Bool:
+        """(N, A) bool: what the choice made on one half decides on the other.
+
+        Args:
+            select: chooses weights.
+            without: a candidate that takes no part.
+
+        Raises:
+            UsageError: as `select`.
+        """
+        out = np.zeros(self.labels.shape, np.bool_)
+        for i, panel in enumerate(self.panels):
+            weights = select(panel if without is None else panel.without(without))
+            limits = self.limits.choose(combine(panel.logits, weights), panel.labels)
+            others = self.half != i
+            out[others] = sigmoid(combine(self.logits[others], weights)) >= limits
+        return out

@@ -1,0 +1,180 @@
+"""What an ensemble is made of, what each member adds, and what all of it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from autrt import __version__
+from autrt.model.schema import Metric
+from autrt_train.ensembling.scores import Thresholds
+from autrt_train.ensembling.selectors import Strategy
+from autrt_train.evaluate.assess import MEAN, Assessment, Estimate
+from autrt_train.evaluate.bootstrap import LEVEL
+
+HEADLINE = "f1_binary"
+METRICS = ("f1_binary", "f1_posneg")
+
+
+@dataclass(frozen=True, slots=True)
+class MemberReport:
+    """One member. Scores are held-out mean `f1_binary`, but for `alone`."""
+
+    name: str
+    origins: tuple[str, ...]
+    """All that turned out to be this network."""
+    digest: str
+    weights: dict[str, float]
+    """AU → weight, where it is above 0."""
+    alone: float
+    """Its own mean `f1_binary` on all validation pictures, by the same kind of thresholds."""
+    without: float | None
+    """The ensemble's held-out score if it is chosen without this member; None where there was no other."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleReport:
+    """Everything that is said about an ensemble and written into its folder."""
+
+    select: Strategy
+    thresholds: Thresholds
+    au_names: tuple[str, ...]
+    data: str
+    data_digest: str
+    pictures: int
+    groups: int
+    """Videos, or groups of videos with a person in common."""
+    candidates: int
+    members: tuple[MemberReport, ...]
+    ensemble: Assessment
+    """On held-out halves."""
+    single: Assessment
+    """Of the best candidate alone, chosen on the other half too."""
+    gain: Assessment
+
+    def notes(self) -> dict[str, Any]:
+        """For `ensemble.json`."""
+        ensemble = self._mean(self.ensemble)
+        return {
+            "select": self.select,
+            "thresholds": self.thresholds,
+            "data": self.data,
+            "data_digest": self.data_digest,
+            "pictures": self.pictures,
+            "videos": self.groups,
+            "candidates": self.candidates,
+            "members": [_rounded(asdict(member)) for member in self.members],
+            "held_out": {
+                "metric": HEADLINE,
+                "level": LEVEL,
+                "ensemble": ensemble,
+                "best_single": self._mean(self.single),
+                "gain": self._mean(self.gain),
+                "per_au": {
+                    name: {"ensemble": _number(a), "best_single": _number(b)}
+                    for name, a, b in zip(
+                        self.au_names,
+                        self.ensemble[HEADLINE].value[:-1].tolist(),
+                        self.single[HEADLINE].value[:-1].tolist(),
+                        strict=True,
+                    )
+                },
+            },
+            "autrt": __version__,
+        }
+
+    def metrics(self) -> list[Metric]:
+        """For `ensemble.json`."""
+        about = (
+            f"{self.data}: {self.pictures} pictures of {self.groups} videos, held out: each half was judged by "
+            "what the other half chose; this file's members, weights and thresholds were then chosen on all of them"
+        )
+        out: list[Metric] = []
+        for name in METRICS:
+            *values, mean = self.ensemble[name].value.tolist()
+            if np.isfinite(mean):
+                named = dict(zip(self.au_names, values, strict=True))
+                known = {au: round(value, 4) for au, value in named.items() if np.isfinite(value)}
+                out.append(Metric(name=name, data_set=about, value=round(mean, 4), per_au=known))
+        return out
+
+    def lines(self) -> list[str]:
+        """For a terminal."""
+        members = self.members
+        rows = [("member", "alone", "without it", "AUs (weight)")]
+        for member in members:
+            whole = [member.weights.get(au) for au in self.au_names] == [1.0] * len(self.au_names)
+            served = "all" if whole else ", ".join(f"{au}{_weight(w)}" for au, w in member.weights.items())
+            rows.append((member.name, f"{member.alone:.4f}", self._without(member), served))
+        ensemble, single = (a[HEADLINE].value[:-1].tolist() for a in (self.ensemble, self.single))
+        per_au = [("AU", "ensemble", "best single", "members")]
+        for name, mine, theirs in zip(self.au_names, ensemble, single, strict=True):
+            who = ", ".join(f"{m.name}{_weight(m.weights[name])}" for m in members if name in m.weights)
+            per_au.append((name, _shown(mine), _shown(theirs), who))
+        return [
+            f"{self.select}, thresholds {self.thresholds}: {len(members)} of {self.candidates} candidates",
+            f"{self.data}: {self.pictures} pictures of {self.groups} videos; {HEADLINE}",
+            *_table(rows),
+            "",
+            "held out (each half of the videos judged by what the other half chose):",
+            *_table(per_au),
+            "",
+            *_table(
+                [
+                    (f"mean {HEADLINE}", "", f"{LEVEL:.0%} interval over videos"),
+                    ("ensemble", *_interval(self.ensemble[HEADLINE], ".4f")),
+                    ("best single member", *_interval(self.single[HEADLINE], ".4f")),
+                    ("gain", *_interval(self.gain[HEADLINE], "+.4f")),
+                ]
+            ),
+            *self._caution(),
+        ]
+
+    def _caution(self) -> list[str]:
+        low, high = self.gain[HEADLINE].interval()
+        if low[-1] > 0 or high[-1] < 0:
+            return []
+        return ["  the gain's interval holds 0: these videos do not tell the ensemble from its best member"]
+
+    def _without(self, member: MemberReport) -> str:
+        if member.without is None:
+            return "-"
+        mean = float(self.ensemble[HEADLINE].value[-1])
+        return f"{member.without:.4f} ({member.without - mean:+.4f})"
+
+    def _mean(self, assessment: Assessment) -> dict[str, float | None]:
+        """Of the mean over AUs."""
+        estimate = assessment[HEADLINE]
+        low, high = estimate.interval()
+        numbers = (estimate.value[-1], low[-1], high[-1])
+        return {name: _number(float(v)) for name, v in zip((MEAN, "low", "high"), numbers, strict=True)}
+
+
+def _interval(estimate: Estimate, form: str) -> tuple[str, str]:
+    """The mean over AUs and its interval."""
+    low, high = estimate.interval()
+    return format(estimate.value[-1], form), f"{low[-1]:{form}} to {high[-1]:{form}}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _weight(weight: float) -> str:
+    return "" if weight == 1 else f" {weight:.2g}"
+
+
+def _shown(score: float) -> str:
+    return f"{score:.4f}" if np.isfinite(score) else "-"
+
+
+def _number(value: float) -> float | None:
+    return round(value, 4) if np.isfinite(value) else None
+
+
+def _rounded(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _number(value) if isinstance(value, float) else value for name, value in facts.items()}

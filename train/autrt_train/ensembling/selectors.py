@@ -1,0 +1,44 @@
+"""Ways to choose an ensemble's weights; each takes a panel and gives a matrix of shares (M, A)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+import numpy as np
+
+from autrt.types import F32
+from autrt_train.ensembling.greedy import greedy
+from autrt_train.ensembling.panel import Panel
+from autrt_train.ensembling.simplex import simplex, simplex_shared
+
+Strategy = Literal["best-per-au", "simplex", "simplex-shared", "greedy"]
+Selector = Callable[[Panel], F32]
+"""Panel → (M, A) float32 weights, each column's sum 1, zero for whoever takes no part.
+
+Raises:
+    UsageError: there are too many sources for the search.
+"""
+
+
+def best_per_au(panel: Panel) -> F32:
+    """For each AU the best candidate of all (Jiang et al. 2022)."""
+    weights = np.zeros(panel.alone.shape, np.float32)
+    for au in range(panel.n_aus):
+        weights[panel.best(au), au] = 1
+    return weights
+
+
+def best_single(panel: Panel) -> F32:
+    """The candidate of the best mean score for all AUs: what an ensemble must beat."""
+    weights = np.zeros(panel.alone.shape, np.float32)
+    weights[panel.ranked()[0]] = 1
+    return weights
+
+
+SELECTORS: Final[dict[Strategy, Selector]] = {
+    "best-per-au": best_per_au,
+    "simplex": simplex,
+    "simplex-shared": simplex_shared,
+    "greedy": greedy,
+}

@@ -1,0 +1,81 @@
+"""Weights in tenths that sum to one, all of them tried: per AU, or the same for all AUs.
+
+A source takes part in an AU by its best candidate for that AU, as the paper ensembles each model's best checkpoint
+per AU.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import comb
+from typing import Final
+
+import numpy as np
+
+from autrt.errors import UsageError
+from autrt.types import F32, F64
+from autrt_train.ensembling.panel import Panel
+from autrt_train.ensembling.scores import mean
+
+TENTHS: Final = 10
+MOST_MIXTURES: Final = 10_000
+"""Mixtures that are tried: seven sources have 8,008, eight 19,448."""
+
+
+def mixtures(sources: int) -> F64:
+    """(K, sources) float64: every way to share out ten tenths, those with the fewest sources first.
+
+    Raises:
+        UsageError: there are too many to try.
+    """
+    count = comb(TENTHS + sources - 1, sources - 1)
+    if count > MOST_MIXTURES:
+        raise UsageError(
+            f"{sources} sources can be mixed in {count:,} ways in tenths, too many to try them all (at most "
+            f"{MOST_MIXTURES:,}): use --select greedy, or name fewer runs and models"
+        )
+    # Ten stones in a row and a bar between every two sources: the stones between the bars are the tenths.
+    bars = np.array(list(combinations(range(TENTHS + sources - 1), sources - 1)), np.int64).reshape(count, -1)
+    ends = np.full((count, 1), TENTHS + sources - 1)
+    tenths = np.diff(np.concatenate([np.full((count, 1), -1), bars, ends], axis=1)) - 1
+    order = np.lexsort((*-tenths.T[::-1], (tenths > 0).sum(axis=1)))
+    return tenths[order] / TENTHS
+
+
+def simplex(panel: Panel) -> F32:
+    """For each AU the mixture of the best score; of equal ones that of the fewest sources."""
+    shares = mixtures(len(panel.sources))
+    scores = _scores(panel, shares)
+    judged = set(panel.judged())
+    chosen = [shares[np.nanargmax(scores[:, au])] if au in judged else None for au in range(panel.n_aus)]
+    return _matrix(panel, chosen)
+
+
+def simplex_shared(panel: Panel) -> F32:
+    """The mixture of the best mean score over AUs, for all of them; of equal ones that of the fewest sources."""
+    shares = mixtures(len(panel.sources))
+    best = shares[int(np.argmax([mean(row) for row in _scores(panel, shares)]))]
+    return _matrix(panel, [best] * panel.n_aus)
+
+
+def _scores(panel: Panel, shares: F64) -> F64:
+    """(K, A) float64; NaN for an AU that there is nothing to choose by."""
+    out = np.full((len(shares), panel.n_aus), np.nan)
+    for au in panel.judged():
+        said, truth = panel.column(au)
+        said = np.ascontiguousarray(said[:, panel.representatives(au)], np.float64)
+        for k, share in enumerate(shares):
+            out[k, au] = panel.score((said @ share).astype(np.float32), truth)
+    return out
+
+
+def _matrix(panel: Panel, chosen: list[F64 | None]) -> F32:
+    """(M, A): the shares of each AU, given to its representatives; None is the best candidate alone."""
+    weights = np.zeros(panel.alone.shape, np.float32)
+    for au, share in enumerate(chosen):
+        if share is None:
+            weights[panel.best(au), au] = 1
+        else:
+            # A network may stand for several sources, and then gets the shares of all.
+            np.add.at(weights[:, au], panel.representatives(au), share)
+    return weights
