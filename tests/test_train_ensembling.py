@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +17,20 @@ from autrt.ensemble import combine, sigmoid
 from autrt.errors import AutrtError
 from autrt.model.folder import Model, load_model
 from autrt.model.load import load_network
-from autrt_train.data import gather, open_data
+from autrt_train.data import gather
 from autrt_train.ensembling import logits as logits_module
 from autrt_train.ensembling.candidates import read_sources
 from autrt_train.ensembling.logits import weights_digest
 from autrt_train.ensembling.validation import data_digest
 from autrt_train.fit.best import OVERALL, Best
 from autrt_train.fit.judge import run as run_network
-from autrt_train.fit.loop import Fit
 from autrt_train.fit.world import World
 from autrt_train.learner import Learner, build_learner
 from autrt_train.loading.loader import open_loader
 from autrt_train.metrics import au_scores, best_thresholds
 from autrt_train.read_recipe import read_recipe, recipe_json
 from autrt_train.run import RECIPE_FILE
-from autrt_train.types import Index
+from autrt_train.types import DataError, Index
 from tests.support.pictures import AUS, write_pictures
 
 RECIPE = """
@@ -61,16 +60,6 @@ licence = "CC0-1.0"
 """
 
 
-def trained(recipe: Path, folder: Path, *changes: str) -> Path:
-    """A run without its model folder, whose export takes longer than all the rest."""
-    settings = read_recipe(str(recipe), changes)
-    with closing(open_data(settings, World(), lambda _: None)) as data:
-        learner = build_learner(settings, data.train.class_names)
-        assert Fit(settings, data, learner, folder, World(), threading.Event()).run(None)
-    (folder / RECIPE_FILE).write_text(recipe_json(settings))
-    return folder
-
-
 def untrained(recipe: Path, folder: Path, *changes: str, looks: int = 1) -> Path:
     """What a run leaves that learnt nothing: at each look other weights are the best, overall and then of AUs."""
     settings = read_recipe(str(recipe), changes)
@@ -86,15 +75,15 @@ def untrained(recipe: Path, folder: Path, *changes: str, looks: int = 1) -> Path
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs of one recipe, `one` and `two`, and their data."""
+    """Two runs of one recipe, `one` and `two`, as `autrt train` leaves them but untrained, and their data."""
     place = tmp_path_factory.mktemp("ensembling")
     data = {
         "train": write_pictures(place / "train"),
         "validation": write_pictures(place / "validation", count=64, seed=1),
     }
     (place / "recipe.toml").write_text(RECIPE.format(**data))
-    trained(place / "recipe.toml", place / "one", "fit.steps=2")
-    untrained(place / "recipe.toml", place / "two", looks=3)
+    untrained(place / "recipe.toml", place / "one", "seed=7")
+    untrained(place / "recipe.toml", place / "two", looks=2)
     return place
 
 
@@ -238,7 +227,7 @@ def test_wrong_members_are_told(place: Path, made: tuple[Path, str], tmp_path: P
     out = ("--out", tmp_path / "out")
     assert "found nothing" in refused(place / "three", *out)
     assert "a folder without them" in refused(place / "train", *out)
-    assert "another file" in refused(place / "one" / "last.pt", *out)
+    assert "another file" in refused(place / "one" / "recipe.json", *out)
     assert "nothing says what to validate on" in refused(made[0], *out)
     faces = untrained(place / "recipe.toml", tmp_path / "faces", "task=expression")
     assert "found the task 'expression'" in refused(faces, *out)
@@ -273,9 +262,9 @@ def test_the_data_digest_follows_pictures_and_labels(place: Path) -> None:
     index = validation(place)
     other = index.labels.copy()
     other[0, 0] = 1 - abs(other[0, 0])
-    changed = Index(
-        index.paths, index.label_names, other, index.video, index.video_names, index.frame, index.person,
-        index.person_names,
-    )  # fmt: skip
+    changed = replace(index, labels=other)
     assert len({data_digest(index), data_digest(changed), data_digest(index.take(slice(0, 5)))}) == 3
     assert data_digest(index) == data_digest(validation(place))
+    gone = replace(index, paths=np.char.add(index.paths, b"x"))
+    with pytest.raises(DataError, match=r"00000\.pngx cannot be read"):
+        data_digest(gone)

@@ -13,6 +13,7 @@ from sklearn.metrics import f1_score
 
 from autrt.ensemble import combine, sigmoid
 from autrt.errors import UsageError
+from autrt_train.ensembling import scores
 from autrt_train.ensembling.greedy import ROUNDS, greedy
 from autrt_train.ensembling.held_out import Halves
 from autrt_train.ensembling.panel import Panel
@@ -209,6 +210,14 @@ def test_what_is_judged_did_not_choose(select, thresholds) -> None:
         after = Halves.of(logits, changed, half, sources, limits).decisions(select)
         np.testing.assert_array_equal(after[half == judged], before[half == judged])
         assert thresholds == "0.5" or (after[half != judged] != before[half != judged]).any()
+
+
+@pytest.mark.parametrize("n", [0, 5, 64, 70])
+def test_mixing_in_pieces_is_mixing(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scores, "ROWS_AT_A_TIME", 32)
+    logits, _ = world(7, n=70)
+    weights = np.array([[1, 0, 0.3, 0], [0, 0, 0, 0], [0, 1, 0.7, 2]], np.float32)
+    np.testing.assert_array_equal(scores.mixed(logits[:n], weights), combine(logits[:n], weights))
 
 
 def test_halves_decide_as_an_ensemble_of_the_other_half_would() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
-from autrt.types import F32, I64
+from autrt.types import F32, F64, I64
 from autrt_train.ensembling.panel import Panel
 
 ROUNDS: Final = 20
@@ -35,10 +36,15 @@ def _counts(panel: Panel, au: int) -> I64:
     counts[first] = 1
     total, best, kept = said[:, first].astype(np.float64), float(panel.alone[first, au]), counts.copy()
     for taken in range(2, ROUNDS + 1):
-        scores = [panel.score(((total + said[:, c]) / taken).astype(np.float32), truth) for c in candidates]
+        scores = panel.scored(_added(total, said[:, candidates], taken), len(candidates), truth)
         chosen = candidates[int(np.argmax(scores))]
         counts[chosen] += 1
         total += said[:, chosen]
-        if max(scores) > best:
-            best, kept = max(scores), counts.copy()
+        if scores.max() > best:
+            best, kept = float(scores.max()), counts.copy()
     return kept
+
+
+def _added(total: F64, said: F32, taken: int) -> Callable[[int], F32]:
+    """The mean with each candidate added; `taken` counts it."""
+    return lambda k: ((total + said[:, k]) / taken).astype(np.float32)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autrt.ensemble import combine, sigmoid
+from autrt.ensemble import sigmoid
 from autrt.types import F32, I32, Bool, ShapedRepr, check_array
 from autrt_train.ensembling.panel import Panel
-from autrt_train.ensembling.scores import Limits
+from autrt_train.ensembling.scores import Limits, mixed
 from autrt_train.ensembling.selectors import Selector
 from autrt_train.types import I8
 
@@ -60,7 +60,7 @@ class Halves(ShapedRepr):
         out = np.zeros(self.labels.shape, np.bool_)
         for i, panel in enumerate(self.panels):
             weights = select(panel if without is None else panel.without(without))
-            limits = self.limits.choose(combine(panel.logits, weights), panel.labels)
+            limits = self.limits.choose(mixed(panel.logits, weights), panel.labels)
             others = self.half != i
-            out[others] = sigmoid(combine(self.logits[others], weights)) >= limits
+            out[others] = sigmoid(mixed(self.logits[others], weights)) >= limits
         return out

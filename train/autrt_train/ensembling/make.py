@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autrt.ensemble import combine, used_members
+from autrt.ensemble import used_members
 from autrt.errors import UsageError
 from autrt.model.assemble import WEIGHT_DIGITS, save_ensemble
 from autrt.model.folder import Model
@@ -24,7 +24,7 @@ from autrt_train.ensembling.logits import Entrant, entrants_of, validation_logit
 from autrt_train.ensembling.members import member_folder, names_of, smoothing_of
 from autrt_train.ensembling.panel import Panel
 from autrt_train.ensembling.report import HEADLINE, EnsembleReport, MemberReport
-from autrt_train.ensembling.scores import LIMITS, Limits, Thresholds, mean
+from autrt_train.ensembling.scores import LIMITS, Limits, Thresholds, mean, mixed
 from autrt_train.ensembling.selectors import SELECTORS, Selector, Strategy, best_single
 from autrt_train.ensembling.simplex import mixtures
 from autrt_train.ensembling.validation import Validation, validation_of
@@ -177,7 +177,7 @@ def _write(
             for member, candidate, number in zip(report.members, chosen, used, strict=True)
         ]
         windows, domain = smoothing_of(chosen)
-        thresholds = limits.choose(combine(panel.logits, weights), panel.labels)
+        thresholds = limits.choose(mixed(panel.logits, weights), panel.labels)
         return save_ensemble(
             out,
             members,

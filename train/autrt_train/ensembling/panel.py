@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from autrt.engine.cpu import available_cores
 from autrt.types import F32, F64, Bool, ShapedRepr, check_array
 from autrt_train.ensembling.scores import Score, mean
 from autrt_train.types import I8, MISSING
@@ -38,8 +40,8 @@ class Panel(ShapedRepr):
         bare = cls(logits, labels, tuple(map(tuple, sources)), score, np.full(logits.shape[1:], np.nan))
         for au in range(logits.shape[2]):
             said, truth = bare.column(au)
-            for candidate in bare.candidates:
-                bare.alone[candidate, au] = score(said[:, candidate], truth)
+            those = list(bare.candidates)
+            bare.alone[those, au] = bare.scored(_column_of(said, those), len(those), truth)
         return bare
 
     @property
@@ -56,6 +58,19 @@ class Panel(ShapedRepr):
         """(n, M) float32 logits and (n,) truth of the pictures whose label of an AU is known."""
         known = self.labels[:, au] != MISSING
         return self.logits[known, :, au], self.labels[known, au] == 1
+
+    def scored(self, mix: Callable[[int], F32], count: int, truth: Bool) -> F64:
+        """(count,) float64 scores of so many mixtures, on all cores.
+
+        Args:
+            mix: number of a mixture → its (n,) logits.
+            count: of mixtures.
+            truth: (n,) of the pictures that the mixtures are of.
+        """
+        with ThreadPoolExecutor(
+            available_cores()
+        ) as pool:  # sorting, which is most of the work, lets others run
+            return np.array(list(pool.map(lambda k: self.score(mix(k), truth), range(count))), np.float64)
 
     def without(self, candidate: int) -> Panel:
         """The same choice without one of the candidates; a source that had no other is left out."""
@@ -81,3 +96,7 @@ class Panel(ShapedRepr):
 
     def _best(self, au: int, ranked: Sequence[int]) -> int:
         return max(ranked, key=lambda candidate: np.nan_to_num(self.alone[candidate, au], nan=-1.0))
+
+
+def _column_of(said: F32, candidates: Sequence[int]) -> Callable[[int], F32]:
+    return lambda k: said[:, candidates[k]]

@@ -8,10 +8,12 @@ from typing import Final, Literal
 
 import numpy as np
 
-from autrt.ensemble import sigmoid
+from autrt.ensemble import combine, sigmoid, used_members
 from autrt.types import F32, F64, Bool
 from autrt_train.metrics import DEFAULT_THRESHOLD, best_thresholds
 from autrt_train.types import I8
+
+ROWS_AT_A_TIME: Final = 1 << 15
 
 Thresholds = Literal["calibrated", "0.5"]
 Score = Callable[[F32, Bool], float]
@@ -61,6 +63,21 @@ LIMITS: Final[dict[Thresholds, Limits]] = {
     "calibrated": Limits(best_f1, _calibrated),
     "0.5": Limits(f1_at_half, _halves),
 }
+
+
+def mixed(logits: F32, weights: F32) -> F32:
+    """(N, A) logits of an ensemble: `autrt.ensemble.combine` in little memory.
+
+    Args:
+        logits: (N, M, A) float32.
+        weights: (M, A) float32.
+    """
+    used = np.flatnonzero(used_members(weights))
+    parts = [
+        combine(logits[start : start + ROWS_AT_A_TIME][:, used], weights[used])
+        for start in range(0, max(1, len(logits)), ROWS_AT_A_TIME)
+    ]
+    return np.concatenate(parts)
 
 
 def mean(scores: F64) -> float:

@@ -6,6 +6,7 @@ per AU.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 from math import comb
 from typing import Final
@@ -64,9 +65,12 @@ def _scores(panel: Panel, shares: F64) -> F64:
     for au in panel.judged():
         said, truth = panel.column(au)
         said = np.ascontiguousarray(said[:, panel.representatives(au)], np.float64)
-        for k, share in enumerate(shares):
-            out[k, au] = panel.score((said @ share).astype(np.float32), truth)
+        out[:, au] = panel.scored(_mix(said, shares), len(shares), truth)
     return out
+
+
+def _mix(said: F64, shares: F64) -> Callable[[int], F32]:
+    return lambda k: (said @ shares[k]).astype(np.float32)
 
 
 def _matrix(panel: Panel, chosen: list[F64 | None]) -> F32:

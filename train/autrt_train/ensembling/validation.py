@@ -75,18 +75,25 @@ def validation_of(
         if known:
             raise DataError(
                 f"{known} of {len(index)} pictures of {about} were trained on by {name}, which would look better "
-                "than it is: name data of other people by --labels"
+                "than it is: name data of other people by --labels and --split"
             )
     return Validation(index, about, data_digest(index))
 
 
 def data_digest(index: Index) -> str:
-    """SHA-256 (hex) over labels, videos and alignment, and every picture's path, size and time of change."""
+    """SHA-256 (hex) over labels, videos and alignment, and every picture's path, size and time of change.
+
+    Raises:
+        DataError: a picture is not there.
+    """
     found = hashlib.sha256(f"{index.template} {index.margin_px} {index.label_names}".encode())
     for array in (index.paths, index.labels, index.video):
         found.update(np.ascontiguousarray(array).view(np.uint8).tobytes())
     for path in index.paths.tolist():
-        facts = os.stat(path)  # noqa: PTH116 -- of as many files as there are pictures
+        try:
+            facts = os.stat(path)  # noqa: PTH116 -- of as many files as there are pictures
+        except OSError as error:
+            raise DataError(f"{escape(os.fsdecode(path))} cannot be read: {error.strerror}") from error
         found.update(f"{facts.st_size} {facts.st_mtime_ns};".encode())
     return found.hexdigest()
 
