@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "Train AU models by recipe; without a recipe, list them.",
     "eval": "Judge a model or results by annotations, compare two, calibrate.",
     "ensemble": "Several networks as one model, chosen by validation data.",
+    "distill": "Train a small model by a large one's answers, on videos without labels too.",
     "crop": "Cut aligned face crops out of videos or pictures, with their index.",
     "synth": "Render faces and videos with exact Action Unit labels.",
     "fetch": "Fetch the face detector and demo clips into the user's cache.",

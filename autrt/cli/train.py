@@ -65,6 +65,9 @@ def command(
             progress=progress,
             say=lambda line: click.echo(line, err=True),
         )
+        if not report.finished and not report.steps:
+            click.echo("stopped before the first step; run the same command again", err=True)
+            raise SystemExit(128 + (report.signal or 2))
         if not report.finished:
             click.echo(f"stopped after step {report.steps}; go on with --resume --out {folder}", err=True)
             raise SystemExit(128 + (report.signal or 2))

@@ -13,13 +13,14 @@ from autrt_train.annotations.check import require_template, require_trainable
 from autrt_train.annotations.findings import Findings
 from autrt_train.annotations.folds import split_by
 from autrt_train.annotations.read import DataSpec, read_data
+from autrt_train.distill.lesson import Lesson
 from autrt_train.fit.world import World
 from autrt_train.join import join
 from autrt_train.loading.loader import Loader, open_loader
 from autrt_train.recipe import Recipe
 from autrt_train.rendered import rendered_root
 from autrt_train.sampling.plan import EpochPlan
-from autrt_train.types import DataError, Index
+from autrt_train.types import I8, DataError, Index
 
 TEMPLATE: Final = "arcface-112"
 """The alignment that every network here learns."""
@@ -34,13 +35,17 @@ class Data:
     plan: EpochPlan
     train_loader: Loader
     validation_loader: Loader
+    lesson: Lesson | None = None
+    """What a teacher says about the pictures, if there is one."""
 
     def digest(self) -> str:
-        """SHA-256 (hex) over paths and labels of the training pictures: what a run may not change under way."""
+        """SHA-256 (hex) over pictures, labels and teacher of the training: what a run may not change under way."""
         found = hashlib.sha256()
         for array in (self.train.paths, self.train.labels, self.train.classes, self.train.targets):
             if array is not None:
                 found.update(np.ascontiguousarray(array).view(np.uint8).tobytes())
+        if self.lesson is not None:
+            found.update(self.lesson.digest.encode())
         return found.hexdigest()
 
     def close(self) -> None:
@@ -101,11 +106,16 @@ def read_indices(recipe: Recipe, world: World, say: Callable[[str], object]) -> 
         DataError: as `gather`; or a fold is empty, an AU has no positive, the crops follow another template.
     """
     found = gather(recipe, world, say)
+    tell_findings(found, say)
+    require_fit(recipe, found)
+    return found.train, found.validation
+
+
+def tell_findings(found: Gathered, say: Callable[[str], object]) -> None:
+    """Say what was irregular in the sources."""
     for name, findings in found.findings:
         for line in findings.lines():
             say(f"{name}: {line}")
-    require_fit(recipe, found)
-    return found.train, found.validation
 
 
 def require_fit(recipe: Recipe, found: Gathered) -> None:
@@ -115,6 +125,15 @@ def require_fit(recipe: Recipe, found: Gathered) -> None:
         DataError: says what is lacking.
     """
     require_trainable(found.train, recipe.au_names if recipe.task == "au" else ())
+    require_judged(found)
+
+
+def require_judged(found: Gathered) -> None:
+    """Refuse data of another alignment, or without pictures to judge by.
+
+    Raises:
+        DataError: says what is wrong.
+    """
     require_template(found.train, TEMPLATE, "the network")
     if not len(found.validation):
         raise DataError("the validation data hold no picture: check data.validation")
@@ -145,14 +164,19 @@ def _thinned(index: Index, most: int | None) -> Index:
     return index.take(np.linspace(0, len(index) - 1, most).astype(np.int64))
 
 
-def make_plan(recipe: Recipe, train: Index) -> EpochPlan:
+def make_plan(recipe: Recipe, train: Index, labels: I8 | None = None) -> EpochPlan:
     """The batches of a recipe's run.
+
+    Args:
+        recipe: how to choose.
+        train: the pictures.
+        labels: (N, L) int8 to choose by, if others than the pictures' own.
 
     Raises:
         DataError, UsageError: as `EpochPlan`.
     """
     return EpochPlan(
-        train.labels,
+        train.labels if labels is None else labels,
         recipe.sampling,
         recipe.fit.batch,
         recipe.seed,
@@ -170,10 +194,21 @@ def open_data(recipe: Recipe, world: World, say: Callable[[str], object]) -> Dat
     """
     train, validation = read_indices(recipe, world, say)
     plan = make_plan(recipe, train)
-    return Data(train, validation, plan, _open(recipe, train, world), _open(recipe, validation, world))
+    return Data(
+        train,
+        validation,
+        plan,
+        open_loader_of(recipe, train, world),
+        open_loader_of(recipe, validation, world),
+    )
 
 
-def _open(recipe: Recipe, index: Index, world: World) -> Loader:
+def open_loader_of(recipe: Recipe, index: Index, world: World) -> Loader:
+    """The recipe's loader for some pictures.
+
+    Raises:
+        MissingDependencyError: its library is not installed.
+    """
     settings = recipe.loader
     return open_loader(
         settings.name,

@@ -16,6 +16,7 @@ from autrt.model.checkpoint import import_checkpoint
 from autrt.model.full import FullConfig
 from autrt.model.iresnet import EMBEDDING, EmbeddingNetwork
 from autrt.model.presets import preset
+from autrt.types import CROP_SIZE_PX
 from autrt_train.losses import CosFaceHead
 from autrt_train.recipe import Recipe
 
@@ -34,6 +35,8 @@ class Learner(nn.Module):
         super().__init__()
         self.network = network
         self.margin_head = margin_head
+        self.projector: nn.Linear | None = None
+        """A teacher's features from the network's; not part of the finished model. See `project_to`."""
         self.layout: torch.memory_format = torch.contiguous_format
         """Memory layout of the network's maps; see `lay_out`."""
 
@@ -43,7 +46,21 @@ class Learner(nn.Module):
         told: dict[str, Tensor] = self.network(x.contiguous(memory_format=self.layout))
         if self.margin_head is not None and classes is not None:
             told = {**told, "logits": self.margin_head(told["features"], classes)}
+        if self.projector is not None:
+            told = {**told, "projected": self.projector(told["features"])}
         return told
+
+    def project_to(self, width: int) -> None:
+        """Add a projector from the network's features to a teacher's; the output is `projected`, (B, width).
+
+        Args:
+            width: numbers in the teacher's features.
+        """
+        crop = torch.zeros(1, 3, CROP_SIZE_PX, CROP_SIZE_PX)
+        with torch.no_grad():
+            features: Tensor = self.network.eval()(crop)["features"]
+        self.network.train()
+        self.projector = nn.Linear(features.shape[1], width)
 
 
 def lay_out(learner: Learner, device: torch.device, *, channels_last: bool) -> Learner:

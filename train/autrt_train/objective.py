@@ -1,4 +1,4 @@
-"""What a run minimises: its task's loss and those of a student's further heads, as shares of one sum."""
+"""What a run minimises: its task's loss, a teacher's, and those of further heads, as shares of one sum."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from autrt_train.distill.lesson import Lesson
 from autrt_train.loading.device import to_device
 from autrt_train.losses import (
     AuLoss,
     class_count,
     class_loss,
+    feature_count,
+    feature_loss,
     landmark_count,
     landmark_loss,
     presence_count,
     presence_loss,
+    soft_count,
+    soft_loss,
 )
 from autrt_train.recipe import Recipe
 from autrt_train.types import Batch, Index
@@ -35,10 +40,16 @@ class Truth:
     presence: Tensor | None
     noise: Tensor | None = None
     """(B, L) float32 uniform numbers for label smoothing."""
+    soft: Tensor | None = None
+    """(B, L) float32 the teacher's logits of the unaugmented pictures; NaN for AUs that it does not know."""
+    features: Tensor | None = None
+    """(B, D) float32 the teacher's features of the same, standardised."""
 
     @classmethod
-    def of(cls, batch: Batch, device: torch.device, noise: Tensor | None = None) -> Self:
-        """The batch's arrays as tensors on `device`."""
+    def of(
+        cls, batch: Batch, device: torch.device, noise: Tensor | None = None, lesson: Lesson | None = None
+    ) -> Self:
+        """The batch's arrays, and what a teacher says of its pictures, as tensors on `device`."""
 
         def placed(array: Any) -> Tensor | None:
             return None if array is None else torch.as_tensor(array).to(device)
@@ -51,6 +62,10 @@ class Truth:
             landmarks=placed(batch.landmarks),
             presence=placed(batch.presence),
             noise=placed(noise),
+            soft=None if lesson is None else placed(lesson.train.logits(batch.rows)),
+            features=None
+            if lesson is None or lesson.features is None
+            else placed(lesson.features.take(batch.rows)),
         )
 
     def split(self, parts: int) -> list[Self]:
@@ -64,7 +79,7 @@ class Objective(nn.Module):
     """The losses of a recipe.
 
     Args:
-        recipe: task, loss, heads.
+        recipe: task, loss, heads, and the weights of what a teacher says.
         index: of the training pictures: which heads have anything to learn from.
     """
 
@@ -74,6 +89,8 @@ class Objective(nn.Module):
         self.au = AuLoss(recipe.loss, recipe.au_names) if recipe.task == "au" else None
         self.landmark_weight = recipe.heads.landmarks if index.landmarks is not None else 0.0
         self.presence_weight = recipe.heads.presence if index.presence is not None else 0.0
+        self.distill = recipe.distill
+        self.task_weight = 1.0 if recipe.distill is None else recipe.distill.task
 
     def counts(self, truth: Truth) -> Tensor:
         """(k,) float32: what each loss is divided by; to be summed over the processes of a step."""
@@ -83,6 +100,8 @@ class Objective(nn.Module):
             class_count(truth.classes) if truth.classes is not None and self.au is None else zero[0],
             landmark_count(truth.landmarks) if truth.landmarks is not None else zero[0],
             presence_count(truth.presence) if truth.presence is not None else zero[0],
+            soft_count(truth.soft) if truth.soft is not None else zero[0],
+            feature_count(truth.features) if truth.features is not None else zero[0],
         ]
         return torch.cat([first, torch.stack(own)])
 
@@ -97,16 +116,14 @@ class Objective(nn.Module):
         Returns:
             "loss", the sum that is minimised, and each term before its weight: float32 scalars.
         """
-        logits = outputs["logits"]
-        *au_counts, classes, landmarks, presence = counts
-        if self.au is not None:
-            denominators = torch.stack(au_counts)
-            terms = self.au(logits, truth.labels, truth.targets, noise=truth.noise, denominators=denominators)
-            loss = terms.pop("total")
-        else:
-            assert truth.classes is not None
-            loss = class_loss(logits, truth.classes, denominator=classes)
-            terms: dict[str, Tensor] = {}
+        *task_counts, landmarks, presence, soft, features = counts
+        loss, terms = self._task(outputs["logits"], truth, task_counts)
+        if self.distill is not None and self.distill.soft and truth.soft is not None:
+            terms["soft"] = soft_loss(outputs["logits"], truth.soft, self.distill.temperature, soft)
+            loss = loss + self.distill.soft * terms["soft"]
+        if self.distill is not None and self.distill.features and truth.features is not None:
+            terms["features"] = feature_loss(outputs["projected"], truth.features, features)
+            loss = loss + self.distill.features * terms["features"]
         if self.landmark_weight and truth.landmarks is not None and "landmarks" in outputs:
             terms["landmarks"] = landmark_loss(outputs["landmarks"], truth.landmarks, landmarks)
             loss = loss + self.landmark_weight * terms["landmarks"]
@@ -116,3 +133,15 @@ class Objective(nn.Module):
         # Heads that nothing is asked of get gradients of 0, the same in one process as in many.
         idle = sum(value.float().sum() for value in outputs.values())
         return {"loss": loss + 0 * idle, **terms}
+
+    def _task(self, logits: Tensor, truth: Truth, counts: list[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The labels' loss with its weight, and its terms."""
+        *au_counts, classes = counts
+        if not self.task_weight:
+            return logits.new_zeros((), dtype=torch.float32), {}
+        if self.au is None:
+            assert truth.classes is not None
+            return class_loss(logits, truth.classes, denominator=classes), {}
+        denominators = torch.stack(au_counts)
+        terms = self.au(logits, truth.labels, truth.targets, noise=truth.noise, denominators=denominators)
+        return self.task_weight * terms.pop("total"), terms

@@ -32,6 +32,10 @@ def preview_lines(recipe: Recipe) -> Iterator[str]:
 
 
 def _steps(recipe: Recipe) -> Iterator[str]:
+    if recipe.distill is not None and recipe.distill.videos:
+        yield f"data: the faces in {', '.join(map(str, recipe.distill.videos))}, found when the run begins"
+        if recipe.data.render is None and not recipe.data.train:
+            return
     if recipe.data.render is not None:
         faces = recipe.data.render
         yield f"data: {faces.people * faces.per_person * 2} rendered pictures of {faces.people} people"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from autrt.aus import ABAW_AUS
+from autrt.model.folder import DEFAULT_MODEL
 from autrt_train.annotations.read import DataSpec
 from autrt_train.loading.augment import AugmentConfig
 from autrt_train.losses import LossConfig
@@ -82,6 +84,12 @@ class DataSettings(_Strict):
     validation_most: Positive | None = None
     """Judge on so many pictures at most, evenly spaced."""
     render: RenderSettings | None = None
+    """"none" takes back what an extended recipe says."""
+
+    @field_validator("render", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return None if value == "none" else value
 
 
 class LoaderSettings(_Strict):
@@ -146,6 +154,47 @@ class FitSettings(_Strict):
     """A loss of so many times the first steps' median ends the run."""
 
 
+class DistillSettings(_Strict):
+    """Learning from a teacher, beside the labels or without any.
+
+    loss = task · the recipe's `loss` of the labels + soft · soft targets + features · feature matching, and
+    what `heads` weighs. A weight of 0 switches its term off.
+    """
+
+    teacher: str = ""
+    """A model's folder, an ensemble's folder, or a packaged model's name."""
+    videos: tuple[Path, ...] = ()
+    """Unlabelled videos: files, folders, globs. Their faces are found, cut out and trained on."""
+    task: Annotated[float, Field(ge=0)] = 1
+    """Weight of the recipe's `loss`, on known labels alone."""
+    soft: Annotated[float, Field(ge=0)] = 1
+    """Weight of the teacher's soft targets."""
+    temperature: Annotated[float, Field(gt=0)] = 2
+    """Of the soft targets (Hinton et al. 2015): above 1 differences among sure answers count more."""
+    features: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the match with the teacher's features, where it gives any, through a learned projector."""
+    engine: str = "openvino"
+    """That runs the teacher; as for `autrt infer`."""
+    precision: str = "f32"
+    """The teacher's."""
+    device: str = "cpu"
+    """The teacher's."""
+    finder: str = DEFAULT_MODEL
+    """The model with which the pipeline finds the faces of the videos."""
+    every: Positive = 5
+    """Cut faces out of every so many frames."""
+    change: Annotated[float, Field(ge=0)] = 4
+    """Leave out a crop that differs from the one before it by less than so many grey levels everywhere; 0: none."""
+    crops: str | None = None
+    """Where the crops of the videos are kept; by default in the user's cache folder."""
+
+    @model_validator(mode="after")
+    def _learns(self) -> Self:
+        if self.task + self.soft + self.features == 0:
+            raise ValueError("task, soft, features: expected a weight above 0 for some term")
+        return self
+
+
 class ModelSettings(_Strict):
     """What the finished model's folder says."""
 
@@ -176,9 +225,13 @@ class Recipe(_Strict):
     optimiser: OptimiserSettings = OptimiserSettings()
     fit: FitSettings = FitSettings()
     model: ModelSettings = ModelSettings()
+    distill: DistillSettings | None = None
+    """None: no teacher."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.fit.micro_batch is not None and self.fit.micro_batch > self.fit.batch:
             raise ValueError("fit.micro_batch: expected at most fit.batch")
+        if self.distill is not None and self.task != "au":
+            raise ValueError(f"distill: a teacher teaches AUs: expected the task 'au', found {self.task!r}")
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,15 +10,20 @@ from pathlib import Path
 from autrt.console import Mode
 from autrt.errors import UsageError
 from autrt.model.folder import Model
+from autrt.pipeline import StoppedError
 from autrt.signals import Signals
 from autrt_train.data import Data, open_data
+from autrt_train.distill.data import open_taught_data
+from autrt_train.distill.report import compare
+from autrt_train.distill.report import write as write_comparison
 from autrt_train.fit import checkpoint
 from autrt_train.fit.best import best_weights
 from autrt_train.fit.finish import write_model
-from autrt_train.fit.judge import judge
+from autrt_train.fit.judge import Judgement, judge
 from autrt_train.fit.log import RunLog
 from autrt_train.fit.loop import Fit
 from autrt_train.fit.world import World, join
+from autrt_train.halt import Halt
 from autrt_train.learner import build_learner, start_from
 from autrt_train.loading.rate import bare_rate
 from autrt_train.read_recipe import recipe_json, require_places
@@ -63,14 +67,26 @@ def train(
         UsageError, DataError: something about recipe, folder or data is wrong; nothing was touched.
         TrainingError: NaN or divergence.
         DiskFullError: a checkpoint could not be saved; the one before it is whole.
+        EngineError: the teacher cannot be run here.
     """
     require_places(recipe)
     _check_folder(folder, resume)
+    halt = Halt()
     with join(device) as world:
         quiet: Callable[[str], object] = say if world.leads else lambda _: None
         _check_share(recipe, world)
-        with closing(open_data(recipe, world, quiet)) as data:
-            return _train(recipe, folder, resume, progress, quiet, world, data)
+        try:
+            opened = _open(recipe, world, halt, progress, quiet)
+        except StoppedError:
+            return Report(False, halt.signal, 0, None)
+        with closing(opened) as data:
+            return _train(recipe, folder, resume, progress, quiet, world, data, halt)
+
+
+def _open(recipe: Recipe, world: World, halt: Halt, progress: Mode, say: Callable[[str], object]) -> Data:
+    if recipe.distill is None:
+        return open_data(recipe, world, say)
+    return open_taught_data(recipe, world, halt, progress, say)
 
 
 def _train(
@@ -81,20 +97,16 @@ def _train(
     say: Callable[[str], object],
     world: World,
     data: Data,
+    halt: Halt,
 ) -> Report:
-    stop = threading.Event()
-    numbers: list[int] = []
-
-    def on_signal(number: int) -> None:
-        numbers.append(number)
-        stop.set()
-
     learner = build_learner(recipe, data.train.class_names)
+    if data.lesson is not None and data.lesson.features is not None:
+        learner.project_to(len(data.lesson.features.mean))
     start_from(learner.network, recipe, say)
-    fit = Fit(recipe, data, learner, folder, world, stop)
+    fit = Fit(recipe, data, learner, folder, world, halt.event)
     if resume:
         fit.resume()
-    for line in statistics_lines(sampling_statistics(data.plan, data.train.labels, data.train.label_names)):
+    for line in statistics_lines(sampling_statistics(data.plan, data.plan.labels, data.train.label_names)):
         say(line)
     log = None
     if world.leads:
@@ -102,7 +114,7 @@ def _train(
         (folder / RECIPE_FILE).write_text(recipe_json(recipe))
         log = RunLog(folder, progress, fit.steps, fit.progress.step)
     try:
-        with Signals(on_signal):
+        with Signals(halt.ask):
             finished = fit.run(log)
             if finished and log is not None:
                 _tell_rate(log, data, recipe, say)
@@ -110,7 +122,7 @@ def _train(
     finally:
         if log is not None:
             log.close()
-    return Report(finished, numbers[0] if numbers else None, fit.progress.step, model)
+    return Report(finished, halt.signal, fit.progress.step, model)
 
 
 def _tell_rate(log: RunLog, data: Data, recipe: Recipe, say: Callable[[str], object]) -> None:
@@ -127,8 +139,19 @@ def _finish(fit: Fit, say: Callable[[str], object]) -> Model | None:
     if not fit.world.leads:
         return None
     model = write_model(fit.folder / MODEL_FOLDER, fit.learner, fit.data, fit.recipe, look)
+    _tell_comparison(fit, model, look, say)
     say(f"the model is in {model.path}: autrt infer --model {model.path} …")
     return model
+
+
+def _tell_comparison(fit: Fit, model: Model, look: Judgement, say: Callable[[str], object]) -> None:
+    """The student against its teacher, where it has one."""
+    if fit.data.lesson is None:
+        return
+    comparison = compare(fit.data.lesson, fit.data, model, look.outputs, fit.folder.resolve().name)
+    for line in comparison.lines():
+        say(line)
+    say(f"written to {write_comparison(comparison, fit.folder)}")
 
 
 def _check_folder(folder: Path, resume: bool) -> None:

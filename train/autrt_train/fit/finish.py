@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -48,15 +49,26 @@ def write_model(folder: Path, learner: Learner, data: Data, recipe: Recipe, judg
             "recipe": recipe.model_dump(mode="json"),
             "pictures": len(data.train),
             "data_digest": data.digest(),
+            **_teacher(data),
             "autrt": __version__,
         },
         overwrite=True,
     )
 
 
+def _teacher(data: Data) -> dict[str, Any]:
+    """Who taught the model, if anybody did."""
+    if data.lesson is None:
+        return {}
+    model = data.lesson.teacher.model
+    return {"teacher": {"name": model.name, "model_digest": model.digest, "licence": model.licence}}
+
+
 def _metrics(told: F32, data: Data, thresholds: F32 | None) -> list[Metric]:
     """Both F1s, at threshold 0.5 and at the model's own."""
     about = f"the run's validation data, {len(data.validation)} pictures"
+    if data.lesson is not None and data.lesson.judged_by_teacher:
+        about += " without labels, by the teacher's decisions"
     out = _scored(told, data, 0.5, f"{about}, at threshold 0.5")
     if thresholds is not None:
         chosen = f"{about}, at the model's thresholds, which were chosen on the same pictures"

@@ -86,7 +86,9 @@ class Fit:
         self.steps_an_epoch = data.plan.steps()
         self.steps = settings.steps or settings.epochs * self.steps_an_epoch
         self.guard = Guard(settings.diverged_at, data.train)
-        self._stepper = Stepper(recipe, self._distributed(), self.objective, self.optimiser, world)
+        self._stepper = Stepper(
+            recipe, self._distributed(), self.objective, self.optimiser, world, data.lesson
+        )
 
     def _distributed(self) -> torch.nn.Module:
         if self.world.size == 1:
@@ -236,6 +238,8 @@ class Fit:
             settings["fit"].pop(key)
         for section in ("loader", "data", "model"):
             settings.pop(section)
+        if (distill := settings.pop("distill")) is not None:  # who teaches on what is in the data's digest
+            settings["distill"] = {key: distill[key] for key in ("task", "soft", "temperature", "features")}
         return {"recipe": settings, "data": self.data.digest()}
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from autrt.errors import UsageError
+from autrt_train.distill.lesson import Lesson
 from autrt_train.fit.guard import Guard
 from autrt_train.fit.world import World
 from autrt_train.objective import Objective, Truth
@@ -33,6 +34,7 @@ class Stepper:
         objective: the losses.
         optimiser: of the network's parameters.
         world: this process among the run's.
+        lesson: what a teacher says about the pictures.
     """
 
     def __init__(
@@ -42,12 +44,13 @@ class Stepper:
         objective: Objective,
         optimiser: torch.optim.Optimizer,
         world: World,
+        lesson: Lesson | None = None,
     ) -> None:
         precision, kind = recipe.fit.precision, world.device.type
         if precision == "fp16" and kind == "cpu":
             raise UsageError("fit.precision = 'fp16' needs a GPU: use 'bf16' or 'f32' on a CPU")
         self._recipe, self._network, self._objective = recipe, network, objective
-        self._optimiser, self._world = optimiser, world
+        self._optimiser, self._world, self._lesson = optimiser, world, lesson
         self._cast: Any = (
             torch.autocast(kind, AUTOCAST[precision]) if precision in AUTOCAST else nullcontext()
         )
@@ -82,7 +85,7 @@ class Stepper:
         return facts
 
     def _gradients(self, batch: Batch, number: int) -> dict[str, float]:
-        truth = Truth.of(batch, self._world.device, self._noise(batch, number))
+        truth = Truth.of(batch, self._world.device, self._noise(batch, number), self._lesson)
         counts = self._world.summed(self._objective.counts(truth))
         most = self._recipe.fit.micro_batch or len(batch)
         # Nearly equal parts: a last part of one picture would be too small for BatchNorm.

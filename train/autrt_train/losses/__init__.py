@@ -2,6 +2,7 @@
 
 from autrt_train.losses.au import AuLoss
 from autrt_train.losses.classes import CosFaceHead, class_count, class_loss
+from autrt_train.losses.distill import feature_count, feature_loss, soft_count, soft_loss
 from autrt_train.losses.face import landmark_count, landmark_loss, presence_count, presence_loss
 from autrt_train.losses.settings import LossConfig
 
@@ -11,8 +12,12 @@ __all__ = [
     "LossConfig",
     "class_count",
     "class_loss",
+    "feature_count",
+    "feature_loss",
     "landmark_count",
     "landmark_loss",
     "presence_count",
     "presence_loss",
+    "soft_count",
+    "soft_loss",
 ]

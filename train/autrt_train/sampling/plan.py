@@ -90,6 +90,8 @@ class EpochPlan:
         classes: I32 | None = None,
     ) -> None:
         self.config, self.batch_size, self.seed = config, batch_size, seed
+        self.labels = labels
+        """(N, L) int8 that rows are chosen by."""
         self.rows = _resampled(labels, label_names, config, seed)
         """int64 rows of the index after resampling; a row may stand there several times."""
         full, over = divmod(len(self.rows), batch_size)

@@ -1,0 +1,55 @@
+"""`autrt distill`: train a student by a teacher."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autrt.cli.train import command as train
+
+
+@click.command(
+    "distill", short_help="Train a small model by a large one's answers, on videos without labels too."
+)
+@click.argument("recipe", default="distill")
+@click.option("--teacher", help="A model's folder, an ensemble's folder, or a packaged model's name.")
+@click.option(
+    "--videos",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Unlabelled videos to learn from: a file, folder or glob.",
+)
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting: fit.epochs=3.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/RECIPE]")
+@click.option("--resume", is_flag=True, help="Go on from the folder's last checkpoint.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda: the student's.")
+@click.option("--dry-run", is_flag=True, help="Show the resolved recipe and what it costs; train nothing.")
+@click.option(
+    "--progress", default="auto", show_default=True, type=click.Choice(["auto", "plain", "json", "none"])
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    recipe: str,
+    teacher: str | None,
+    videos: tuple[Path, ...],
+    changes: tuple[str, ...],
+    **others: Any,
+) -> None:
+    """Train the network of RECIPE (default: distill) by a teacher's answers.
+
+    It is `autrt train` with the recipe's section `distill` filled in. Faces of --videos are found, cut out and
+    kept, and so are the teacher's answers: what a run that was stopped or killed had done is not done again. With
+    labelled data in the recipe these train as well, and judge; `distill-unlabelled` names none.
+
+    Ctrl-C saves a checkpoint and ends; --resume goes on exactly there. At the end the student is compared with its
+    teacher, which OUT/distill.json keeps.
+    """
+    if teacher is not None:
+        changes = (*changes, f"distill.teacher={json.dumps(teacher)}")
+    if videos:
+        changes = (*changes, f"distill.videos={json.dumps([str(path) for path in videos])}")
+    ctx.invoke(train, recipe=recipe, changes=changes, check_data=False, **others)

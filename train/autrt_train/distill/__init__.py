@@ -1,0 +1,1 @@
+"""Learning from a teacher: a model's outputs for labelled pictures and for faces of unlabelled videos."""

@@ -1,0 +1,58 @@
+"""How many crops a second models do on this machine, measured in turns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, closing
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+
+from autrt.networks import AU_BATCH
+from autrt.types import CROP_SIZE_PX, U8, Engine
+from autrt_train.distill.teacher import Teacher
+
+TURNS: Final = 5
+TURN_S: Final = 0.25
+"""Models are measured in turns and the median counts, as the machine may have other things to do."""
+
+
+def crops_per_s(models: Sequence[Teacher]) -> list[float]:
+    """Crops a second of each model through its engines, in batches as `autrt infer` uses them.
+
+    Args:
+        models: and how each is run, on all cores.
+
+    Raises:
+        EngineError: an engine cannot run here.
+    """
+    shape = (AU_BATCH, CROP_SIZE_PX, CROP_SIZE_PX, 3)
+    crops = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    rates: list[list[float]] = [[] for _ in models]
+    with ExitStack() as opened:
+        several: list[list[Engine]] = []
+        for model in models:
+            engines = [engine for engine in model.open() if engine is not None]
+            for engine in engines:
+                opened.enter_context(closing(engine))
+            _turn(engines, crops, 0)  # whatever happens only once
+            several.append(engines)
+        for _ in range(TURNS):
+            for found, engines in zip(rates, several, strict=True):
+                found.append(_turn(engines, crops, TURN_S))
+    return [median(found) for found in rates]
+
+
+def _turn(engines: Sequence[Engine], crops: U8, duration_s: float) -> float:
+    """At least one batch; engines let no more be under way than keeps them busy."""
+    start_s, batches = time.perf_counter(), 0
+    running: list[Future[Any]] = []
+    while not batches or time.perf_counter() - start_s < duration_s:
+        running += [engine.submit({"pixels": crops}) for engine in engines]
+        batches += 1
+    for future in running:
+        future.result()
+    return batches * len(crops) / (time.perf_counter() - start_s)
