@@ -76,7 +76,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of crops, answers and near-duplicates that nobody else has."""
+    """A cache of crops, answers and near-duplicates that nobody else has; speed is measured in a moment."""
+    monkeypatch.setattr("autrt_train.distill.speed.TURN_S", 0.02)
     for module in ("teach", "duplicates", "videos"):
         monkeypatch.setattr(f"autrt_train.distill.{module}.cache_dir", lambda: tmp_path / "cache")
     return tmp_path / "cache"
@@ -110,41 +111,61 @@ def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
         assert torch.equal(value, b[name]), name
 
 
-def test_a_student_is_taught_judged_and_compared_and_the_teacher_asked_once(
+def test_a_run_that_was_killed_goes_on_bit_for_bit_to_a_student_that_is_compared(
     pictures: Path, student_model: Model, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    arguments = ["distill", written(tmp_path, pictures), "--teacher", student_model.path]
+    arguments += ["--out", tmp_path / "run", "--progress", "json"]
+    arguments += ["--set", "fit.steps=400", "--set", "fit.save_every_s=0.001", "--set", "fit.ema=0.9"]
+    alone = {**os.environ, "AUTRT_CACHE": str(tmp_path / "killed"), "OMP_NUM_THREADS": "1"}
+    running = start(*arguments, env=alone)
+    assert running.stdout is not None
+    for line in running.stdout:
+        if (tmp_path / "run" / "last.pt").is_file() and json.loads(line)["event"] == "step":
+            break
+    running.send_signal(signal.SIGKILL)
+    running.communicate(timeout=60)
+    step = checkpoint.load(tmp_path / "run" / "last.pt")["step"]
+    assert 1 <= step < 400
+    changes = (f"fit.steps={step + 2}", "fit.ema=0.9")
+    recipe = recipe_of(tmp_path, pictures, student_model, *changes)
     said: list[str] = []
-    report = run(recipe_of(tmp_path, pictures, student_model), tmp_path / "run", said.append)
-    assert report.finished
+    assert run(recipe, tmp_path / "run", said.append, resume=True).finished
     assert sum("looks at" in line for line in said) == 2  # training and validation pictures
-    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    _assert_compared(tmp_path / "run", student_model, said)
+
+    monkeypatch.setattr(Teacher, "answer", None)  # nobody may ask again
+    with closing(opened(recipe)) as data:
+        assert data.lesson is not None
+        learner = build_learner(recipe, ())
+        learner.project_to(128)
+        assert Fit(recipe, data, learner, tmp_path / "whole", World(), threading.Event()).run(None)
+    assert_same(weights(tmp_path / "run"), weights(tmp_path / "whole"))
+    assert "projector.weight" in weights(tmp_path / "run")
+    other = recipe_of(tmp_path, pictures, student_model, *changes, "distill.temperature=4")
+    with pytest.raises(UsageError, match="another recipe or other data"):
+        run(other, tmp_path / "run", resume=True)
+
+
+def _assert_compared(folder: Path, teacher: Model, said: list[str]) -> None:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     step = next(line for line in lines if line["event"] == "step")
     assert {"bce", "multi_label", "soft", "features", "landmarks", "presence"} <= set(step)
-    assert "projector.weight" in weights(tmp_path / "run")
-    model = load_model(tmp_path / "run" / "model")
+    model = load_model(folder / "model")
     assert model.au_names == AUS
     facts = json.loads((model.path / "model.json").read_text())
-    assert facts["training"]["teacher"]["model_digest"] == student_model.digest
-    found = json.loads((tmp_path / "run" / "distill.json").read_text())
+    assert facts["training"]["teacher"]["model_digest"] == teacher.digest
+    found = json.loads((folder / "distill.json").read_text())
     assert set(found["aus"]) == set(AUS)
     assert found["judged_on"]["labels"] == "annotations"
     assert found["teacher"]["flops"] > found["student"]["flops"] > 0
-    assert found["teacher"]["parameters"] == sum(
-        int(np.prod(value.shape)) for value in _network(student_model).parameters()
-    )
+    assert found["teacher"]["parameters"] == sum(value.numel() for value in _network(teacher).parameters())
     assert found["student_over_teacher"]["crops_per_s"] > 0
     mean = found["mean"]
-    assert mean["share_of_f1_binary"] == pytest.approx(
-        mean["student_f1_binary"] / mean["teacher_f1_binary"], abs=1e-5
-    )
+    share = mean["student_f1_binary"] / mean["teacher_f1_binary"]
+    assert mean["share_of_f1_binary"] == pytest.approx(share, abs=1e-5)
     assert any("times as fast" in line for line in said)
     assert any("licence 'CC0-1.0'" in line for line in said)
-
-    monkeypatch.setattr(Teacher, "answer", None)  # nobody may ask again
-    more = recipe_of(tmp_path, pictures, student_model, "distill.soft=3", "fit.steps=1")
-    with closing(opened(more)) as data:
-        assert data.lesson is not None
-        assert len(data.lesson.train) == len(data.train)
 
 
 def _network(model: Model) -> torch.nn.Module:
@@ -184,58 +205,27 @@ def _plain_draw(rows: np.ndarray) -> Any:
     return draw_batch(rows, rows, 0, 0, AugmentConfig.none(), 0)
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(
-    pictures: Path, student_model: Model, cache: Path, tmp_path: Path
+def test_a_signal_while_the_teacher_works_ends_in_order(
+    pictures: Path, student_model: Model, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = recipe_of(tmp_path, pictures, student_model, "fit.ema=0.9")
+    answer = Teacher.answer
 
-    def fit(folder: Path, data: Any, stop: threading.Event) -> Fit:
-        learner = build_learner(recipe, ())
-        learner.project_to(128)
-        return Fit(recipe, data, learner, folder, World(), stop)
+    def interrupted(self: Teacher, engines: Any, crops: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return answer(self, engines, crops)
 
-    with closing(opened(recipe)) as data:
-        assert fit(tmp_path / "whole", data, threading.Event()).run(None)
-        stop = threading.Event()
-        stop.set()
-        assert not fit(tmp_path / "parts", data, stop).run(None)
-        again = fit(tmp_path / "parts", data, threading.Event())
-        again.resume()
-        assert again.run(None)
-    assert_same(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
-    other = recipe_of(tmp_path, pictures, student_model, "fit.ema=0.9", "distill.temperature=4")
-    with pytest.raises(UsageError, match="another recipe or other data"):
-        run(other, tmp_path / "parts", resume=True)
-
-
-def test_a_run_that_was_killed_goes_on_bit_for_bit(
-    pictures: Path, student_model: Model, cache: Path, tmp_path: Path
-) -> None:
-    arguments = ["distill", written(tmp_path, pictures), "--teacher", student_model.path]
-    arguments += ["--out", tmp_path / "run", "--progress", "json"]
-    arguments += ["--set", "fit.steps=400", "--set", "fit.save_every_s=0.001"]
-    alone = {**os.environ, "AUTRT_CACHE": str(tmp_path / "killed"), "OMP_NUM_THREADS": "1"}
-    running = start(*arguments, env=alone)
-    assert running.stdout is not None
-    for line in running.stdout:
-        if not (tmp_path / "run" / "last.pt").is_file():
-            continue
-        if json.loads(line)["event"] == "step":
-            break
-    running.send_signal(signal.SIGKILL)
-    running.communicate(timeout=60)
-    step = checkpoint.load(tmp_path / "run" / "last.pt")["step"]
-    assert 1 <= step < 400
-    recipe = recipe_of(tmp_path, pictures, student_model, f"fit.steps={step + 2}")
-    with closing(opened(recipe)) as data:
-        for folder in ("run", "whole"):
-            learner = build_learner(recipe, ())
-            learner.project_to(128)
-            fit = Fit(recipe, data, learner, tmp_path / folder, World(), threading.Event())
-            if folder == "run":
-                fit.resume()
-            assert fit.run(None)
-    assert_same(weights(tmp_path / "run"), weights(tmp_path / "whole"))
+    monkeypatch.setattr(Teacher, "answer", interrupted)
+    monkeypatch.setattr("autrt_train.distill.teach.BATCH", 8)
+    outcome = CliRunner().invoke(
+        command,
+        [
+            str(written(tmp_path, pictures)),
+            *("--teacher", str(student_model.path), "--out", str(tmp_path / "run"), "--progress", "none"),
+        ],
+    )
+    assert outcome.exit_code == 128 + signal.SIGTERM
+    assert "stopped before the first step; run the same command again" in outcome.output
+    assert not (tmp_path / "run").exists()
 
 
 def test_wrong_use_is_told_and_touches_nothing(
@@ -251,6 +241,8 @@ def test_wrong_use_is_told_and_touches_nothing(
     ):
         with pytest.raises((DataError, UsageError), match=message):
             run(recipe_of(tmp_path, pictures, student_model, *changes), tmp_path / "run")
+    with pytest.raises(UsageError, match="the recipe smoke names no teacher: expected --teacher MODEL"):
+        CliRunner().invoke(command, ["smoke", "--out", str(tmp_path / "run")], catch_exceptions=False)
     assert not (tmp_path / "run").exists()
 
 

@@ -48,8 +48,14 @@ def command(
     Ctrl-C saves a checkpoint and ends; --resume goes on exactly there. At the end the student is compared with its
     teacher, which OUT/distill.json keeps.
     """
+    from autrt.errors import UsageError
+    from autrt_train.read_recipe import read_recipe
+
     if teacher is not None:
-        changes = (*changes, f"distill.teacher={json.dumps(teacher)}")
+        changes = (*changes, f"distill.teacher={json.dumps(teacher, ensure_ascii=False)}")
     if videos:
-        changes = (*changes, f"distill.videos={json.dumps([str(path) for path in videos])}")
+        paths = json.dumps([str(path) for path in videos], ensure_ascii=False)
+        changes = (*changes, f"distill.videos={paths}")
+    if read_recipe(recipe, changes).distill is None:
+        raise UsageError(f"the recipe {recipe} names no teacher: expected --teacher MODEL")
     ctx.invoke(train, recipe=recipe, changes=changes, check_data=False, **others)

@@ -28,5 +28,5 @@ class Lesson:
 
     @property
     def digest(self) -> str:
-        """Names the teacher, its answers and its decisions."""
-        return f"{self.teacher.digest} {self.teacher.model.digest}"
+        """Names the teacher and its decisions, wherever they were computed: a run may go on on another machine."""
+        return f"{self.teacher.model.digest} {self.teacher.settings.precision}"

@@ -27,8 +27,9 @@ from autrt_train.types import Draw, Index, TrainingError
 BATCH: Final = 128
 """Pictures that are read at a time."""
 CHUNK: Final = 8
-"""Batches between two writes: what a kill costs at most."""
+"""Batches between two writes, at most: what a kill costs."""
 TELL_EVERY_S: Final = 10.0
+"""A slow teacher's answers are written as often."""
 
 
 def teach(
@@ -87,10 +88,11 @@ def _fill(store: Store, teacher: Teacher, index: Index, halt: Halt, say: Callabl
         for batch in batches:
             halt.check()
             waiting.append(_finite(teacher, teacher.answer(engines, np.asarray(batch.pixels))))
-            if len(waiting) == CHUNK:
-                _write(store, waiting)
             now_s = time.monotonic()
-            if now_s - told_s > TELL_EVERY_S:
+            due = now_s - told_s > TELL_EVERY_S
+            if due or len(waiting) == CHUNK:
+                _write(store, waiting)
+            if due:
                 told_s = now_s
                 rate = (store.done - first) / (now_s - start_s)
                 say(f"the teacher: {store.done} of {len(index)} pictures, {rate:.0f} pictures/s")
