@@ -51,6 +51,19 @@ def test_every_clip_has_a_verified_file_and_nothing_else_is_left(whole):
     assert {e["status"] for e in manifest(whole).values()} == {"ok"}
 
 
+def test_the_best_quality_takes_the_mirroring_model_and_looks_often(clips, whole, tmp_path):
+    done = infer(clips / "clip-smile.mp4", tmp_path, "--quality", "max")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run.json").read_text())["about"]["model_name"] == "student-mirror"
+    with (
+        open_results(tmp_path / "clip-smile.mp4.h5") as best,
+        open_results(whole / "clip-smile.mp4.h5") as usual,
+    ):
+        told, other = best.faces["logit"][:], usual.faces["logit"][:]
+        assert (best.faces["source"][:] == 0).sum() > (usual.faces["source"][:] == 0).sum()
+    assert 0.9 < np.corrcoef(told.ravel(), other.ravel())[0, 1] < 0.99999
+
+
 @pytest.mark.parametrize(("name", "frames"), [("clip-smile", 72), ("clip-talk", 120)])
 def test_one_person_in_one_shot_is_one_track_in_nearly_every_frame(whole, name, frames):
     with open_results(whole / f"{name}.mp4.h5") as results:

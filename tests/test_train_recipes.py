@@ -107,6 +107,8 @@ def test_set_reaches_items_of_lists() -> None:
         (["fit.epochs"], "expected section.key=value"),
         (["optimiser.lr=-1"], "optimiser.lr"),
         (["fit.micro_batch=999"], "micro_batch"),
+        (["model.smoothing_windows.AU9=3"], "AU9 is none of the AUs"),
+        (["model.smoothing_windows.AU25=0"], "smoothing_windows.AU25"),
         (["about.more=1"], "no section"),
     ],
 )

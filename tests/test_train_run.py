@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from autrt.aus import authors_windows
 from autrt.engine.graph import Graph
 from autrt.engine.open import open_engine
 from autrt.errors import UsageError
@@ -94,7 +95,10 @@ def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
 
 
 def test_a_run_learns_and_leaves_a_model_that_engines_run(pictures: Path, tmp_path: Path) -> None:
-    report = run(recipe_of(tmp_path, pictures, "fit.epochs=25"), tmp_path / "run")
+    report = run(
+        recipe_of(tmp_path, pictures, "fit.epochs=25", f"model.smoothing_windows.{AUS[1]}=4"),
+        tmp_path / "run",
+    )
     assert report.finished
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if line["event"] == "step"]
@@ -106,6 +110,8 @@ def test_a_run_learns_and_leaves_a_model_that_engines_run(pictures: Path, tmp_pa
     assert all((tmp_path / "run" / entry["weights"]).is_file() for entry in best.values())
     model = load_model(tmp_path / "run" / "model")
     assert model.au_names == AUS
+    authors = authors_windows(AUS)
+    assert list(model.smoothing_windows) == [authors[0], 4, authors[2]]
     engine = open_engine(Graph.of(model.members[0]), cache=tmp_path / "cache")
     try:
         assert engine.infer({"pixels": np.zeros((2, 112, 112, 3), np.uint8)})["logits"].shape == (2, 3)

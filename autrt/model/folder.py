@@ -30,6 +30,9 @@ from autrt.types import F32, I32, TensorSpec
 DEFAULT_MODEL: Final = "student"
 """The packaged model that is used when none is named."""
 
+MAX_QUALITY_MODEL: Final = "student-mirror"
+"""The packaged model of `--quality max`."""
+
 PACKAGED: Final = Path(__file__).parent / "packaged"
 """Where this package keeps the models that come with it."""
 

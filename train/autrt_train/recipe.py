@@ -203,6 +203,8 @@ class ModelSettings(_Strict):
     """Reference crops: 64 validation pictures where these may be passed on; else coloured noise."""
     calibrate: bool = True
     """Thresholds of the best F1 on the validation data; else 0.5."""
+    smoothing_windows: dict[str, Positive] = Field(default_factory=dict[str, Positive])
+    """AU → frames at 30 frames/s; the paper's authors' windows for the others."""
 
 
 class Recipe(_Strict):
@@ -232,6 +234,8 @@ class Recipe(_Strict):
     def _fits_together(self) -> Self:
         if self.fit.micro_batch is not None and self.fit.micro_batch > self.fit.batch:
             raise ValueError("fit.micro_batch: expected at most fit.batch")
+        if strange := [name for name in self.model.smoothing_windows if name not in self.au_names]:
+            raise ValueError(f"model.smoothing_windows: {strange[0]} is none of the AUs that are trained")
         if self.distill is not None and self.task != "au":
             raise ValueError(f"distill: a teacher teaches AUs: expected the task 'au', found {self.task!r}")
         return self

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autrt import __version__
+from autrt.aus import authors_windows
 from autrt.ensemble import sigmoid
 from autrt.model.export import save_model
 from autrt.model.folder import Model
@@ -44,6 +45,7 @@ def write_model(folder: Path, learner: Learner, data: Data, recipe: Recipe, judg
         crops=reference_crops(recipe.model.reference, data.validation, data.validation_loader),
         licence=recipe.model.licence,
         thresholds=None if thresholds is None else [round(t, 4) for t in thresholds.tolist()],
+        smoothing_windows=_windows(recipe),
         metrics=_metrics(told, data, thresholds),
         training={
             "recipe": recipe.model_dump(mode="json"),
@@ -54,6 +56,12 @@ def write_model(folder: Path, learner: Learner, data: Data, recipe: Recipe, judg
         },
         overwrite=True,
     )
+
+
+def _windows(recipe: Recipe) -> list[int]:
+    chosen = recipe.model.smoothing_windows
+    pairs = zip(recipe.au_names, authors_windows(recipe.au_names), strict=True)
+    return [chosen.get(name, window) for name, window in pairs]
 
 
 def _teacher(data: Data) -> dict[str, Any]:

@@ -24,6 +24,9 @@ JAW_DROP: Final = 0.42
 LIDS_NARROWED: Final = 0.35
 """The most that the upper lid comes down with AU7, for each unit of the squint."""
 
+EYES_SHUT: Final = (0.1, 0.5)
+"""How often the lids are lowered or shut besides, without AU7 and with it at its strongest."""
+
 WHOLE_DISTRACTORS: Final = (
     ("mouthPucker", 0.10, 0.8), ("mouthFunnel", 0.10, 0.7), ("jawLeft", 0.04, 0.5), ("jawRight", 0.04, 0.5),
     ("jawForward", 0.05, 0.6), ("mouthLeft", 0.05, 0.5), ("mouthRight", 0.05, 0.5), ("mouthShrugUpper", 0.06, 0.5),
@@ -123,7 +126,7 @@ def _drop_jaw(weights: Weights, intensity: float) -> None:
 def _distract(weights: Weights, tight: float) -> None:
     """Add what no label names; eyes shut more often under tightened lids, as in laughing and crying."""
     rng = weights.rng
-    if rng.random() < 0.25 + 0.25 * min(1.0, tight):
+    if rng.random() < EYES_SHUT[0] + (EYES_SHUT[1] - EYES_SHUT[0]) * min(1.0, tight):
         weights.sides("eyeBlink", rng.uniform(0.1, 0.6) if rng.random() < 0.5 else rng.uniform(0.6, 1), 0.1)
     if rng.random() < 0.5:
         _look_aside(weights, rng.uniform(-0.8, 0.8), rng.uniform(-0.8, 0.6))
