@@ -179,6 +179,7 @@ def test_architectures_are_checked() -> None:
         "blocks": [1, 1, 1, 2],
         "squeeze": 64,
         "dropout": 0.2,
+        "mirror": False,
         "au_names": ["AU1"],
     }
     with pytest.raises(UsageError, match="no architecture is called 'resnet'; known: student, full"):
