@@ -26,7 +26,7 @@ PER_PERSON = 5
 COMMON = (
     "optimiser.lr=0.03", "optimiser.schedule=one-cycle", "optimiser.clip_norm=2.0", "fit.precision=bf16",
     "fit.judge_every=100", "augment.hue=0.05", "augment.shift_px=1.5",
-    "augment.scale=0.03", "augment.rotation_deg=2.0", "data.validation_most=3000", "model.calibrate=true",
+    "augment.scale=0.03", "augment.rotation_deg=2.0", "data.validation_most=3000",
     "loader.threads=1", "loader.cache_gb=1",
 )  # fmt: skip
 
@@ -42,7 +42,7 @@ def autrt(*arguments: str, log: Path) -> None:
 
 def train(recipe: str, out: Path, seed: int, changes: list[str]) -> Path:
     """Train unless it is done; the run's folder."""
-    if not (out / "model" / "model.json").is_file() and not (out / "done").is_file():
+    if not (out / "done").is_file():
         out.mkdir(parents=True, exist_ok=True)
         settings = [word for change in (*COMMON, f"seed={seed}", *changes) for word in ("--set", change)]
         autrt("train", recipe, *settings, "--out", str(out), "--progress", "plain", log=out / "output.txt")

@@ -45,39 +45,46 @@ def read_blendshapes(path: Path) -> dict[str, np.ndarray]:
     }
 
 
+class MainTrack:
+    """What results say of the first track of a clip."""
+
+    def __init__(self, results: Path) -> None:
+        with autrt.open_results(results) as r:
+            first = r.faces["track"] == r.faces["track"][:].min()
+            self.frame, self.smoothed, self.active = (
+                r.faces[name][first] for name in ("frame", "smoothed", "active")
+            )
+            self.au_names = r.au_names
+
+    def see(self, shape: np.ndarray) -> np.ndarray:
+        """A blendshape of every frame → of the track's frames."""
+        return shape[np.minimum(self.frame, len(shape) - 1)]
+
+
 def auc(high: np.ndarray, low: np.ndarray) -> float:
     """Probability that a number of `high` is above one of `low`, ties counted half."""
     return float((high[:, None] > low[None]).mean() + 0.5 * (high[:, None] == low[None]).mean())
 
 
-def at_rest(results: Path, shapes: dict[str, np.ndarray]) -> str:
+def at_rest(face: MainTrack, shapes: dict[str, np.ndarray]) -> str:
     """How many AUs are active in the 20 % of frames that smile least, and each AU's share of all frames."""
-    with autrt.open_results(results) as r:
-        first = r.faces["track"] == r.faces["track"][:].min()
-        frame, active = r.faces["frame"][first], r.faces["active"][first]
-        names = r.au_names
-    smile = (shapes["mouthSmileLeft"] + shapes["mouthSmileRight"])[
-        np.minimum(frame, len(shapes["jawOpen"]) - 1)
-    ]
-    count = active[smile <= np.nanquantile(smile, SHARE)].sum(1)
-    shares = " ".join(f"{name[2:]}:{share:.0%}" for name, share in zip(names, active.mean(0), strict=True))
+    smile = face.see(shapes["mouthSmileLeft"] + shapes["mouthSmileRight"])
+    count = face.active[smile <= np.nanquantile(smile, SHARE)].sum(1)
+    shares = " ".join(
+        f"{name[2:]}:{share:.0%}" for name, share in zip(face.au_names, face.active.mean(0), strict=True)
+    )
     return f"{count.mean():.2f} on average, {np.quantile(count, 0.95):.0f} in 95 %, at most {count.max()}; {shares}"
 
 
-def judge(results: Path, shapes: dict[str, np.ndarray]) -> dict[str, float]:
+def judge(face: MainTrack, shapes: dict[str, np.ndarray]) -> dict[str, float]:
     """AU → AUC for one clip; AUs whose blendshape does not move are left out."""
-    with autrt.open_results(results) as r:
-        first = r.faces["track"] == r.faces["track"][:].min()
-        frame, smoothed = r.faces["frame"][first], r.faces["smoothed"][first]
-        names = r.au_names
     out: dict[str, float] = {}
     for au, parts in BLENDSHAPES.items():
-        if au not in names:
+        if au not in face.au_names:
             continue
-        truth = sum(weight * shapes[name] for name, weight in parts)
-        truth = np.asarray(truth)[np.minimum(frame, len(shapes[parts[0][0]]) - 1)]
+        truth = face.see(np.asarray(sum(weight * shapes[name] for name, weight in parts)))
         known = np.isfinite(truth)
-        truth, told = truth[known], smoothed[known, names.index(au)]
+        truth, told = truth[known], face.smoothed[known, face.au_names.index(au)]
         low, high = np.quantile(truth, [SHARE, 1 - SHARE])
         below, above = truth <= low, truth >= high
         if truth[above].mean() - truth[below].mean() >= MOVES:
@@ -93,8 +100,8 @@ def main(results: Path, tables: Path) -> None:
         name = path.name.removesuffix(".mp4.h5")
         table = next(iter(sorted(tables.glob(f"*{name}.csv"))), None)
         if table is not None:
-            shapes = read_blendshapes(table)
-            found[name], rest[name] = judge(path, shapes), at_rest(path, shapes)
+            face, shapes = MainTrack(path), read_blendshapes(table)
+            found[name], rest[name] = judge(face, shapes), at_rest(face, shapes)
     width = max(map(len, found), default=4) + 2
     print(f"{'clip':{width}}" + "".join(f"{au:>7}" for au in BLENDSHAPES))
     for name, row in found.items():

@@ -33,24 +33,12 @@ from autrt_train.run import train
 from autrt_train.types import MISSING, DataError
 from tests.support.command import start
 from tests.support.fetched import fetched
-from tests.support.pictures import AUS, write_pictures
+from tests.support.pictures import AUS, TINY_RECIPE, write_pictures
 
 pytest_plugins = ("tests.support.model_fixtures", "tests.support.threads")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-BASE = """
-about = "a test"
-au_names = ["AU1", "AU12", "AU25"]
-seed = 5
-
-[network]
-preset = "student-16"
-change = { width = 4, squeeze = 8 }
-
-[data]
-train = [{ kind = "manifest", root = "MANIFEST" }]
-validation_share = 0.25
-
+BASE = f"""{TINY_RECIPE}
 [optimiser]
 name = "adamw"
 lr = 1e-2
@@ -78,8 +66,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of crops, answers and near-duplicates that nobody else has; speed is measured in a moment."""
     monkeypatch.setattr("autrt_train.distill.speed.TURN_S", 0.02)
-    for module in ("teach", "duplicates", "videos"):
-        monkeypatch.setattr(f"autrt_train.distill.{module}.cache_dir", lambda: tmp_path / "cache")
+    for module in ("distill.teach", "kept", "distill.videos"):
+        monkeypatch.setattr(f"autrt_train.{module}.cache_dir", lambda: tmp_path / "cache")
     return tmp_path / "cache"
 
 
@@ -215,7 +203,7 @@ def test_a_signal_while_the_teacher_works_ends_in_order(
         return answer(self, engines, crops)
 
     monkeypatch.setattr(Teacher, "answer", interrupted)
-    monkeypatch.setattr("autrt_train.distill.teach.BATCH", 8)
+    monkeypatch.setattr("autrt_train.running.BATCH", 8)
     outcome = CliRunner().invoke(
         command,
         [

@@ -48,9 +48,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Index:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of teachers' answers and of near-duplicates that nobody else has."""
-    for module in ("teach", "duplicates"):
-        monkeypatch.setattr(f"autrt_train.distill.{module}.cache_dir", lambda: tmp_path)
-    monkeypatch.setattr(teach_module, "BATCH", 8)
+    for module in ("distill.teach", "kept"):
+        monkeypatch.setattr(f"autrt_train.{module}.cache_dir", lambda: tmp_path)
+    monkeypatch.setattr("autrt_train.running.BATCH", 8)
     monkeypatch.setattr(teach_module, "CHUNK", 1)
     return tmp_path
 

@@ -30,7 +30,7 @@ from autrt_train.recipe import Recipe
 from autrt_train.run import train
 from autrt_train.types import DataError, TrainingError
 from tests.support.command import autrt, start
-from tests.support.pictures import AUS, write_classes, write_pictures
+from tests.support.pictures import AUS, TINY_RECIPE, write_classes, write_pictures
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +38,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pictures(tmp_path_factory.mktemp("pictures"))
 
 
-BASE = """
-about = "a test"
-au_names = ["AU1", "AU12", "AU25"]
-seed = 5
-
-[network]
-preset = "student-16"
-change = { width = 4, squeeze = 8 }
-
-[data]
-train = [{ kind = "manifest", root = "MANIFEST" }]
-validation_share = 0.25
-
+BASE = f"""{TINY_RECIPE}
 [augment]
 flip = 0.5
 brightness = 0.1

@@ -9,6 +9,21 @@ import numpy as np
 
 AUS = ("AU1", "AU12", "AU25")
 
+TINY_RECIPE = """
+about = "a test"
+au_names = ["AU1", "AU12", "AU25"]
+seed = 5
+
+[network]
+preset = "student-16"
+change = { width = 4, squeeze = 8 }
+
+[data]
+train = [{ kind = "manifest", root = "MANIFEST" }]
+validation_share = 0.25
+"""
+"""The first tables of a recipe for these pictures; the manifest's place is still to be filled in."""
+
 
 def write_pictures(folder: Path, count: int = 96, seed: int = 0, people: int = 8) -> Path:
     """Grey, noisy PNGs; AU k is a bright block at a place of its own. Returns the manifest's path.

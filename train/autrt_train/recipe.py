@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from autrt.aus import ABAW_AUS
 from autrt.model.folder import DEFAULT_MODEL
@@ -33,6 +33,14 @@ def _known(kind: type) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _taken_back(value: object) -> object:
+    return None if value == "none" else value
+
+
+_TAKES_BACK = BeforeValidator(_taken_back)
+""""none" takes back what an extended recipe says."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -48,16 +56,11 @@ class NetworkSettings(_Strict):
 class StartSettings(_Strict):
     """Where the weights come from before the first step."""
 
-    checkpoint: str | None = None
+    checkpoint: Annotated[str | None, _TAKES_BACK] = None
     """A file written by torch.save: an earlier run's `weights/*.pt`, or a face-recognition checkpoint; "none" takes
     back what an extended recipe says."""
     skip: tuple[str, ...] = ()
     """Parts of the network that keep their fresh values, such as `au` where the AUs differ."""
-
-    @field_validator("checkpoint", mode="before")
-    @classmethod
-    def _none(cls, value: object) -> object:
-        return None if value == "none" else value
 
 
 class RenderSettings(_Strict):
@@ -83,13 +86,8 @@ class DataSettings(_Strict):
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     validation_most: Positive | None = None
     """Judge on so many pictures at most, evenly spaced."""
-    render: RenderSettings | None = None
+    render: Annotated[RenderSettings | None, _TAKES_BACK] = None
     """"none" takes back what an extended recipe says."""
-
-    @field_validator("render", mode="before")
-    @classmethod
-    def _none(cls, value: object) -> object:
-        return None if value == "none" else value
 
 
 class LoaderSettings(_Strict):

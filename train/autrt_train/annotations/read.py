@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from autrt.registry import Registry
+from autrt.results.names import escape
 from autrt_train.annotations.findings import Findings
 from autrt_train.types import MISSING, DataError, Index, Split
 
@@ -83,6 +85,14 @@ def read_by(readers: Registry, spec: DataSpec) -> Any:
             f"data of kind {spec.kind!r} has no option {strange[0]!r}; it takes {', '.join(known) or 'none'}"
         )
     return reader(spec.root.expanduser(), spec.split, **options)
+
+
+def read_telling(spec: DataSpec, say: Callable[[str], object]) -> Index:
+    """Read a data set and say what is irregular in it; raises as `read_data`."""
+    index, findings = read_data(spec)
+    for line in findings.lines():
+        say(f"{spec.kind} {escape(str(spec.root))}: {line}")
+    return index
 
 
 def _complete(index: Index, findings: Findings, where: str) -> Index:

@@ -25,12 +25,13 @@ from autrt_train.distill.duplicates import distinct
 from autrt_train.distill.lesson import Lesson
 from autrt_train.distill.taught import Standardised, Taught
 from autrt_train.distill.teach import teach
-from autrt_train.distill.teacher import LANDMARKS, PRESENCE, Teacher, read_teacher
+from autrt_train.distill.teacher import Teacher, read_teacher
 from autrt_train.distill.videos import video_faces
 from autrt_train.fit.world import World
 from autrt_train.halt import Halt
 from autrt_train.join import join
 from autrt_train.recipe import DistillSettings, Recipe
+from autrt_train.running import LANDMARKS, PRESENCE
 from autrt_train.types import I8, MISSING, DataError, Index
 
 LARGEST = 60.0

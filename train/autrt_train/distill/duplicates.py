@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -10,12 +9,11 @@ from typing import Final
 import cv2
 import numpy as np
 
-from autrt.engine.cache import EngineCache
 from autrt.engine.cpu import available_cores
 from autrt.model.digest import json_digest
 from autrt.types import CROP_SIZE_PX, F32, I64
-from autrt.weights import cache_dir
 from autrt_train.distill.pictures import pictures_digest
+from autrt_train.kept import kept_array
 from autrt_train.loading.read import read_picture
 from autrt_train.types import Index
 
@@ -44,15 +42,7 @@ def distinct(index: Index, change: float) -> I64:
     if change <= 0:
         return np.arange(len(index), dtype=np.int64)
     name = json_digest({"schema": SCHEMA, "pictures": pictures_digest(index), "change": change})
-    cache = EngineCache(cache_dir() / "distinct")
-    kept = cache.read(name)
-    if kept is not None:
-        return np.load(io.BytesIO(kept), allow_pickle=False)
-    rows = _distinct(index, change)
-    content = io.BytesIO()
-    np.save(content, rows)
-    cache.write(name, content.getvalue())
-    return rows
+    return kept_array("distinct", name, lambda: _distinct(index, change))
 
 
 def _distinct(index: Index, change: float) -> I64:

@@ -21,8 +21,8 @@ from autrt.types import F32, F64, ShapedRepr, check_array
 from autrt_train.data import Data
 from autrt_train.distill.lesson import Lesson
 from autrt_train.distill.speed import crops_per_s
-from autrt_train.distill.teacher import Teacher
 from autrt_train.metrics import au_scores, best_thresholds
+from autrt_train.running import RunningModel
 from autrt_train.types import I8, MISSING
 
 SCHEMA: Final = "autrt-distill/1"
@@ -164,7 +164,7 @@ def compare(lesson: Lesson, data: Data, student: Model, logits: F32, name: str) 
         EngineError: an engine cannot run here.
     """
     labels, teacher = data.validation.labels, lesson.teacher
-    running = Teacher(student, teacher.settings)
+    running = RunningModel(student, teacher.settings)
     rates = crops_per_s([teacher, running])
     theirs = lesson.validation.logits()
     notes: list[str] = []
@@ -201,7 +201,7 @@ def write(report: Report, folder: Path) -> Path:
     return path
 
 
-def _judged(runs: Teacher, name: str, rate: float, logits: F32, labels: I8) -> Side:
+def _judged(runs: RunningModel, name: str, rate: float, logits: F32, labels: I8) -> Side:
     with torch.device("meta"):
         sizes = [measure(build_network(member.architecture)) for member in runs.members]
     known = ~np.isnan(logits).any(0)

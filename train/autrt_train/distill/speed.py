@@ -13,14 +13,14 @@ import numpy as np
 
 from autrt.networks import AU_BATCH
 from autrt.types import CROP_SIZE_PX, U8, Engine
-from autrt_train.distill.teacher import Teacher
+from autrt_train.running import RunningModel
 
 TURNS: Final = 5
 TURN_S: Final = 0.25
 """Models are measured in turns and the median counts, as the machine may have other things to do."""
 
 
-def crops_per_s(models: Sequence[Teacher]) -> list[float]:
+def crops_per_s(models: Sequence[RunningModel]) -> list[float]:
     """Crops a second of each model through its engines, in batches as `autrt infer` uses them.
 
     Args:

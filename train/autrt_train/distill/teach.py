@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import closing
 from typing import Final
 
 import numpy as np
 
 from autrt.engine.cache import EngineCache
-from autrt.engine.cpu import available_cores
 from autrt.model.digest import json_digest
 from autrt.signals import Signals
 from autrt.types import F32, I64
@@ -18,14 +17,11 @@ from autrt.weights import cache_dir
 from autrt_train.distill.pictures import pictures_digest
 from autrt_train.distill.store import Store
 from autrt_train.distill.taught import Joined, Taught
-from autrt_train.distill.teacher import FEATURES, LANDMARKS, LOGITS, PRESENCE, Teacher
+from autrt_train.distill.teacher import Teacher
 from autrt_train.halt import Halt
-from autrt_train.loading.augment import AugmentConfig, draw_batch
-from autrt_train.loading.loader import open_loader
-from autrt_train.types import Draw, Index, TrainingError
+from autrt_train.running import FEATURES, LANDMARKS, LOGITS, PRESENCE
+from autrt_train.types import Index, TrainingError
 
-BATCH: Final = 128
-"""Pictures that are read at a time."""
 CHUNK: Final = 8
 """Batches between two writes, at most: what a kill costs."""
 TELL_EVERY_S: Final = 10.0
@@ -77,17 +73,10 @@ def _fill(store: Store, teacher: Teacher, index: Index, halt: Halt, say: Callabl
     first = store.done
     say(f"the teacher {teacher.model.name} looks at {len(index) - first} pictures")
     start_s = told_s = time.monotonic()
-    with ExitStack() as opened:
-        loader = opened.enter_context(closing(open_loader("opencv", index, threads=available_cores())))
-        engines = teacher.open()
-        for engine in engines:
-            if engine is not None:
-                opened.enter_context(closing(engine))
-        batches = opened.enter_context(closing(loader.load(_draws(index, first))))
+    with closing(teacher.over(index, first)) as answers:
         waiting: list[dict[str, F32]] = []
-        for batch in batches:
-            halt.check()
-            waiting.append(_finite(teacher, teacher.answer(engines, np.asarray(batch.pixels))))
+        for answer in answers:
+            waiting.append(_finite(teacher, answer))
             now_s = time.monotonic()
             due = now_s - told_s > TELL_EVERY_S
             if due or len(waiting) == CHUNK:
@@ -96,6 +85,7 @@ def _fill(store: Store, teacher: Teacher, index: Index, halt: Halt, say: Callabl
                 told_s = now_s
                 rate = (store.done - first) / (now_s - start_s)
                 say(f"the teacher: {store.done} of {len(index)} pictures, {rate:.0f} pictures/s")
+            halt.check()
         if waiting:
             _write(store, waiting)
 
@@ -113,11 +103,3 @@ def _finite(teacher: Teacher, answers: dict[str, F32]) -> dict[str, F32]:
                 "with `autrt build-engine`"
             )
     return answers
-
-
-def _draws(index: Index, first: int) -> Iterator[Draw]:
-    """The pictures as they are."""
-    rows = np.arange(len(index), dtype=np.int64)
-    for start in range(first, len(rows), BATCH):
-        some = rows[start : start + BATCH]
-        yield draw_batch(some, some, 0, 0, AugmentConfig.none(), index.margin_px)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,15 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from autrt.engine.cache import EngineCache
 from autrt.model.architectures import architecture_of
 from autrt.model.digest import json_digest
 from autrt.types import F32
-from autrt.weights import cache_dir
 from autrt_train.ensembling.candidates import Candidate, Source
 from autrt_train.ensembling.validation import Validation
 from autrt_train.fit.judge import run
 from autrt_train.fit.world import World
+from autrt_train.kept import kept_array
 from autrt_train.learner import Learner
 from autrt_train.loading.loader import Loader
 from autrt_train.types import TrainingError
@@ -82,19 +80,13 @@ def validation_logits(
         TrainingError: the network gives NaN.
     """
     candidate, shape = entrant.candidate, (len(validation.index), len(entrant.candidate.au_names))
-    name = f"{entrant.digest}.npy"
-    cache = EngineCache(cache_dir() / "logits" / validation.digest[:32])
-    kept = cache.read(name)
-    if kept is not None:
-        found: F32 = np.load(io.BytesIO(kept), allow_pickle=False)
-        if found.shape == shape:
-            return found
-    say(f"{candidate.name}: {shape[0]} pictures")
-    learner = Learner(candidate.network()).to(world.device)
-    found = run(learner, validation.index, loader, world, "logits")
-    if not np.isfinite(found).all():
-        raise TrainingError(f"{candidate.origin}: the network's logits are not all finite numbers")
-    content = io.BytesIO()
-    np.save(content, found)
-    cache.write(name, content.getvalue())
-    return found
+
+    def compute() -> F32:
+        say(f"{candidate.name}: {shape[0]} pictures")
+        learner = Learner(candidate.network()).to(world.device)
+        found = run(learner, validation.index, loader, world, "logits")
+        if not np.isfinite(found).all():
+            raise TrainingError(f"{candidate.origin}: the network's logits are not all finite numbers")
+        return found
+
+    return kept_array(f"logits/{validation.digest[:32]}", f"{entrant.digest}.npy", compute, shape)

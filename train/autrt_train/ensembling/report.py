@@ -12,11 +12,10 @@ from autrt import __version__
 from autrt.model.schema import Metric
 from autrt_train.ensembling.scores import Thresholds
 from autrt_train.ensembling.selectors import Strategy
-from autrt_train.evaluate.assess import MEAN, Assessment, Estimate
+from autrt_train.evaluate.assess import MEAN, Assessment, Estimate, stated
 from autrt_train.evaluate.bootstrap import LEVEL
 
 HEADLINE = "f1_binary"
-METRICS = ("f1_binary", "f1_posneg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +91,7 @@ class EnsembleReport:
             f"{self.data}: {self.pictures} pictures of {self.groups} videos, held out: each half was judged by "
             "what the other half chose; this file's members, weights and thresholds were then chosen on all of them"
         )
-        out: list[Metric] = []
-        for name in METRICS:
-            *values, mean = self.ensemble[name].value.tolist()
-            if np.isfinite(mean):
-                named = dict(zip(self.au_names, values, strict=True))
-                known = {au: round(value, 4) for au, value in named.items() if np.isfinite(value)}
-                out.append(Metric(name=name, data_set=about, value=round(mean, 4), per_au=known))
-        return out
+        return stated(self.ensemble, self.au_names, about)
 
     def lines(self) -> list[str]:
         """For a terminal."""

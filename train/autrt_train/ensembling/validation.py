@@ -11,7 +11,7 @@ import numpy as np
 
 from autrt.results.names import escape
 from autrt_train.annotations.check import require_template
-from autrt_train.annotations.read import DataSpec, read_data
+from autrt_train.annotations.read import DataSpec, read_telling
 from autrt_train.data import gather
 from autrt_train.ensembling.candidates import Run, Source
 from autrt_train.fit.world import World
@@ -49,13 +49,7 @@ def validation_of(
     runs = [source.run for source in sources if source.run is not None]
     gathered = _gathered(runs, say)
     if labels:
-        parts: list[Index] = []
-        for spec in labels:
-            index, findings = read_data(spec)
-            parts.append(index.with_labels(first.au_names))
-            for line in findings.lines():
-                say(f"{spec.kind} {escape(str(spec.root))}: {line}")
-        index = join(parts)
+        index = join([read_telling(spec, say).with_labels(first.au_names) for spec in labels])
         about = ", ".join(f"{spec.kind} {escape(str(spec.root))}" for spec in labels)
     elif gathered:
         index = gathered[0][2]

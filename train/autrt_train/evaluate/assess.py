@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from autrt.ensemble import sigmoid
+from autrt.model.schema import Metric
 from autrt.types import F32, F64, I64, Bool, ShapedRepr, check_array
 from autrt_train.evaluate.bootstrap import LEVEL, Resampling, decision_scores, known_mean, ranking_scores
 from autrt_train.evaluate.scored import Scored
@@ -20,6 +21,8 @@ from autrt_train.types import I8
 
 DECISION_METRICS: Final = ("f1_binary", "f1_posneg", "precision", "recall", "prevalence")
 METRICS: Final = ("f1_binary", "f1_posneg", "precision", "recall", "auc", "ap", "prevalence")
+STATED: Final = ("f1_binary", "f1_posneg")
+"""Those that a model folder states."""
 MEAN: Final = "mean"
 """The name of the mean over AUs, which stands after them."""
 
@@ -133,6 +136,24 @@ def assess_decisions(active: Bool, labels: I8, resampling: Resampling) -> Assess
     value = au_scores(active.astype(np.float32), labels)
     resampled = decision_scores(active, labels, resampling)
     return {name: Estimate.of(getattr(value, name), resampled[name]) for name in DECISION_METRICS}
+
+
+def stated(assessment: Assessment, au_names: Sequence[str], data_set: str) -> list[Metric]:
+    """The headline scores as a model folder states them; those that no AU has are left out.
+
+    Args:
+        assessment: of predictions.
+        au_names: of its A AUs.
+        data_set: what they were judged on.
+    """
+    out: list[Metric] = []
+    for name in STATED:
+        *values, mean = assessment[name].value.tolist()
+        if np.isfinite(mean):
+            named = zip(au_names, values, strict=True)
+            known = {au: round(value, 4) for au, value in named if np.isfinite(value)}
+            out.append(Metric(name=name, data_set=data_set, value=round(mean, 4), per_au=known))
+    return out
 
 
 def differences(first: Judged, second: Judged) -> dict[str, Assessment]:

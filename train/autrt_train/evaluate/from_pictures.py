@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
-from typing import Final
 
 import numpy as np
 
 from autrt.config import InferSettings
-from autrt.engine.cpu import available_cores
-from autrt.ensemble import combine
 from autrt.model.folder import Model
-from autrt.networks import open_members
 from autrt.results.names import escape
-from autrt.types import F32, I32, U8, Engine
+from autrt.types import F32, I32
 from autrt_train.annotations.check import require_template
 from autrt_train.annotations.folds import groups
-from autrt_train.annotations.read import DataSpec, read_data
+from autrt_train.annotations.read import DataSpec, read_telling
 from autrt_train.evaluate.scored import Scored, Timed, smoothed_by
 from autrt_train.evaluate.truth import MAIN_FACE
 from autrt_train.join import join
-from autrt_train.loading.augment import AugmentConfig, draw_batch
-from autrt_train.loading.loader import open_loader
-from autrt_train.types import DataError, Draw, Index
-
-BATCH: Final = 128
-"""Pictures that are read at a time."""
+from autrt_train.running import LOGITS, RunningModel
+from autrt_train.types import DataError, Index
 
 
 def read_pictures(specs: Sequence[DataSpec], say: Callable[[str], object]) -> Index:
@@ -37,12 +29,7 @@ def read_pictures(specs: Sequence[DataSpec], say: Callable[[str], object]) -> In
     Raises:
         DataError: they are missing or wrong, or have no AU label.
     """
-    parts: list[Index] = []
-    for spec in specs:
-        index, findings = read_data(spec)
-        for line in findings.lines():
-            say(f"{spec.kind} {escape(str(spec.root))}: {line}")
-        parts.append(index)
+    parts = [read_telling(spec, say) for spec in specs]
     names = tuple(dict.fromkeys(name for part in parts for name in part.label_names))
     index = join([_au_labels(part, names) for part in parts])
     if not len(index) or not names:
@@ -76,7 +63,8 @@ def score_pictures(
     index = index.with_labels(names)
     say(f"{model.name}: {len(index)} pictures")
     at = [model.au_names.index(name) for name in names]
-    logit = _logits(model, index, settings)[:, at]
+    with closing(RunningModel(model, settings).over(index)) as answers:
+        logit = np.concatenate([answer[LOGITS] for answer in answers])[:, at]
     windows = model.smoothing_windows[at]
     timed = None if rate is None else _timed(index, logit, rate)
     if timed is not None:
@@ -101,40 +89,6 @@ def score_pictures(
 
 def _au_labels(index: Index, names: tuple[str, ...]) -> Index:
     return replace(index.with_labels(names), targets=None, classes=None, class_names=())
-
-
-def _logits(model: Model, index: Index, settings: InferSettings) -> F32:
-    """(N, A) float32."""
-    cores = available_cores()
-    with ExitStack() as opened:
-        loader = opened.enter_context(closing(open_loader("opencv", index, threads=cores)))
-        engines = open_members(model, settings, cores)
-        for engine in engines:
-            if engine is not None:
-                opened.enter_context(closing(engine))
-        batches = opened.enter_context(closing(loader.load(_draws(index))))
-        shape = (len(model.members), len(model.au_names))
-        parts = [
-            combine(_member_logits(engines, np.asarray(b.pixels), shape), model.weights) for b in batches
-        ]
-    return np.concatenate(parts)
-
-
-def _member_logits(engines: Sequence[Engine | None], pixels: U8, shape: tuple[int, int]) -> F32:
-    """(B, M, A) float32; NaN for members that are not run."""
-    out = np.full((len(pixels), *shape), np.nan, np.float32)
-    for member, engine in enumerate(engines):
-        if engine is not None:
-            out[:, member] = engine.infer({"pixels": pixels})["logits"]
-    return out
-
-
-def _draws(index: Index) -> Iterator[Draw]:
-    """The pictures as they are."""
-    rows = np.arange(len(index), dtype=np.int64)
-    for start in range(0, len(rows), BATCH):
-        some = rows[start : start + BATCH]
-        yield draw_batch(some, some, 0, 0, AugmentConfig.none(), index.margin_px)
 
 
 def _timed(index: Index, logit: F32, rate: Fraction) -> Timed:

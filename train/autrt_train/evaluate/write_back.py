@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from autrt.errors import UsageError
 from autrt.model.folder import Model, load_model
 from autrt.model.schema import (
@@ -22,13 +20,11 @@ from autrt.model.schema import (
 )
 from autrt.results.names import escape
 from autrt.results.part import replacing
-from autrt_train.evaluate.assess import MEAN, METRICS
+from autrt_train.evaluate.assess import stated
 from autrt_train.evaluate.calibrate import BOTH, Calibration
 
 ABOUT: Final = "calibration on "
 """What the metrics of a calibration begin with; a new one takes their place."""
-
-REPORTED: Final = ("f1_binary", "f1_posneg")
 
 
 def require_same_network(folder: Path, network_digests: Sequence[str]) -> Model:
@@ -94,13 +90,4 @@ def _metrics(calibration: Calibration, data: str) -> list[Metric]:
         f"{ABOUT}{data}: held out, chosen on the other {calibration.folds - 1} of {calibration.folds} folds of "
         f"{calibration.n_groups} videos; the thresholds and windows of this file were then chosen on all of them"
     )
-    names = (*calibration.au_names, MEAN)
-    out: list[Metric] = []
-    for metric in REPORTED:
-        assert metric in METRICS
-        values = dict(zip(names, calibration.held_out[BOTH][metric].value.tolist(), strict=True))
-        mean = values.pop(MEAN)
-        if np.isfinite(mean):
-            known = {au: round(value, 4) for au, value in values.items() if np.isfinite(value)}
-            out.append(Metric(name=metric, data_set=about, value=round(mean, 4), per_au=known))
-    return out
+    return stated(calibration.held_out[BOTH], calibration.au_names, about)

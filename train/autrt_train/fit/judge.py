@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +16,12 @@ from autrt_train.data import Data
 from autrt_train.fit.best import OVERALL
 from autrt_train.fit.world import World
 from autrt_train.learner import Learner
-from autrt_train.loading.augment import AugmentConfig, draw_batch
+from autrt_train.loading.augment import draw_as_they_are
 from autrt_train.loading.device import to_device
 from autrt_train.loading.loader import Loader
 from autrt_train.metrics import au_scores, class_scores
 from autrt_train.recipe import Recipe
-from autrt_train.types import Draw, Index
+from autrt_train.types import Index
 
 JUDGE_BATCH = 128
 PAIRS = 20_000
@@ -65,18 +64,11 @@ def run(learner: Learner, index: Index, loader: Loader, world: World, output: st
     was_training = learner.training
     learner.eval()
     mine = np.array_split(np.arange(len(index), dtype=np.int64), world.size)[world.rank]
-    with closing(loader.load(_draws(mine, index))) as batches:
+    with closing(loader.load(draw_as_they_are(index, mine, JUDGE_BATCH))) as batches:
         parts = [learner(to_device(batch, world.device))[output].float().cpu().numpy() for batch in batches]
     learner.train(was_training)
     gathered = world.gathered(np.concatenate(parts) if parts else None)
     return np.concatenate([part for part in gathered if part is not None])
-
-
-def _draws(rows: I64, index: Index) -> Iterator[Draw]:
-    """The pictures as they are, without augmentation."""
-    for start in range(0, len(rows), JUDGE_BATCH):
-        some = rows[start : start + JUDGE_BATCH]
-        yield draw_batch(some, some, 0, 0, AugmentConfig.none(), index.margin_px)
 
 
 def _judge_aus(logits: F32, index: Index) -> Judgement:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from autrt.types import CROP_SIZE_PX, U8
-from autrt_train.loading.augment import AugmentConfig, draw_batch
+from autrt_train.loading.augment import draw_as_they_are
 from autrt_train.loading.loader import Loader
 from autrt_train.types import Index
 
@@ -25,8 +25,7 @@ def reference_crops(kind: Literal["validation", "noise"], index: Index, loader: 
     if kind == "noise":
         return _noise()
     rows = np.linspace(0, len(index) - 1, REFERENCE_CROPS).astype(np.int64)
-    draw = draw_batch(rows, rows, 0, 0, AugmentConfig.none(), index.margin_px)
-    batch = next(iter(loader.load([draw])))
+    batch = next(iter(loader.load(draw_as_they_are(index, rows, REFERENCE_CROPS))))
     return np.ascontiguousarray(np.asarray(batch.pixels), np.uint8)
 
 

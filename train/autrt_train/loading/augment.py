@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from autrt_train.loading.chance import normals, uniforms
 from autrt_train.loading.colour import twist
 from autrt_train.loading.erase import rectangles
 from autrt_train.loading.geometry import place
-from autrt_train.types import Draw
+from autrt_train.types import Draw, Index
 
 HALF_TURN_DEG = 180.0
 
@@ -91,6 +92,19 @@ def draw_batch(
         flipped,
         erased,
     )
+
+
+def draw_as_they_are(index: Index, rows: I64, batch: int) -> Iterator[Draw]:
+    """The central 112×112 pixels of some pictures, `batch` at a time, without augmentation.
+
+    Args:
+        index: the pictures.
+        rows: (n,) int64 rows of the index, in the order wanted.
+        batch: pictures of a draw; the last may have fewer.
+    """
+    for start in range(0, len(rows), batch):
+        some = rows[start : start + batch]
+        yield draw_batch(some, some, 0, 0, AugmentConfig.none(), index.margin_px)
 
 
 def _colours(chances: F64, amounts: F64, config: AugmentConfig) -> F32:
