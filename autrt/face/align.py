@@ -80,9 +80,11 @@ class Patch:
 
     def crop(self, landmarks: F32, template: F32) -> U8:
         """(112, 112, 3) uint8 RGB: the face aligned by its (5, 2) landmarks in frame pixels."""
-        in_patch = apply(invert(self.to_frame()), landmarks)
-        matrix = crop_matrix(in_patch, template, self.pixel_aspect)
-        return self.image.warped(matrix.astype(np.float32), CROP_SIZE_PX)
+        matrix = crop_matrix(landmarks, template, self.pixel_aspect)
+        x, y, shrink = self.image.origin
+        shift = matrix[:, :2] @ (x, y) + matrix[:, 2]
+        from_patch = np.column_stack([shrink * matrix[:, :2], shift])
+        return self.image.warped(from_patch.astype(np.float32), CROP_SIZE_PX)
 
 
 def cut_patch(image: Image, landmarks: F32, template: F32, pixel_aspect: Fraction) -> Patch:
