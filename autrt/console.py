@@ -165,14 +165,14 @@ class JsonReporter(SilentReporter):
         self._stream = stream
         self._lock = threading.Lock()
         self._frames = 0
-        self._last_s = time.monotonic()
+        self._last_s = -self.every_s  # the first frames are told at once
 
     def begin(self, videos: int, frames: int | None) -> None:
         """{"event": "begin"}."""
         self._write({"event": "begin", "videos": videos, "frames": frames})
 
     def advance(self, frames: int) -> None:
-        """{"event": "progress"}, at most once a second."""
+        """{"event": "progress"}, with the first frames and then at most once a second."""
         with self._lock:
             self._frames += frames
             due = time.monotonic() - self._last_s >= self.every_s

@@ -113,18 +113,20 @@ def cache_dir() -> Path:
     return Path(override) if override else Path(platformdirs.user_cache_dir("autrt"))
 
 
-def cached(name: str) -> Path | None:
-    """Where the file `name` lies, if it was fetched and has its pinned SHA-256."""
+def cached(name: str | RemoteFile) -> Path | None:
+    """Where the file lies, if it was fetched and has its pinned SHA-256; by its name, or one that `FILES` lacks."""
     file = _known(name)
     path = cache_dir() / "files" / file.filename
     return path if path.is_file() and _sha256(path) == file.sha256 else None
 
 
-def fetch(name: str, *, offline: bool = False, say: Callable[[str], object] = lambda _: None) -> Path:
+def fetch(
+    name: str | RemoteFile, *, offline: bool = False, say: Callable[[str], object] = lambda _: None
+) -> Path:
     """The file `name` from the cache, fetched first where it is missing.
 
     Args:
-        name: a key of `FILES`.
+        name: a key of `FILES`, or a file that only its caller needs.
         offline: never use the network.
         say: told in one line what is being fetched and under which licence.
 
@@ -139,7 +141,7 @@ def fetch(name: str, *, offline: bool = False, say: Callable[[str], object] = la
     if offline:
         raise UsageError(
             f"{file.filename} is needed and not in {target.parent}, and --offline forbids fetching it. "
-            f"Run `autrt fetch {name}` on a machine with a network and copy the folder, or drop --offline."
+            f"Run `autrt fetch {file.name}` on a machine with a network and copy the folder, or drop --offline."
         )
     say(f"fetching {file.filename} ({file.size_bytes / 1e6:.1f} MB, {file.licence}): {file.about}")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +159,9 @@ def fetch(name: str, *, offline: bool = False, say: Callable[[str], object] = la
     raise AutrtError(f"could not fetch {file.filename}:\n  " + "\n  ".join(problems))
 
 
-def _known(name: str) -> RemoteFile:
+def _known(name: str | RemoteFile) -> RemoteFile:
+    if isinstance(name, RemoteFile):
+        return name
     if name not in FILES:
         raise UsageError(f"no file is called {name!r}; known: {', '.join(FILES)}")
     return FILES[name]

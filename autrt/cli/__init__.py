@@ -27,6 +27,7 @@ COMMANDS = {
     "distill": "Train a small model by a large one's answers, on videos without labels too.",
     "crop": "Cut aligned face crops out of videos or pictures, with their index.",
     "synth": "Render faces and videos with exact Action Unit labels.",
+    "bench": "Measure this program's speed, memory and faithfulness; compare two runs.",
     "fetch": "Fetch the face detector and demo clips into the user's cache.",
     "doctor": "Say what this machine can do, and what each missing part would need.",
 }

@@ -38,16 +38,24 @@ def crops_per_s(models: Sequence[RunningModel]) -> list[float]:
             engines = [engine for engine in model.open() if engine is not None]
             for engine in engines:
                 opened.enter_context(closing(engine))
-            _turn(engines, crops, 0)  # whatever happens only once
+            keep_busy(engines, crops, 0)  # whatever happens only once
             several.append(engines)
         for _ in range(TURNS):
             for found, engines in zip(rates, several, strict=True):
-                found.append(_turn(engines, crops, TURN_S))
+                found.append(keep_busy(engines, crops, TURN_S))
     return [median(found) for found in rates]
 
 
-def _turn(engines: Sequence[Engine], crops: U8, duration_s: float) -> float:
-    """At least one batch; engines let no more be under way than keeps them busy."""
+def keep_busy(engines: Sequence[Engine], crops: U8, duration_s: float) -> float:
+    """Crops a second that go through all engines, in at least one batch.
+
+    Engines let no more be under way than keeps them busy.
+
+    Args:
+        engines: each gets every batch.
+        crops: (B, 112, 112, 3) uint8 RGB, one batch.
+        duration_s: how long new batches are started.
+    """
     start_s, batches = time.perf_counter(), 0
     running: list[Future[Any]] = []
     while not batches or time.perf_counter() - start_s < duration_s:

@@ -1,0 +1,132 @@
+"""`autrt bench`: how fast this program is here, and whether that changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autrt.errors import UsageError
+
+
+class BenchGroup(click.Group):
+    """`autrt bench [SUITE…]` measures; a subcommand's name in its place is that command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `run` in front of what is no subcommand and no call for help."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=BenchGroup, subcommand_metavar="[run] [SUITE]… | list | compare A B")
+def command() -> None:
+    """Measure speed, memory and faithfulness on this machine.
+
+    `autrt bench` alone takes about two minutes. `autrt bench list` names the suites, `autrt bench run --help` the
+    options, `autrt bench compare A B` tells two runs apart.
+    """
+
+
+@command.command("list")
+def list_() -> None:
+    """Name the suites."""
+    from autrt_bench.suites import ABOUT, SELECTION
+
+    for name, about in ABOUT.items():
+        click.echo(f"{name:9} {about}{' *' if name in SELECTION else ''}")
+    click.echo("* what `autrt bench` does in its quick form where no suite is named")
+
+
+@command.command()
+@click.argument("suites", nargs=-1, metavar="[SUITE]…")
+@click.option(
+    "--clip",
+    "clips",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, resolve_path=True),
+    help="A video to measure on.  [default: a demo clip, and what is made of it]",
+)
+@click.option("--model", help="A packaged model's name, or a model folder.  [default: as for `autrt infer`]")
+@click.option(
+    "--repeats", default=5, show_default=True, type=click.IntRange(1), help="Of each case, in turns."
+)
+@click.option("--quick", is_flag=True, help="Fewer cases and shorter turns.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the history, the plots and the page.  [default: bench/history in a checkout, otherwise the "
+    "user's data folder]",
+)
+def run(
+    suites: tuple[str, ...],
+    clips: tuple[Path, ...],
+    model: str | None,
+    repeats: int,
+    quick: bool,
+    out: Path | None,
+) -> None:
+    """Measure SUITES, and keep the numbers with the machine's and the commit's names."""
+    from autrt.model.folder import DEFAULT_MODEL, load_model
+    from autrt_bench.fingerprint import fingerprint
+    from autrt_bench.history import history_folder
+    from autrt_bench.report import keep
+    from autrt_bench.run import run_suites
+    from autrt_bench.suites import SELECTION
+    from autrt_bench.types import BenchSettings
+
+    settings = BenchSettings(
+        model=load_model(model or DEFAULT_MODEL),
+        model_named=model is not None,
+        clips=clips,
+        repeats=repeats,
+        quick=quick or not suites,
+        say=click.echo,
+    )
+    found = run_suites(suites or SELECTION, settings, fingerprint())
+    if not found.measurements:
+        raise UsageError("nothing could be measured; the reasons stand above")
+    kept = keep(out or history_folder(), found, click.echo)
+    click.echo(f"\n{found.name} → {kept.history}\n{kept.page}")
+
+
+@command.command()
+@click.argument("a")
+@click.argument("b")
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path),
+    help="File in which commits and names are looked up.  [default: this machine's]",
+)
+@click.option(
+    "--fail-on-slower",
+    type=click.FloatRange(0),
+    metavar="PCT",
+    help="Exit with 1 if anything is surely worse, by more than PCT per cent.",
+)
+def compare(a: str, b: str, history: Path | None, fail_on_slower: float | None) -> None:
+    """Tell run A from run B: each a history file (its last run), a commit, or a run's name."""
+    from autrt_bench.compare import differences, lines
+    from autrt_bench.history import choose, history_folder
+
+    file: Any = history or _this_machines(history_folder())
+    first, second = choose(a, file), choose(b, file)
+    found = differences(first, second)
+    for line in lines(first, second, found):
+        click.echo(line)
+    if fail_on_slower is None:
+        return
+    if not any(d.judged for d in found):
+        raise UsageError("nothing can be judged: expected the same suites in both, at least 4 repeats each")
+    worse = [d for d in found if d.worse_by() > fail_on_slower]
+    click.echo(f"surely worse, by more than {fail_on_slower:g} %: {len(worse)}", err=True)
+    if worse:
+        raise SystemExit(1)
+
+
+def _this_machines(folder: Path) -> Path:
+    from autrt_bench.fingerprint import fingerprint
+    from autrt_bench.report import history_file
+
+    return history_file(folder, fingerprint())

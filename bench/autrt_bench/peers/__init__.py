@@ -1,0 +1,48 @@
+"""Other programs that recognise faces or their movements in video, each in an environment of its own.
+
+A new one is a script here, which its own interpreter runs over a clip, and an entry in `PEERS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from autrt.weights import RemoteFile, Url
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another program."""
+
+    name: str
+    requirements: tuple[str, ...]
+    """What pip installs for it."""
+    script: Path
+    """`python SCRIPT CLIP FILE` prints one JSON object: event "done", frames, faces, seconds, version."""
+    file: RemoteFile
+    """The weights that it needs."""
+
+
+PEERS: Final = (
+    Peer(
+        "mediapipe",
+        ("mediapipe==1.2.3",),
+        Path(__file__).with_name("mediapipe_clip.py"),
+        RemoteFile(
+            "face-landmarker",
+            "face_landmarker.task",
+            3_758_596,
+            "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+            "Apache-2.0",
+            "MediaPipe Face Landmarker, float16, version 1: detector, 478 landmarks, 52 blendshapes",
+            (
+                Url(
+                    "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
+                    "face_landmarker.task"
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,83 @@
+"""The pipeline as a whole, and each of its stages as a function of what the stages before it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from autrt.config import InferSettings
+from autrt.console import SilentReporter
+from autrt.errors import VideoError
+from autrt.face.align import cut_patch
+from autrt.face.track import Segment, track
+from autrt.job import Job
+from autrt.results.header import Header
+from autrt.runner import Run
+from autrt.sink import ResultsSink
+from autrt.stages import Networks
+from autrt.types import F32, U8, Block, Frame, Source, VideoInfo
+from autrt.video.open import open_decoder
+
+
+def whole(source: Source, job: Job, networks: Networks, out: Path) -> None:
+    """`autrt infer` over one video, without the start of the program.
+
+    Raises:
+        AutrtError: it cannot be done.
+    """
+    summary = Run(replace(job, out=out), networks, SilentReporter()).run([source], workers=1)
+    if summary.fatal is not None:
+        raise summary.fatal
+    if summary.signal is not None:
+        raise KeyboardInterrupt
+    if summary.count("failed"):
+        raise VideoError(summary.outcomes[0].reason)
+
+
+def decode(source: Source) -> int:
+    """Hand out every frame."""
+    with closing(open_decoder(source)) as decoder:
+        return sum(1 for _ in decoder)
+
+
+def detect(
+    frames: Sequence[Frame], info: VideoInfo, networks: Networks, settings: InferSettings
+) -> list[Segment]:
+    """Shots, detections, tracks."""
+    every = settings.detection_interval(info.rate)
+    return list(track(frames, networks.detector(info), every, pixel_aspect=info.pixel_aspect))
+
+
+def align(segments: Sequence[Segment], info: VideoInfo, template: F32) -> list[U8]:
+    """Patches and crops of each segment that has a face: (F, 112, 112, 3) uint8 RGB."""
+    crops = [
+        [
+            cut_patch(
+                segment.frames[row - segment.first_row].image, landmarks, template, info.pixel_aspect
+            ).crop(landmarks, template)
+            for row, landmarks in zip(segment.faces.row.tolist(), segment.faces.landmarks, strict=True)
+        ]
+        for segment in segments
+    ]
+    return [np.stack(some) for some in crops if some]
+
+
+def recognise(crops: Sequence[U8], networks: Networks) -> int:
+    """All crops through the Action Unit networks, in the batches that the pipeline makes."""
+    tickets = [networks.batcher.submit(some) for some in crops]
+    return sum(len(ticket.result().member_logits) for ticket in tickets)
+
+
+def write(blocks: Sequence[Block], header: Header, weights: F32, target: Path) -> None:
+    """Spool, ensemble, smooth, decide, and the results file."""
+    sink = ResultsSink(target, header, weights)
+    try:
+        for block in blocks:
+            sink.write(block)
+        sink.finish((), 0)
+    finally:
+        sink.abandon()

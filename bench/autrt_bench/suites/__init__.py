@@ -1,0 +1,38 @@
+"""The suites. A new one is a file here, with a generator of groups in it, and a line in `SUITES` and `ABOUT`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from autrt.registry import Registry
+
+SUITES: Final = Registry(
+    "suite",
+    {
+        "startup": "autrt_bench.suites.startup:startup",
+        "engines": "autrt_bench.suites.engines:engines",
+        "pipeline": "autrt_bench.suites.pipeline:pipeline",
+        "decode": "autrt_bench.suites.decode:decode",
+        "loader": "autrt_bench.suites.loader:loader",
+        "scaling": "autrt_bench.suites.scaling:scaling",
+        "peers": "autrt_bench.suites.peers:peers",
+        "quality": "autrt_bench.suites.quality:quality",
+    },
+    extras={"torch": "train", "nvidia": "train"},
+)
+"""Name → `autrt_bench.types.Suite`."""
+
+ABOUT: Final = {
+    "startup": "how long `autrt --help` takes, and `infer` to its first frame",
+    "engines": "each engine, precision and batch size: latency, rows/s, GFLOP/s, share of a matrix product's",
+    "pipeline": "`infer` from file to file, and each of its stages alone: frames/s, cores, share of the slowest",
+    "decode": "each decoder, codec and size: frames/s",
+    "loader": "the training loaders: pictures/s (needs the train extra)",
+    "scaling": "1 to 60 minutes, 1 to 8 videos, 1 to 5 faces: time and peak memory",
+    "peers": "other programs on the same clip, in turns; each is installed into an environment of its own",
+    "quality": "what each preset changes, against a detection in every frame in f32: decisions, AUs, landmarks",
+}
+"""One line each, for `autrt bench list`."""
+
+SELECTION: Final = ("startup", "engines", "pipeline", "decode")
+"""What runs where no suite is named, in its quick form: about two minutes."""

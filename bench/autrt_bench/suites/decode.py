@@ -1,0 +1,79 @@
+"""Decoders alone, by codec and size: frames handed out in their own planes, and turned into RGB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from autrt.errors import AutrtError
+from autrt.registry import Registry
+from autrt.types import Source
+from autrt.video.open import open_decoder
+from autrt_bench.clips import Recipe, demo_clip, remade
+from autrt_bench.clock import clocked
+from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
+
+SPEED: Final = Metric("speed", "frames/s", "higher")
+CORES: Final = Metric("cores used", "", "neither")
+
+SIZES: Final = ((640, 360), (1920, 1080))
+CODECS: Final = ("h264", "hevc", "vp9", "av1", "mjpeg")
+QUICK_CODECS: Final = ("h264",)
+FRAMES: Final = 150
+
+DECODERS: Final = Registry(
+    "decoder",
+    {
+        "pyav": "autrt_bench.suites.decode:decode_planes",
+        "pyav to RGB": "autrt_bench.suites.decode:decode_rgb",
+        "dali": "autrt_bench.dali:decode_dali",
+    },
+    extras={"nvidia": "train"},
+)
+"""Name → decodes a whole file and returns how many frames there were."""
+
+
+def decode(settings: BenchSettings) -> Iterator[Group | Skipped]:
+    """Given clips as they are; otherwise the demo clip in each codec and size."""
+    for name, clip in _clips(settings):
+        cases: list[Case] = []
+        for decoder in DECODERS:
+            try:
+                DECODERS.load(decoder)(clip)  # a first pass, which also says whether it can
+            except AutrtError as error:
+                yield Skipped(f"{decoder} {name}", str(error))
+                continue
+            cases.append(Case(f"{decoder} {name}", partial(_once, decoder, clip)))
+        yield Group(cases)
+
+
+def _clips(settings: BenchSettings) -> Iterator[tuple[str, Path]]:
+    if settings.clips:
+        yield from ((clip.name, clip) for clip in settings.clips)
+        return
+    demo = demo_clip(settings.say)
+    for codec in QUICK_CODECS if settings.quick else CODECS:
+        for width, height in SIZES:
+            recipe = Recipe(width, height, codec, frames=FRAMES)
+            yield f"{codec} {width}×{height}", remade(demo, recipe, settings.say)
+
+
+def _once(decoder: str, clip: Path) -> Values:
+    counts: list[int] = []
+    took = clocked(lambda: counts.append(DECODERS.load(decoder)(clip)))
+    return {SPEED: counts[0] / took.wall_s, CORES: took.cores_used}
+
+
+def decode_planes(clip: Path) -> int:
+    """What the pipeline's own decoder hands out."""
+    with closing(open_decoder(Source(clip, clip.name, "video"))) as decoder:
+        return sum(1 for _ in decoder)
+
+
+def decode_rgb(clip: Path) -> int:
+    """The same, and each whole frame as RGB, which the pipeline never asks for."""
+    with closing(open_decoder(Source(clip, clip.name, "video"))) as decoder:
+        return sum(len(frame.image.rgb()) > 0 for frame in decoder)

@@ -1,0 +1,84 @@
+"""Other programs on the same clip, in turns with this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from autrt.errors import AutrtError
+from autrt.weights import fetch
+from autrt_bench.child import spend
+from autrt_bench.clips import demo_clip
+from autrt_bench.inferring import PEAK, SPEED, infer
+from autrt_bench.peers import PEERS, Peer
+from autrt_bench.peers.environment import interpreter, variable
+from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Turn, Values
+
+WHOLE: Final = Metric("with start-up", "frames/s", "higher")
+FACES: Final = Metric("faces", "/frame", "neither", exact=True)
+RATIO: Final = Metric("speed ratio", "×", "higher")
+
+PRESETS: Final = ("balanced", "max", "fast")
+
+
+def peers(settings: BenchSettings) -> Iterator[Group | Skipped]:
+    """Frames a second from the first frame's decoding to the last result, for each clip."""
+    programs: list[tuple[Peer, Path, Path]] = []
+    for peer in PEERS:
+        try:
+            programs.append((peer, interpreter(peer, settings.say), fetch(peer.file, say=settings.say)))
+        except AutrtError as error:
+            hint = f"{variable(peer)} can name an environment that has it"
+            yield Skipped(peer.name, f"{error} ({hint})")
+    for clip in settings.clips or (demo_clip(settings.say),):
+        if programs:
+            yield _group(clip, programs, settings)
+
+
+def _group(clip: Path, programs: list[tuple[Peer, Path, Path]], settings: BenchSettings) -> Group:
+    ours = [
+        Case(f"{OURS}{preset} {clip.name}", partial(_ours, clip, preset, settings))
+        for preset in (PRESETS[:1] if settings.quick else PRESETS)
+    ]
+    theirs = [
+        Case(f"{peer.name} {clip.name}", partial(_theirs, clip, peer, python, file))
+        for peer, python, file in programs
+    ]
+    return Group([*ours, *theirs], _ratios)
+
+
+OURS: Final = "autrt "
+
+
+def _ours(clip: Path, preset: str, settings: BenchSettings) -> Values:
+    done = infer([clip], settings, "--quality", preset)
+    return {
+        SPEED: done.frames / done.run_s,
+        WHOLE: done.frames / done.spent.wall_s,
+        FACES: done.faces / done.frames,
+        PEAK: done.peak_mb,
+    }
+
+
+def _theirs(clip: Path, peer: Peer, python: Path, file: Path) -> Values:
+    spent = spend([str(python), str(peer.script), str(clip), str(file)])
+    done = next(event for _, event in spent.events() if event["event"] == "done")
+    return {
+        SPEED: done["frames"] / done["seconds"],
+        WHOLE: done["frames"] / spent.wall_s,
+        FACES: done["faces"] / done["frames"],
+        PEAK: spent.peak_bytes / 1e6,
+    }
+
+
+def _ratios(turn: Turn) -> Turn:
+    """Ours over theirs, within a turn."""
+    ours = {name: values for name, values in turn.items() if name.startswith(OURS)}
+    theirs = {name: values for name, values in turn.items() if not name.startswith(OURS)}
+    return {
+        f"{a} / {b.partition(' ')[0]}": {RATIO: mine[SPEED] / other[SPEED]}
+        for a, mine in ours.items()
+        for b, other in theirs.items()
+    }
