@@ -78,13 +78,16 @@ class Patch:
         x, y, shrink = self.image.origin
         return np.array([[shrink, 0, x], [0, shrink, y]])
 
-    def crop(self, landmarks: F32, template: F32) -> U8:
-        """(112, 112, 3) uint8 RGB: the face aligned by its (5, 2) landmarks in frame pixels."""
+    def matrix(self, landmarks: F32, template: F32) -> F32:
+        """(2, 3) float32: patch pixels → the pixels of a crop aligned by (5, 2) landmarks in frame pixels."""
         matrix = crop_matrix(landmarks, template, self.pixel_aspect)
         x, y, shrink = self.image.origin
         shift = matrix[:, :2] @ (x, y) + matrix[:, 2]
-        from_patch = np.column_stack([shrink * matrix[:, :2], shift])
-        return self.image.warped(from_patch.astype(np.float32), CROP_SIZE_PX)
+        return np.column_stack([shrink * matrix[:, :2], shift]).astype(np.float32)
+
+    def crop(self, landmarks: F32, template: F32) -> U8:
+        """(112, 112, 3) uint8 RGB: the face aligned by its (5, 2) landmarks in frame pixels."""
+        return self.image.warped(self.matrix(landmarks, template), CROP_SIZE_PX)
 
 
 def cut_patch(image: Image, landmarks: F32, template: F32, pixel_aspect: Fraction) -> Patch:

@@ -27,6 +27,7 @@ OUTPUTS = ("537", "538", "539", "540")
 """Names of the network's heatmap, scale, offset and landmark maps in the published ONNX file."""
 
 FRAME_CANVASES: dict[str, tuple[tuple[int, int], ...]] = {
+    "coarse": ((96, 160), (160, 96), (128, 128)),
     "small": ((192, 320), (320, 192), (256, 256)),
     "large": ((384, 640), (640, 384), (512, 512)),
 }
@@ -114,9 +115,13 @@ class CenterFace:
         """Names the numbers: network, canvas and thresholds."""
         return detector_digest(self._network_digest, self._settings)
 
+    def letterbox(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Letterbox:
+        """How a picture lies on its canvas."""
+        return Letterbox.fit(image.width, image.height, self._settings.canvases, pixel_aspect)
+
     def submit(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
         """Start looking at one picture; coordinates of the result are that picture's pixels."""
-        box = Letterbox.fit(image.width, image.height, self._settings.canvases, pixel_aspect)
+        box = self.letterbox(image, pixel_aspect)
         engine = self._engine(box.canvas)
         running = engine.submit({engine.spec.inputs[0].name: box.draw(image)})
         found: Future[Detections] = Future()
@@ -142,8 +147,8 @@ class CenterFace:
             engine.close()
 
 
-def detector_digest(network_digest: str, *settings: DetectorSettings) -> str:
-    """SHA-256 (hex) over what decides the numbers of CenterFace detectors of one network."""
+def detector_digest(network_digest: str, *settings: object) -> str:
+    """SHA-256 (hex) over what decides the numbers of CenterFace detectors of one network: plain values."""
     return hashlib.sha256(f"centerface {network_digest} {settings}".encode()).hexdigest()
 
 
