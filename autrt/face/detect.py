@@ -33,7 +33,7 @@ FRAME_CANVASES: dict[str, tuple[tuple[int, int], ...]] = {
 }
 """(height, width) of the wide, tall and square canvas, by the name of the set. Sides are multiples of 32."""
 
-PATCH_CANVASES = ((192, 192),)
+PATCH_CANVASES = ((128, 128),)
 """For a second look at one face, where the picture is a patch of about twice the face's size."""
 
 
