@@ -14,7 +14,7 @@ class Registry(Mapping[str, str]):
 
     Args:
         kind: what the parts are, in the singular, for messages ("engine").
-        parts: name → "module:attribute".
+        parts: name → "module:attribute", or "module" alone.
         extras: top-level module that a part may miss → the extra of this project that brings it.
     """
 
@@ -43,14 +43,16 @@ class Registry(Mapping[str, str]):
             raise UsageError(f"no {self._kind} is called {name!r}; known: {', '.join(self._parts)}")
         module, _, attribute = self._parts[name].partition(":")
         try:
-            return getattr(import_module(module), attribute)
+            found = import_module(module)
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]
             if missing in ("", __name__.partition(".")[0]):
                 raise
             raise MissingDependencyError(self._advice(name, missing)) from error
+        return getattr(found, attribute) if attribute else found
 
     def _advice(self, name: str, missing: str) -> str:
         extra = self._extras.get(missing)
         bring = f"pip install 'autrt[{extra}]'" if extra else f"pip install {missing}"
+        bring += " on a machine with an NVIDIA GPU" if extra == "gpu" else ""
         return f"the {self._kind} {name!r} needs the package {missing}, which is not installed: {bring}"

@@ -298,6 +298,8 @@ class EngineSpec:
     """Order of the `logits` output's columns; empty for networks without AUs."""
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     """Libraries that computed, e.g. {'openvino': '2026.4.0'}."""
+    graph_digest: str = ""
+    """SHA-256 (hex) of the graph that was derived from the network's own for this precision, if any was."""
 
 
 @runtime_checkable

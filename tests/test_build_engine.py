@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from autrt.engine.cpu import has_bf16
 from autrt.model.folder import Model
 from tests.support.command import autrt
+from tests.support.models import pixels
 
 pytest_plugins = ("tests.support.model_fixtures",)
 
@@ -24,6 +28,7 @@ def test_it_builds_checks_and_tells(student_model: Model, tmp_path: Path, engine
     assert header.split()[:3] == ["member", "engine", "precision"]
     name = "openvino" if engine == "auto" else engine
     assert row.split()[:5] == ["random-student", name, "f32", "cpu", "16"]
+    assert float(row.split()[-1]) == 0 if engine != "auto" else float(row.split()[-1]) > 1  # MB in the cache
     assert float(row.split()[5]) < 1e-3
     assert "0.00% changed" in row
     assert where.startswith("random-student: 16 crops against torch; kept in ")
@@ -50,12 +55,33 @@ def test_bf16_where_the_cpu_has_it_and_a_clear_no_elsewhere(student_model: Model
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="needs the rtx extra")
+def test_an_engine_for_other_machines_by_ones_own_crops(student_model: Model, tmp_path: Path) -> None:
+    for i, crop in enumerate(pixels(6, seed=8)):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.pad(crop, ((12, 12), (12, 12), (0, 0)))[:, :, ::-1])
+    done = autrt(
+        *("build-engine", "--model", student_model.path, "--out", tmp_path / "cache", "--crops", tmp_path),
+        *("--engine", "tensorrt-rtx", "--precision", "fp16", "--target", "sm86,sm89", "--profile", "1,4,8"),
+    )
+    assert done.returncode == 0, done.stderr
+    _, row, where, _, title, header, *layers = done.stdout.splitlines()
+    assert row.split()[:5] == ["random-student", "tensorrt-rtx", "fp16", "sm86,sm89", "1,4,8"]
+    assert 0 < float(row.split()[5]) < 0.05
+    assert where.startswith("random-student: 6 crops against torch")
+    assert "fp16" in title
+    assert header.split() == ["layer", "operator", "largest", "precision", "error"]
+    assert all(layer.split()[3] == "fp16" for layer in layers)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
         (["--model", "no-such-model"], 2, "no model 'no-such-model'"),
         (["--engine", "tensorflow"], 2, "tensorflow"),
-        (["--precision", "fp16"], 1, "computes in f32 or bf16"),
+        (["--precision", "fp16"], 1, "computes in f32 or bf16 or int8"),
+        (["--profile", "1,2"], 2, "expected three batch sizes"),
+        (["--engine", "tensorrt-rtx", "--target", "sm90"], 1, "not for sm90"),
+        (["--crops", str(Path(__file__).parent)], 2, "expected pictures of aligned faces"),
         (["--device", "tpu"], 1, "tpu"),
         (["--batch", "0"], 2, "0"),
     ],

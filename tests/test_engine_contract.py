@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from autrt.engine.cpu import has_bf16
+from autrt.engine.cpu import has_bf16, has_int8
 from autrt.engine.open import Graph, open_engine
 from autrt.engine.parity import TOLERANCES, read_reference
 from autrt.errors import EngineError
@@ -39,21 +40,36 @@ class Case:
         return f"{self.engine}-{self.precision}-{self.device}-{self.model.removesuffix('_model')}"
 
 
+def can(engine: str, precision: str, model: str) -> bool:
+    """Whether a CPU engine can run here in this precision; but for f32 one model suffices."""
+    has = {"f32": True, "bf16": has_bf16(), "int8": has_int8()}[precision]
+    return find_spec(engine) is not None and has and (precision == "f32" or model == "student_model")
+
+
 CASES = [
     Case(engine, precision, model=model)
     for engine, precision in (
         ("openvino", "f32"),
         ("openvino", "bf16"),
+        ("openvino", "int8"),
         ("onnxruntime", "f32"),
+        ("onnxruntime", "int8"),
         ("torch", "f32"),
         ("torch", "bf16"),
     )
     for model in ("student_model", "full_model")
-    if find_spec(engine) and (precision == "f32" or (has_bf16() and model == "student_model"))
+    if can(engine, precision, model)
 ] + [
-    pytest.param(Case("torch", precision, "cuda:0", model), marks=pytest.mark.gpu)
+    pytest.param(Case(engine, precision, "cuda:0", model), marks=pytest.mark.gpu)
+    for engine, library in (
+        ("torch", "torch"),
+        ("tensorrt", "tensorrt"),
+        ("tensorrt-rtx", "tensorrt_rtx"),
+        ("torch-tensorrt", "torch_tensorrt"),
+    )
     for precision in ("f32", "fp16")
     for model in ("student_model", "full_model")
+    if find_spec(library)
 ]
 
 
@@ -198,6 +214,21 @@ def test_views_and_strides_are_read_right(engine: Engine) -> None:
     read_only.flags.writeable = False
     for view in (mirrored, planes, read_only):
         assert_same(engine.infer({"pixels": view}), expected)
+
+
+def test_tensors_are_taken_from_this_and_the_engines_device(engine: Engine, case: Case) -> None:
+    crops = torch.from_numpy(pixels(BATCH + 2, seed=19))
+    expected = engine.infer({"pixels": crops.numpy()})
+    for device in dict.fromkeys(("cpu", case.device)):
+        placed = crops.to(device)
+        assert_same(engine.infer({"pixels": placed}), expected)
+        assert_same(engine.infer({"pixels": placed[::2]}), expected, slice(None, None, 2))
+        running = engine.submit({"pixels": placed[:BATCH]})
+        placed.zero_()  # the caller's again
+        assert_same(running.result(), expected, slice(BATCH))
+        crops = torch.from_numpy(pixels(BATCH + 2, seed=19))
+    with pytest.raises(EngineError, match=r"expected uint8.*found float32"):
+        engine.submit({"pixels": crops[:1].float()})
 
 
 def test_many_threads_share_an_engine(engine: Engine) -> None:

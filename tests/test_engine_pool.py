@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import numpy as np
 import pytest
 
+from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine
 from autrt.errors import EngineError
 from autrt.types import U8, EngineSpec, TensorSpec
@@ -24,21 +25,21 @@ SPEC = EngineSpec(
 )
 
 
-class SumRunner:
+class SumRunner(HostBuffers):
     """total = a₀ + a₁ + b, once the gate is open; fails on b = 13, and reuses its output array."""
 
     def __init__(self, gate: threading.Event) -> None:
+        super().__init__({"a": np.full((3, 2), 77, np.uint8), "b": np.full(3, 77, np.uint8)})
         self._gate = gate
-        self.inputs: Mapping[str, U8] = {"a": np.full((3, 2), 77, np.uint8), "b": np.full(3, 77, np.uint8)}
         self._total = np.zeros(3, np.float64)
         self.seen: list[tuple[int, list[int]]] = []
 
     def run(self, rows: int) -> Mapping[str, np.ndarray]:
         assert self._gate.wait(20)
-        self.seen.append((rows, self.inputs["b"].tolist()))
-        if 13 in self.inputs["b"]:
+        self.seen.append((rows, self.buffers["b"].tolist()))
+        if 13 in self.buffers["b"]:
             raise RuntimeError("unlucky")
-        self._total[:] = self.inputs["a"].sum(1, dtype=int) + self.inputs["b"]
+        self._total[:] = self.buffers["a"].sum(1, dtype=int) + self.buffers["b"]
         return {"total": self._total}
 
 

@@ -1,14 +1,24 @@
-"""`autrt build-engine`: compile a model for this machine ahead of its first use."""
+"""`autrt build-engine`: compile a model for this machine, or for a server's GPUs, ahead of its first use."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from autrt.engine.build import BuildReport, build
+from autrt.engine.crops import read_crops
+from autrt.engine.layer import Layer
 from autrt.engine.open import ENGINES
+from autrt.errors import UsageError
 from autrt.model.folder import DEFAULT_MODEL, load_model
+
+PRECISIONS = {"f32": "f32", "fp32": "f32", "bf16": "bf16", "fp16": "fp16", "int8": "int8"}
+
+SHOWN_LAYERS = 5
+"""With the largest numbers, in the table of layers; those that stay float32 are all shown."""
 
 
 @click.command()
@@ -16,47 +26,77 @@ from autrt.model.folder import DEFAULT_MODEL, load_model
     "--model", default=DEFAULT_MODEL, show_default=True, help="A packaged model's name, or a model folder."
 )
 @click.option("--engine", default="auto", show_default=True, type=click.Choice(["auto", *ENGINES]))
-@click.option("--precision", default="f32", show_default=True, type=click.Choice(["f32", "bf16", "fp16"]))
+@click.option("--precision", default="f32", show_default=True, type=click.Choice(list(PRECISIONS)))
 @click.option("--batch", default=16, show_default=True, type=click.IntRange(1), help="Rows; infer uses 16.")
+@click.option(
+    "--profile", metavar="MIN,BEST,MAX", help="TensorRT: batch sizes to build for. [default: --batch alone]"
+)
 @click.option("--device", default="auto", show_default=True, help="cpu, or cuda:N.")
+@click.option("--target", default="", help="TensorRT-RTX: GPUs to build for, anywhere; e.g. sm86,sm89.")
+@click.option(
+    "--crops",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Crops by `autrt crop` to choose fp16 layers and int8 ranges by, and to check with; "
+    "up to 512 are read. [default: the model's own 64]",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     help="Cache folder to build into; set AUTRT_CACHE to it when inferring. [default: the user's]",
 )
-def command(model: str, engine: str, precision: str, batch: int, device: str, out: Path | None) -> None:
+@click.option("--verbose", is_flag=True, help="Say how a build gets on.")
+def command(
+    model: str,
+    engine: str,
+    precision: str,
+    batch: int,
+    profile: str | None,
+    device: str,
+    target: str,
+    crops: Path | None,
+    out: Path | None,
+    verbose: bool,
+) -> None:
     """Compile a model for this machine, check that it computes what the network computes, and keep it.
 
-    Engines are built on first use anyway; this does it ahead, and says how exact they are.
+    Engines are built on first use anyway; this does it ahead, and says how exact they are. fp16 engines of TensorRT
+    and int8 engines have a table of layers: the largest number in each, and its error.
     """
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
     reports = build(
-        load_model(model), engine=engine, precision=precision, batch=batch, device=device, cache=out
+        load_model(model),
+        engine=engine,
+        precision=PRECISIONS[precision],
+        batch=batch,
+        device=device,
+        cache=out,
+        profile=_profile(profile) if profile else None,
+        targets=tuple(filter(None, target.split(","))),
+        crops=read_crops(crops) if crops else None,
     )
-    for line in _table(reports):
+    for line in _lines(reports):
         click.echo(line)
 
 
-def _table(reports: list[BuildReport]) -> list[str]:
-    rows = [
-        (
-            "member",
-            "engine",
-            "precision",
-            "device",
-            "batch",
-            "logit error: max",
-            "p99",
-            "p50",
-            "decisions",
-            "s",
-        ),
-        *(_row(report) for report in reports),
-    ]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+def _profile(text: str) -> tuple[int, int, int]:
+    parts = text.split(",")
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        raise UsageError(f"--profile: expected three batch sizes, as in 1,16,64; found {text!r}")
+    least, best, most = map(int, parts)
+    return least, best, most
+
+
+def _lines(reports: Sequence[BuildReport]) -> list[str]:
+    header = ("member", "engine", "precision", "for", "batch", "logit error: max", "p99", "p50", "decisions")
+    lines = _table([(*header, "s", "MB"), *(_row(report) for report in reports)])
     for report in reports:
-        truth = "torch" if report.parity.against == "torch" else "the model's reference outputs"
+        truth = {"reference": "the model's reference outputs"}.get(
+            report.parity.against, report.parity.against
+        )
         lines.append(f"{report.member}: {report.parity.rows} crops against {truth}; kept in {report.folder}")
+        if report.layers:
+            lines += ["", *_layers(report.member, report.layers)]
     return lines
 
 
@@ -66,11 +106,32 @@ def _row(report: BuildReport) -> tuple[str, ...]:
         report.member,
         spec.engine,
         spec.precision,
-        spec.device,
-        str(spec.batch),
+        ",".join(report.targets) or spec.device,
+        ",".join(map(str, report.profile or (spec.batch,))),
         f"{error.max:.1e}",
         f"{error.p99:.1e}",
         f"{error.p50:.1e}",
         f"{report.parity.changed_decisions:.2%} changed",
         f"{report.seconds:.2f}",
+        f"{report.size_bytes / 1e6:.1f}",
     )
+
+
+def _layers(member: str, layers: Sequence[Layer]) -> list[str]:
+    """The layers that say most: all that stay float32 where others don't, and those of the largest numbers."""
+    kinds = {kind: sum(layer.precision == kind for layer in layers) for kind in ("int8", "fp16", "f32")}
+    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+    largest = sorted(layers, key=lambda layer: -layer.largest)[:SHOWN_LAYERS]
+    worst = sorted(layers, key=lambda layer: -layer.error)[:SHOWN_LAYERS]
+    kept = [x for x in layers if x.precision == "f32"] if kinds["fp16"] else []
+    shown = [layer for layer in layers if layer in largest or layer in worst or layer in kept]
+    rows = [(x.name, x.op, f"{x.largest:.3g}", x.precision, f"{x.error:.1e}") for x in shown]
+    title = (
+        f"{member}: {len(layers)} layers ({counts}); those of the largest numbers and errors, and kept ones:"
+    )
+    return [title, *_table([("layer", "operator", "largest", "precision", "error"), *rows])]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

@@ -10,14 +10,18 @@ import click
 
 from autrt import __version__, weights
 from autrt.engine.cpu import available_cores, cpu_features
+from autrt.engine.gpu import DRIVER, find_gpus
 
 EXTRAS = {
-    "onnxruntime": ("ort", "the ONNX Runtime engine"),
+    "onnxruntime": ("ort", "the ONNX Runtime engine, fp16 and int8 graphs"),
     "torch": ("train", "the torch engine, training, export"),
     "scikit-learn": ("train", "scores while training"),
     "numba": ("train", "balancing, and rendering faces"),
     "tensorboard": ("train", "training curves"),
     "nvidia-dali-cuda130": ("train", "the DALI loader"),
+    "tensorrt": ("gpu", "the TensorRT engine; needs a GPU to build and to run"),
+    "torch-tensorrt": ("gpu", "the Torch-TensorRT engine; needs a GPU to build and to run"),
+    "tensorrt-rtx": ("rtx", "the TensorRT-RTX engine; builds anywhere, needs a GPU to run"),
     "pandas": ("tables", "data frames (`open_results(…).to_dataframe()`)"),
     "pyarrow": ("tables", "`autrt export --format parquet`"),
 }
@@ -63,6 +67,10 @@ def _decoders() -> None:
 
 def _gpu() -> None:
     click.echo("GPU:")
+    for gpu in find_gpus():
+        _line(True, gpu.target, gpu.name)
+    if not find_gpus():
+        _line(False, "driver", f"no NVIDIA GPU, or no driver ({DRIVER})")
     if find_spec("torch") is None:
         _line(False, "CUDA", "needs torch with CUDA: pip install 'autrt[train]'")
         return

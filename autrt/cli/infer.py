@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,8 @@ from autrt import __version__
 from autrt.config import InferSettings
 from autrt.console import Mode, Reporter, make_reporter
 from autrt.engine.cpu import available_cores
-from autrt.engine.open import resolve_engine
+from autrt.engine.devices import devices_of
+from autrt.engine.open import resolve_engine, resolve_precision
 from autrt.errors import AutrtError, UsageError
 from autrt.job import Job
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, load_model
@@ -84,16 +86,21 @@ class BaselineType(click.ParamType):
     help="A packaged model's name, or a model folder.  "
     f"[default: {DEFAULT_MODEL}; {MAX_QUALITY_MODEL} for --quality max]",
 )
-@click.option("--engine", default="auto", show_default=True, help="auto, openvino, onnxruntime or torch.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
-@click.option("--precision", default="f32", show_default=True, help="f32 or bf16, where the engine has it.")
+@click.option("--engine", default="auto", show_default=True, help="auto, or as for `autrt build-engine`.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda:N, or cuda for every GPU.")
+@click.option(
+    "--precision",
+    default="auto",
+    show_default=True,
+    help="f32; where there are, bf16, fp16, int8. auto: f32, with --quality fast bf16 where the CPU has it.",
+)
 @click.option(
     "--quality",
     default="balanced",
     show_default=True,
     type=click.Choice(["max", "balanced", "fast"]),
     help="max: averages each face and its mirror image, searches for faces every 4 frames or closer; balanced: "
-    "every 0.2 s; fast: every 0.4 s.",
+    "every 0.2 s; fast: every 0.4 s, in bfloat16 where the CPU has it.",
 )
 @click.option(
     "--detect-every", type=click.IntRange(1), help="Search for faces on every K-th frame (default: 0.2 s)."
@@ -144,10 +151,11 @@ def command(
         )
     share = Shard.parse(shard) if shard else None
     engine, device = resolve_engine(engine, device)
+    devices = devices_of(device)
     settings = InferSettings(
         engine=engine,
-        precision=precision,
-        device=device,
+        precision=resolve_precision(precision, engine, fast=numbers["quality"] == "fast"),
+        device=devices[0],
         baseline_percentile=numbers.pop("baseline"),
         **numbers,
     )
@@ -167,18 +175,27 @@ def command(
     todo, done = split_finished(sources, job, overwrite)
     reporter = make_reporter(progress)
     with closing(reporter), ExitStack() as opened:
-        networks = _open(opened, job, offline, reporter) if todo else None
+        networks = _open(opened, job, devices, offline, reporter) if todo else []
         _claim(out, job, share)  # only now: a mistake above must not have touched the folder
         summary = Summary()
-        if networks is not None:
+        if networks:
             reporter.begin(len(todo), None)
-            summary = Run(job, networks, reporter, share).run(todo, workers or _default_workers(job.threads))
+            run = Run(job, networks[0], reporter, share, networks[1:])
+            summary = run.run(todo, workers or _default_workers(job.threads))
     _finish(summary, len(done), progress)
 
 
-def _open(opened: ExitStack, job: Job, offline: bool, reporter: Reporter) -> Networks:
+def _open(
+    opened: ExitStack, job: Job, devices: Sequence[str], offline: bool, reporter: Reporter
+) -> list[Networks]:
+    """The networks, once for each device."""
     fetch(DETECTOR_FILE, offline=offline, say=reporter.say)
-    return opened.enter_context(closing(open_networks(job.model, job.settings, job.threads)))
+    return [
+        opened.enter_context(
+            closing(open_networks(job.model, replace(job.settings, device=device), job.threads))
+        )
+        for device in devices
+    ]
 
 
 def _default_workers(cores: int) -> int:

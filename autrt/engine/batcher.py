@@ -6,10 +6,12 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from autrt.types import CROP_SIZE_PX, F32, U8, Bool, Engine
+from autrt.engine.memory import CropMemory, HostMemory
+from autrt.types import F32, Bool, Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +43,26 @@ class CropBatcher:
     Args:
         engines: the members' engines, in the ensemble's order; None for a member that no AU uses.
         n_aus: columns of each member's logits.
+        memory: where crops come from and wait; the host's by default.
     """
 
-    def __init__(self, engines: Sequence[Engine | None], n_aus: int) -> None:
+    def __init__(
+        self, engines: Sequence[Engine | None], n_aus: int, memory: CropMemory | None = None
+    ) -> None:
+        self.memory: CropMemory = memory or HostMemory()
         self._engines = list(engines)
         self._n_aus = n_aus
         self._size = min(e.spec.batch for e in engines if e is not None)
         self._lock = threading.Lock()
-        self._open = _Batch(self._size)
+        self._open = self._new_batch()
 
     @property
     def batch(self) -> int:
         """Crops in one full batch."""
         return self._size
 
-    def submit(self, pixels: U8) -> Ticket:
-        """Start on (F, 112, 112, 3) uint8 RGB crops; any F, 0 too."""
+    def submit(self, pixels: Any) -> Ticket:
+        """Start on (F, 112, 112, 3) uint8 RGB crops in `memory`; any F, 0 too."""
         parts: list[tuple[_Batch, slice]] = []
         taken = 0
         while taken < len(pixels):
@@ -65,7 +71,7 @@ class CropBatcher:
                 place = batch.add(pixels[taken:])
                 full = batch.used == self._size
                 if full:
-                    self._open = _Batch(self._size)
+                    self._open = self._new_batch()
             parts.append((batch, place))
             taken += place.stop - place.start
             if full:
@@ -77,6 +83,9 @@ class CropBatcher:
         for engine in self._engines:
             if engine is not None:
                 engine.close()
+
+    def _new_batch(self) -> _Batch:
+        return _Batch(self._size, self.memory.empty(self._size))
 
     def _run(self, batch: _Batch) -> None:
         """Hand a closed batch to the engines."""
@@ -91,7 +100,7 @@ class CropBatcher:
         with self._lock:
             if self._open is not batch:
                 return
-            self._open = _Batch(self._size)
+            self._open = self._new_batch()
         self._run(batch)
 
     def read(self, batch: _Batch, rows: slice) -> Outputs:
@@ -119,16 +128,13 @@ class CropBatcher:
 @dataclass(slots=True)
 class _Batch:
     size: int
+    pixels: Any
     used: int = 0
-    pixels: U8 = field(init=False)
     running: Future[list[Future[dict[str, F32]] | None]] = field(
         default_factory=Future[list[Future[dict[str, F32]] | None]]
     )
 
-    def __post_init__(self) -> None:
-        self.pixels = np.empty((self.size, CROP_SIZE_PX, CROP_SIZE_PX, 3), np.uint8)
-
-    def add(self, pixels: U8) -> slice:
+    def add(self, pixels: Any) -> slice:
         n = min(len(pixels), self.size - self.used)
         place = slice(self.used, self.used + n)
         self.pixels[place] = pixels[:n]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import logging
 import os
 import tempfile
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from autrt.engine.cpu import instruction_set
+from autrt.engine.gpu import find_gpu
 from autrt.engine.graph import Graph, Options
 from autrt.weights import cache_dir
 
@@ -34,7 +37,7 @@ class EngineCache:
 
     @classmethod
     def of(cls, graph: Graph, engine: str, version: str, options: Options, root: Path | None) -> EngineCache:
-        """The folder for a graph: named by network, engine, version, precision, batch, size and device.
+        """The folder for a graph: named by network, engine, version, precision, batches, size and device.
 
         Args:
             graph: the network.
@@ -44,9 +47,16 @@ class EngineCache:
             root: the cache folder; None: the user's, or `AUTRT_CACHE`.
         """
         size = f"-{graph.size[0]}x{graph.size[1]}" if graph.size else ""
-        device = instruction_set() if options.device == "cpu" else options.device.replace(":", "")
-        name = f"{engine}-{version}-{options.precision}-b{options.batch}{size}-{device}"
-        return cls((root or cache_dir()) / "engines" / graph.network_digest[:32] / name)
+        derived = f"-{graph.derived[:8]}" if graph.derived else ""
+        batch = "-".join(map(str, options.profile or (options.batch,)))
+        place = "+".join(options.targets) or _place(options.device)
+        name = f"{engine}-{version}-{options.precision}{derived}-b{batch}{size}-{place}"
+        return cls(cls.of_network(graph, root) / name)
+
+    @staticmethod
+    def of_network(graph: Graph, root: Path | None) -> Path:
+        """The folder that holds the folders of all of a network's engines."""
+        return (root or cache_dir()) / "engines" / graph.network_digest[:32]
 
     def read(self, name: str) -> bytes | None:
         """A file's content; None where it is missing or damaged."""
@@ -64,9 +74,20 @@ class EngineCache:
         """Keep `payload` under `name`, with its SHA-256 in front, whole or not at all."""
         self._keep(name, hashlib.sha256(payload).digest(), payload)
 
-    def write_text(self, name: str, text: str) -> None:
-        """Keep a text for people and programs to read, whole or not at all."""
-        self._keep(name, text.encode())
+    def write_plain(self, name: str, content: bytes) -> None:
+        """Keep a file that other programs may read, whole or not at all."""
+        self._keep(name, content)
+
+    def write_json(self, name: str, facts: Any) -> None:
+        """Keep facts for people and programs to read, whole or not at all."""
+        self._keep(name, (json.dumps(facts, indent=1) + "\n").encode())
+
+    def read_json(self, name: str) -> Any:
+        """What `write_json` kept; None where it is missing or damaged."""
+        try:
+            return json.loads((self.folder / name).read_bytes())
+        except (OSError, ValueError):
+            return None
 
     def _keep(self, name: str, *parts: bytes) -> None:
         try:
@@ -92,6 +113,14 @@ class EngineCache:
             yield
         finally:
             os.close(handle)
+
+
+def _place(device: str) -> str:
+    """What of this machine decides an engine's code and numbers."""
+    if device == "cpu":
+        return instruction_set()
+    gpu = find_gpu(device)
+    return gpu.word if gpu else device.replace(":", "")
 
 
 def _write_whole(path: Path, parts: Iterable[bytes]) -> None:

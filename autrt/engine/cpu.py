@@ -7,6 +7,8 @@ import os
 import platform
 from pathlib import Path
 
+from autrt.errors import EngineError
+
 FEATURES = (
     "avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8",
     "asimd", "asimdhp", "bf16", "i8mm", "sve",
@@ -61,6 +63,24 @@ def instruction_set() -> str:
 def has_bf16() -> bool:
     """Whether the CPU multiplies bfloat16."""
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(cpu_features())
+
+
+def has_int8() -> bool:
+    """Whether the CPU sums products of int8 numbers exactly and fast (VNNI; i8mm on ARM)."""
+    return not {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"}.isdisjoint(cpu_features())
+
+
+def require_int8() -> None:
+    """Refuse int8 where it would be slower than float32, and not exact.
+
+    Raises:
+        EngineError: this CPU lacks the instructions.
+    """
+    if not has_int8():
+        raise EngineError(
+            "this CPU has no int8 arithmetic worth using (AVX-512 VNNI, AVX-VNNI, AMX or i8mm): "
+            "use --precision f32"
+        )
 
 
 def _upwards(mount: Path, path: str) -> list[Path]:

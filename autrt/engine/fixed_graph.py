@@ -1,4 +1,4 @@
-"""An ONNX graph with a fixed batch and size, and uint8 (B, H, W, 3) as its input."""
+"""An ONNX graph with a fixed size, and mostly a fixed batch too, and uint8 (B, H, W, 3) as its input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,27 @@ from autrt.errors import EngineError
 
 
 def fixed_graph(graph: Graph, batch: int) -> bytes:
-    """The serialised graph.
+    """The serialised graph of one batch size.
+
+    Raises:
+        EngineError: as `pixel_graph`.
+    """
+    model = pixel_graph(graph)
+    fix_batch(model, batch)
+    return model.SerializeToString()
+
+
+def fix_batch(model: onnx.ModelProto, batch: int | None) -> None:
+    """Let the graph take `batch` rows; any number if None."""
+    dimension = model.graph.input[0].type.tensor_type.shape.dim[0]
+    if batch is None:
+        dimension.dim_param = "batch"
+    else:
+        dimension.dim_value = batch
+
+
+def pixel_graph(graph: Graph) -> onnx.ModelProto:
+    """The graph, of whatever batch its file says.
 
     Raises:
         EngineError: the file cannot be read, or is no ONNX graph of one input.
@@ -28,8 +48,8 @@ def fixed_graph(graph: Graph, batch: int) -> bytes:
         output.type.tensor_type.ClearField("shape")
     if graph.input_layout == "NCHW-f32":
         _feed_from_pixels(content)
-    _fix_input(content.input[0], graph, batch)
-    return model.SerializeToString()
+    _fix_size(content.input[0], graph)
+    return model
 
 
 def _read(graph: Graph) -> onnx.ModelProto:
@@ -64,8 +84,7 @@ def _feed_from_pixels(content: onnx.GraphProto) -> None:
     content.input[0].CopyFrom(pixels)
 
 
-def _fix_input(value: onnx.ValueInfoProto, graph: Graph, batch: int) -> None:
-    sizes = [batch, *(graph.size or (None, None)), None]
-    for dimension, size in zip(value.type.tensor_type.shape.dim, sizes, strict=True):
-        if size is not None:
-            dimension.dim_value = size
+def _fix_size(value: onnx.ValueInfoProto, graph: Graph) -> None:
+    if graph.size is not None:
+        _, height, width, _ = value.type.tensor_type.shape.dim
+        height.dim_value, width.dim_value = graph.size

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from autrt.engine.cpu import available_cores
 from autrt.errors import EngineError
 from autrt.model.folder import Member
+from autrt.types import U8
 
 InputLayout = Literal["NHWC-u8", "NCHW-f32"]
 
@@ -27,6 +28,8 @@ class Graph:
     """(H, W) to fix a fully convolutional network's input to; None where the file says it."""
     member: Member | None = None
     """The model member that the file belongs to, if any; engines that need its weights take them from there."""
+    derived: str = ""
+    """SHA-256 (hex) of a file that `autrt.engine.derive` made of the network's own, for another precision."""
 
     @classmethod
     def of(cls, member: Member) -> Graph:
@@ -57,12 +60,25 @@ class Options:
     """Cores to use; by default all that this process may use."""
     in_flight: int | None = None
     """Batches that may be under way before `submit` waits."""
+    profile: tuple[int, int, int] | None = None
+    """Smallest, best and largest batch that a built engine takes; by default `batch` alone."""
+    crops: U8 | None = field(default=None, compare=False, repr=False)
+    """(n, 112, 112, 3) RGB: real crops to choose fp16 layers and int8 ranges by, and to check with."""
+    targets: tuple[str, ...] = ()
+    """GPUs that an engine is built for, by compute capability ("sm86"); by default the one that is here."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "threads", "in_flight"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise EngineError(f"{name}: expected at least 1, found {value}")
+        if self.profile is not None and not 1 <= self.profile[0] <= self.profile[1] <= self.profile[2]:
+            raise EngineError(f"profile: expected three rising batch sizes, found {self.profile}")
+
+    @property
+    def batches(self) -> tuple[int, int, int]:
+        """Smallest, best and largest batch."""
+        return self.profile or (self.batch, self.batch, self.batch)
 
     @property
     def cores(self) -> int:

@@ -9,17 +9,21 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime as ort
 
+from autrt.engine.cpu import require_int8
+from autrt.engine.derive import derive
 from autrt.engine.fixed_graph import fixed_graph
 from autrt.engine.graph import Graph, Options
+from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine
 from autrt.errors import EngineError
-from autrt.types import U8, EngineSpec, TensorSpec
+from autrt.model.folder import Member
+from autrt.types import F32, U8, EngineSpec, TensorSpec
 
 WARNINGS_AND_WORSE: Final = 3
 
 
 def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
-    """Load a graph; nothing of it is worth caching.
+    """Load a graph; but for an int8 graph nothing of it is worth caching.
 
     Each runner computes alone in its own thread, as many as there are cores, so that a row's numbers do not
     depend on how a batch would be split, and nothing spins.
@@ -27,7 +31,19 @@ def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) 
     Raises:
         EngineError: no such device or precision here, or ONNX Runtime cannot take the graph.
     """
-    options.require("onnxruntime", devices=("cpu",), precisions=("f32",))
+    options.require("onnxruntime", devices=("cpu",), precisions=("f32", "int8"))
+    if options.precision == "int8":
+        require_int8()
+    graph = derive(graph, options, cache)
+    return run_graph(graph, options)
+
+
+def run_graph(graph: Graph, options: Options) -> PooledEngine:
+    """Load a graph as it is, whatever its precision; float16 is computed in float32 in places.
+
+    Raises:
+        EngineError: ONNX Runtime cannot take the graph.
+    """
     graph.verify()
     model = fixed_graph(graph, options.batch)
     try:
@@ -41,24 +57,24 @@ def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) 
     return PooledEngine(_spec(session, first, graph, options), runners)
 
 
-class OnnxRuntimeRunner:
+def graph_outputs(member: Member, crops: U8) -> dict[str, F32]:
+    """What a member's own graph says of crops, uint8 (n, 112, 112, 3) RGB, in float32: name → float32 (n, …)."""
+    with run_graph(Graph.of(member), Options(batch=4)) as engine:
+        return engine.infer({engine.spec.inputs[0].name: crops})
+
+
+class OnnxRuntimeRunner(HostBuffers):
     """Buffers for one batch; the session serves all runners."""
 
     def __init__(self, session: ort.InferenceSession, batch: int) -> None:
+        inputs = session.get_inputs()
+        super().__init__({one.name: np.zeros((batch, *one.shape[1:]), np.uint8) for one in inputs})
         self._session = session
         self._names = [tensor.name for tensor in session.get_outputs()]
-        self._inputs: dict[str, U8] = {
-            tensor.name: np.zeros((batch, *tensor.shape[1:]), np.uint8) for tensor in session.get_inputs()
-        }
-
-    @property
-    def inputs(self) -> Mapping[str, U8]:
-        """This runner's own arrays."""
-        return self._inputs
 
     def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
         """Compute, in this thread."""
-        found: list[Any] = list(self._session.run(self._names, dict(self._inputs)))
+        found: list[Any] = list(self._session.run(self._names, dict(self.buffers)))
         return dict(zip(self._names, found, strict=True))
 
 
@@ -84,4 +100,5 @@ def _spec(
         device=options.device,
         au_names=graph.au_names,
         versions={"onnxruntime": ort.__version__},
+        graph_digest=graph.derived,
     )

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from autrt.engine.cache import EngineCache
+from autrt.engine.cpu import has_bf16
 from autrt.engine.graph import Graph, Options
 from autrt.engine.parity import Parity, check_parity
 from autrt.registry import Registry
 from autrt.types import Engine
 
-__all__ = ["ENGINES", "Graph", "Options", "open_and_check", "open_engine", "resolve_engine"]
+__all__ = [
+    "ENGINES",
+    "Graph",
+    "Options",
+    "open_and_check",
+    "open_engine",
+    "resolve_engine",
+    "resolve_precision",
+]
 
 ENGINES: Final = Registry(
     "engine",
@@ -21,25 +30,43 @@ ENGINES: Final = Registry(
         "openvino": "autrt.engine.openvino:open_openvino",
         "onnxruntime": "autrt.engine.onnxruntime:open_onnxruntime",
         "torch": "autrt.engine.torch:open_torch",
+        "tensorrt": "autrt.engine.tensorrt:open_tensorrt",
+        "tensorrt-rtx": "autrt.engine.tensorrt:open_tensorrt_rtx",
+        "torch-tensorrt": "autrt.engine.torch_tensorrt:open_torch_tensorrt",
     },
-    extras={"onnxruntime": "ort", "onnx": "ort", "torch": "train", "safetensors": "train"},
+    extras={
+        **dict.fromkeys(("onnxruntime", "onnx"), "ort"),
+        **dict.fromkeys(("torch", "safetensors"), "train"),
+        **dict.fromkeys(("tensorrt", "torch_tensorrt"), "gpu"),
+    },
 )
 """Name → (graph, options, cache folder or None) → Engine."""
+
+ON_GPU_ALONE: Final = ("tensorrt", "tensorrt-rtx", "torch-tensorrt")
 
 SPEC_FILE = "spec.json"
 """What the engine is and how it compares, beside it in the cache; its presence says that it was checked."""
 
 
 def resolve_engine(engine: str = "auto", device: str = "auto") -> tuple[str, str]:
-    """Engine and device with `auto` replaced by the best for this machine: OpenVINO on the CPU, torch on a GPU.
+    """Engine and device with `auto` replaced by the best for this machine.
 
-    A GPU is used only where it is named.
+    That is OpenVINO on the CPU, and on a GPU TensorRT where it is installed, else torch. A GPU is used only where
+    it, or an engine that has no other device, is named.
     """
     if device == "auto":
-        device = "cpu"
+        device = "cuda:0" if engine in ON_GPU_ALONE else "cpu"
     if engine == "auto":
-        engine = "openvino" if device == "cpu" else "torch"
+        on_gpu = "tensorrt" if find_spec("tensorrt") else "torch"
+        engine = "openvino" if device == "cpu" else on_gpu
     return engine, device
+
+
+def resolve_precision(precision: str, engine: str, *, fast: bool) -> str:
+    """The precision with `auto` replaced: float32, and where speed counts more bfloat16, if OpenVINO has it here."""
+    if precision != "auto":
+        return precision
+    return "bf16" if fast and engine == "openvino" and has_bf16() else "f32"
 
 
 def open_engine(
@@ -60,7 +87,8 @@ def open_engine(
     Args:
         graph: the network.
         engine: a key of `ENGINES`, or auto.
-        precision: f32, bf16 where the CPU has it, fp16 on a GPU. Never chosen by the engine itself.
+        precision: f32, bf16 or int8 where the CPU has it, fp16 or int8 on a GPU. Never chosen by the engine
+            itself.
         batch: rows of the one batch that every call is padded to.
         device: cpu, cuda:N or auto.
         threads: cores to use; by default all that this process may use.
@@ -85,6 +113,12 @@ def open_and_check(
 ) -> tuple[Engine, Parity, Path]:
     """Open an engine and compare it now, with torch where that is installed.
 
+    Args:
+        graph: of a model's member.
+        engine: a key of `ENGINES`.
+        options: how to run it; its crops, if any, are what is compared by.
+        cache: where built engines are kept.
+
     Returns:
         The engine, how it compares, and its folder in the cache.
 
@@ -99,15 +133,16 @@ def open_and_check(
 def _check(graph: Graph, opened: Engine, options: Options, cache: Path | None, *, by_torch: bool) -> Parity:
     assert graph.member is not None
     try:
-        parity = check_parity(opened, graph.member, by_torch=by_torch)
+        parity = check_parity(opened, graph.member, by_torch=by_torch, crops=options.crops)
     except BaseException:
         opened.close()
         raise
     facts = {"schema": "autrt-engine/1", "spec": asdict(opened.spec), "parity": asdict(parity)}
-    _folder(graph, opened, options, cache).write_text(SPEC_FILE, json.dumps(facts, indent=1) + "\n")
+    _folder(graph, opened, options, cache).write_json(SPEC_FILE, facts)
     return parity
 
 
 def _folder(graph: Graph, opened: Engine, options: Options, cache: Path | None) -> EngineCache:
     spec = opened.spec
+    graph = replace(graph, derived=spec.graph_digest)
     return EngineCache.of(graph, spec.engine, spec.versions[spec.engine], options, cache)

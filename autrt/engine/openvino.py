@@ -12,15 +12,22 @@ import openvino as ov
 from openvino import preprocess
 
 from autrt.engine.cache import EngineCache
+from autrt.engine.cpu import require_int8
 from autrt.engine.graph import Graph, Options
+from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine
 from autrt.errors import EngineError
-from autrt.types import U8, EngineSpec, TensorSpec
+from autrt.registry import Registry
+from autrt.types import EngineSpec, TensorSpec
 
 BLOB = "engine.blob"
 """The compiled network, as OpenVINO exports it."""
 
 _PRECISION_NAMES = {"f32": "f32", "bf16": "bf16", "float32": "f32", "bfloat16": "bf16"}
+
+_GRAPHS = Registry(
+    "precision", {"int8": "autrt.engine.derive:derive"}, extras={"onnx": "ort", "onnxruntime": "ort"}
+)
 
 
 def open_openvino(graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
@@ -33,9 +40,12 @@ def open_openvino(graph: Graph, options: Options, cache: Path | None = None) -> 
         EngineError: no such device or precision here, or OpenVINO cannot take the graph.
     """
     core = ov.Core()
-    options.require("openvino", devices=("cpu",), precisions=("f32", "bf16"))
+    options.require("openvino", devices=("cpu",), precisions=("f32", "bf16", "int8"))
     if options.precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise EngineError("this CPU has no bfloat16 arithmetic (AVX-512 BF16 or AMX): use --precision f32")
+    if options.precision == "int8":
+        require_int8()
+        graph = _GRAPHS.load("int8")(graph, options, cache)
     settings = _settings(options)
     store = EngineCache.of(graph, "openvino", version("openvino"), options, cache)
     try:
@@ -50,20 +60,13 @@ def open_openvino(graph: Graph, options: Options, cache: Path | None = None) -> 
     return PooledEngine(_spec(compiled, graph, options), runners)
 
 
-class OpenVINORunner:
-    """One infer request, fed in place."""
+class OpenVINORunner(HostBuffers):
+    """One infer request, fed in place: the buffers are the request's own input tensors."""
 
     def __init__(self, compiled: ov.CompiledModel) -> None:
-        self._request = compiled.create_infer_request()
-        self._outputs = {port.any_name: self._request.get_tensor(port) for port in compiled.outputs}
-        self._inputs: dict[str, U8] = {
-            port.any_name: self._request.get_tensor(port).data for port in compiled.inputs
-        }
-
-    @property
-    def inputs(self) -> Mapping[str, U8]:
-        """The request's own input tensors."""
-        return self._inputs
+        self._request = request = compiled.create_infer_request()
+        super().__init__({port.any_name: request.get_tensor(port).data for port in compiled.inputs})
+        self._outputs = {port.any_name: request.get_tensor(port) for port in compiled.outputs}
 
     def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
         """Compute; the arrays are the request's own output tensors."""
@@ -76,7 +79,8 @@ class OpenVINORunner:
 
 def _settings(options: Options) -> dict[str, Any]:
     return {
-        "INFERENCE_PRECISION_HINT": options.precision,  # left alone, OpenVINO takes bf16 where it can
+        # Left alone, OpenVINO takes bf16 where it can. In an int8 graph it is for the layers that stay float.
+        "INFERENCE_PRECISION_HINT": "f32" if options.precision == "int8" else options.precision,
         "NUM_STREAMS": str(options.cores),
         "INFERENCE_NUM_THREADS": options.cores,
         "ENABLE_CPU_PINNING": False,  # several engines and other stages share the cores
@@ -133,11 +137,12 @@ def _spec(compiled: ov.CompiledModel, graph: Graph, options: Options) -> EngineS
         network_digest=graph.network_digest,
         inputs=tensors(compiled.inputs, "uint8"),
         outputs=tensors(compiled.outputs, "float32"),
-        precision=_PRECISION_NAMES.get(precision, precision),
+        precision="int8" if options.precision == "int8" else _PRECISION_NAMES.get(precision, precision),
         batch=options.batch,
         device=options.device,
         au_names=graph.au_names,
         versions={"openvino": version("openvino")},
+        graph_digest=graph.derived,
     )
 
 

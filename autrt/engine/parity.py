@@ -14,14 +14,18 @@ from autrt.model.folder import Member
 from autrt.registry import Registry
 from autrt.types import F32, U8, Engine
 
-TOLERANCES: Final = {"f32": 1e-3, "fp16": 0.05, "bf16": 0.25}
+TOLERANCES: Final = {"f32": 1e-3, "fp16": 0.05, "bf16": 0.25, "int8": 0.5}
 """Largest error by precision, in units of an output's spread over the crops where that is above 1."""
 
-MOST_CHANGED: Final = {"f32": 0.001, "fp16": 0.01, "bf16": 0.05}
+MOST_CHANGED: Final = {"f32": 0.001, "fp16": 0.01, "bf16": 0.05, "int8": 0.05}
 """Largest share of decisions that may change."""
 
+Against = Literal["torch", "reference", "onnxruntime"]
+
 _TRUTHS = Registry(
-    "truth", {"torch": "autrt.model.load:torch_outputs"}, extras={"torch": "train", "safetensors": "train"}
+    "truth",
+    {"torch": "autrt.model.load:torch_outputs", "onnxruntime": "autrt.engine.onnxruntime:graph_outputs"},
+    extras={"torch": "train", "safetensors": "train", "onnxruntime": "ort", "onnx": "ort"},
 )
 
 
@@ -40,35 +44,31 @@ class OutputError:
 class Parity:
     """How an engine compares."""
 
-    against: Literal["torch", "reference"]
-    """Computed by torch just now, or stored in the model folder when it was written."""
+    against: Against
+    """Computed by torch or ONNX Runtime just now, or stored in the model folder when it was written."""
     rows: int
     errors: dict[str, OutputError]
     changed_decisions: float
     """Share of the crops' AUs that fall on the other side of their threshold."""
 
 
-def check_parity(engine: Engine, member: Member, *, by_torch: bool) -> Parity:
-    """Run the reference crops and compare.
+def check_parity(engine: Engine, member: Member, *, by_torch: bool, crops: U8 | None = None) -> Parity:
+    """Run crops and compare.
 
     Args:
         engine: of this member.
         member: gives crops, truth and thresholds.
         by_torch: let torch compute the truth where it is installed; otherwise what the folder holds is taken.
+        crops: uint8 (n, 112, 112, 3) RGB instead of the reference crops; what the folder does not hold is then
+            computed by ONNX Runtime where torch is not installed.
 
     Raises:
         EngineError: an error beyond the precision's tolerance.
         UsageError: the reference file is unreadable.
     """
-    crops, stored = read_reference(member)
-    truth = _computed(member, crops) if by_torch else None
-    parity = compare(
-        engine.infer({engine.spec.inputs[0].name: crops}),
-        truth or stored,
-        np.array(member.thresholds),
-        engine.spec.precision,
-        "torch" if truth else "reference",
-    )
+    crops, truth, against = _truth(member, by_torch, crops)
+    found = engine.infer({engine.spec.inputs[0].name: crops})
+    parity = compare(found, truth, np.array(member.thresholds), engine.spec.precision, against)
     _judge(parity, engine, member)
     return parity
 
@@ -78,7 +78,7 @@ def compare(
     truth: Mapping[str, F32],
     thresholds: np.ndarray[tuple[int], np.dtype[np.float64]],
     precision: str,
-    against: Literal["torch", "reference"],
+    against: Against,
 ) -> Parity:
     """Errors of `found`, output by output; an output that is missing or not finite has an infinite error."""
     flips = _active(found["logits"], thresholds) != _active(truth["logits"], thresholds)
@@ -98,6 +98,32 @@ def read_reference(member: Member) -> tuple[U8, dict[str, F32]]:
             return arrays["pixels"], outputs
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise UsageError(f"{member.reference} is damaged: {error}; copy the model folder again") from error
+
+
+def faults(parity: Parity, precision: str, share: float = 1.0) -> dict[str, str]:
+    """What is wrong, by output: errors and changed decisions above `share` of what the precision tolerates."""
+    told = {
+        name: f"{name} differs by up to {error.max:.2g} (p99 {error.p99:.2g}), "
+        f"tolerated is {share * error.tolerance:.2g}"
+        for name, error in parity.errors.items()
+        if not error.max <= share * error.tolerance
+    }
+    changed, most = parity.changed_decisions, share * MOST_CHANGED[precision]
+    if changed > most:
+        also = f"{changed:.2%} of the decisions change, tolerated are {most:.2%}"
+        told["logits"] = "; ".join([*filter(None, [told.get("logits")]), also])
+    return told
+
+
+def _truth(member: Member, by_torch: bool, crops: U8 | None) -> tuple[U8, dict[str, F32], Against]:
+    if crops is None:
+        crops, stored = read_reference(member)
+        computed = _computed(member, crops) if by_torch else None
+        return (crops, computed, "torch") if computed else (crops, stored, "reference")
+    computed = _computed(member, crops)
+    if computed:
+        return crops, computed, "torch"
+    return crops, _TRUTHS.load("onnxruntime")(member, crops), "onnxruntime"
 
 
 def _computed(member: Member, crops: U8) -> dict[str, F32] | None:
@@ -123,17 +149,10 @@ def _error(found: F32 | None, truth: F32, tolerance: float) -> OutputError:
 
 def _judge(parity: Parity, engine: Engine, member: Member) -> None:
     spec = engine.spec
-    faults = [
-        f"{name} differs by up to {error.max:.2g} (p99 {error.p99:.2g}), tolerated is {error.tolerance:.2g}"
-        for name, error in parity.errors.items()
-        if not error.max <= error.tolerance
-    ]
-    changed, most = parity.changed_decisions, MOST_CHANGED[spec.precision]
-    if changed > most:
-        faults.append(f"{changed:.2%} of the decisions change, tolerated are {most:.2%}")
-    if faults:
+    told = faults(parity, spec.precision)
+    if told:
         raise EngineError(
             f"the {spec.engine} engine for {member.name} ({spec.precision}, {spec.device}) does not compute "
-            f"what the network computes ({parity.rows} crops against {parity.against}): {'; '.join(faults)}. "
-            f"Use another engine or a higher precision."
+            f"what the network computes ({parity.rows} crops against {parity.against}): "
+            f"{'; '.join(told.values())}. Use another engine or a higher precision."
         )

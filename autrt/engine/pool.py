@@ -14,23 +14,25 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from autrt.engine.inputs import check_inputs
 from autrt.errors import EngineError
-from autrt.types import F32, U8, EngineSpec
+from autrt.types import F32, EngineSpec
 
 
 class Runner(Protocol):
     """Runs full batches, one at a time."""
 
-    @property
-    def inputs(self) -> Mapping[str, U8]:
-        """Name → uint8 (batch, …): the buffers to fill before `run`."""
+    def fill(self, inputs: Mapping[str, Any], rows: int) -> None:
+        """Take a batch over, in the submitter's thread, and set the buffers' other rows to 0.
+
+        Args:
+            inputs: name → uint8 (rows, …), numpy or torch, checked; the caller's again when this returns.
+            rows: how many.
+        """
         ...
 
     def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
-        """Compute what lies in the buffers.
-
-        Args:
-            rows: how many of the buffers' rows matter; the others are 0.
+        """Compute what `fill` took, in a thread of the engine.
 
         Returns:
             Name → (rows or more, …); may be overwritten by the next run.
@@ -65,8 +67,10 @@ class PooledEngine:
         """What this engine is."""
         return self._spec
 
-    def submit(self, inputs: Mapping[str, U8]) -> Future[dict[str, F32]]:
+    def submit(self, inputs: Mapping[str, Any]) -> Future[dict[str, F32]]:
         """Start one batch; see `autrt.types.Engine`.
+
+        Inputs may be torch tensors too, on any device; what lies on the engine's own GPU stays there.
 
         Raises:
             EngineError: an input of another name, type or shape, too many rows, or the engine is closed.
@@ -76,9 +80,7 @@ class PooledEngine:
             raise EngineError(f"expected at most {self._spec.batch} rows in a batch, found {rows}")
         runner = self._take()
         try:
-            for name, buffer in runner.inputs.items():
-                buffer[:rows] = inputs[name]
-                buffer[rows:] = 0
+            runner.fill(inputs, rows)
             with self._lock:
                 self._require_open()
                 future = self._threads.submit(self._run, runner, rows)
@@ -89,7 +91,7 @@ class PooledEngine:
         future.add_done_callback(lambda _: self._idle.put(runner))
         return future
 
-    def infer(self, inputs: Mapping[str, U8]) -> dict[str, F32]:
+    def infer(self, inputs: Mapping[str, Any]) -> dict[str, F32]:
         """Submit any number of rows in as many batches as it takes, and wait."""
         rows, batch = check_inputs(self._spec, inputs, least=0), self._spec.batch
         running = [
@@ -133,33 +135,6 @@ class PooledEngine:
         except Exception as error:
             raise EngineError(f"the {self._spec.engine} engine failed: {error}") from error
         return {name: np.array(value[:rows], np.float32) for name, value in outputs.items()}
-
-
-def check_inputs(spec: EngineSpec, inputs: Mapping[str, U8], least: int = 1) -> int:
-    """How many rows the inputs have.
-
-    Raises:
-        EngineError: other names, types or shapes than the engine takes, or fewer than `least` rows.
-    """
-    wanted = {tensor.name: tensor for tensor in spec.inputs}
-    if set(inputs) != set(wanted):
-        raise EngineError(f"expected the inputs {sorted(wanted)}, found {sorted(inputs)}")
-    arrays = {name: np.asarray(array) for name, array in inputs.items()}
-    for name, tensor in wanted.items():
-        array = arrays[name]
-        if array.dtype != tensor.dtype or array.shape[1:] != tensor.shape:
-            raise EngineError(
-                f"input {name}: expected {tensor.dtype} of shape {_times('rows', *tensor.shape)}, "
-                f"found {array.dtype} of shape {_times(*array.shape)}"
-            )
-    counts = {len(array) for array in arrays.values()}
-    if len(counts) != 1 or min(counts) < least:
-        raise EngineError(f"expected inputs of equally many rows, at least {least}; found {sorted(counts)}")
-    return counts.pop()
-
-
-def _times(*sizes: int | str) -> str:
-    return "×".join(map(str, sizes)) or "no dimensions"
 
 
 def _closed_error(spec: EngineSpec) -> EngineError:

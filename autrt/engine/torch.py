@@ -11,13 +11,15 @@ import torch
 
 from autrt.engine.cpu import has_bf16
 from autrt.engine.graph import Graph, Options
+from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine, Runner
-from autrt.engine.torch_cuda import CudaRunner
+from autrt.engine.torch_cuda import IN_FLIGHT, CudaRunner
 from autrt.errors import EngineError
 from autrt.model.load import load_network
 from autrt.model.pixels import INPUT, PixelNetwork
-from autrt.types import CROP_SIZE_PX, U8, EngineSpec, TensorSpec
+from autrt.types import CROP_SIZE_PX, EngineSpec, TensorSpec
 
+PIXELS = TensorSpec(INPUT, (CROP_SIZE_PX, CROP_SIZE_PX, 3), "uint8")
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -31,26 +33,39 @@ def open_torch(graph: Graph, options: Options, cache: Path | None = None) -> Poo
     """
     on_cpu = options.device == "cpu"
     options.require("torch", devices=("cpu", "cuda"), precisions=("f32", "bf16") if on_cpu else tuple(DTYPES))
-    if graph.member is None:
-        raise EngineError(f"the torch engine runs networks of model folders, not the bare file {graph.path}")
     if on_cpu and options.precision == "bf16" and not has_bf16():
         raise EngineError("this CPU has no bfloat16 arithmetic (AVX-512 BF16 or AMX): use --precision f32")
     if not on_cpu and not torch.cuda.is_available():
         raise EngineError(f"torch finds no CUDA device here (torch {torch.__version__}): use --device cpu")
-    graph.verify()
-    dtype = DTYPES[options.precision]
-    network = PixelNetwork(load_network(graph.member).to(dtype), dtype).eval()
+    network = load_pixel_network(graph, options)
     runners: list[Runner]
     if on_cpu:
         runners = [CpuRunner(network, options.batch) for _ in range(options.in_flight or options.cores)]
     else:
-        placed = network.to(options.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        runners = [CudaRunner(placed, options) for _ in range(options.in_flight or 2)]
+        network = network.to(options.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        runners = [
+            CudaRunner(lambda placed: network(placed[INPUT]), [PIXELS], options)
+            for _ in range(options.in_flight or IN_FLIGHT)
+        ]
     first = runners[0].run(1)
-    return PooledEngine(_spec(first, graph, options), runners, _one_thread if on_cpu else None)
+    spec = torch_spec("torch", first, graph, options, {"torch": torch.__version__})
+    return PooledEngine(spec, runners, _one_thread if on_cpu else None)
 
 
-class CpuRunner:
+def load_pixel_network(graph: Graph, options: Options) -> PixelNetwork:
+    """A member's network on the CPU, in eval mode and the precision asked for.
+
+    Raises:
+        EngineError: the graph belongs to no model member.
+    """
+    if graph.member is None:
+        raise EngineError(f"the torch engine runs networks of model folders, not the bare file {graph.path}")
+    graph.verify()
+    dtype = DTYPES[options.precision]
+    return PixelNetwork(load_network(graph.member).to(dtype), dtype).eval()
+
+
+class CpuRunner(HostBuffers):
     """A buffer for one batch; the network serves all runners.
 
     Crops go through the network one by one: torch takes the last numbers of an array through other code than the
@@ -58,18 +73,13 @@ class CpuRunner:
     """
 
     def __init__(self, network: PixelNetwork, batch: int) -> None:
+        super().__init__({INPUT: np.zeros((batch, *PIXELS.shape), np.uint8)})
         self._network = network
-        self._pixels = np.zeros((batch, CROP_SIZE_PX, CROP_SIZE_PX, 3), np.uint8)
-
-    @property
-    def inputs(self) -> Mapping[str, U8]:
-        """This runner's own array."""
-        return {INPUT: self._pixels}
 
     @torch.inference_mode()
     def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
         """Compute, in this thread."""
-        told = [self._network(crop) for crop in torch.from_numpy(self._pixels[:rows]).split(1)]
+        told = [self._network(crop) for crop in torch.from_numpy(self.buffers[INPUT][:rows]).split(1)]
         return {name: torch.cat([one[name] for one in told]).numpy() for name in told[0]}
 
 
@@ -78,15 +88,22 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _spec(first: Mapping[str, np.ndarray[Any, Any]], graph: Graph, options: Options) -> EngineSpec:
+def torch_spec(
+    engine: str,
+    first: Mapping[str, np.ndarray[Any, Any]],
+    graph: Graph,
+    options: Options,
+    versions: Mapping[str, str],
+) -> EngineSpec:
+    """What an engine is whose first batch gave `first`."""
     return EngineSpec(
-        engine="torch",
+        engine=engine,
         network_digest=graph.network_digest,
-        inputs=(TensorSpec(INPUT, (CROP_SIZE_PX, CROP_SIZE_PX, 3), "uint8"),),
+        inputs=(PIXELS,),
         outputs=tuple(TensorSpec(name, value.shape[1:], "float32") for name, value in first.items()),
         precision=options.precision,
         batch=options.batch,
         device=options.device,
         au_names=graph.au_names,
-        versions={"torch": torch.__version__},
+        versions=versions,
     )

@@ -1,46 +1,67 @@
-"""A torch network on a CUDA GPU: one recorded CUDA graph per runner, pinned memory on both ends."""
+"""Networks on a CUDA GPU: one recorded CUDA graph per runner, pinned memory on both ends.
+
+None of this has ever run: no GPU was to be had. It is written after the documentation of torch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from autrt.engine.graph import Options
-from autrt.model.pixels import INPUT, PixelNetwork
-from autrt.types import CROP_SIZE_PX, U8
+from autrt.types import TensorSpec
 
-WARM_UP_RUNS = 3
+WARM_UP_RUNS: Final = 3
+IN_FLIGHT: Final = 2
+"""Runners of an engine: one copies while the other computes."""
+
+Compute = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
+"""Inputs on the device → float32 outputs on the device, all on torch's current stream."""
 
 
 class CudaRunner:
-    """One batch's buffers on both sides, a stream, and the network recorded on it.
+    """One batch's buffers on both sides, a stream, and a computation recorded on it.
 
     Args:
-        network: on the device, in eval mode.
+        compute: what to record; called a few times beforehand. Its outputs must be new tensors, or always the same.
+        inputs: names and shapes of one row.
         options: batch and device.
     """
 
-    def __init__(self, network: PixelNetwork, options: Options) -> None:
-        shape = (options.batch, CROP_SIZE_PX, CROP_SIZE_PX, 3)
+    def __init__(self, compute: Compute, inputs: Sequence[TensorSpec], options: Options) -> None:
         self._device = torch.device(options.device)
-        self._pixels = torch.zeros(shape, dtype=torch.uint8, pin_memory=True)
-        self._stream = torch.cuda.Stream(self._device)
-        self._done = torch.cuda.Event(blocking=True)  # waiting for it does not spin
-        self._record(network, torch.zeros(shape, dtype=torch.uint8, device=self._device))
+        shapes = {tensor.name: (options.batch, *tensor.shape) for tensor in inputs}
+        self._pinned = {
+            name: torch.zeros(shape, dtype=torch.uint8, pin_memory=True) for name, shape in shapes.items()
+        }
+        self._placed = {
+            name: torch.zeros(shape, dtype=torch.uint8, device=self._device) for name, shape in shapes.items()
+        }
+        with torch.cuda.device(self._device):
+            self._stream = torch.cuda.Stream()
+            self._filled = torch.cuda.Event()
+            self._done = torch.cuda.Event(blocking=True)  # waiting for it does not spin
+            self._record(compute)
 
-    @property
-    def inputs(self) -> Mapping[str, U8]:
-        """The pinned input buffer."""
-        return {INPUT: self._pixels.numpy()}
+    def fill(self, inputs: Mapping[str, Any], rows: int) -> None:
+        """Copy: from this device at once, on the caller's stream; from elsewhere through pinned memory."""
+        with torch.cuda.device(self._device):
+            for name, placed in self._placed.items():
+                source = inputs[name]
+                if not (isinstance(source, Tensor) and source.device == self._device):
+                    source = self._pin(name, source, rows)
+                placed[:rows].copy_(source, non_blocking=True)
+                placed[rows:].zero_()
+            self._filled.record()
 
     def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
-        """Copy in, replay, copy out; the arrays are the pinned output buffers."""
+        """Replay, and copy out; the arrays are the pinned output buffers."""
         with torch.cuda.stream(self._stream):
-            self._placed.copy_(self._pixels, non_blocking=True)
+            self._stream.wait_event(self._filled)
             self._graph.replay()
             for name, value in self._told.items():
                 self._fetched[name].copy_(value, non_blocking=True)
@@ -48,17 +69,27 @@ class CudaRunner:
         self._done.synchronize()
         return {name: value.numpy() for name, value in self._fetched.items()}
 
-    def _record(self, network: PixelNetwork, placed: Tensor) -> None:
-        self._placed = placed
+    def _pin(self, name: str, source: Any, rows: int) -> Tensor:
+        pinned = self._pinned[name][:rows]
+        if isinstance(source, Tensor):
+            pinned.copy_(source)
+        else:
+            pinned.numpy()[...] = source
+        return pinned
+
+    def _record(self, compute: Compute) -> None:
         self._graph = torch.cuda.CUDAGraph()
         exact = torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False)
-        with torch.cuda.device(self._device), torch.inference_mode(), exact:
+        torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False  # sums of 200,000 terms
+        torch.cuda.synchronize()  # the buffers were zeroed on another stream
+        with torch.inference_mode(), exact:
             with torch.cuda.stream(self._stream):
                 for _ in range(WARM_UP_RUNS):
-                    network(placed)
+                    compute(self._placed)
             self._stream.synchronize()
-            with torch.cuda.graph(self._graph, stream=self._stream):
-                self._told: dict[str, Tensor] = network(placed)
+            # Other threads (decoding, other engines) allocate and copy meanwhile: only this one is being recorded.
+            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
+                self._told = dict(compute(self._placed))
         self._fetched = {
             name: torch.zeros_like(value, device="cpu", memory_format=torch.contiguous_format).pin_memory()
             for name, value in self._told.items()

@@ -11,10 +11,13 @@ from tests.support.models import pixels
 @pytest.fixture(scope="session")
 def student_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """A random student with landmarks, presence and features. Not to be changed; copy it (`copied`)."""
+    import torch
+
     from autrt.model.export import save_model
     from autrt.model.student import Student
     from tests.support.networks import settled
 
+    torch.manual_seed(3)  # the weights too are the same every time
     folder = tmp_path_factory.mktemp("models") / "random-student"
     return save_model(folder, settled(Student(), seed=3), crops=pixels(16, seed=1), licence="CC0-1.0")
 
@@ -22,10 +25,13 @@ def student_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.fixture(scope="session")
 def full_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """A small random network of the paper's kind, with all of its methods."""
+    import torch
+
     from autrt.model.export import save_model
     from autrt.model.full import FullConfig, FullNetwork
     from tests.support.networks import settled
 
+    torch.manual_seed(4)
     config = FullConfig(depth=18, width=0.125, ssh_channels=8, level_features=32)
     folder = tmp_path_factory.mktemp("models") / "random-full"
     return save_model(

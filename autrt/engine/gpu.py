@@ -1,0 +1,70 @@
+"""The NVIDIA GPUs of this machine, asked of the driver itself: neither torch nor a CUDA toolkit is needed."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from autrt.errors import EngineError
+
+DRIVER: Final = "libcuda.so.1"
+_MAJOR, _MINOR = 75, 76
+"""CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and …_MINOR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One CUDA device."""
+
+    name: str
+    """As the driver says it: "NVIDIA L4"."""
+    target: str
+    """Compute capability: "sm89"."""
+
+    @property
+    def word(self) -> str:
+        """Both, as part of a file's name: code built for one GPU need not run on, or agree with, another."""
+        return f"{self.target}-{re.sub('[^A-Za-z0-9]+', '_', self.name)}"
+
+
+def find_gpus() -> list[Gpu]:
+    """The CUDA devices in the driver's order; none where there is no driver."""
+    try:
+        driver = ctypes.CDLL(DRIVER)
+    except OSError:
+        return []
+    count = ctypes.c_int()
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return []
+    return [_describe(driver, index) for index in range(count.value)]
+
+
+def find_gpu(device: str) -> Gpu | None:
+    """The GPU called cuda:N, or cuda for the first; None if there is no such."""
+    index, gpus = device.partition(":")[2] or "0", find_gpus()
+    return gpus[int(index)] if index.isdecimal() and int(index) < len(gpus) else None
+
+
+def require_gpu(device: str, engine: str, advice: str) -> Gpu:
+    """The GPU called cuda:N, or cuda for the first.
+
+    Raises:
+        EngineError: there is no such; says what the engine needs.
+    """
+    gpu = find_gpu(device)
+    if gpu is None:
+        found = ", ".join(gpu.name for gpu in find_gpus()) or f"no GPU, or no NVIDIA driver ({DRIVER})"
+        raise EngineError(f"the {engine} engine needs the GPU {device}; found {found}. {advice}")
+    return gpu
+
+
+def _describe(driver: ctypes.CDLL, index: int) -> Gpu:
+    device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    driver.cuDeviceGet(ctypes.byref(device), index)
+    driver.cuDeviceGetName(name, len(name), device)
+    driver.cuDeviceGetAttribute(ctypes.byref(major), _MAJOR, device)
+    driver.cuDeviceGetAttribute(ctypes.byref(minor), _MINOR, device)
+    return Gpu(name.value.decode(errors="replace"), f"sm{major.value}{minor.value}")

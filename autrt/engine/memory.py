@@ -1,0 +1,56 @@
+"""Where aligned crops wait for the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from autrt.registry import Registry
+from autrt.types import CROP_SIZE_PX, F32, U8, Image
+
+
+class CropMemory(Protocol):
+    """Makes arrays of crops in one kind of memory: uint8 (n, 112, 112, 3) RGB, numpy's or torch's."""
+
+    def empty(self, n: int) -> Any:
+        """Room for n crops."""
+        ...
+
+    def aligned(self, images: Sequence[Image], matrices: F32) -> Any:
+        """One crop of each picture.
+
+        Args:
+            images: n pictures.
+            matrices: float32 (n, 2, 3), a picture's pixels → crop pixels.
+        """
+        ...
+
+
+class HostMemory:
+    """Crops as numpy arrays."""
+
+    def empty(self, n: int) -> U8:
+        """Room for n crops."""
+        return np.empty((n, CROP_SIZE_PX, CROP_SIZE_PX, 3), np.uint8)
+
+    def aligned(self, images: Sequence[Image], matrices: F32) -> U8:
+        """One crop of each picture."""
+        crops = self.empty(len(images))
+        for crop, image, matrix in zip(crops, images, matrices, strict=True):
+            crop[...] = image.warped(matrix, CROP_SIZE_PX)
+        return crops
+
+
+_ON_DEVICE: Final = Registry("crop memory", {"cuda": "autrt.gpu.memory:DeviceMemory"}, {"torch": "train"})
+
+
+def memory_on(device: str) -> CropMemory:
+    """The memory that suits engines on `device` (cpu or cuda:N).
+
+    Raises:
+        MissingDependencyError: a GPU's needs torch.
+    """
+    kind = device.partition(":")[0]
+    return HostMemory() if kind == "cpu" else _ON_DEVICE.load(kind)(device)
