@@ -92,8 +92,8 @@ def do_video(
         EngineError: a network failed.
     """
     start_s = time.monotonic()
-    with closing(open_decoder(source, image_rate=job.settings.image_rate)) as decoder:
-        header = _header(SourceFacts.of(source), decoder.info, job)
+    with closing(open_decoder(source, image_rate=job.settings.image_rate, device=networks.device)) as decoder:
+        header = _header(SourceFacts.of(source), decoder.info, job, networks.device)
         sink = _open_sink(source, header, job)
         try:
             recognise(decoder, networks, job.settings, sink, stop, advance)
@@ -170,7 +170,7 @@ def _told(losses: Sequence[Loss]) -> str:
     return f"{lost}at {first.time_s:.2f} s {first.reason}{more}"
 
 
-def _header(facts: SourceFacts, info: VideoInfo, job: Job) -> Header:
+def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Header:
     settings, model = job.settings, job.model
     percentile = settings.baseline_percentile
     return Header(
@@ -189,7 +189,7 @@ def _header(facts: SourceFacts, info: VideoInfo, job: Job) -> Header:
         settings=job.numbers,
         engine=settings.engine,
         precision=settings.precision,
-        device=settings.device,
+        device=device,
         detector_digest=job.detector_digest,
         detect_every=settings.detection_interval(info.rate),
         versions=job.versions,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from autrt.config import InferSettings
 from autrt.engine.batcher import CropBatcher
 from autrt.engine.graph import Graph
-from autrt.engine.open import open_engine
+from autrt.engine.memory import memory_on
+from autrt.engine.open import ON_GPU_ALONE, open_engine
 from autrt.ensemble import used_members
 from autrt.errors import UsageError
+from autrt.face.coarse import CLEAR, TRACE_SCORE, CoarseToFine
 from autrt.face.detect import FRAME_CANVASES, PATCH_CANVASES, CenterFace, DetectorSettings, detector_digest
 from autrt.model.folder import Model
 from autrt.stages import Networks
@@ -19,11 +21,20 @@ AU_BATCH = 16
 """Crops in one batch of the AU engines."""
 
 DETECTOR_FILE = "centerface"
-DETECTORS = {
-    "small": DetectorSettings(FRAME_CANVASES["small"]),
-    "large": DetectorSettings(FRAME_CANVASES["large"]),
-    "patch": DetectorSettings(PATCH_CANVASES),
+DETECTOR_ENGINES = ("openvino", "onnxruntime", "tensorrt", "tensorrt-rtx")
+"""Those that run a bare ONNX file."""
+FRAME_DETECTORS = {
+    "small": (
+        DetectorSettings(FRAME_CANVASES["coarse"], TRACE_SCORE),
+        DetectorSettings(FRAME_CANVASES["small"]),
+    ),
+    "large": (
+        DetectorSettings(FRAME_CANVASES["small"], TRACE_SCORE),
+        DetectorSettings(FRAME_CANVASES["large"]),
+    ),
 }
+"""The quick and the fine look at whole frames, by the fine one's set of canvases."""
+PATCH_DETECTOR = DetectorSettings(PATCH_CANVASES)
 
 
 def open_networks(model: Model, settings: InferSettings, threads: int) -> Networks:
@@ -44,10 +55,16 @@ def open_networks(model: Model, settings: InferSettings, threads: int) -> Networ
             f"found {model.template!r}"
         )
     engines = open_members(model, settings, threads)
-    detectors = {name: _detector(DETECTORS[name], settings, threads) for name in DETECTORS}
-    second_look = detectors.pop("patch")
+    detectors = {
+        name: CoarseToFine(_detector(coarse, settings, threads), _detector(fine, settings, threads))
+        for name, (coarse, fine) in FRAME_DETECTORS.items()
+    }
     return Networks(
-        detectors, second_look, CropBatcher(engines, len(model.au_names)), TEMPLATES[model.template]
+        detectors,
+        _detector(PATCH_DETECTOR, settings, threads),
+        CropBatcher(engines, len(model.au_names), memory_on(settings.device)),
+        TEMPLATES[model.template],
+        settings.device,
     )
 
 
@@ -65,7 +82,7 @@ def open_members(model: Model, settings: InferSettings, threads: int) -> list[En
 
 def detection_digest() -> str:
     """Names the numbers of all detectors of a run; known without opening them."""
-    return detector_digest(FILES[DETECTOR_FILE].sha256, *DETECTORS.values())
+    return detector_digest(FILES[DETECTOR_FILE].sha256, FRAME_DETECTORS, CLEAR, PATCH_DETECTOR)
 
 
 def _open_member(graph: Graph, settings: InferSettings, threads: int) -> Engine:
@@ -80,12 +97,17 @@ def _open_member(graph: Graph, settings: InferSettings, threads: int) -> Engine:
 
 
 def _detector(detector: DetectorSettings, settings: InferSettings, threads: int) -> CenterFace:
-    """A detector always computes in f32: its thresholds decide what exists, its time is small."""
+    """A detector always computes in f32: its thresholds decide what exists, its time is small.
+
+    Beside engines that run model folders alone (torch, torch-tensorrt) it stays on the CPU: it sees few and small
+    pictures.
+    """
     digest = FILES[DETECTOR_FILE].sha256
-    engine = settings.engine if settings.engine in ("openvino", "onnxruntime") else "openvino"
+    engine = settings.engine if settings.engine in DETECTOR_ENGINES else "openvino"
+    device = settings.device if engine in ON_GPU_ALONE else "cpu"
 
     def open_canvas(canvas: tuple[int, int]) -> Engine:
         graph = Graph(fetch(DETECTOR_FILE, offline=True), digest, input_layout="NCHW-f32", size=canvas)
-        return open_engine(graph, engine=engine, precision="f32", batch=1, device="cpu", threads=threads)
+        return open_engine(graph, engine=engine, precision="f32", batch=1, device=device, threads=threads)
 
     return CenterFace(open_canvas, digest, detector)

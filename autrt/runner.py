@@ -8,7 +8,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from pathlib import Path
+from queue import SimpleQueue
 
 from autrt.console import Reporter
 from autrt.errors import AutrtError, DiskFullError, EngineError, VideoError
@@ -66,19 +68,27 @@ class Run:
         networks: opened for this process.
         reporter: told as things happen.
         shard: names the manifest.
+        others: networks on further GPUs, which share the videos.
     """
 
     job: Job
     networks: Networks
     reporter: Reporter
     shard: Shard | None = None
+    others: Sequence[Networks] = ()
     summary: Summary = field(default_factory=Summary)
     stop: threading.Event = field(default_factory=threading.Event)
+    _free: SimpleQueue[Networks] = field(default_factory=SimpleQueue[Networks])
+    """One place for each video in flight."""
 
     def run(self, todo: Sequence[Source], workers: int) -> Summary:
         """Do all videos; returns when the last has ended, or soon after a signal or a full disk."""
         start_s = time.monotonic()
         settle_process()
+        everywhere = [self.networks, *self.others]
+        workers = max(workers, len(everywhere))
+        for networks in islice(cycle(everywhere), workers):
+            self._free.put(networks)
         with Manifest(self.job.out, self.shard) as manifest, Signals(self._on_signal):
             suspects = [s for s in todo if manifest.crashes(s.relative) >= CRASHES_TOLERATED]
             others = [s for s in todo if manifest.crashes(s.relative) < CRASHES_TOLERATED]
@@ -155,7 +165,11 @@ class Run:
         self.stop.set()
 
     def _in_process(self, source: Source) -> Outcome:
-        return do_video(source, self.job, self.networks, self.stop, self.reporter.advance)
+        networks = self._free.get()
+        try:
+            return do_video(source, self.job, networks, self.stop, self.reporter.advance)
+        finally:
+            self._free.put(networks)
 
     def _alone(self, source: Source) -> Outcome:
         return do_video_alone(source, self.job, self.stop)

@@ -15,10 +15,10 @@ from autrt.engine.batcher import CropBatcher, Outputs, Ticket
 from autrt.face.align import Patch, cut_patch
 from autrt.face.refine import SlipWatch, place_again
 from autrt.face.track import Segment
-from autrt.types import CROP_SIZE_PX, F32, F64, I64, U8, Block, Detections, FaceDetector, Faces, VideoInfo
+from autrt.types import F32, F64, I64, Block, Detections, FaceDetector, Faces, VideoInfo
 
 LARGE_FRAME_PX = 960
-"""Frames with a longer side are searched on the large canvas, so that the same faces are found in them."""
+"""Frames with a longer side are searched on larger canvases, so that the same faces are found in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,14 @@ class Networks:
     """What a run's videos share."""
 
     detectors: Mapping[str, FaceDetector]
-    """Detectors for whole frames, by the name of their canvas set: small and large."""
+    """Detectors for whole frames: small, and large for pictures of many pixels."""
     second_look: FaceDetector
     """The detector for patches."""
     batcher: CropBatcher
     template: F32
     """(5, 2) float32 crop pixels."""
+    device: str = "cpu"
+    """Where videos are decoded and crops computed: cpu or cuda:N."""
 
     def detector(self, info: VideoInfo) -> FaceDetector:
         """The detector for a video's frames."""
@@ -110,7 +112,7 @@ def align(segments: Iterable[Segment], networks: Networks, info: VideoInfo) -> I
             cut_patch(segment.frames[row - segment.first_row].image, landmarks, template, info.pixel_aspect)
             for row, landmarks in zip(faces.row.tolist(), faces.landmarks, strict=True)
         ]
-        ticket = networks.batcher.submit(_crops(patches, faces.landmarks, template))
+        ticket = _submit(patches, faces.landmarks, networks)
         yield Cropped(Times.of(segment), faces, patches, ticket)
 
 
@@ -146,7 +148,7 @@ def redo(judged: Iterable[Judged], networks: Networks) -> Iterator[Redone]:
                 keep[row] = False
         faces = Faces.concatenate(rows) if rows else item.faces
         patches = [item.looks[row][0] for row in again]
-        ticket = networks.batcher.submit(_crops(patches, faces.landmarks[again], networks.template))
+        ticket = _submit(patches, faces.landmarks[again], networks)
         new_rows = (np.cumsum(keep) - 1)[again].tolist()
         yield Redone(item.times, faces[keep], item.outputs.take(keep), new_rows, ticket)
 
@@ -160,7 +162,10 @@ def settle(redone: Iterable[Redone]) -> Iterator[Block]:
         yield Block(item.times.index, item.times.pts, item.times.time_s, item.faces, logits)
 
 
-def _crops(patches: list[Patch], landmarks: F32, template: F32) -> U8:
-    if not patches:
-        return np.empty((0, CROP_SIZE_PX, CROP_SIZE_PX, 3), np.uint8)
-    return np.stack([patch.crop(points, template) for patch, points in zip(patches, landmarks, strict=True)])
+def _submit(patches: list[Patch], landmarks: F32, networks: Networks) -> Ticket:
+    matrices = [
+        patch.matrix(points, networks.template) for patch, points in zip(patches, landmarks, strict=True)
+    ]
+    placed = np.array(matrices, np.float32).reshape(-1, 2, 3)
+    batcher = networks.batcher
+    return batcher.submit(batcher.memory.aligned([patch.image for patch in patches], placed))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from autrt import open_results
+from autrt.engine.cpu import has_bf16
 from autrt.results.verify import verify
 from tests.support.command import assert_equal_results, autrt, leftovers, manifest, start
 from tests.support.fetched import fetched
@@ -62,6 +63,18 @@ def test_the_best_quality_takes_the_mirroring_model_and_looks_often(clips, whole
         told, other = best.faces["logit"][:], usual.faces["logit"][:]
         assert (best.faces["source"][:] == 0).sum() > (usual.faces["source"][:] == 0).sum()
     assert 0.9 < np.corrcoef(told.ravel(), other.ravel())[0, 1] < 0.99999
+
+
+def test_the_fast_preset_looks_seldom_and_computes_in_bf16_where_it_can(clips, whole, tmp_path):
+    done = infer(clips / "clip-smile.mp4", tmp_path, "--quality", "fast")
+    assert done.returncode == 0, done.stderr
+    with (
+        open_results(tmp_path / "clip-smile.mp4.h5") as fast,
+        open_results(whole / "clip-smile.mp4.h5") as usual,
+    ):
+        assert fast.header.precision == ("bf16" if has_bf16() else "f32")
+        assert usual.header.precision == "f32"
+        assert fast.header.detect_every == 2 * usual.header.detect_every
 
 
 @pytest.mark.parametrize(("name", "frames"), [("clip-smile", 72), ("clip-talk", 120)])

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autrt.gpu.dali import DaliDecoder
+from autrt.gpu.image import TensorImage
 from autrt.types import Decoder, Source
 from autrt.video.image import PlanarImage
 from autrt.video.open import open_decoder
@@ -68,6 +70,23 @@ def _turned_still(folder: Path) -> Source:
     return Source(path, "still.jpg", "still")
 
 
+def _by_dali(source: Source) -> Decoder:
+    return DaliDecoder(source.path)
+
+
+ON_A_DEVICE = [
+    Case("dali_bt709.webm", Clip("libvpx-vp9", options=QUICK_VP9, colour={"colorspace": 1}), open=_by_dali),
+    Case("dali_vp8.webm", Clip("libvpx", options=QUICK_VP9), open=_by_dali),
+    Case("dali_mjpeg.avi", Clip("mjpeg", "yuvj422p"), open=_by_dali),
+    Case(
+        "dali_vfr.webm",
+        Clip("libvpx-vp9", frames=20, time_base=Fraction(1, 1000), stamps=VFR, options=QUICK_VP9),
+        times=[t / 1000 for t in VFR],
+        open=_by_dali,
+    ),
+    Case("dali_rotated_270.mp4", Clip("mjpeg", "yuvj420p", rotation=(90,)), open=_by_dali),
+    Case("dali_mirrored.mp4", Clip("mjpeg", "yuvj420p", rotation=(0, True)), open=_by_dali),
+]
 CASES = [
     Case("h264.mp4"),
     Case("h264_audio.mkv", Clip(audio=True)),
@@ -98,12 +117,15 @@ CASES = [
     Case("rotated_180.mp4", Clip(rotation=(180,))),
     Case("rotated_270.mkv", Clip(rotation=(90,))),
     Case("mirrored.mp4", Clip(rotation=(0, True))),
+    *ON_A_DEVICE,
 ]
 TURNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "rotated_90.mp4": lambda shown: np.rot90(shown, 1),
     "rotated_180.mp4": lambda shown: np.rot90(shown, 2),
     "rotated_270.mkv": lambda shown: np.rot90(shown, 3),
     "mirrored.mp4": lambda shown: shown[:, ::-1],
+    "dali_rotated_270.mp4": lambda shown: np.rot90(shown, 3),
+    "dali_mirrored.mp4": lambda shown: shown[:, ::-1],
 }
 
 
@@ -137,6 +159,7 @@ def decoder(made: Made) -> Iterator[Decoder]:
     decoder = made.open()
     yield decoder
     decoder.close()
+    assert not isinstance(decoder, DaliDecoder) or decoder.fallback is None
 
 
 def test_is_a_decoder(decoder: Decoder) -> None:
@@ -242,4 +265,4 @@ def test_keeps_no_frame_that_it_handed_out(decoder: Decoder) -> None:
 
 
 def _live_images() -> int:
-    return sum(isinstance(thing, PlanarImage) for thing in gc.get_objects())
+    return sum(isinstance(thing, PlanarImage | TensorImage) for thing in gc.get_objects())

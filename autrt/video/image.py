@@ -96,8 +96,8 @@ class PlanarImage:
         whole blocks of `shrink`; blocks that reach past the right or lower edge repeat it.
         """
         across, down = (shrink * max(p.step[axis] for p in self._planes) for axis in (0, 1))
-        left, right = _span(x0, x1, self.width, across)
-        top, bottom = _span(y0, y1, self.height, down)
+        left, right = span(x0, x1, self.width, across)
+        top, bottom = span(y0, y1, self.height, down)
         planes = tuple(_part(plane, left, top, right, bottom, shrink) for plane in self._planes)
         inset = (shrink - 1) / 2
         return PlanarImage(planes, self._colour, (left + inset, top + inset, float(shrink)))
@@ -148,7 +148,7 @@ def _sketch(samples: U8, width: int, height: int) -> U8:
     return _resize(sparse, width, height, cv2.INTER_AREA)
 
 
-def _span(start: int, stop: int, length: int, unit: int) -> tuple[int, int]:
+def span(start: int, stop: int, length: int, unit: int) -> tuple[int, int]:
     """Clip start…stop to 0…length, keep at least one pixel, and widen to multiples of `unit`."""
     start = min(max(start, 0), length - 1)
     stop = min(max(stop, start + 1), length)

@@ -51,10 +51,8 @@ class PlaneReader:
         return picture if self._way == UPRIGHT else UprightImage(picture, self._way)
 
     def _stored(self, frame: VideoFrame) -> PlanarImage:
-        name, space = frame.format.name, frame.colorspace
-        full = frame.color_range == _FULL or (
-            frame.color_range != _LIMITED and name.startswith(("yuvj", "gray", "ya"))
-        )
+        space = frame.colorspace
+        full = is_full_range(frame)
         frame = self._in_bytes(frame, full)
         luma = Plane(_samples(frame, 0))
         if frame.format.name == "rgb24":
@@ -77,6 +75,12 @@ class PlaneReader:
         return self._reformatter.reformat(
             frame, self._width, self._height, name, interpolation=Interpolation.BILINEAR, threads=1
         )
+
+
+def is_full_range(frame: VideoFrame) -> bool:
+    """Whether luma spans 0…255: as stated, else as the pixel format implies."""
+    implied = frame.format.name.startswith(("yuvj", "gray", "ya"))
+    return frame.color_range == _FULL or (frame.color_range != _LIMITED and implied)
 
 
 def _plain_format(source: VideoFormat) -> str:

@@ -1,0 +1,124 @@
+"""DALI's video reader: runs of frames of one file, read in a thread that may hang without hanging the program."""
+
+# DALI makes its operators when it is imported.
+# pyright: reportAttributeAccessIssue=false, reportPrivateImportUsage=false
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+import numpy as np
+import torch
+from nvidia.dali import fn, pipeline_def
+from torch import Tensor
+
+from autrt.types import F64, I64
+
+Stretch = tuple[Tensor, I64, F64]
+"""Pixels uint8 (n, height, width, 3) as they are stored, each frame's number, its seconds from the first start."""
+
+_DEPTH: Final = 2
+"""Sequences that DALI reads ahead."""
+
+
+class SequenceError(Exception):
+    """DALI failed, or did not answer in time."""
+
+
+class Sequences:
+    """The sequences of one file.
+
+    Args:
+        path: a video file.
+        device: cpu or cuda:N.
+        length: frames in a sequence; the last one has what is left.
+        patience_s: how long an answer may take.
+    """
+
+    def __init__(self, path: Path, device: str, length: int, patience_s: float) -> None:
+        self._reader = _read(path, device, length)
+        self._patience_s = patience_s
+        self._wanted: SimpleQueue[bool] = SimpleQueue()
+        self._answers: SimpleQueue[Stretch | Exception | None] = SimpleQueue()
+        # A thread that hangs in DALI cannot be ended: it must not keep the program from ending either.
+        threading.Thread(target=self._serve, name="dali", daemon=True).start()
+
+    def next(self) -> Stretch | None:
+        """The next one; None after the last.
+
+        Raises:
+            SequenceError: DALI failed or hangs.
+        """
+        self._wanted.put(True)
+        try:
+            answer = self._answers.get(timeout=self._patience_s)
+        except Empty:
+            raise SequenceError(f"DALI did not answer within {self._patience_s:g} s") from None
+        if isinstance(answer, Exception):
+            raise SequenceError(f"DALI failed: {_last_line(answer)}") from answer
+        return answer
+
+    def close(self) -> None:
+        """Let the thread end, and with it the pipeline."""
+        self._wanted.put(False)
+
+    def _serve(self) -> None:
+        reader = self._reader
+        try:
+            while self._wanted.get():
+                self._answers.put(next(reader, None))
+        except Exception as error:
+            self._answers.put(error)
+
+
+def _read(path: Path, device: str, length: int) -> Iterator[Stretch]:
+    kind, _, number = device.partition(":")
+    pipeline = _sequences(
+        str(path),
+        "cpu" if kind == "cpu" else "gpu",
+        length,
+        batch_size=1,
+        num_threads=1,
+        device_id=None if kind == "cpu" else int(number or 0),
+        prefetch_queue_depth=_DEPTH,
+    )
+    pipeline.build()
+    (facts,) = pipeline.reader_meta().values()
+    for _ in range(facts["epoch_size"]):
+        pixels, numbers, times = pipeline.run()
+        told = np.array(numbers.as_cpu().at(0)).reshape(-1)
+        n = int((told >= 0).sum())  # what fills up the last sequence has number −1
+        yield _tensor(pixels, kind)[:n], told[:n], np.array(times.as_cpu().at(0)).reshape(-1)[:n]
+
+
+def _tensor(pixels: Any, kind: str) -> Tensor:
+    """(length, height, width, 3) uint8 of our own, complete."""
+    if kind == "cpu":
+        return torch.from_numpy(np.array(pixels.at(0)))
+    copy = torch.from_dlpack(pixels.as_tensor())[0].clone()
+    # DALI may use its memory again as soon as we let go of it, and other threads read ours without waiting.
+    torch.cuda.current_stream(copy.device).synchronize()
+    return copy
+
+
+def _last_line(error: Exception) -> str:
+    """The line that says what was wrong, of DALI's many."""
+    lines = [line for line in str(error).splitlines() if "failed" in line or "rror:" in line]
+    return (lines or str(error).splitlines() or [type(error).__name__])[-1].strip()
+
+
+@pipeline_def
+def _sequences(path: str, device: str, length: int) -> Any:
+    told: Any = fn.experimental.readers.video(
+        device=device,
+        filenames=[path],
+        sequence_length=length,
+        pad_mode="constant",
+        enable_frame_num="sequence",
+        enable_timestamps=True,
+    )
+    return tuple(told)
