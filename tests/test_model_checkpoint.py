@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from autrt.errors import UsageError
@@ -98,6 +99,16 @@ def test_usual_forms_are_understood(glint: State, tmp_path: Path, wrap: Callable
     for name, tensor in network.state_dict().items():
         if tensor.is_floating_point():
             torch.testing.assert_close(tensor, glint[name], rtol=1e-3, atol=1e-3)
+
+
+def test_safetensors_are_taken_too_and_damage_is_told(tmp_path: Path) -> None:
+    path, trained, network = tmp_path / "weights.safetensors", FullNetwork(TINY), FullNetwork(TINY)
+    save_file({name: tensor.contiguous() for name, tensor in trained.state_dict().items()}, path)
+    assert import_checkpoint(network, path).fresh == ()
+    assert _same(network, _state(trained))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UsageError, match="damaged, cut off"):
+        import_checkpoint(network, path)
 
 
 def test_the_licence_is_said(glint: State, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

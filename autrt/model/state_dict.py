@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
@@ -20,7 +21,7 @@ _WRAPPERS: Final = ("module.", "_orig_mod.")
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The weights in a checkpoint, through `torch.load(weights_only=True)`.
+    """The weights in a checkpoint: a .safetensors file, or any other through `torch.load(weights_only=True)`.
 
     Returns:
         Name → tensor on the CPU, in the file's order, wrappers' name prefixes removed.
@@ -44,6 +45,8 @@ def _load(path: Path) -> Any:
             f"{path}: expected a checkpoint file, found {'a folder' if path.is_dir() else 'nothing'}."
         )
     try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # bytes of unknown origin: the unpickler may fail in any way
         raise UsageError(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from autrt.errors import UsageError
 from autrt.model.architectures import build_network
 from autrt.model.checkpoint import import_checkpoint
+from autrt.model.folder import load_model, packaged_models
 from autrt.model.full import FullConfig
 from autrt.model.iresnet import EMBEDDING, EmbeddingNetwork
 from autrt.model.presets import preset
@@ -128,7 +129,19 @@ def start_from(network: nn.Module, recipe: Recipe, say: Callable[[str], object])
         UsageError: the checkpoint does not fit; the message names the first mismatch.
     """
     if recipe.start.checkpoint is not None:
-        say(str(import_checkpoint(network, Path(recipe.start.checkpoint), recipe.start.skip)))
+        say(str(import_checkpoint(network, _start_file(recipe.start.checkpoint), recipe.start.skip)))
+
+
+def _start_file(start: str) -> Path:
+    """The file of a start: its own path, or the weights of the model of that name or in that folder."""
+    if start not in packaged_models() and not Path(start).is_dir():
+        return Path(start)
+    members = load_model(start).members
+    if len(members) != 1:
+        raise UsageError(
+            f"start.checkpoint = {start!r}: expected a model of one network, found an ensemble of {len(members)}"
+        )
+    return members[0].weights
 
 
 def freeze_statistics(network: nn.Module) -> None:

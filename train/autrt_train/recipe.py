@@ -57,8 +57,8 @@ class StartSettings(_Strict):
     """Where the weights come from before the first step."""
 
     checkpoint: Annotated[str | None, _TAKES_BACK] = None
-    """A file written by torch.save: an earlier run's `weights/*.pt`, or a face-recognition checkpoint; "none" takes
-    back what an extended recipe says."""
+    """A file written by torch.save (an earlier run's `weights/*.pt`, a face-recognition checkpoint), a .safetensors
+    file, a model's folder or a packaged model's name; "none" takes back what an extended recipe says."""
     skip: tuple[str, ...] = ()
     """Parts of the network that keep their fresh values, such as `au` where the AUs differ."""
 
