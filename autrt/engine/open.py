@@ -63,7 +63,7 @@ def resolve_engine(engine: str = "auto", device: str = "auto") -> tuple[str, str
 
 
 def resolve_precision(precision: str, engine: str, *, fast: bool) -> str:
-    """The precision with `auto` replaced: float32, and where speed counts more bfloat16, if OpenVINO has it here."""
+    """The precision with `auto` replaced: f32, or where speed counts more bf16, if OpenVINO has it here."""
     if precision != "auto":
         return precision
     return "bf16" if fast and engine == "openvino" and has_bf16() else "f32"
