@@ -27,7 +27,7 @@ COMMON = (
     "optimiser.lr=0.03", "optimiser.schedule=one-cycle", "optimiser.clip_norm=2.0", "fit.precision=bf16",
     "fit.judge_every=100", "augment.hue=0.05", "augment.shift_px=1.5",
     "augment.scale=0.03", "augment.rotation_deg=2.0", "data.validation_most=3000",
-    "loader.threads=1", "loader.cache_gb=1",
+    "loader.threads=1", "loader.cache_gb=1", "model.licence=Apache-2.0",
 )  # fmt: skip
 
 
