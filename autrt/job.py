@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -67,9 +68,14 @@ class Outcome:
     run_digest: str = ""
 
 
+SWITCH_S = 1e-4
+"""How long a thread may keep Python's lock from another: stages do little between calls that release it anyway."""
+
+
 def settle_process() -> None:
     """Once per process, when its libraries are loaded and its networks open: what makes many threads go well."""
     cv2.setNumThreads(1)  # the pipeline has threads of its own; OpenCV's would only be in their way
+    sys.setswitchinterval(SWITCH_S)
     gc.freeze()  # the libraries' objects live as long as the process: spare every collection the walk over them
 
 

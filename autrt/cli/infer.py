@@ -199,8 +199,8 @@ def _open(
 
 
 def _default_workers(cores: int) -> int:
-    """Videos in flight: each has a few threads of its own, the networks share theirs."""
-    return max(2, cores // 2)
+    """Videos in flight: the threads of one keep two cores busy, and more get in each other's way."""
+    return max(1, cores // 2)
 
 
 def _versions() -> dict[str, str]:
