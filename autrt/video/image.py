@@ -170,9 +170,10 @@ def _part(plane: Plane, left: int, top: int, right: int, bottom: int, shrink: in
 def _block_means(samples: U8, side: int) -> U8:
     """Means of side×side blocks; incomplete ones are filled up by repeating the edge."""
     rows, columns = samples.shape[:2]
-    samples = cast(
-        "U8", cv2.copyMakeBorder(samples, 0, -rows % side, 0, -columns % side, cv2.BORDER_REPLICATE)
-    )
+    if rows % side or columns % side:
+        samples = cast(
+            "U8", cv2.copyMakeBorder(samples, 0, -rows % side, 0, -columns % side, cv2.BORDER_REPLICATE)
+        )
     return _resize(samples, samples.shape[1] // side, samples.shape[0] // side, cv2.INTER_AREA)
 
 
