@@ -18,7 +18,7 @@ EXTRAS = {
     "scikit-learn": ("train", "scores while training"),
     "numba": ("train", "balancing, and rendering faces"),
     "tensorboard": ("train", "training curves"),
-    "nvidia-dali-cuda130": ("train", "the DALI loader"),
+    "nvidia-dali-cuda130": ("train", "the DALI loader, and decoding on a GPU"),
     "tensorrt": ("gpu", "the TensorRT engine; needs a GPU to build and to run"),
     "torch-tensorrt": ("gpu", "the Torch-TensorRT engine; needs a GPU to build and to run"),
     "tensorrt-rtx": ("rtx", "the TensorRT-RTX engine; builds anywhere, needs a GPU to run"),
