@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from autrt_bench.gpu_check.benchmark import run_benchmark
 from autrt_bench.gpu_check.decoding import CODECS, check_codec
 from autrt_bench.gpu_check.engines import check_engine
 from autrt_bench.gpu_check.inferring import Side, check_infer
@@ -53,6 +54,7 @@ def main(only: tuple[str, ...], device: str) -> None:
 def checks(device: str, folder: Path) -> list[Check]:
     """Everything to try, in order."""
     found = [Check("torch", "tests", partial(run_tests, device))]
+    found += [Check("torch", "benchmark", partial(run_benchmark, device, folder))]
     found += [
         Check("dali", f"decode {codec.name}", partial(check_codec, codec, device, folder)) for codec in CODECS
     ]
