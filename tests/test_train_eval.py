@@ -16,6 +16,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from autrt.aus import ABAW_AUS
 from autrt.cli.eval import command
+from autrt.engine.cpu import has_bf16
 from autrt.engine.graph import Graph
 from autrt.engine.open import open_engine
 from autrt.errors import UsageError
@@ -372,6 +373,28 @@ def test_two_models_are_compared_on_the_same_pictures(crops, student, tmp_path):
     assert found["differences"]["raw"]["AU1"]["f1_binary"] == {"value": 0, "low": 0, "high": 0}
     assert found["differences"]["thresholded"]["AU12"]["recall"]["value"] < 0
     assert "strict − student, thresholded:" in text
+
+
+def test_a_stated_loss_is_accepted_or_refused(crops, student, tmp_path):
+    folder = copied(student, tmp_path / "strict")
+    file = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(file | {"thresholds": [0.99] * len(student.au_names)}))
+    labels = ("--labels", f"manifest={crops[0]}", "--progress", "none", "--resamplings", "60")
+
+    def verdict(*arguments):
+        done = CliRunner().invoke(command, [*map(str, arguments), *labels])
+        return done.exit_code, done.output.splitlines()[-1]
+
+    for precision in ("f32", *(["bf16"] if has_bf16() else [])):
+        code, line = verdict("student", "--precision", precision, "--against", "f32", "--most-loss", "0.2")
+        assert (code, line[:9]) == (0, "accepted:")
+    code, line = verdict("student", folder, "--most-loss", "0.01")
+    assert (code, line[:8]) == (1, "refused:")
+    assert "tolerated is a loss of 0.01" in line
+    with pytest.raises(UsageError, match="two precisions of one model"):
+        run("student", folder, "--against", "f32", *labels[:2])
+    with pytest.raises(UsageError, match="add --against f32"):
+        run("student", "--most-loss", "0.1", *labels[:2])
 
 
 def test_pictures_without_order_cannot_be_calibrated(crops, student):

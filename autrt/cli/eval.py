@@ -45,6 +45,16 @@ if TYPE_CHECKING:
 @click.option("--engine", default="auto", show_default=True, help="As for `autrt infer`.")
 @click.option("--device", default="auto", show_default=True, help="As for `autrt infer`.")
 @click.option("--precision", default="f32", show_default=True, help="As for `autrt infer`.")
+@click.option(
+    "--against",
+    metavar="PRECISION",
+    help="Run one model in this precision too, and compare: f32 for --precision int8.",
+)
+@click.option(
+    "--most-loss",
+    type=click.FloatRange(0),
+    help="With two: exit code 1 unless the second's mean f1_binary is surely at most this much lower.",
+)
 @click.option("--calibrate", is_flag=True, help="Search thresholds and smoothing windows, judged in folds.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Of --calibrate.")
 @click.option(
@@ -69,6 +79,8 @@ def command(
     engine: str,
     device: str,
     precision: str,
+    against: str | None,
+    most_loss: float | None,
     calibrate: bool,
     folds: int,
     write: Path | None,
@@ -90,9 +102,12 @@ def command(
     from autrt_train.evaluate.evaluation import EvalSettings, evaluate
     from autrt_train.evaluate.labels import read_specs
     from autrt_train.evaluate.table import lines
+    from autrt_train.evaluate.verdict import judge_loss
 
     if write is not None and not calibrate:
         raise UsageError("--write writes what --calibrate finds: add --calibrate")
+    if most_loss is not None and against is None and len(predictions) < 2:
+        raise UsageError("--most-loss judges a difference: name two PREDICTIONS, or add --against f32")
     specs = read_specs(labels, split, changes)
     engine, device = resolve_engine(engine, device)
     settings = EvalSettings(
@@ -101,6 +116,7 @@ def command(
         image_rate=image_rate,
         infer=InferSettings(engine=engine, precision=precision, device=device),
         folds=folds if calibrate else None,
+        against=against,
     )
     with closing(make_reporter(progress)) as reporter:
         found = evaluate(predictions, specs, settings, reporter.say)
@@ -114,6 +130,10 @@ def command(
         write_plots(out, found)
     if write is not None:
         _write(write, found, labels)
+    if most_loss is not None:
+        verdict = judge_loss(found, most_loss)
+        click.echo(str(verdict))
+        raise SystemExit(int(not verdict.accepted))
 
 
 def _write(folder: Path, found: Evaluation, labels: tuple[str, ...]) -> None:

@@ -38,6 +38,15 @@ class EvalSettings:
     """Engine, precision and device of models that are run."""
     folds: int | None = None
     """Calibrate in so many folds; None: don't."""
+    against: str | None = None
+    """A precision that one model is also run in, to be compared with that of `infer`; None: don't."""
+
+    @property
+    def runs(self) -> tuple[InferSettings, ...]:
+        """How a model is run: once, or in two precisions."""
+        if self.against is None:
+            return (self.infer,)
+        return replace(self.infer, precision=self.against), self.infer
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ def evaluate(
     """
     if not 1 <= len(predictions) <= 2:
         raise UsageError(f"expected one set of predictions, or two to compare, found {len(predictions)}")
-    if settings.folds is not None and len(predictions) == 2:
+    if settings.folds is not None and len(predictions) * len(settings.runs) == 2:
         raise UsageError("--calibrate takes one set of predictions, found two")
     whole, notes = _scored(predictions, labels, settings, say)
     if len(whole) == 2:
@@ -139,6 +148,8 @@ def _scored(
     say: Callable[[str], object],
 ) -> tuple[list[Scored], list[str]]:
     models = [_model(name) for name in predictions]
+    if settings.against is not None and (len(models) == 2 or None in models):
+        raise UsageError("--against compares two precisions of one model: expected one model, and no results")
     truths = [read_truth(spec) for spec in labels] if None in models else []
     index = read_pictures(labels, say) if any(models) else None
     scored: list[Scored] = []
@@ -146,11 +157,14 @@ def _scored(
     for name, model in zip(predictions, models, strict=True):
         if model is not None:
             assert index is not None
-            scored.append(score_pictures(model, index, settings.infer, settings.image_rate, say))
+            scored += [score_pictures(model, index, run, settings.image_rate, say) for run in settings.runs]
         else:
             found, more = read_scored(Path(name), truths)
             scored.append(found)
             notes += [f"{escape(name)}: {line}" for line in more]
+    if settings.against is not None:
+        pairs = zip(scored, settings.runs, strict=True)
+        return [replace(s, name=f"{s.name} {run.precision}") for s, run in pairs], notes
     return _told_apart(scored, predictions), notes
 
 
