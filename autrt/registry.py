@@ -15,7 +15,8 @@ class Registry(Mapping[str, str]):
     Args:
         kind: what the parts are, in the singular, for messages ("engine").
         parts: name → "module:attribute", or "module" alone.
-        extras: top-level module that a part may miss → the extra of this project that brings it.
+        extras: top-level module that a part may miss → the extra of this project that brings it; or a part's own
+            name, where one extra brings all that it may miss.
     """
 
     def __init__(self, kind: str, parts: Mapping[str, str], extras: Mapping[str, str] | None = None) -> None:
@@ -52,7 +53,7 @@ class Registry(Mapping[str, str]):
         return getattr(found, attribute) if attribute else found
 
     def _advice(self, name: str, missing: str) -> str:
-        extra = self._extras.get(missing)
+        extra = self._extras.get(name, self._extras.get(missing))
         bring = f"pip install 'autrt[{extra}]'" if extra else f"pip install {missing}"
         bring += " on a machine with an NVIDIA GPU" if extra == "gpu" else ""
         return f"the {self._kind} {name!r} needs the package {missing}, which is not installed: {bring}"

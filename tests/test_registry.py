@@ -44,7 +44,11 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 @pytest.mark.parametrize(
     ("extras", "advice"),
-    [({"no_such_package_here": "ort"}, r"autrt\[ort\]"), ({}, "pip install no_such_package_here")],
+    [
+        ({"no_such_package_here": "ort"}, r"autrt\[ort\]"),
+        ({"no_such_package_here": "ort", "a": "gpu"}, r"autrt\[gpu\]' on a machine with an NVIDIA GPU"),
+        ({}, "pip install no_such_package_here"),
+    ],
 )
 def test_a_missing_package_says_what_brings_it(module, extras, advice) -> None:
     name = module("import no_such_package_here.deeper")

@@ -37,7 +37,7 @@ ENGINES: Final = Registry(
     extras={
         **dict.fromkeys(("onnxruntime", "onnx"), "ort"),
         **dict.fromkeys(("torch", "safetensors"), "train"),
-        **dict.fromkeys(("tensorrt", "torch_tensorrt"), "gpu"),
+        **dict.fromkeys(("tensorrt", "torch-tensorrt"), "gpu"),
     },
 )
 """Name → (graph, options, cache folder or None) → Engine."""
