@@ -65,29 +65,32 @@ class Run:
 
     Args:
         job: what every video is done with.
-        networks: opened for this process.
+        networks: opened for this process, once for each device; the videos are dealt out among them.
         reporter: told as things happen.
         shard: names the manifest.
-        others: networks on further GPUs, which share the videos.
     """
 
     job: Job
-    networks: Networks
+    networks: Sequence[Networks]
     reporter: Reporter
     shard: Shard | None = None
-    others: Sequence[Networks] = ()
     summary: Summary = field(default_factory=Summary)
     stop: threading.Event = field(default_factory=threading.Event)
     _free: SimpleQueue[Networks] = field(default_factory=SimpleQueue[Networks])
     """One place for each video in flight."""
 
-    def run(self, todo: Sequence[Source], workers: int) -> Summary:
-        """Do all videos; returns when the last has ended, or soon after a signal or a full disk."""
+    def run(self, todo: Sequence[Source], workers: int | None = None) -> Summary:
+        """Do all videos; returns when the last has ended, or soon after a signal or a full disk.
+
+        Args:
+            todo: the videos.
+            workers: how many are in flight at once, at least one for each device; by default as suits the cores.
+        """
         start_s = time.monotonic()
         settle_process()
-        everywhere = [self.networks, *self.others]
-        workers = max(workers, len(everywhere))
-        for networks in islice(cycle(everywhere), workers):
+        # The threads of one video keep two cores busy, and more get in each other's way.
+        workers = max(workers or self.job.threads // 2, len(self.networks))
+        for networks in islice(cycle(self.networks), workers):
             self._free.put(networks)
         with Manifest(self.job.out, self.shard) as manifest, Signals(self._on_signal):
             suspects = [s for s in todo if manifest.crashes(s.relative) >= CRASHES_TOLERATED]

@@ -5,9 +5,10 @@ Each takes an iterator and gives one, in the same order, and starts its work bef
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -107,12 +108,9 @@ class Redone:
 def align(segments: Iterable[Segment], networks: Networks, info: VideoInfo) -> Iterator[Cropped]:
     """Cut every face out and start it through the networks."""
     for segment in segments:
-        faces, template = segment.faces, networks.template
-        patches = [
-            cut_patch(segment.frames[row - segment.first_row].image, landmarks, template, info.pixel_aspect)
-            for row, landmarks in zip(faces.row.tolist(), faces.landmarks, strict=True)
-        ]
-        ticket = _submit(patches, faces.landmarks, networks)
+        faces = segment.faces
+        patches = cut_patches(segment, networks, info)
+        ticket = networks.batcher.submit(crops_of(patches, faces.landmarks, networks))
         yield Cropped(Times.of(segment), faces, patches, ticket)
 
 
@@ -148,7 +146,7 @@ def redo(judged: Iterable[Judged], networks: Networks) -> Iterator[Redone]:
                 keep[row] = False
         faces = Faces.concatenate(rows) if rows else item.faces
         patches = [item.looks[row][0] for row in again]
-        ticket = _submit(patches, faces.landmarks[again], networks)
+        ticket = networks.batcher.submit(crops_of(patches, faces.landmarks[again], networks))
         new_rows = (np.cumsum(keep) - 1)[again].tolist()
         yield Redone(item.times, faces[keep], item.outputs.take(keep), new_rows, ticket)
 
@@ -162,10 +160,20 @@ def settle(redone: Iterable[Redone]) -> Iterator[Block]:
         yield Block(item.times.index, item.times.pts, item.times.time_s, item.faces, logits)
 
 
-def _submit(patches: list[Patch], landmarks: F32, networks: Networks) -> Ticket:
+def cut_patches(segment: Segment, networks: Networks, info: VideoInfo) -> list[Patch]:
+    """The patch of each of a segment's faces."""
+    return [
+        cut_patch(
+            segment.frames[row - segment.first_row].image, landmarks, networks.template, info.pixel_aspect
+        )
+        for row, landmarks in zip(segment.faces.row.tolist(), segment.faces.landmarks, strict=True)
+    ]
+
+
+def crops_of(patches: Sequence[Patch], landmarks: F32, networks: Networks) -> Any:
+    """The crop of each patch, aligned by (F, 5, 2) landmarks in frame pixels, in the batcher's memory."""
     matrices = [
         patch.matrix(points, networks.template) for patch, points in zip(patches, landmarks, strict=True)
     ]
     placed = np.array(matrices, np.float32).reshape(-1, 2, 3)
-    batcher = networks.batcher
-    return batcher.submit(batcher.memory.aligned([patch.image for patch in patches], placed))
+    return networks.batcher.memory.aligned([patch.image for patch in patches], placed)

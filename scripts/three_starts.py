@@ -35,6 +35,12 @@ def rendered(root: Path) -> list[str]:
     ]
 
 
+def reduced(faces: Path, epochs: str) -> list[str]:
+    """Settings of the reduced network on the rendered set."""
+    network = ["network.preset=paper", f"network.change={{{NETWORK}, {NECK}}}"]
+    return [epochs, "fit.batch=64", *network, *rendered(faces)]
+
+
 def starts(out: Path, faces: Path, epochs: str) -> None:
     """Train identity, then expression and AU-15 from it; leave their weights in the environment."""
     os.environ |= dict.fromkeys(("AUTRT_AFFWILD2", "AUTRT_EXPRESSIONS", "AUTRT_AU15"), "unused")
@@ -44,18 +50,16 @@ def starts(out: Path, faces: Path, epochs: str) -> None:
          f"data.train=[{sources(faces, split='train', task='identity')}]"],
     )  # fmt: skip
     os.environ |= {"AUTRT_GLINT360K": best(identity), "AUTRT_ID_START": best(identity)}
-    small = [epochs, "fit.batch=64", "network.preset=paper", f"network.change={{{NETWORK}, {NECK}}}"]
     known = [name for name in read_recipe("pretrain-au15").au_names if name != "AU11"]
     changes = {"pretrain-expr": [], "pretrain-au15": [f"au_names={json.dumps(known)}"]}
     with ThreadPoolExecutor(2) as pool:
-        runs = pool.map(lambda n: train(n, out / n, 0, [*small, *rendered(faces), *changes[n]]), changes)
+        runs = pool.map(lambda n: train(n, out / n, 0, [*reduced(faces, epochs), *changes[n]]), changes)
         os.environ |= dict(zip(("AUTRT_EXPR_START", "AUTRT_AU15_START"), map(best, runs), strict=True))
 
 
 def members(out: Path, faces: Path, epochs: str) -> list[Path]:
     """Fine-tune from each start."""
-    changes = [epochs, "fit.batch=64", "network.preset=paper", f"network.change={{{NETWORK}, {NECK}}}"]
-    changes += rendered(faces)
+    changes = reduced(faces, epochs)
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda s: train(f"finetune-{s}", out / f"finetune-{s}", 1, changes), STARTS))
 

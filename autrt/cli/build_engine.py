@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from autrt.aligned import aligned
 from autrt.engine.build import BuildReport, build
 from autrt.engine.crops import read_crops
 from autrt.engine.layer import Layer
@@ -89,7 +90,7 @@ def _profile(text: str) -> tuple[int, int, int]:
 
 def _lines(reports: Sequence[BuildReport]) -> list[str]:
     header = ("member", "engine", "precision", "for", "batch", "logit error: max", "p99", "p50", "decisions")
-    lines = _table([(*header, "s", "MB"), *(_row(report) for report in reports)])
+    lines = list(aligned([(*header, "s", "MB"), *map(_row, reports)]))
     for report in reports:
         truth = {"reference": "the model's reference outputs"}.get(
             report.parity.against, report.parity.against
@@ -129,9 +130,4 @@ def _layers(member: str, layers: Sequence[Layer]) -> list[str]:
     title = (
         f"{member}: {len(layers)} layers ({counts}); those of the largest numbers and errors, and kept ones:"
     )
-    return [title, *_table([("layer", "operator", "largest", "precision", "error"), *rows])]
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return [title, *aligned([("layer", "operator", "largest", "precision", "error"), *rows])]

@@ -67,9 +67,10 @@ def _decoders() -> None:
 
 def _gpu() -> None:
     click.echo("GPU:")
-    for gpu in find_gpus():
+    gpus = find_gpus()
+    for gpu in gpus:
         _line(True, gpu.target, gpu.name)
-    if not find_gpus():
+    if not gpus:
         _line(False, "driver", f"no NVIDIA GPU, or no driver ({DRIVER})")
     if find_spec("torch") is None:
         _line(False, "CUDA", "needs torch with CUDA: pip install 'autrt[train]'")

@@ -180,8 +180,7 @@ def command(
         summary = Summary()
         if networks:
             reporter.begin(len(todo), None)
-            run = Run(job, networks[0], reporter, share, networks[1:])
-            summary = run.run(todo, workers or _default_workers(job.threads))
+            summary = Run(job, networks, reporter, share).run(todo, workers)
     _finish(summary, len(done), progress)
 
 
@@ -196,11 +195,6 @@ def _open(
         )
         for device in devices
     ]
-
-
-def _default_workers(cores: int) -> int:
-    """Videos in flight: the threads of one keep two cores busy, and more get in each other's way."""
-    return max(1, cores // 2)
 
 
 def _versions() -> dict[str, str]:

@@ -65,6 +65,16 @@ def has_bf16() -> bool:
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(cpu_features())
 
 
+def require_bf16(there: bool) -> None:
+    """Refuse bfloat16 where there is none.
+
+    Raises:
+        EngineError: the CPU lacks the instructions.
+    """
+    if not there:
+        raise EngineError("this CPU has no bfloat16 arithmetic (AVX-512 BF16 or AMX): use --precision f32")
+
+
 def has_int8() -> bool:
     """Whether the CPU sums products of int8 numbers exactly and fast (VNNI; i8mm on ARM)."""
     return not {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"}.isdisjoint(cpu_features())

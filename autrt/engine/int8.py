@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,17 +12,14 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quant_pre_process, quantize_static
 
-from autrt.engine.layer import Layer
-from autrt.engine.mixed import Derived, Faulty
-from autrt.engine.observe import PRODUCTS, Comparison, compare_layers
+from autrt.engine.mixed import Derived, Faulty, describe
+from autrt.engine.observe import PRODUCTS, ROWS, compare_layers
 from autrt.errors import EngineError
 from autrt.types import U8
 
 QUANTISED: Final = ("Conv", *PRODUCTS)
 LARGEST_SUM: Final = 2**31 - 1
 FOLDED: Final = "folded.onnx"
-ROWS: Final = 4
-"""Crops at a time."""
 
 
 def quantise(model: onnx.ModelProto, crops: U8, faulty: Faulty) -> Derived:
@@ -46,7 +44,7 @@ def quantise(model: onnx.ModelProto, crops: U8, faulty: Faulty) -> Derived:
             found = compare_layers(model, quantised, crops)
             told = faulty(found.found, found.truth)
             if not told:
-                return Derived(quantised, tuple(_layers(model, found, keep)))
+                return Derived(quantised, describe(model, found, partial(_precision, keep)))
     raise EngineError(
         f"int8 is too inexact for this network: {'; '.join(told.values())}. Use --precision f32."
     )
@@ -104,9 +102,5 @@ class _Crops(CalibrationDataReader):
         return next(self._batches, None)
 
 
-def _layers(model: onnx.ModelProto, found: Comparison, keep: Collection[str]) -> Iterator[Layer]:
-    for node in model.graph.node:
-        if node.name in found.errors:
-            in_int8 = node.op_type in QUANTISED and node.name not in keep
-            largest, error = found.largest[node.name], found.errors[node.name]
-            yield Layer(node.name, node.op_type, largest, error, "int8" if in_int8 else "f32")
+def _precision(keep: Collection[str], node: onnx.NodeProto) -> str:
+    return "int8" if node.op_type in QUANTISED and node.name not in keep else "f32"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,7 +47,9 @@ def halve(model: onnx.ModelProto, crops: U8, faulty: Faulty) -> Derived:
         found = compare_layers(model, rounded(to_half(model, keep)), crops)
     if faulty(found.found, found.truth):
         keep, found = _keep_more(model, crops, faulty, keep, found)
-    return Derived(to_half(model, keep), tuple(_layers(model, found, keep)))
+    return Derived(
+        to_half(model, keep), describe(model, found, lambda node: "f32" if node.name in keep else "fp16")
+    )
 
 
 def overflowing(found: Comparison) -> frozenset[str]:
@@ -96,9 +98,12 @@ def _by_added_error(model: onnx.ModelProto, errors: Mapping[str, float]) -> list
     return [node.name for node in sorted(model.graph.node, key=rank)]
 
 
-def _layers(model: onnx.ModelProto, found: Comparison, keep: Collection[str]) -> Iterator[Layer]:
-    for node in model.graph.node:
-        if node.name in found.errors:
-            precision = "f32" if node.name in keep else "fp16"
-            largest, error = found.largest[node.name], found.errors[node.name]
-            yield Layer(node.name, node.op_type, largest, error, precision)
+def describe(
+    model: onnx.ModelProto, found: Comparison, precision: Callable[[onnx.NodeProto], str]
+) -> tuple[Layer, ...]:
+    """The nodes that were compared, in the graph's order, each with what it computes in."""
+    return tuple(
+        Layer(node.name, node.op_type, found.largest[node.name], found.errors[node.name], precision(node))
+        for node in model.graph.node
+        if node.name in found.errors
+    )

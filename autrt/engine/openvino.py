@@ -12,7 +12,7 @@ import openvino as ov
 from openvino import preprocess
 
 from autrt.engine.cache import EngineCache
-from autrt.engine.cpu import require_int8
+from autrt.engine.cpu import require_bf16, require_int8
 from autrt.engine.graph import Graph, Options
 from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine
@@ -41,8 +41,8 @@ def open_openvino(graph: Graph, options: Options, cache: Path | None = None) -> 
     """
     core = ov.Core()
     options.require("openvino", devices=("cpu",), precisions=("f32", "bf16", "int8"))
-    if options.precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        raise EngineError("this CPU has no bfloat16 arithmetic (AVX-512 BF16 or AMX): use --precision f32")
+    if options.precision == "bf16":
+        require_bf16("BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     if options.precision == "int8":
         require_int8()
         graph = _GRAPHS.load("int8")(graph, options, cache)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from autrt.engine.cpu import has_bf16
+from autrt.engine.cpu import has_bf16, require_bf16
 from autrt.engine.graph import Graph, Options
 from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine, Runner
@@ -33,8 +33,8 @@ def open_torch(graph: Graph, options: Options, cache: Path | None = None) -> Poo
     """
     on_cpu = options.device == "cpu"
     options.require("torch", devices=("cpu", "cuda"), precisions=("f32", "bf16") if on_cpu else tuple(DTYPES))
-    if on_cpu and options.precision == "bf16" and not has_bf16():
-        raise EngineError("this CPU has no bfloat16 arithmetic (AVX-512 BF16 or AMX): use --precision f32")
+    if on_cpu and options.precision == "bf16":
+        require_bf16(has_bf16())
     if not on_cpu and not torch.cuda.is_available():
         raise EngineError(f"torch finds no CUDA device here (torch {torch.__version__}): use --device cpu")
     network = load_pixel_network(graph, options)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
+from autrt.model.architectures import build_network
 from autrt.types import CROP_SIZE_PX
 
 
@@ -23,6 +26,16 @@ class NetworkSize:
     """Parameters and buffers as they lie in memory."""
     flops: int
     """Floating-point operations for one 112×112 crop: two for each multiply-add of a convolution or matrix."""
+
+
+def measure_architecture(architecture: Mapping[str, Any]) -> NetworkSize:
+    """The same of a network that nobody has built: nothing is computed, and no memory taken.
+
+    Raises:
+        UsageError: there is no such architecture.
+    """
+    with torch.device("meta"):
+        return measure(build_network(architecture))
 
 
 def measure(network: nn.Module) -> NetworkSize:

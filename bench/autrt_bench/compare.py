@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from autrt.aligned import aligned
 from autrt_bench.fingerprint import MACHINE
 from autrt_bench.statistics import Ratio, Verdict, judge, median_ratio
-from autrt_bench.table import aligned, amount
+from autrt_bench.table import amount
 from autrt_bench.types import LIKE, Measurement, Run
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-
-from autrt.model.architectures import build_network
-from autrt.model.flops import measure
+from autrt.model.flops import measure_architecture
 from autrt.model.folder import Member
 
 
@@ -15,5 +12,4 @@ def member_gflop(member: Member) -> float:
     Raises:
         UsageError: the member's architecture is not known.
     """
-    with torch.device("meta"):
-        return measure(build_network(member.architecture)).flops / 1e9
+    return measure_architecture(member.architecture).flops / 1e9

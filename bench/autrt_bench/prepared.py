@@ -50,7 +50,7 @@ class Prepared:
 
     def stages(self, out: Path) -> dict[str, tuple[Callable[[], object], int]]:
         """Name → what does the stage's work, and for how many frames; in the pipeline's order."""
-        some, alone, template = len(self.frames), stages_alone, self.networks.template
+        some, alone = len(self.frames), stages_alone
         weights, target = self.job.model.weights, out / "alone.h5"
         return {
             "decode": (partial(alone.decode, self.source), self.n_frames),
@@ -58,7 +58,7 @@ class Prepared:
                 partial(alone.detect, self.frames, self.info, self.networks, self.job.settings),
                 some,
             ),
-            "align": (partial(alone.align, self.segments, self.info, template), some),
+            "align": (partial(alone.align, self.segments, self.info, self.networks), some),
             "networks": (partial(alone.recognise, self.crops, self.networks), some),
             "smooth and write": (
                 partial(alone.write, self.blocks, self.header, weights, target),
@@ -77,7 +77,7 @@ def prepare(source: Source, job: Job, networks: Networks) -> Prepared:
         info = decoder.info
         frames = list(islice(decoder, max(2, HELD_BYTES // (info.width * info.height * 3 // 2))))
     segments = stages_alone.detect(frames, info, networks, job.settings)
-    crops = stages_alone.align(segments, info, networks.template)
+    crops = stages_alone.align(segments, info, networks)
     header, n_frames = _finished(source, job, networks)
     blocks = _blocks(source, job, networks)
     return Prepared(source, job, networks, info, n_frames, frames, segments, crops, blocks, header)

@@ -7,18 +7,15 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from autrt.config import InferSettings
 from autrt.console import SilentReporter
 from autrt.errors import VideoError
-from autrt.face.align import cut_patch
 from autrt.face.track import Segment, track
 from autrt.job import Job
 from autrt.results.header import Header
 from autrt.runner import Run
 from autrt.sink import ResultsSink
-from autrt.stages import Networks
+from autrt.stages import Networks, crops_of, cut_patches
 from autrt.types import F32, U8, Block, Frame, Source, VideoInfo
 from autrt.video.open import open_decoder
 
@@ -29,7 +26,7 @@ def whole(source: Source, job: Job, networks: Networks, out: Path) -> None:
     Raises:
         AutrtError: it cannot be done.
     """
-    summary = Run(replace(job, out=out), networks, SilentReporter()).run([source], workers=1)
+    summary = Run(replace(job, out=out), [networks], SilentReporter()).run([source], workers=1)
     if summary.fatal is not None:
         raise summary.fatal
     if summary.signal is not None:
@@ -52,18 +49,13 @@ def detect(
     return list(track(frames, networks.detector(info), every, pixel_aspect=info.pixel_aspect))
 
 
-def align(segments: Sequence[Segment], info: VideoInfo, template: F32) -> list[U8]:
+def align(segments: Sequence[Segment], info: VideoInfo, networks: Networks) -> list[U8]:
     """Patches and crops of each segment that has a face: (F, 112, 112, 3) uint8 RGB."""
-    crops = [
-        [
-            cut_patch(
-                segment.frames[row - segment.first_row].image, landmarks, template, info.pixel_aspect
-            ).crop(landmarks, template)
-            for row, landmarks in zip(segment.faces.row.tolist(), segment.faces.landmarks, strict=True)
-        ]
+    return [
+        crops_of(cut_patches(segment, networks, info), segment.faces.landmarks, networks)
         for segment in segments
+        if len(segment.faces)
     ]
-    return [np.stack(some) for some in crops if some]
 
 
 def recognise(crops: Sequence[U8], networks: Networks) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from autrt.aligned import aligned
 from autrt_bench.statistics import spread
 from autrt_bench.types import Measurement
 
@@ -40,17 +41,6 @@ def number(value: float, unit: str = "") -> str:
     if 0.9 <= value < 1 and not unit:
         return f"{value:.4f}"
     return f"{value:.3g}" if abs(value) >= 1e-3 or not value else f"{value:.5f}"
-
-
-def aligned(rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:
-    """Columns of equal width; the first `left` of them to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            text.ljust(width) if i < left else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
 
 
 def _cell(m: Measurement) -> str:

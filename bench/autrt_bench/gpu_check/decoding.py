@@ -14,8 +14,9 @@ import numpy as np
 
 from autrt.types import U8
 from autrt.video.pyav import PyavDecoder
-from autrt_bench.gpu_check.machine import Load, require, synchronise
+from autrt_bench.gpu_check.machine import require, synchronise
 from autrt_bench.gpu_check.rows import Failure, Measured, Missing
+from autrt_bench.gpu_load import Load
 
 _SIZE: Final = {"cpu": (320, 180, 50), "cuda": (1280, 720, 300)}
 """Width, height and frames of a clip."""

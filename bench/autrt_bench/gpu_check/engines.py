@@ -13,8 +13,8 @@ from autrt.engine.graph import Graph
 from autrt.engine.open import open_engine
 from autrt.model.folder import DEFAULT_MODEL, load_model
 from autrt.types import CROP_SIZE_PX
-from autrt_bench.gpu_check.machine import Load
 from autrt_bench.gpu_check.rows import Measured
+from autrt_bench.gpu_load import Load
 
 BATCH: Final = 16
 _BATCHES: Final = {"cpu": 4, "cuda": 300}

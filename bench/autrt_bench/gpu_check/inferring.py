@@ -14,8 +14,8 @@ import numpy as np
 from autrt.errors import AutrtError
 from autrt.results.reader import Results, open_results
 from autrt.weights import fetch
-from autrt_bench.gpu_check.machine import Load
 from autrt_bench.gpu_check.rows import Failure, Measured, Missing
+from autrt_bench.gpu_load import Load
 
 CLIPS: Final = ("clip-smile", "clip-talk")
 _SAME_FACES, _SAME_DECISIONS = 0.97, {"f32": 0.99, "fp16": 0.98}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Literal
 
+from autrt.aligned import aligned
 from autrt.errors import MissingDependencyError
 
 TIERS = ("torch", "dali", "tensorrt", "rtx", "torch-tensorrt")
@@ -68,10 +69,7 @@ def table(rows: Sequence[Row]) -> str:
     """All rows under a head, columns aligned; the last column runs on."""
     head = tuple(field.name for field in fields(Row))
     cells = [head, *(astuple(row) for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(head))]
-    return "\n".join(
-        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells
-    )
+    return "\n".join(aligned(cells))
 
 
 def _line(error: BaseException) -> str:

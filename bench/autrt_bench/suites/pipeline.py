@@ -18,8 +18,9 @@ from autrt.stages import Networks
 from autrt.types import Source
 from autrt.weights import fetch
 from autrt_bench.clips import Recipe, demo_clip, remade
-from autrt_bench.clock import clocked, gpu_used
+from autrt_bench.clock import clocked
 from autrt_bench.fingerprint import gpus
+from autrt_bench.gpu_load import Load
 from autrt_bench.prepared import Prepared, prepare
 from autrt_bench.stages_alone import whole
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Turn, Values
@@ -76,8 +77,9 @@ def _whole(prepared: Prepared, out: Path) -> Values:
     values = dict(_clocked(work, prepared.n_frames))
     if gpus():
         # A pass of its own: the sampler is a process that takes time too.
-        busy = gpu_used(work)
-        values |= {} if busy is None else {GPU: busy}
+        with Load("cuda") as load:
+            work()
+        values |= {GPU: load.means["GPU"] / 100} if "GPU" in load.means else {}
     return values
 
 

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from autrt import __version__
 from autrt.ensemble import sigmoid
-from autrt.model.architectures import build_network
-from autrt.model.flops import measure
+from autrt.model.flops import measure_architecture
 from autrt.model.folder import Model
 from autrt.results.part import replacing
 from autrt.types import F32, F64, ShapedRepr, check_array
@@ -202,8 +200,7 @@ def write(report: Report, folder: Path) -> Path:
 
 
 def _judged(runs: RunningModel, name: str, rate: float, logits: F32, labels: I8) -> Side:
-    with torch.device("meta"):
-        sizes = [measure(build_network(member.architecture)) for member in runs.members]
+    sizes = [measure_architecture(member.architecture) for member in runs.members]
     known = ~np.isnan(logits).any(0)
     labels = np.where(known, labels, MISSING).astype(np.int8)
     told = sigmoid(np.nan_to_num(logits))

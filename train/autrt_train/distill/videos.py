@@ -115,7 +115,7 @@ def _recognise(
         fetch(DETECTOR_FILE, say=say)
         with closing(open_networks(job.model, job.settings, job.threads)) as networks:
             reporter.begin(len(todo), None)
-            summary = Run(job, networks, reporter).run(todo, max(2, job.threads // 2))
+            summary = Run(job, [networks], reporter).run(todo)
         if summary.signal is not None:
             halt.ask(summary.signal)
         halt.check()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autrt import __version__
+from autrt.aligned import aligned
 from autrt.model.schema import Metric
 from autrt_train.ensembling.scores import Thresholds
 from autrt_train.ensembling.selectors import Strategy
@@ -152,8 +153,7 @@ def _interval(estimate: Estimate, form: str) -> tuple[str, str]:
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return [f"  {line}" for line in aligned(rows)]
 
 
 def _weight(weight: float) -> str:

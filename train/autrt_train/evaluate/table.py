@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from autrt.aligned import aligned
 from autrt_train.evaluate.assess import MEAN, Assessment, Estimate, Judged
 from autrt_train.evaluate.bootstrap import LEVEL
 from autrt_train.evaluate.calibrate import BOTH, NONE, OWN, THRESHOLDS, Calibration
@@ -48,7 +49,7 @@ def _judged(judged: Judged) -> Iterator[str]:
         row = [name, str(n), _number(judged.last["prevalence"].value[column])]
         row += [_with_interval(found["f1_binary"], column) for found in judged.stages.values()]
         rows.append(row + [_number(judged.last[metric].value[column]) for metric in SHOWN])
-    yield from _aligned([head, *rows])
+    yield from aligned([head, *rows], left=1)
 
 
 def _differences(evaluation: Evaluation) -> Iterator[str]:
@@ -56,7 +57,7 @@ def _differences(evaluation: Evaluation) -> Iterator[str]:
     stage, last = list(evaluation.differences.items())[-1]
     yield f"{second.name} − {first.name}, {stage}:"
     shown = [metric for metric in last if metric != "prevalence"]
-    yield from _aligned([["", *shown], *_by_au(last, shown, first.scored.au_names, signed=True)])
+    yield from aligned([["", *shown], *_by_au(last, shown, first.scored.au_names, signed=True)], left=1)
 
 
 def _calibration(calibration: Calibration) -> Iterator[str]:
@@ -79,7 +80,7 @@ def _calibration(calibration: Calibration) -> Iterator[str]:
         ]
         row += [_with_interval(held[BOTH]["f1_binary"], column)]
         rows.append(row + [_with_interval(gain, column, signed=True) for gain in gains.values()])
-    yield from _aligned([head, *rows])
+    yield from aligned([head, *rows], left=1)
 
 
 def _by_au(
@@ -101,11 +102,3 @@ def _with_interval(estimate: Estimate, column: int, *, signed: bool = False) -> 
 
 def _number(value: float, *, signed: bool = False) -> str:
     return UNKNOWN if np.isnan(value) else f"{value:+.3f}" if signed else f"{value:.3f}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns of equal width; numbers to the right of each."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
-        yield "  ".join([first.ljust(widths[0]), *cells]).rstrip()
