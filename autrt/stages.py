@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autrt.engine.batcher import CropBatcher, Outputs, Ticket
-from autrt.face.align import Patch, cut_patch
+from autrt.face.align import Patch, cut_patches, patch_matrices
 from autrt.face.refine import SlipWatch, place_again
 from autrt.face.track import Segment
 from autrt.types import F32, F64, I64, Block, Detections, FaceDetector, Faces, VideoInfo
@@ -109,7 +109,7 @@ def align(segments: Iterable[Segment], networks: Networks, info: VideoInfo) -> I
     """Cut every face out and start it through the networks."""
     for segment in segments:
         faces = segment.faces
-        patches = cut_patches(segment, networks, info)
+        patches = patches_of(segment, networks, info)
         ticket = networks.batcher.submit(crops_of(patches, faces.landmarks, networks))
         yield Cropped(Times.of(segment), faces, patches, ticket)
 
@@ -160,20 +160,14 @@ def settle(redone: Iterable[Redone]) -> Iterator[Block]:
         yield Block(item.times.index, item.times.pts, item.times.time_s, item.faces, logits)
 
 
-def cut_patches(segment: Segment, networks: Networks, info: VideoInfo) -> list[Patch]:
+def patches_of(segment: Segment, networks: Networks, info: VideoInfo) -> list[Patch]:
     """The patch of each of a segment's faces."""
-    return [
-        cut_patch(
-            segment.frames[row - segment.first_row].image, landmarks, networks.template, info.pixel_aspect
-        )
-        for row, landmarks in zip(segment.faces.row.tolist(), segment.faces.landmarks, strict=True)
-    ]
+    faces = segment.faces
+    images = [segment.frames[row - segment.first_row].image for row in faces.row.tolist()]
+    return cut_patches(images, faces.landmarks, networks.template, info.pixel_aspect)
 
 
 def crops_of(patches: Sequence[Patch], landmarks: F32, networks: Networks) -> Any:
     """The crop of each patch, aligned by (F, 5, 2) landmarks in frame pixels, in the batcher's memory."""
-    matrices = [
-        patch.matrix(points, networks.template) for patch, points in zip(patches, landmarks, strict=True)
-    ]
-    placed = np.array(matrices, np.float32).reshape(-1, 2, 3)
+    placed = patch_matrices(patches, landmarks, networks.template)
     return networks.batcher.memory.aligned([patch.image for patch in patches], placed)

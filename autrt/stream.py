@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -23,35 +23,37 @@ def prefetch(source: Iterable[T], size: int, name: str = "prefetch") -> Generato
     An exception of the source is raised here. Closing this iterator ends the thread after the item that it is
     working on, and closes the source.
     """
-    items: queue.Queue[T | _End] = queue.Queue(size)
+    # Both ends run without Python's own code between them and the lock: a frame passes here twice.
+    items: SimpleQueue[T | _End] = SimpleQueue()
+    room: SimpleQueue[None] = SimpleQueue()
+    for _ in range(size):
+        room.put(None)
     stop = threading.Event()
-    thread = threading.Thread(target=_produce, args=(source, items, stop), name=name, daemon=True)
+    thread = threading.Thread(target=_produce, args=(source, items, room, stop), name=name, daemon=True)
     thread.start()
-    ended = False
     try:
-        while True:
-            item = items.get()
-            if isinstance(item, _End):
-                ended = True
-                if item.error is not None:
-                    raise item.error
-                return
+        while not isinstance(item := items.get(), _End):
+            room.put(None)
             yield item
+        if item.error is not None:
+            raise item.error
     finally:
         stop.set()
-        while not ended:  # frees the producer, which may wait at a full queue
-            ended = isinstance(items.get(), _End)
+        room.put(None)  # frees the producer, which may wait for it
         thread.join()
 
 
-def _produce(source: Iterable[T], items: queue.Queue[T | _End], stop: threading.Event) -> None:
+def _produce(
+    source: Iterable[T], items: SimpleQueue[T | _End], room: SimpleQueue[None], stop: threading.Event
+) -> None:
     error: BaseException | None = None
     iterator = iter(source)
     try:
         for item in iterator:
-            items.put(item)
+            room.get()
             if stop.is_set():
                 break
+            items.put(item)
     except BaseException as problem:
         error = problem
     finally:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autrt.face.align import apply, crop_matrix, cut_patch, invert, similarity
+from autrt.face.align import apply, crop_matrix, cut_patch, cut_patches, invert, patch_matrices, similarity
 from autrt.template import ARCFACE_112
 from autrt.video.image import PlanarImage, Plane
+from tests.support.crops import crop_of
 
 
 def placed(x, y, side, roll_deg, aspect=1.0):
@@ -76,20 +77,20 @@ def test_the_crop_shows_the_landmarks_where_the_template_has_them(side, roll):
         image = painted(point, 1600, 1400, radius=max(1.5, side / 40))
         patch = cut_patch(image, landmarks, ARCFACE_112, Fraction(1))
         assert max(patch.image.width, patch.image.height) <= 2 * 112 * 2.2 * 1.42 + 4
-        np.testing.assert_allclose(spot_in(patch.crop(landmarks, ARCFACE_112)), expected, atol=0.1)
+        np.testing.assert_allclose(spot_in(crop_of(patch, landmarks)), expected, atol=0.1)
 
 
 def test_a_moved_face_can_be_cut_again_from_the_same_patch():
     guess, truth = placed(400, 300, 200, 0), placed(440, 330, 200, 12)
     patch = cut_patch(painted(truth[4], 900, 700, 7), guess, ARCFACE_112, Fraction(1))
-    np.testing.assert_allclose(spot_in(patch.crop(truth, ARCFACE_112)), ARCFACE_112[4], atol=0.1)
+    np.testing.assert_allclose(spot_in(crop_of(patch, truth)), ARCFACE_112[4], atol=0.1)
 
 
 @pytest.mark.parametrize(("x", "y"), [(0, 0), (199, 0), (-40, 80), (230, 160), (100, 400)])
 def test_faces_at_and_beyond_the_edge_give_a_crop_black_outside(x, y):
     landmarks = placed(x, y, 90, 0)
     white = PlanarImage((Plane(np.full((150, 200, 3), 255, np.uint8)),), None)
-    crop = cut_patch(white, landmarks, ARCFACE_112, Fraction(1)).crop(landmarks, ARCFACE_112)
+    crop = crop_of(cut_patch(white, landmarks, ARCFACE_112, Fraction(1)), landmarks)
     assert crop.shape == (112, 112, 3)
     far = apply(invert(crop_matrix(landmarks, ARCFACE_112)), np.array([[0, 0], [111, 111]], np.float32))
     for corner, (px, py) in zip((crop[0, 0], crop[111, 111]), far, strict=True):
@@ -97,3 +98,28 @@ def test_faces_at_and_beyond_the_edge_give_a_crop_black_outside(x, y):
         outside = px < -2 or py < -2 or px > 201 or py > 151
         if inside or outside:
             assert (corner == (255 if inside else 0)).all()
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-100, 500), st.floats(-100, 400), st.floats(5, 900), st.floats(-180, 180)),
+        max_size=6,
+    )
+)
+def test_many_faces_are_cut_as_each_alone(places):
+    picture = np.random.default_rng(0).integers(0, 255, (300, 400, 3), np.uint8)
+    image, aspect = PlanarImage((Plane(picture),), None), Fraction(4, 3)
+    landmarks = np.array(
+        [placed(x, y, side, roll, 4 / 3) for x, y, side, roll in places], np.float32
+    ).reshape(-1, 5, 2)
+    patches = cut_patches([image] * len(places), landmarks, ARCFACE_112, aspect)
+    matrices = patch_matrices(patches, landmarks, ARCFACE_112)
+    assert len(patches) == len(matrices) == len(places)
+    for patch, matrix, points in zip(patches, matrices, landmarks, strict=True):
+        alone = cut_patch(image, points, ARCFACE_112, aspect)
+        assert alone.image.origin == patch.image.origin
+        np.testing.assert_array_equal(alone.image.rgb(), patch.image.rgb())
+        whole = crop_matrix(points, ARCFACE_112, aspect)
+        np.testing.assert_allclose(
+            apply(matrix, apply(invert(patch.to_frame()), points)), apply(whole, points), atol=0.02
+        )

@@ -59,11 +59,17 @@ class SlipWatch:
         if not known:
             return np.zeros(len(source), bool)
         self._last[track] = known[-1]
-        at = np.array([k[0] for k in known])
-        values = np.stack([k[1].reshape(10) for k in known])
-        expected = np.stack([np.interp(time_s, at, values[:, c]) for c in range(10)], axis=1)
-        shift = np.linalg.norm(offsets - expected.reshape(-1, 5, 2), axis=2).mean(axis=1)
+        expected = _interpolated(time_s, np.array([k[0] for k in known]), np.stack([k[1] for k in known]))
+        shift = np.sqrt(np.square(offsets - expected).sum(axis=2)).mean(axis=1)
         return shift > SLIP_MAX * EYE_DISTANCE_PX
+
+
+def _interpolated(time_s: F64, at: F64, values: F32) -> F64:
+    """(n, 5, 2) values at `time_s`, linear between the (k, 5, 2) known `at` increasing times, constant beyond."""
+    place = np.interp(time_s, at, np.arange(len(at)))
+    before = place.astype(int)
+    after = np.minimum(before + 1, len(at) - 1)
+    return values[before] + (place - before)[:, None, None] * (values[after] - values[before])
 
 
 def place_again(faces: Faces, row: int, patch: Patch, found: Detections) -> Faces | None:

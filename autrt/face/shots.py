@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+import cv2
 import numpy as np
 
-from autrt.types import Frame
+from autrt.types import U8, Frame
 
 THUMBNAIL = (32, 18)
 LOOK_AHEAD = 2
@@ -48,8 +49,8 @@ def split_shots(frames: Iterable[Frame]) -> Iterator[ShotFrame]:
 
 def _mark_starts(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
     """Every frame with whether a shot starts there."""
-    ahead: deque[tuple[Frame, np.ndarray]] = deque()
-    past: deque[np.ndarray] = deque(maxlen=LOOK_AHEAD + 1)
+    ahead: deque[tuple[Frame, U8]] = deque()
+    past: deque[U8] = deque(maxlen=LOOK_AHEAD + 1)
 
     def settle() -> tuple[Frame, bool]:
         frame, thumbnail = ahead.popleft()
@@ -60,14 +61,14 @@ def _mark_starts(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
         return frame, first
 
     for frame in frames:
-        ahead.append((frame, frame.image.thumbnail(*THUMBNAIL).astype(np.int16)))
+        ahead.append((frame, frame.image.thumbnail(*THUMBNAIL)))
         if len(ahead) > LOOK_AHEAD:
             yield settle()
     while ahead:
         yield settle()
 
 
-def _is_cut(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
+def _is_cut(before: list[U8], after: list[U8]) -> bool:
     """Whether `after[0]` starts a new shot, from thumbnails of up to 3 frames on either side."""
     change = _difference(before[-1], after[0])
     if change < DIFFERENCE_MIN or any(_difference(b, a) < DIFFERENCE_MIN for b in before for a in after):
@@ -76,5 +77,5 @@ def _is_cut(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
     return not calm or change >= RATIO_MIN * float(np.mean(calm))
 
 
-def _difference(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.mean(np.abs(a - b)))
+def _difference(a: U8, b: U8) -> float:
+    return cv2.norm(a, b, cv2.NORM_L1) / a.size

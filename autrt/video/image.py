@@ -6,13 +6,14 @@ sample, warp) and multiplies the small result by one colour matrix at the end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
 import cv2
 import numpy as np
 
-from autrt.types import F32, U8
+from autrt.types import F32, F64, U8
 
 OVERSAMPLING: Final = 2
 """A thumbnail is averaged from about this many samples a pixel and axis."""
@@ -77,9 +78,7 @@ class PlanarImage:
         luma, *chroma = self._planes
         unmoved = np.eye(2, 3, dtype=np.float32)
         size = self.width, self.height
-        return self._coloured(
-            [luma.samples, *(_warp(p, unmoved, size, cv2.BORDER_REPLICATE) for p in chroma)]
-        )
+        return self._coloured([luma.samples, *_warp(chroma, unmoved, size, cv2.BORDER_REPLICATE)])
 
     def resized(self, width: int, height: int) -> U8:
         """The whole picture averaged (or bilinearly enlarged) to (height, width, 3) uint8 RGB."""
@@ -110,8 +109,8 @@ class PlanarImage:
         within_x = min(x) >= margin and max(x) <= self.width - 1 - margin
         within_y = min(y) >= margin and max(y) <= self.height - 1 - margin
         if within_x and within_y:  # the border mode changes nothing, and this one is the fastest
-            return self._coloured([_warp(p, matrix, size, cv2.BORDER_CONSTANT) for p in self._planes])
-        crop = self._coloured([_warp(p, matrix, size, cv2.BORDER_REPLICATE) for p in self._planes])
+            return self._coloured(_warp(self._planes, matrix, size, cv2.BORDER_CONSTANT))
+        crop = self._coloured(_warp(self._planes, matrix, size, cv2.BORDER_REPLICATE))
         return _darkened(crop, _coverage(matrix, size_px, self.width, self.height))
 
     def _coloured(self, planes: list[U8]) -> U8:
@@ -177,21 +176,34 @@ def _block_means(samples: U8, side: int) -> U8:
     return _resize(samples, samples.shape[1] // side, samples.shape[0] // side, cv2.INTER_AREA)
 
 
-def _warp(plane: Plane, matrix: F32, size: tuple[int, int], border: int) -> U8:
-    """Sample one plane through a matrix that counts in picture pixels."""
-    linear, shift = matrix[:, :2], matrix[:, 2]
-    of_samples = np.column_stack([linear * plane.step, linear @ plane.first + shift])
-    return cast(
-        "U8", cv2.warpAffine(plane.samples, of_samples, size, flags=cv2.INTER_LINEAR, borderMode=border)
-    )
+def _warp(planes: Sequence[Plane], matrix: F32, size: tuple[int, int], border: int) -> list[U8]:
+    """Sample planes through a matrix that counts in picture pixels."""
+    # In Python's floats: numpy's calls would cost as much as the warp.
+    (a, b, c), (d, e, f) = matrix.tolist()
+    of_samples: dict[tuple[tuple[int, int], tuple[float, float]], F64] = {}
+    out: list[U8] = []
+    for plane in planes:
+        (across, down), (x, y) = where = plane.step, plane.first
+        if where not in of_samples:
+            of_samples[where] = np.array(
+                [
+                    [a * across, b * down, a * x + b * y + c],
+                    [d * across, e * down, d * x + e * y + f],
+                ]
+            )
+        warped = cv2.warpAffine(
+            plane.samples, of_samples[where], size, flags=cv2.INTER_LINEAR, borderMode=border
+        )
+        out.append(cast("U8", warped))
+    return out
 
 
 def _corners_in_picture(matrix: F32, size_px: int) -> tuple[list[float], list[float]]:
     """The x and the y, in the picture, of a crop's four corner pixels."""
     far = size_px - 1
     (a, b, c), (d, e, f) = cv2.invertAffineTransform(matrix).tolist()
-    corners = (0, 0), (far, 0), (0, far), (far, far)
-    return [a * u + b * v + c for u, v in corners], [d * u + e * v + f for u, v in corners]
+    x, y = (c, c + a * far, c + b * far), (f, f + d * far, f + e * far)
+    return [*x, x[1] + b * far], [*y, y[1] + e * far]
 
 
 def _coverage(matrix: F32, size_px: int, width: int, height: int) -> U8:

@@ -15,7 +15,7 @@ from autrt.job import Job
 from autrt.results.header import Header
 from autrt.runner import Run
 from autrt.sink import ResultsSink
-from autrt.stages import Networks, crops_of, cut_patches
+from autrt.stages import Networks, crops_of, patches_of
 from autrt.types import F32, U8, Block, Frame, Source, VideoInfo
 from autrt.video.open import open_decoder
 
@@ -52,7 +52,7 @@ def detect(
 def align(segments: Sequence[Segment], info: VideoInfo, networks: Networks) -> list[U8]:
     """Patches and crops of each segment that has a face: (F, 112, 112, 3) uint8 RGB."""
     return [
-        crops_of(cut_patches(segment, networks, info), segment.faces.landmarks, networks)
+        crops_of(patches_of(segment, networks, info), segment.faces.landmarks, networks)
         for segment in segments
         if len(segment.faces)
     ]
