@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from autrt.config import InferSettings
 from autrt.engine.batcher import CropBatcher
 from autrt.engine.graph import Graph
@@ -34,6 +36,9 @@ FRAME_DETECTORS = {
     ),
 }
 """The quick and the fine look at whole frames, by the fine one's set of canvases."""
+FIRST_CANVAS = FRAME_CANVASES["coarse"][0]
+"""Nearly every run begins with a wide picture on it: its engine is opened beside the members', the others' when
+they are needed."""
 PATCH_DETECTOR = DetectorSettings(PATCH_CANVASES)
 
 
@@ -54,13 +59,16 @@ def open_networks(model: Model, settings: InferSettings, threads: int) -> Networ
             f"model {model.name!r}: expected one of the alignment templates {', '.join(TEMPLATES)}, "
             f"found {model.template!r}"
         )
-    engines = open_members(model, settings, threads)
-    detectors = {
-        name: CoarseToFine(_detector(coarse, settings, threads), _detector(fine, settings, threads))
+    looks = {
+        name: (_detector(coarse, settings, threads), _detector(fine, settings, threads))
         for name, (coarse, fine) in FRAME_DETECTORS.items()
     }
+    with ThreadPoolExecutor(1) as beside:
+        first_look = beside.submit(looks["small"][0].open, FIRST_CANVAS)
+        engines = open_members(model, settings, threads)
+        first_look.result()
     return Networks(
-        detectors,
+        {name: CoarseToFine(coarse, fine) for name, (coarse, fine) in looks.items()},
         _detector(PATCH_DETECTOR, settings, threads),
         CropBatcher(engines, len(model.au_names), memory_on(settings.device)),
         TEMPLATES[model.template],

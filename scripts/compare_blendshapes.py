@@ -3,8 +3,9 @@
 `python scripts/compare_blendshapes.py RESULTS CSVS`: RESULTS is a folder of results files, CSVS a folder with one
 `*NAME.csv` for `NAME.mp4.h5`: columns frame (from 0), success, and the 52 ARKit blendshapes, as MediaPipe's Face
 Landmarker gives them. For each clip and AU where the blendshape moves (the mean of its top 20 % of frames is above
-that of its bottom 20 % by 0.15), the table has the AUC of the smoothed probability between those frames. A second
-table counts the active AUs in the frames with the least smile, and how much of the time each AU is active at all.
+that of its bottom 20 % by 0.15), the table has the AUC of the smoothed probability between those frames. Its last
+line takes the frames of all clips as one (as many of each): a model must not mistake a face for a movement there.
+A second table counts the active AUs in the frames with the least smile, and how much of the time each AU is active.
 Blendshapes are no ground truth: they are another network's opinion.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -76,15 +78,25 @@ def at_rest(face: MainTrack, shapes: dict[str, np.ndarray]) -> str:
     return f"{count.mean():.2f} on average, {np.quantile(count, 0.95):.0f} in 95 %, at most {count.max()}; {shares}"
 
 
-def judge(face: MainTrack, shapes: dict[str, np.ndarray]) -> dict[str, float]:
-    """AU → AUC for one clip; AUs whose blendshape does not move are left out."""
-    out: dict[str, float] = {}
+Sight = tuple[np.ndarray, np.ndarray]
+"""(N,) what the blendshapes say of an AU and (N,) what the results say, by frame."""
+
+
+def sights(face: MainTrack, shapes: dict[str, np.ndarray]) -> dict[str, Sight]:
+    """AU → both opinions, where there are both."""
+    out: dict[str, Sight] = {}
     for au, parts in BLENDSHAPES.items():
-        if au not in face.au_names:
-            continue
-        truth = face.see(np.asarray(sum(weight * shapes[name] for name, weight in parts)))
-        known = np.isfinite(truth)
-        truth, told = truth[known], face.smoothed[known, face.au_names.index(au)]
+        if au in face.au_names:
+            truth = face.see(np.asarray(sum(weight * shapes[name] for name, weight in parts)))
+            known = np.isfinite(truth)
+            out[au] = truth[known], face.smoothed[known, face.au_names.index(au)]
+    return out
+
+
+def judge(seen: dict[str, Sight]) -> dict[str, float]:
+    """AU → AUC; AUs whose blendshape does not move are left out."""
+    out: dict[str, float] = {}
+    for au, (truth, told) in seen.items():
         low, high = np.quantile(truth, [SHARE, 1 - SHARE])
         below, above = truth <= low, truth >= high
         if truth[above].mean() - truth[below].mean() >= MOVES:
@@ -92,24 +104,41 @@ def judge(face: MainTrack, shapes: dict[str, np.ndarray]) -> dict[str, float]:
     return out
 
 
+def pool(clips: Collection[dict[str, Sight]]) -> dict[str, Sight]:
+    """Several clips as one: evenly spaced frames of each, as many as the shortest has."""
+    out: dict[str, Sight] = {}
+    for au in BLENDSHAPES:
+        parts = [clip[au] for clip in clips if au in clip]
+        if parts:
+            n = min(len(truth) for truth, _ in parts)
+            rows = [np.linspace(0, len(truth) - 1, n).astype(int) for truth, _ in parts]
+            truth, told = (
+                np.concatenate([p[i][r] for p, r in zip(parts, rows, strict=True)]) for i in (0, 1)
+            )
+            out[au] = truth, told
+    return out
+
+
 def main(results: Path, tables: Path) -> None:
     """Print a line per clip and the mean over clips."""
-    found: dict[str, dict[str, float]] = {}
+    seen: dict[str, dict[str, Sight]] = {}
     rest: dict[str, str] = {}
     for path in sorted(results.rglob("*.mp4.h5")):
         name = path.name.removesuffix(".mp4.h5")
         table = next(iter(sorted(tables.glob(f"*{name}.csv"))), None)
         if table is not None:
             face, shapes = MainTrack(path), read_blendshapes(table)
-            found[name], rest[name] = judge(face, shapes), at_rest(face, shapes)
-    width = max(map(len, found), default=4) + 2
+            seen[name], rest[name] = sights(face, shapes), at_rest(face, shapes)
+    found = {name: judge(clip) for name, clip in seen.items()}
+    width = max(map(len, [*found, "pooled"])) + 2
     print(f"{'clip':{width}}" + "".join(f"{au:>7}" for au in BLENDSHAPES))
+    means = {au: [row[au] for row in found.values() if au in row] for au in BLENDSHAPES}
+    found["mean"] = {au: float(np.mean(values)) for au, values in means.items() if values}
+    found["pooled"] = judge(pool(list(seen.values())))
     for name, row in found.items():
         print(
             f"{name:{width}}" + "".join(f"{row[au]:7.3f}" if au in row else f"{'–':>7}" for au in BLENDSHAPES)
         )
-    means = {au: [row[au] for row in found.values() if au in row] for au in BLENDSHAPES}
-    print(f"{'mean':{width}}" + "".join(f"{np.mean(v):7.3f}" if v else f"{'–':>7}" for v in means.values()))
     print("\nactive AUs in the frames that smile least; share of frames in which each AU is active")
     for name, line in rest.items():
         print(f"{name:{width}}{line}")

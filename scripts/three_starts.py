@@ -70,7 +70,8 @@ def main() -> None:
     parser.add_argument("rig", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--people", type=int, default=4000)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--start-epochs", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=2, help="of the members and the students")
     given = parser.parse_args()
     out, faces, epochs = given.out, given.out / "faces", f"fit.epochs={given.epochs}"
     out.mkdir(parents=True, exist_ok=True)
@@ -82,7 +83,7 @@ def main() -> None:
             "--seed=111",
         ]
         autrt("synth", str(faces), *people, log=out / "faces.txt")
-    starts(out, faces, epochs)
+    starts(out, faces, f"fit.epochs={given.start_epochs}")
     runs = members(out, faces, epochs)
     ensemble = out / "ensemble"
     if not ensemble.is_dir():

@@ -93,7 +93,7 @@ class CenterFace:
     """A `FaceDetector`. Safe to call from several threads; engines are opened on first use of their canvas.
 
     Args:
-        open_engine: gives an Engine for a canvas (height, width); called once per canvas.
+        open_engine: gives an Engine for a canvas (height, width); called once per canvas, by one thread at a time.
         network_digest: SHA-256 of the network file.
         settings: canvas size and thresholds.
     """
@@ -122,7 +122,7 @@ class CenterFace:
     def submit(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
         """Start looking at one picture; coordinates of the result are that picture's pixels."""
         box = self.letterbox(image, pixel_aspect)
-        engine = self._engine(box.canvas)
+        engine = self.open(box.canvas)
         running = engine.submit({engine.spec.inputs[0].name: box.draw(image)})
         found: Future[Detections] = Future()
 
@@ -135,7 +135,8 @@ class CenterFace:
         running.add_done_callback(read)
         return found
 
-    def _engine(self, canvas: tuple[int, int]) -> Engine:
+    def open(self, canvas: tuple[int, int]) -> Engine:
+        """The engine of a canvas; opening it before it is needed spares the first picture the wait."""
         with self._lock:
             if canvas not in self._engines:
                 self._engines[canvas] = self._open_engine(canvas)
