@@ -204,7 +204,9 @@ def test_cut(kind: str, size: tuple[int, int], box: tuple[int, int, int, int], s
     wanted = _block_means(image.rgb(), round(left), round(top), part.width, part.height, shrink)
     # At a part's edges chroma has no neighbours to be interpolated with.
     inner = np.abs(part.rgb() - wanted)[4:-4, 4:-4]
-    assert inner.size == 0 or (inner.mean() <= 1.5 and inner.max() <= 8)
+    assert inner.size == 0 or inner.max() <= 8
+    # Each plane is rounded before the colours are made: one pixel may be off by 2, many are not on average.
+    assert inner.size < 100 or inner.mean() <= 1.5
 
 
 def _block_means(picture: U8, left: int, top: int, width: int, height: int, side: int) -> F64:

@@ -94,7 +94,7 @@ def cut_patches(
     """The patches around faces of one video.
 
     A patch covers the crop's square and `PATCH_MARGIN` on every side. A face with more pixels than the crop has
-    is area-averaged by a whole factor, to 1 to 2 patch pixels a crop pixel, so that the warp does not alias.
+    is area-averaged by halves, to 1 to 2 patch pixels a crop pixel, so that the warp does not alias.
 
     Args:
         images: F frames, of one size.
@@ -112,7 +112,7 @@ def cut_patches(
     low = np.clip(np.floor(middle - reach), 0, size - 1).astype(int)
     high = np.clip(np.ceil(middle + reach) + 1, 1, size).astype(int)
     scale = np.sqrt(np.abs(np.linalg.det(matrix[..., :2])))
-    shrink = np.maximum(1, 1 / np.maximum(scale, 1e-6)).astype(int)
+    shrink = np.exp2(np.floor(np.log2(np.maximum(1, 1 / np.maximum(scale, 1e-6))))).astype(int)
     boxes = np.concatenate([low, high, shrink[:, None]], axis=1).tolist()
     return [Patch(image.cut(*box), pixel_aspect) for image, box in zip(images, boxes, strict=True)]
 
