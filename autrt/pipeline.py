@@ -42,7 +42,7 @@ def recognise(
     """
     info = decoder.info
     every = settings.detection_interval(info.rate)
-    crops_ahead = 2 * networks.batcher.batch
+    crops_ahead = 3 * networks.batcher.batch  # two under way, and the third full before the first is done
 
     with ExitStack() as stages:
         frames = stages.enter_context(closing(prefetch(decoder, FRAMES_AHEAD)))
