@@ -63,9 +63,10 @@ def open_networks(model: Model, settings: InferSettings, threads: int) -> Networ
         name: (_detector(coarse, settings, threads), _detector(fine, settings, threads))
         for name, (coarse, fine) in FRAME_DETECTORS.items()
     }
-    with ThreadPoolExecutor(1) as beside:
-        first_look = beside.submit(looks["small"][0].open, FIRST_CANVAS)
-        engines = open_members(model, settings, threads)
+    # One by one on a GPU: who builds engines there times their kernels.
+    with ThreadPoolExecutor(2 if settings.device == "cpu" else 1) as openers:
+        first_look = openers.submit(looks["small"][0].open, FIRST_CANVAS)
+        engines = openers.submit(open_members, model, settings, threads).result()
         first_look.result()
     return Networks(
         {name: CoarseToFine(coarse, fine) for name, (coarse, fine) in looks.items()},

@@ -57,8 +57,7 @@ class TensorImage:
         """The whole picture averaged (or bilinearly enlarged) to (height, width, 3) uint8 RGB, on the host."""
         pixels = self.pixels
         while _halves(pixels, width, height):
-            quarters = pixels.unflatten(1, (-1, 2)).unflatten(0, (-1, 2)).sum((1, 3), dtype=torch.int16)
-            pixels = (quarters + 2).bitwise_right_shift_(2).to(torch.uint8)
+            pixels = _halved(pixels)
         return self._on_host(pixels).resized(width, height)
 
     def thumbnail(self, width: int, height: int) -> U8:
@@ -99,11 +98,20 @@ def _halves(pixels: Tensor, width: int, height: int) -> bool:
     return rows % 2 == 0 and columns % 2 == 0 and rows >= FINER * height and columns >= FINER * width
 
 
+def _halved(pixels: Tensor) -> Tensor:
+    """Means of 2×2 pixels, rounded as OpenCV rounds them."""
+    quarters = pixels.unflatten(1, (-1, 2)).unflatten(0, (-1, 2)).sum((1, 3), dtype=torch.int16)
+    return (quarters + 2).bitwise_right_shift_(2).to(torch.uint8)
+
+
 def _block_means(pixels: Tensor, side: int) -> Tensor:
-    """Means of side×side blocks; incomplete ones are filled up by repeating the edge."""
+    """Means of side×side blocks, by halves as `PlanarImage.cut` takes them; incomplete blocks repeat the edge."""
     rows, columns = (
         torch.arange(-(-length // side) * side, device=pixels.device).clamp_(max=length - 1)
         for length in pixels.shape[:2]
     )
-    blocks = pixels[rows][:, columns].unflatten(1, (-1, side)).unflatten(0, (-1, side))
+    pixels = pixels[rows][:, columns]
+    while side % 2 == 0:
+        pixels, side = _halved(pixels), side // 2
+    blocks = pixels.unflatten(1, (-1, side)).unflatten(0, (-1, side))
     return blocks.float().mean((1, 3)).round_().to(torch.uint8)
