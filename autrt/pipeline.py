@@ -50,7 +50,7 @@ def recognise(
         segments = stages.enter_context(closing(prefetch(tracked, SEGMENTS_AHEAD)))
         cropped = ahead(align(segments, networks, info), crops_ahead, len)
         judged = ahead(judge(cropped, networks), LOOKS_AHEAD)
-        redone = ahead(redo(judged, networks), crops_ahead, len)
+        redone = ahead(redo(judged, networks, info), crops_ahead, len)
         for block in settle(redone):
             if stop.is_set():
                 raise StoppedError

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autrt.engine.batcher import CropBatcher, Outputs, Ticket
-from autrt.face.align import Patch, cut_patches, patch_matrices
+from autrt.face.align import Patch, crop_matrix, cut_patches, patch_matrices
 from autrt.face.refine import SlipWatch, place_again
 from autrt.face.track import Segment
 from autrt.types import F32, F64, I64, Block, Detections, FaceDetector, Faces, VideoInfo
@@ -108,10 +108,8 @@ class Redone:
 def align(segments: Iterable[Segment], networks: Networks, info: VideoInfo) -> Iterator[Cropped]:
     """Cut every face out and start it through the networks."""
     for segment in segments:
-        faces = segment.faces
-        patches = patches_of(segment, networks, info)
-        ticket = networks.batcher.submit(crops_of(patches, faces.landmarks, networks))
-        yield Cropped(Times.of(segment), faces, patches, ticket)
+        patches, crops = cut_out(segment, networks, info)
+        yield Cropped(Times.of(segment), segment.faces, patches, networks.batcher.submit(crops))
 
 
 def judge(cropped: Iterable[Cropped], networks: Networks) -> Iterator[Judged]:
@@ -131,7 +129,7 @@ def judge(cropped: Iterable[Cropped], networks: Networks) -> Iterator[Judged]:
         yield Judged(item.times, item.faces, outputs, looks)
 
 
-def redo(judged: Iterable[Judged], networks: Networks) -> Iterator[Redone]:
+def redo(judged: Iterable[Judged], networks: Networks, info: VideoInfo) -> Iterator[Redone]:
     """Place doubtful faces where the second look found them; drop those that neither it nor the network sees."""
     for item in judged:
         rows = [item.faces[slice(i, i + 1)] for i in range(len(item.faces))] if item.looks else []
@@ -146,7 +144,8 @@ def redo(judged: Iterable[Judged], networks: Networks) -> Iterator[Redone]:
                 keep[row] = False
         faces = Faces.concatenate(rows) if rows else item.faces
         patches = [item.looks[row][0] for row in again]
-        ticket = networks.batcher.submit(crops_of(patches, faces.landmarks[again], networks))
+        matrices = crop_matrix(faces.landmarks[again], networks.template, info.pixel_aspect)
+        ticket = networks.batcher.submit(crops_of(patches, matrices, networks))
         new_rows = (np.cumsum(keep) - 1)[again].tolist()
         yield Redone(item.times, faces[keep], item.outputs.take(keep), new_rows, ticket)
 
@@ -160,14 +159,16 @@ def settle(redone: Iterable[Redone]) -> Iterator[Block]:
         yield Block(item.times.index, item.times.pts, item.times.time_s, item.faces, logits)
 
 
-def patches_of(segment: Segment, networks: Networks, info: VideoInfo) -> list[Patch]:
-    """The patch of each of a segment's faces."""
+def cut_out(segment: Segment, networks: Networks, info: VideoInfo) -> tuple[list[Patch], Any]:
+    """The patch of each of a segment's faces, and their crops in the batcher's memory."""
     faces = segment.faces
+    matrices = crop_matrix(faces.landmarks, networks.template, info.pixel_aspect)
     images = [segment.frames[row - segment.first_row].image for row in faces.row.tolist()]
-    return cut_patches(images, faces.landmarks, networks.template, info.pixel_aspect)
+    patches = cut_patches(images, matrices, info.pixel_aspect)
+    return patches, crops_of(patches, matrices, networks)
 
 
-def crops_of(patches: Sequence[Patch], landmarks: F32, networks: Networks) -> Any:
-    """The crop of each patch, aligned by (F, 5, 2) landmarks in frame pixels, in the batcher's memory."""
-    placed = patch_matrices(patches, landmarks, networks.template)
+def crops_of(patches: Sequence[Patch], matrices: F64, networks: Networks) -> Any:
+    """The crop of each patch, by its (F, 2, 3) matrix from frame to crop pixels, in the batcher's memory."""
+    placed = patch_matrices(patches, matrices)
     return networks.batcher.memory.aligned([patch.image for patch in patches], placed)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autrt.face.align import apply, crop_matrix, cut_patch, cut_patches, invert, patch_matrices, similarity
+from autrt.face.align import apply, crop_matrix, cut_patches, invert, patch_matrices, similarity
 from autrt.template import ARCFACE_112
 from autrt.video.image import PlanarImage, Plane
-from tests.support.crops import crop_of
+from tests.support.crops import crop_of, cut_patch
 
 
 def placed(x, y, side, roll_deg, aspect=1.0):
@@ -75,14 +75,14 @@ def test_the_crop_shows_the_landmarks_where_the_template_has_them(side, roll):
     landmarks = placed(800, 700, side, roll)
     for point, expected in zip(landmarks, ARCFACE_112, strict=True):
         image = painted(point, 1600, 1400, radius=max(1.5, side / 40))
-        patch = cut_patch(image, landmarks, ARCFACE_112, Fraction(1))
+        patch = cut_patch(image, landmarks)
         assert max(patch.image.width, patch.image.height) <= 2 * 112 * 2.2 * 1.42 + 4
         np.testing.assert_allclose(spot_in(crop_of(patch, landmarks)), expected, atol=0.1)
 
 
 def test_a_moved_face_can_be_cut_again_from_the_same_patch():
     guess, truth = placed(400, 300, 200, 0), placed(440, 330, 200, 12)
-    patch = cut_patch(painted(truth[4], 900, 700, 7), guess, ARCFACE_112, Fraction(1))
+    patch = cut_patch(painted(truth[4], 900, 700, 7), guess)
     np.testing.assert_allclose(spot_in(crop_of(patch, truth)), ARCFACE_112[4], atol=0.1)
 
 
@@ -90,7 +90,7 @@ def test_a_moved_face_can_be_cut_again_from_the_same_patch():
 def test_faces_at_and_beyond_the_edge_give_a_crop_black_outside(x, y):
     landmarks = placed(x, y, 90, 0)
     white = PlanarImage((Plane(np.full((150, 200, 3), 255, np.uint8)),), None)
-    crop = crop_of(cut_patch(white, landmarks, ARCFACE_112, Fraction(1)), landmarks)
+    crop = crop_of(cut_patch(white, landmarks), landmarks)
     assert crop.shape == (112, 112, 3)
     far = apply(invert(crop_matrix(landmarks, ARCFACE_112)), np.array([[0, 0], [111, 111]], np.float32))
     for corner, (px, py) in zip((crop[0, 0], crop[111, 111]), far, strict=True):
@@ -112,14 +112,13 @@ def test_many_faces_are_cut_as_each_alone(places):
     landmarks = np.array(
         [placed(x, y, side, roll, 4 / 3) for x, y, side, roll in places], np.float32
     ).reshape(-1, 5, 2)
-    patches = cut_patches([image] * len(places), landmarks, ARCFACE_112, aspect)
-    matrices = patch_matrices(patches, landmarks, ARCFACE_112)
+    whole = crop_matrix(landmarks, ARCFACE_112, aspect)
+    patches = cut_patches([image] * len(places), whole, aspect)
+    matrices = patch_matrices(patches, whole)
     assert len(patches) == len(matrices) == len(places)
     for patch, matrix, points in zip(patches, matrices, landmarks, strict=True):
-        alone = cut_patch(image, points, ARCFACE_112, aspect)
+        alone = cut_patch(image, points, aspect)
         assert alone.image.origin == patch.image.origin
         np.testing.assert_array_equal(alone.image.rgb(), patch.image.rgb())
-        whole = crop_matrix(points, ARCFACE_112, aspect)
-        np.testing.assert_allclose(
-            apply(matrix, apply(invert(patch.to_frame()), points)), apply(whole, points), atol=0.02
-        )
+        in_patch, in_crop = apply(invert(patch.to_frame()), points), crop_matrix(points, ARCFACE_112, aspect)
+        np.testing.assert_allclose(apply(matrix, in_patch), apply(in_crop, points), atol=0.02)

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from autrt.errors import UsageError
-from autrt.face.align import cut_patch
 from autrt.pipeline import StoppedError
 from autrt.results.reader import open_results
 from autrt.template import ARCFACE_112, EYE_DISTANCE_PX
@@ -28,7 +27,7 @@ from autrt_train.crop_face import cut_face
 from autrt_train.crop_index import CropSettings
 from autrt_train.crop_run import refuse_nested
 from tests.support.command import autrt, leftovers
-from tests.support.crops import crop_of
+from tests.support.crops import crop_of, cut_patch
 from tests.support.fetched import fetched
 from tests.support.media import write_picture
 
@@ -171,7 +170,7 @@ def test_the_inner_part_of_a_crop_is_what_the_networks_see(side, turn):
     noise = rng.normal(0, 0.02 * side, (5, 2))
     points = ((ARCFACE_112 - 56) / 112 * side @ rotation.T + [320, 240] + noise).astype(np.float32)
     aspect = Fraction(1)
-    expected = crop_of(cut_patch(image, points, ARCFACE_112, aspect), points)
+    expected = crop_of(cut_patch(image, points, aspect), points)
     pixels, landmarks = cut_face(image, points, ARCFACE_112, aspect, 20)
     assert pixels.shape == (152, 152, 3)
     difference = np.abs(pixels[20:-20, 20:-20].astype(int) - expected)

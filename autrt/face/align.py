@@ -88,55 +88,40 @@ class Patch:
         return np.array([[shrink, 0, x], [0, shrink, y]])
 
 
-def cut_patches(
-    images: Sequence[Image], landmarks: F32, template: F32, pixel_aspect: Fraction
-) -> list[Patch]:
-    """The patches around faces of one video.
+def cut_patches(images: Sequence[Image], matrices: F64, pixel_aspect: Fraction) -> list[Patch]:
+    """The patches around faces.
 
     A patch covers the crop's square and `PATCH_MARGIN` on every side. A face with more pixels than the crop has
     is area-averaged by halves, to 1 to 2 patch pixels a crop pixel, so that the warp does not alias.
 
     Args:
-        images: F frames, of one size.
-        landmarks: (F, 5, 2) float32 frame pixels, a face in each.
-        template: (5, 2) float32 crop pixels.
+        images: F frames, a face in each.
+        matrices: (F, 2, 3) float64, frame pixels → crop pixels; see `crop_matrix`.
         pixel_aspect: width over height of a frame pixel.
     """
-    if not images:
-        return []
-    matrix = crop_matrix(landmarks, template, pixel_aspect)
-    back = invert(matrix)
+    back = invert(matrices)
     middle = back[..., :2].sum(-1) * (CROP_SIZE_PX / 2) + back[..., 2]
     reach = np.abs(back[..., :2]).sum(-1) * ((0.5 + PATCH_MARGIN) * CROP_SIZE_PX)
-    size = np.array([images[0].width, images[0].height])
+    size = np.array([(image.width, image.height) for image in images]).reshape(-1, 2)
     low = np.clip(np.floor(middle - reach), 0, size - 1).astype(int)
     high = np.clip(np.ceil(middle + reach) + 1, 1, size).astype(int)
-    scale = np.sqrt(np.abs(np.linalg.det(matrix[..., :2])))
+    scale = np.sqrt(np.abs(np.linalg.det(matrices[..., :2])))
     shrink = np.exp2(np.floor(np.log2(np.maximum(1, 1 / np.maximum(scale, 1e-6))))).astype(int)
     boxes = np.concatenate([low, high, shrink[:, None]], axis=1).tolist()
     return [Patch(image.cut(*box), pixel_aspect) for image, box in zip(images, boxes, strict=True)]
 
 
-def cut_patch(image: Image, landmarks: F32, template: F32, pixel_aspect: Fraction) -> Patch:
-    """The patch around one face with (5, 2) landmarks in frame pixels."""
-    return cut_patches([image], landmarks[None], template, pixel_aspect)[0]
-
-
-def patch_matrices(patches: Sequence[Patch], landmarks: F32, template: F32) -> F32:
-    """Patch pixels → the pixels of a crop aligned by landmarks, for faces of one video.
+def patch_matrices(patches: Sequence[Patch], matrices: F64) -> F32:
+    """Patch pixels → crop pixels.
 
     Args:
         patches: F of them.
-        landmarks: (F, 5, 2) float32 frame pixels.
-        template: (5, 2) float32 crop pixels.
+        matrices: (F, 2, 3) float64, frame pixels → crop pixels.
 
     Returns:
         (F, 2, 3) float32.
     """
-    if not patches:
-        return np.empty((0, 2, 3), np.float32)
-    matrix = crop_matrix(landmarks, template, patches[0].pixel_aspect)
-    origin = np.array([patch.image.origin for patch in patches])
-    matrix[..., 2] += (matrix[..., :2] @ origin[:, :2, None])[..., 0]
-    matrix[..., :2] *= origin[:, 2, None, None]
-    return matrix.astype(np.float32)
+    origin = np.array([patch.image.origin for patch in patches]).reshape(-1, 3)
+    linear = matrices[..., :2]
+    shift = linear @ origin[:, :2, None] + matrices[..., 2:]
+    return np.concatenate([linear * origin[:, 2, None, None], shift], axis=-1).astype(np.float32)

@@ -173,12 +173,10 @@ def _block_means(samples: U8, side: int) -> U8:
         samples = cast(
             "U8", cv2.copyMakeBorder(samples, 0, -rows % side, 0, -columns % side, cv2.BORDER_REPLICATE)
         )
-    while side > 1:
-        step = 2 if side % 2 == 0 else side  # OpenCV's averaging is fast by two alone
-        rows, columns = samples.shape[:2]
-        samples = _resize(samples, columns // step, rows // step, cv2.INTER_AREA)
-        side //= step
-    return samples
+    while side % 2 == 0:  # OpenCV's averaging is fast by two alone
+        samples = _resize(samples, samples.shape[1] // 2, samples.shape[0] // 2, cv2.INTER_AREA)
+        side //= 2
+    return _resize(samples, samples.shape[1] // side, samples.shape[0] // side, cv2.INTER_AREA)
 
 
 def _warp(planes: Sequence[Plane], matrix: F32, size: tuple[int, int], border: int) -> list[U8]:

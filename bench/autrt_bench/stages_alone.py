@@ -15,7 +15,7 @@ from autrt.job import Job
 from autrt.results.header import Header
 from autrt.runner import Run
 from autrt.sink import ResultsSink
-from autrt.stages import Networks, crops_of, patches_of
+from autrt.stages import Networks, cut_out
 from autrt.types import F32, U8, Block, Frame, Source, VideoInfo
 from autrt.video.open import open_decoder
 
@@ -51,11 +51,7 @@ def detect(
 
 def align(segments: Sequence[Segment], info: VideoInfo, networks: Networks) -> list[U8]:
     """Patches and crops of each segment that has a face: (F, 112, 112, 3) uint8 RGB."""
-    return [
-        crops_of(patches_of(segment, networks, info), segment.faces.landmarks, networks)
-        for segment in segments
-        if len(segment.faces)
-    ]
+    return [cut_out(segment, networks, info)[1] for segment in segments if len(segment.faces)]
 
 
 def recognise(crops: Sequence[U8], networks: Networks) -> int:

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from autrt.face.align import apply, crop_matrix, cut_patch, invert
+from autrt.face.align import apply, crop_matrix, cut_patches, invert
 from autrt.pipeline import StoppedError
 from autrt.results.main_face import main_faces
 from autrt.results.reader import Results
@@ -72,7 +72,7 @@ def cut_face(
     Returns:
         (112 + 2·margin_px)² × 3 uint8 RGB, and the landmarks (5, 2) float32 in pixels of the crop without margin.
     """
-    patch = cut_patch(image, landmarks, template, pixel_aspect)
+    (patch,) = cut_patches([image], crop_matrix(landmarks[None], template, pixel_aspect), pixel_aspect)
     inside = apply(invert(patch.to_frame()), landmarks)
     matrix = crop_matrix(inside, template + np.float32(margin_px), pixel_aspect)
     pixels = patch.image.warped(matrix.astype(np.float32), CROP_SIZE_PX + 2 * margin_px)
