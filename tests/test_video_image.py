@@ -26,8 +26,8 @@ WAYS = [Orientation(t, x, y) for t in (False, True) for x in (False, True) for y
 
 
 SMOOTH_OVER = 80
-"""Samples: a smaller picture shows a part of what one of this size does. Waves squeezed into it would be lost with its
-shrunk chroma, whatever the code."""
+"""Samples: a smaller picture shows a part of what one of this size does. Waves squeezed into it would be lost with
+its shrunk chroma, whatever the code."""
 
 
 def smooth_plane(rows: int, columns: int, seed: int, low: float, high: float) -> U8:
