@@ -187,6 +187,22 @@ def test_the_teachers_answers_stand_beside_the_right_pictures(
         assert not (data.plan.labels == MISSING).any()
 
 
+def test_a_teacher_of_some_aus_leaves_the_others_to_the_labels(
+    pictures: Path, student_model: Model, cache: Path, tmp_path: Path
+) -> None:
+    known, taught = AUS[0], AUS[1]
+    specs = f'data.train=[{{kind="manifest", root="{pictures}", au_names=["{known}"]}}]'
+    names = f"au_names={[known, taught]}"
+    recipe = recipe_of(tmp_path, pictures, student_model, names, f'distill.au_names=["{taught}"]', specs)
+    with closing(opened(recipe)) as data:
+        told = data.lesson.train.logits()
+        assert np.isnan(told[:, 0]).all()
+        assert np.isfinite(told[:, 1]).all()
+        assert (data.train.labels[:, 0] != MISSING).any()
+        assert (data.train.labels[:, 1] == MISSING).all()
+        assert (data.plan.labels[:, 1] != MISSING).all()  # balanced by what the teacher says
+
+
 def _plain_draw(rows: np.ndarray) -> Any:
     from autrt_train.loading.augment import AugmentConfig, draw_batch
 
@@ -223,6 +239,7 @@ def test_wrong_use_is_told_and_touches_nothing(
         (["distill.teacher="], "names no teacher: expected a model's or an ensemble's folder"),
         (["distill.teacher=nobody"], "no model 'nobody'"),
         (['au_names=["AU99"]'], "has none of the AUs"),
+        (['distill.au_names=["AU99"]'], "distill.au_names: AU99 is none of the AUs that are trained"),
         (['au_names=["AU1", "AU99"]'], "neither the labels nor the teacher know anything of AU99"),
         (["data.train=[]"], "names nothing to learn from"),
         (["distill.weight=1"], "distill.weight"),

@@ -199,6 +199,9 @@ def test_decisions_follow_the_teachers_thresholds_and_unknown_aus_stay_unknown(s
     assert found.tolist() == [[1, -1, 1], [1, -1, 0]]  # thresholds are 0.5
     with pytest.raises(DataError, match=r"has none of the AUs.*expected some of AU99.*found AU1"):
         teacher.columns(("AU99",))
+    assert teacher.columns(("AU12", "AU4", "AU1"), ("AU1", "AU12", "AU99")).tolist() == [6, -1, 0]
+    with pytest.raises(DataError, match="asked about: expected some of AU99, found AU1, AU2"):
+        teacher.columns(("AU12", "AU1"), ("AU99",))
 
 
 def test_the_cache_is_of_networks_weights_and_pictures(

@@ -161,6 +161,8 @@ class DistillSettings(_Strict):
 
     teacher: str = ""
     """A model's folder, an ensemble's folder, or a packaged model's name."""
+    au_names: tuple[str, ...] | None = None
+    """The AUs that it teaches, such as those of which the labels say little; None: all that it knows."""
     videos: tuple[Path, ...] = ()
     """Unlabelled videos: files, folders, globs. Their faces are found, cut out and trained on."""
     task: Annotated[float, Field(ge=0)] = 1
@@ -234,6 +236,9 @@ class Recipe(_Strict):
             raise ValueError("fit.micro_batch: expected at most fit.batch")
         if strange := [name for name in self.model.smoothing_windows if name not in self.au_names]:
             raise ValueError(f"model.smoothing_windows: {strange[0]} is none of the AUs that are trained")
+        asked = None if self.distill is None else self.distill.au_names
+        if asked is not None and (strange := [name for name in asked if name not in self.au_names]):
+            raise ValueError(f"distill.au_names: {strange[0]} is none of the AUs that are trained")
         if self.distill is not None and self.task != "au":
             raise ValueError(f"distill: a teacher teaches AUs: expected the task 'au', found {self.task!r}")
         return self

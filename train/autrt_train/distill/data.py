@@ -64,7 +64,7 @@ def open_taught_data(
     settings = recipe.distill
     assert settings is not None
     teacher = read_teacher(settings)
-    columns = teacher.columns(recipe.au_names)
+    columns = teacher.columns(recipe.au_names, settings.au_names)
     labelled = _labelled(recipe, world, say)
     if labelled is None and not settings.videos:
         raise DataError(

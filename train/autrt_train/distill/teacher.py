@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions, version
 
@@ -41,18 +41,22 @@ class Teacher(RunningModel):
             }
         )
 
-    def columns(self, au_names: Sequence[str]) -> I64:
-        """(A,) int64 its own column of each AU; −1 where it does not know the AU.
+    def columns(self, au_names: Sequence[str], asked: Collection[str] | None = None) -> I64:
+        """(A,) int64 its own column of each AU; −1 where it does not know the AU or is not asked about it.
+
+        Args:
+            au_names: (A,) what is learnt.
+            asked: AUs that it is asked about; None: all.
 
         Raises:
             DataError: it knows none of them.
         """
-        at = {name: i for i, name in enumerate(self.model.au_names)}
+        at = {name: i for i, name in enumerate(self.model.au_names) if asked is None or name in asked}
         found = np.array([at.get(name, -1) for name in au_names], np.int64)
         if (found < 0).all():
             raise DataError(
-                f"the teacher {self.model.name!r} has none of the AUs that are learnt: expected some of "
-                f"{', '.join(au_names)}, found {', '.join(at)}"
+                f"the teacher {self.model.name!r} has none of the AUs that it is asked about: expected some of "
+                f"{', '.join(au_names if asked is None else asked)}, found {', '.join(self.model.au_names)}"
             )
         return found
 

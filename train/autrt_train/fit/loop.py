@@ -239,7 +239,9 @@ class Fit:
         for section in ("loader", "data", "model"):
             settings.pop(section)
         if (distill := settings.pop("distill")) is not None:  # who teaches on what is in the data's digest
-            settings["distill"] = {key: distill[key] for key in ("task", "soft", "temperature", "features")}
+            settings["distill"] = {
+                key: distill[key] for key in ("au_names", "task", "soft", "temperature", "features")
+            }
         return {"recipe": settings, "data": self.data.digest()}
 
 
