@@ -24,7 +24,7 @@ class BenchGroup(click.Group):
 def command() -> None:
     """Measure speed, memory and faithfulness on this machine.
 
-    `autrt bench` alone takes about two minutes. `autrt bench list` names the suites, `autrt bench run --help` the
+    `autrt bench` alone takes about three minutes. `autrt bench list` names the suites, `autrt bench run --help` the
     options, `autrt bench compare A B` tells two runs apart.
     """
 

@@ -35,4 +35,4 @@ ABOUT: Final = {
 """One line each, for `autrt bench list`."""
 
 SELECTION: Final = ("startup", "engines", "pipeline", "decode")
-"""What runs where no suite is named, in its quick form: about two minutes."""
+"""What runs where no suite is named, in its quick form: about three minutes."""
