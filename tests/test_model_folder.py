@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -266,3 +267,11 @@ def test_reading_models_and_running_openvino_needs_no_training_library() -> None
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_openvino_reports_nothing_to_its_maker(tmp_path: Path) -> None:
+    """What it would send it notes in the home folder first."""
+    code = "import autrt.engine.openvino, openvino; openvino.Core()"
+    environment = os.environ | {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    assert list(tmp_path.iterdir()) == []
