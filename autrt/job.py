@@ -1,27 +1,23 @@
-"""One video of a run, from its file to its results file; in this process or in one of its own."""
+"""One video of a run, from its file to its results file."""
 
 from __future__ import annotations
 
 import gc
-import multiprocessing
-import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import cv2
 
 from autrt.config import InferSettings
-from autrt.errors import AutrtError, VideoError
 from autrt.model.folder import Model
-from autrt.networks import open_networks
-from autrt.pipeline import StoppedError, recognise
+from autrt.pipeline import recognise
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import Header, VideoFacts
 from autrt.results.manifest import Status
@@ -80,14 +76,14 @@ def settle_process() -> None:
 
 
 def do_video(
-    source: Source, job: Job, networks: Networks, stop: threading.Event, advance: Callable[[int], object]
+    job: Job, networks: Networks, source: Source, stop: threading.Event, advance: Callable[[int], object]
 ) -> Outcome:
     """Recognise one video and write its results file.
 
     Args:
-        source: the video.
         job: what it is done with.
         networks: shared by all videos of this process.
+        source: the video.
         stop: ends it early when set.
         advance: told of every few frames that are done.
 
@@ -119,51 +115,10 @@ def do_video(
         )
 
 
-def do_video_alone(source: Source, job: Job, stop: threading.Event) -> Outcome:
-    """The same in a process of its own, for a video that may crash its process.
-
-    Raises:
-        VideoError: it crashed; and all that `do_video` raises.
-    """
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_answer, args=(source, job, sender), daemon=True)
-    child.start()
-    sender.close()
-    with receiver:
-        while not receiver.poll(0.2):
-            if stop.is_set():
-                child.terminate()
-                child.join()
-                raise StoppedError
-        try:
-            answer: Outcome | AutrtError = receiver.recv()
-        except EOFError:
-            child.join()
-            raise VideoError(_crash(child.exitcode or 0)) from None
-    child.join()
-    if isinstance(answer, AutrtError):
-        raise answer
-    return answer
-
-
-def _answer(source: Source, job: Job, sender: Connection) -> None:
-    """In the child: do the video and send its outcome, or the error that the parent shall raise."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    try:
-        networks = open_networks(job.model, job.settings, job.threads)
-        with closing(networks):
-            settle_process()
-            sender.send(do_video(source, job, networks, threading.Event(), lambda _: None))
-    except AutrtError as error:
-        sender.send(error)
-
-
-def _crash(exit_code: int) -> str:
-    how = f"signal {signal.Signals(-exit_code).name}" if exit_code < 0 else f"exit code {exit_code}"
-    return (
-        f"crashes the decoder's process ({how}), in earlier runs and again alone: repair or remove the file"
-    )
+def unexpected(error: Exception) -> str:
+    """A bug of ours, or of a library, as a video's reason to fail: it must cost one video and leave a trace."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"internal error: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
 
 
 def _told(losses: Sequence[Loss]) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle, islice
-from pathlib import Path
 from queue import SimpleQueue
 
 from autrt.console import Reporter
 from autrt.errors import AutrtError, DiskFullError, EngineError, VideoError
-from autrt.job import Job, Outcome, do_video, do_video_alone, settle_process
+from autrt.job import Job, Outcome, do_video, settle_process, unexpected
 from autrt.pipeline import StoppedError
 from autrt.results.manifest import Manifest
 from autrt.results.names import escape, results_path
@@ -23,6 +23,10 @@ from autrt.results.shard import Shard
 from autrt.signals import Signals
 from autrt.stages import Networks
 from autrt.types import Source
+from autrt.worker import CrashError, Worker, processes_for
+
+Place = Callable[[Source, threading.Event, Callable[[int], object]], Outcome]
+"""Does a video: `Worker.do`, or `do_video` with networks of this process."""
 
 CRASHES_TOLERATED = 2
 """A video that was in flight at so many crashes is tried alone in a process of its own."""
@@ -76,8 +80,8 @@ class Run:
     shard: Shard | None = None
     summary: Summary = field(default_factory=Summary)
     stop: threading.Event = field(default_factory=threading.Event)
-    _free: SimpleQueue[Networks] = field(default_factory=SimpleQueue[Networks])
-    """One place for each video in flight."""
+    _free: SimpleQueue[Place] = field(default_factory=SimpleQueue[Place])
+    """One for each video in flight."""
 
     def run(self, todo: Sequence[Source], workers: int | None = None) -> Summary:
         """Do all videos; returns when the last has ended, or soon after a signal or a full disk.
@@ -88,17 +92,30 @@ class Run:
         """
         start_s = time.monotonic()
         settle_process()
-        # The threads of one video keep two cores busy, and more get in each other's way.
-        workers = max(workers or self.job.threads // 2, len(self.networks))
-        for networks in islice(cycle(self.networks), workers):
-            self._free.put(networks)
-        with Manifest(self.job.out, self.shard) as manifest, Signals(self._on_signal):
+        with (
+            ExitStack() as processes,
+            Manifest(self.job.out, self.shard) as manifest,
+            Signals(self._on_signal),
+        ):
             suspects = [s for s in todo if manifest.crashes(s.relative) >= CRASHES_TOLERATED]
             others = [s for s in todo if manifest.crashes(s.relative) < CRASHES_TOLERATED]
-            self._all(others, manifest, workers, self._in_process)
+            places = self._places(len(others), workers, processes)
+            for place in places:
+                self._free.put(place)
+            self._all(others, manifest, len(places), self._in_a_place)
             self._all(suspects, manifest, 1, self._alone)
         self.summary.seconds = time.monotonic() - start_s
         return self.summary
+
+    def _places(self, videos: int, workers: int | None, processes: ExitStack) -> list[Place]:
+        """Where videos are done: in processes of their own, or here among the open networks."""
+        n = processes_for(self.job, videos, workers)
+        if n:
+            threads = max(1, self.job.threads // n)
+            return [processes.enter_context(closing(Worker(self.job, threads))).do for _ in range(n)]
+        # The threads of one video keep two cores busy, and more get in each other's way.
+        n = max(workers or self.job.threads // 2, len(self.networks))
+        return [partial(do_video, self.job, networks) for networks in islice(cycle(self.networks), n)]
 
     def _on_signal(self, number: int) -> None:
         self.summary.signal = number
@@ -137,9 +154,7 @@ class Run:
         except AutrtError as error:
             reason = str(error)
         except Exception as error:
-            # A bug of ours, or of a library, must cost one video and leave a trace, not the archive.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            reason = f"internal error: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+            reason = unexpected(error)
         return Outcome(source.relative, "failed", reason, seconds=time.monotonic() - start_s)
 
     def _end(self, outcome: Outcome, manifest: Manifest) -> None:
@@ -167,12 +182,17 @@ class Run:
         self.summary.fatal = self.summary.fatal or error
         self.stop.set()
 
-    def _in_process(self, source: Source) -> Outcome:
-        networks = self._free.get()
+    def _in_a_place(self, source: Source) -> Outcome:
+        place = self._free.get()
         try:
-            return do_video(source, self.job, networks, self.stop, self.reporter.advance)
+            return place(source, self.stop, self.reporter.advance)
+        except CrashError:
+            if self.stop.is_set():  # perhaps killed along with this run
+                raise StoppedError from None
         finally:
-            self._free.put(networks)
+            self._free.put(place)
+        return self._alone(source)
 
     def _alone(self, source: Source) -> Outcome:
-        return do_video_alone(source, self.job, self.stop)
+        with closing(Worker(self.job, self.job.threads)) as worker:
+            return worker.do(source, self.stop, self.reporter.advance)

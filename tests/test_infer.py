@@ -174,40 +174,6 @@ def test_a_signal_stops_cleanly(clips, whole, tmp_path, number, code):
     assert "started" not in {e["status"] for e in manifest(out).values()}
 
 
-def test_a_video_that_crashes_the_process_is_found_and_set_aside(clips, tmp_path):
-    """A decoder that aborts is put into the real program from outside."""
-    shutil.copy(clips / "clip-smile.mp4", tmp_path / "good.mp4")
-    shutil.copy(clips / "clip-smile.mp4", tmp_path / "killer.mp4")
-    (tmp_path / "inject").mkdir()
-    (tmp_path / "inject" / "sitecustomize.py").write_text(
-        "import os, sys\n"
-        "if any('autrt' in a for a in sys.orig_argv) or 'spawn_main' in ' '.join(sys.orig_argv):\n"
-        "    import autrt.video.open as door\n"
-        "    real = door.open_decoder\n"
-        "    def open_decoder(source, **kwargs):\n"
-        "        if 'killer' in source.relative: os.abort()\n"
-        "        return real(source, **kwargs)\n"
-        "    door.open_decoder = open_decoder\n"
-    )
-    environment = os.environ | {"PYTHONPATH": str(tmp_path / "inject")}
-    run = (
-        "infer",
-        tmp_path / "good.mp4",
-        tmp_path / "killer.mp4",
-        "--out",
-        tmp_path / "out",
-        "--progress",
-        "none",
-    )
-    for _ in range(2):
-        assert autrt(*run, env=environment).returncode == -signal.SIGABRT
-    done = autrt(*run, env=environment)
-    assert done.returncode == 3
-    assert "SIGABRT" in done.stderr
-    assert verify(tmp_path / "out" / "good.mp4.h5") == []
-    assert manifest(tmp_path / "out")["killer.mp4"]["status"] == "failed"
-
-
 def test_bad_input_costs_only_itself(clips, tmp_path):
     videos, out = tmp_path / "in", tmp_path / "out"
     (videos / "sub").mkdir(parents=True)

@@ -114,7 +114,11 @@ class BaselineType(click.ParamType):
 @click.option(
     "--baseline", type=BaselineType(), default="none", help="pN: subtract each person's neutral face."
 )
-@click.option("--workers", type=click.IntRange(1), help="Videos in flight at once (default: by the cores).")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Videos in flight at once; 1: in one process (default: by the cores).",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--overwrite", is_flag=True, help="Do finished videos again.")
 @click.option("--offline", is_flag=True, help="Never use the network; fail if something is not there yet.")
