@@ -397,16 +397,13 @@ def test_a_stated_loss_is_accepted_or_refused(crops, student, tmp_path):
         run("student", "--most-loss", "0.1", *labels[:2])
 
 
-def test_pictures_without_order_cannot_be_calibrated(crops, student):
-    with pytest.raises(DataError, match="order in time"):
-        run(student.path, "--labels", f"manifest={crops[0]}", "--calibrate", "--folds", 2)
-    run(
-        student.path,
-        "--labels",
-        f"manifest={crops[0]}",
-        "--calibrate",
-        "--folds",
-        2,
-        "--image-rate",
-        30,
-    )
+def test_pictures_are_calibrated_with_an_order_in_time_and_without(crops, student, tmp_path):
+    folder = copied(student, tmp_path / "model")
+    given = (folder, "--labels", f"manifest={crops[0]}", "--calibrate", "--folds", 2, "--write", folder)
+    text = run(*given)
+    assert "thresholds alone written to" in text
+    assert "thresholds and windows" not in text
+    written = load_model(folder)
+    assert written.thresholds.tolist() != student.thresholds.tolist()
+    np.testing.assert_array_equal(written.smoothing_windows, student.smoothing_windows)
+    assert "thresholds and windows written to" in run(*given, "--image-rate", 30)

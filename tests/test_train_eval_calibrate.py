@@ -96,14 +96,25 @@ def test_the_same_seed_finds_the_same():
     )
 
 
-def test_too_few_videos_and_rows_without_time_are_refused():
+def test_rows_without_time_get_thresholds_and_keep_their_windows():
+    rows = noisy()
+    found = calibrated(scored(rows.labels, rows.logit, rows.video, timed=False))
+    timed = calibrated(rows)
+    assert list(found.held_out) == [NONE, OWN, THRESHOLDS]
+    np.testing.assert_array_equal(found.found.windows, rows.windows)
+    assert (found.found.thresholds < 0.4).all()
+    np.testing.assert_array_equal(
+        found.held_out[THRESHOLDS]["f1_binary"].value, timed.held_out[THRESHOLDS]["f1_binary"].value
+    )
+    assert (found.gain(NONE)["f1_binary"].value > 0.1).all()
+
+
+def test_too_few_videos_are_refused():
     with pytest.raises(DataError, match=r"4 folds need 4 labelled videos .* found 3"):
         calibrated(noisy(3))
     rows = noisy(8)
     with pytest.raises(DataError, match="found 1"):  # one person in all of them
         calibrated(scored(rows.labels, rows.logit, rows.video, group=np.zeros(len(rows))))
-    with pytest.raises(DataError, match="order in time"):
-        calibrated(scored(rows.labels, rows.logit, rows.video, timed=False))
 
 
 def test_a_model_folder_takes_what_was_found_and_keeps_the_rest(student, tmp_path):

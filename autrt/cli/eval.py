@@ -55,7 +55,11 @@ if TYPE_CHECKING:
     type=click.FloatRange(0),
     help="With two: exit code 1 unless the second's mean f1_binary is surely at most this much lower.",
 )
-@click.option("--calibrate", is_flag=True, help="Search thresholds and smoothing windows, judged in folds.")
+@click.option(
+    "--calibrate",
+    is_flag=True,
+    help="Search thresholds (and windows, where faces have an order in time), judged in folds.",
+)
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Of --calibrate.")
 @click.option(
     "--write",
@@ -144,4 +148,4 @@ def _write(folder: Path, found: Evaluation, labels: tuple[str, ...]) -> None:
     require_same_network(folder, scored.network_digests)
     baseline = "" if scored.baseline == "none" else f", --baseline {scored.baseline}"
     model = write_calibration(folder, found.calibration, ", ".join(labels) + baseline)
-    click.echo(f"thresholds and windows written to {folder}; its digest is now {model.digest[:12]}")
+    click.echo(f"{found.calibration.chosen} written to {folder}; its digest is now {model.digest[:12]}")

@@ -61,30 +61,33 @@ class Calibration:
     found: Choice
     """Chosen on all videos; an AU without positives or without negatives keeps its own."""
     held_out: Mapping[str, Assessment]
-    """`NONE`, `OWN`, and, chosen on the other folds, `THRESHOLDS` (without smoothing) and `BOTH`."""
+    """`NONE`, `OWN`, and, chosen on the other folds, `THRESHOLDS` (without smoothing) and, of rows with an order in
+    time, `BOTH`."""
 
-    def gain(self, over: str, of: str = BOTH) -> Assessment:
-        """How much better one is than another, on held-out videos."""
-        return difference(self.held_out[over], self.held_out[of])
+    @property
+    def chosen(self) -> str:
+        """What was searched: `BOTH` or, without an order in time, `THRESHOLDS`."""
+        return BOTH if BOTH in self.held_out else THRESHOLDS
+
+    def gain(self, over: str, of: str | None = None) -> Assessment:
+        """How much better one is than another, on held-out videos; by default what was chosen."""
+        return difference(self.held_out[over], self.held_out[of or self.chosen])
 
 
 def calibrate(scored: Scored, resampling: Resampling, folds: int, seed: int) -> Calibration:
     """Choose each AU's threshold and window by `f1_binary`, in folds for the judgement and on all for keeps.
 
+    Windows mean nothing to rows without an order in time: they keep their own, and nothing is smoothed.
+
     Args:
-        scored: whole tracks.
+        scored: whole tracks, or rows without an order in time.
         resampling: of the rows with a label.
         folds: how many; no fold parts a video, or videos with a person in common.
         seed: decides which video is in which fold, where that makes no difference.
 
     Raises:
-        DataError: there are fewer videos than folds, or the rows have no order in time.
+        DataError: there are fewer videos than folds.
     """
-    if scored.timed is None:
-        raise DataError(
-            "smoothing windows need an order in time: expected results files, or --image-rate for pictures that "
-            "are consecutive frames of videos"
-        )
     if folds < 2 or scored.n_groups < folds:
         raise DataError(
             f"{folds} folds need {max(2, folds)} labelled videos of different people, found {scored.n_groups}: "
@@ -93,16 +96,19 @@ def calibrate(scored: Scored, resampling: Resampling, folds: int, seed: int) -> 
     rows = np.flatnonzero(scored.labelled)
     known = scored.take(rows)
     fold = _folds(known, folds, seed)
-    search = _Search(known, fold, folds)
-    for window in WINDOWS:
-        search.consider(window, scored.smoothed_by([window] * len(scored.au_names))[rows])
-    none, _, own = stages_of(known)
+    none, own = stages_of(known)[0], stages_of(known)[-1]
+    search = _Search(known, own.scores, fold, folds)
+    for window in WINDOWS if scored.timed is not None else ():
+        search.consider(scored.smoothed_by([window] * len(scored.au_names))[rows], window)
+    if scored.timed is None:
+        search.consider(none.scores, None)
     actives = {
         NONE: decide(none.scores, none.thresholds),
         OWN: decide(own.scores, own.thresholds),
         THRESHOLDS: search.unsmoothed,
-        BOTH: search.active,
     }
+    if scored.timed is not None:
+        actives[BOTH] = search.active
     held_out = {name: assess_decisions(active, known.labels, resampling) for name, active in actives.items()}
     n_groups = scored.n_groups
     return Calibration(folds, n_groups, scored.au_names, _own(scored), search.found, held_out)
@@ -111,17 +117,17 @@ def calibrate(scored: Scored, resampling: Resampling, folds: int, seed: int) -> 
 class _Search:
     """Goes through windows, the smallest first, and keeps the best of each AU and fold.
 
-    The last of K + 1 parts to learn from is everything; the others are everything but one fold.
+    What can't be decided by any is decided by `scores` and their own thresholds. The last of K + 1 parts to learn
+    from is everything; the others are everything but one fold.
     """
 
-    def __init__(self, known: Scored, fold: I32, folds: int) -> None:
+    def __init__(self, known: Scored, scores: F32, fold: I32, folds: int) -> None:
         self._labels, self._held = known.labels, [fold == k for k in range(folds)]
         own = _own(known)
         self._thresholds = np.tile(own.thresholds, (folds + 1, 1))
         self._windows = np.tile(own.windows, (folds + 1, 1))
         self._best = np.full(self._thresholds.shape, -1.0)
-        assert known.timed is not None
-        self.active: Bool = decide(known.timed.smoothed, own.thresholds)
+        self.active: Bool = decide(scores, own.thresholds)
         """(N, A) bool decisions on each fold by the best of the others."""
         self.unsmoothed: Bool = self.active.copy()
         """(N, A) bool the same with thresholds alone."""
@@ -131,18 +137,20 @@ class _Search:
         """The best on everything."""
         return Choice(self._thresholds[-1].astype(np.float32), self._windows[-1].astype(np.int32))
 
-    def consider(self, window: int, scores: F32) -> None:
-        """Try one window for all AUs; `scores` is (N, A) float32, smoothed by it."""
+    def consider(self, scores: F32, window: int | None) -> None:
+        """Try one window for all AUs, None for no smoothing; `scores` is (N, A) float32, smoothed by it."""
         for part, held in enumerate([*self._held, np.zeros(len(scores), bool)]):
             labels = self._labels[~held]
             limits = best_thresholds(scores[~held], labels).round(DIGITS)
             f1 = _f1(scores[~held] >= limits, labels)
             better = _decidable(labels) & (f1 > self._best[part] + 1e-9)
             self._best[part, better] = f1[better]
-            self._thresholds[part, better], self._windows[part, better] = limits[better], window
+            self._thresholds[part, better] = limits[better]
+            if window is not None:
+                self._windows[part, better] = window
             cells = np.ix_(held, better)
             self.active[cells] = (scores >= limits)[cells]
-            if window == WINDOWS[0]:
+            if window in (None, WINDOWS[0]):
                 self.unsmoothed[cells] = (scores >= limits)[cells]
 
 

@@ -104,7 +104,7 @@ def evaluate(
     judged = tuple(judge(scored, resampling) for scored in known)
     calibration = None
     if settings.folds is not None:
-        say(f"searching thresholds and windows in {settings.folds} folds")
+        say(f"calibrating in {settings.folds} folds")
         calibration = calibrate(whole[0], resampling, settings.folds, settings.seed)
         notes = [*notes, *_no_better(calibration)]
     return Evaluation(

@@ -99,9 +99,15 @@ def _calibration(calibration: Calibration) -> dict[str, Any]:
         "found": _choice(calibration.found, names),
         "held_out": {name: _assessment(found, names) for name, found in calibration.held_out.items()},
         "gains": [
-            {"of": of, "over": over, **_assessment(calibration.gain(over, of), names)} for of, over in GAINS
+            {"of": of, "over": over, **_assessment(gain, names)}
+            for (of, over), gain in _gains(calibration).items()
         ],
     }
+
+
+def _gains(calibration: Calibration) -> dict[tuple[str, str], Assessment]:
+    there = [pair for pair in GAINS if set(pair) <= set(calibration.held_out)]
+    return {(of, over): calibration.gain(over, of) for of, over in there}
 
 
 def _choice(choice: Choice, names: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -139,7 +145,7 @@ def _rows(evaluation: Evaluation) -> Iterator[list[str]]:
     if (calibration := evaluation.calibration) is not None:
         name = evaluation.judged[0].name
         held = {f"held out: {how}": found for how, found in calibration.held_out.items()}
-        gains = {f"held out: {of} - {over}": calibration.gain(over, of) for of, over in GAINS}
+        gains = {f"held out: {of} - {over}": gain for (of, over), gain in _gains(calibration).items()}
         yield from _table(name, held | gains, calibration.au_names)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from autrt.aligned import aligned
 from autrt_train.evaluate.assess import MEAN, Assessment, Estimate, Judged
 from autrt_train.evaluate.bootstrap import LEVEL
-from autrt_train.evaluate.calibrate import BOTH, NONE, OWN, THRESHOLDS, Calibration
+from autrt_train.evaluate.calibrate import NONE, OWN, Calibration
 from autrt_train.evaluate.evaluation import Evaluation
 
 SHOWN: Final = ("f1_posneg", "precision", "recall", "auc", "ap")
@@ -64,7 +64,7 @@ def _calibration(calibration: Calibration) -> Iterator[str]:
     own, found, held = calibration.own, calibration.found, calibration.held_out
     yield f"f1_binary on held-out videos, calibrated in {calibration.folds} folds of {calibration.n_groups} videos:"
     gains = {over: calibration.gain(over)["f1_binary"] for over in (OWN, NONE)}
-    head = ["", "threshold", "window", NONE, OWN, THRESHOLDS, BOTH, f"gain over {OWN}", "gain over none"]
+    head = ["", "threshold", "window", *held, f"gain over {OWN}", "gain over none"]
     rows: list[list[str]] = []
     for column, name in enumerate((*calibration.au_names, MEAN)):
         changes = ["", ""]
@@ -76,9 +76,9 @@ def _calibration(calibration: Calibration) -> Iterator[str]:
         row = [
             name,
             *changes,
-            *(_number(held[how]["f1_binary"].value[column]) for how in (NONE, OWN, THRESHOLDS)),
+            *(_number(held[how]["f1_binary"].value[column]) for how in held if how != calibration.chosen),
         ]
-        row += [_with_interval(held[BOTH]["f1_binary"], column)]
+        row += [_with_interval(held[calibration.chosen]["f1_binary"], column)]
         rows.append(row + [_with_interval(gain, column, signed=True) for gain in gains.values()])
     yield from aligned([head, *rows], left=1)
 

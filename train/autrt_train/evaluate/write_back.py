@@ -21,7 +21,7 @@ from autrt.model.schema import (
 from autrt.results.names import escape
 from autrt.results.part import replacing
 from autrt_train.evaluate.assess import stated
-from autrt_train.evaluate.calibrate import BOTH, Calibration
+from autrt_train.evaluate.calibrate import Calibration
 
 ABOUT: Final = "calibration on "
 """What the metrics of a calibration begin with; a new one takes their place."""
@@ -88,6 +88,6 @@ def _rewrite(path: Path, kind: type[FileT], calibration: Calibration, data: str)
 def _metrics(calibration: Calibration, data: str) -> list[Metric]:
     about = (
         f"{ABOUT}{data}: held out, chosen on the other {calibration.folds - 1} of {calibration.folds} folds of "
-        f"{calibration.n_groups} videos; the thresholds and windows of this file were then chosen on all of them"
+        f"{calibration.n_groups} videos; the {calibration.chosen} of this file were then chosen on all of them"
     )
-    return stated(calibration.held_out[BOTH], calibration.au_names, about)
+    return stated(calibration.held_out[calibration.chosen], calibration.au_names, about)
