@@ -15,6 +15,7 @@ from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
 from typing import Final
 
+from autrt.engine.cpu import memory_limit
 from autrt.errors import AutrtError, VideoError
 from autrt.job import Job, Outcome, do_video, settle_process, unexpected
 from autrt.networks import open_networks
@@ -31,6 +32,9 @@ hold them. Larger ones keep all cores busy from one process."""
 LIGHT_ENGINES: Final = ("openvino", "onnxruntime")
 """Those that are small in memory, too."""
 
+PROCESS_BYTES: Final = 600 << 20
+"""Memory that a process may need: 280 MB, and frames under way of up to 4K."""
+
 _LOOK_S: Final = 0.2
 """How often a silent process is looked after."""
 
@@ -45,12 +49,12 @@ def processes_for(job: Job, videos: int, most: int | None = None) -> int:
     Args:
         job: what is done with them, and with how many cores.
         videos: how many there are.
-        most: a bound by the user; by default the cores are.
+        most: a bound by the user; by default the cores are one, as is memory.
     """
     size = sum(facts.size_bytes for member in job.model.members for facts in member.files.values())
     if job.settings.device != "cpu" or job.settings.engine not in LIGHT_ENGINES or size > LIGHT_BYTES:
         return 0
-    n = min(most or job.threads, videos // VIDEOS_EACH)
+    n = int(min(most or job.threads, videos // VIDEOS_EACH, memory_limit() / PROCESS_BYTES))
     return n if n > 1 else 0
 
 

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from autrt.engine.cpu import available_cores, cgroup_quota, cpu_features, has_bf16, instruction_set
+from autrt.engine.cpu import (
+    available_cores,
+    cgroup_quota,
+    cpu_features,
+    has_bf16,
+    instruction_set,
+    memory_limit,
+)
 
 
 def tree(root: Path, files: dict[str, str]) -> Path:
@@ -58,6 +65,37 @@ def test_the_smallest_quota_counts(tmp_path: Path, files: dict[str, str], cores:
 def test_part_of_a_core_is_a_core(tmp_path: Path, quota: str, cores: int) -> None:
     root = tree(tmp_path, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": f"{quota} 100000"})
     assert available_cores(root) == min(cores, len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [
+        ({}, math.inf),
+        ({"proc/meminfo": "MemTotal: 9000 kB\nMemAvailable:    2000 kB\n"}, 2000 * 1024),
+        ({"proc/meminfo": "MemAvailable:\n", "proc/self/cgroup": "0::/\n"}, math.inf),
+        (
+            {
+                "proc/meminfo": "MemAvailable: 2000 kB\n",
+                "proc/self/cgroup": "0::/job/step\n",
+                "sys/fs/cgroup/job/step/memory.max": "max\n",
+                "sys/fs/cgroup/job/memory.max": "1000000\n",
+            },
+            1_000_000,
+        ),
+        (
+            {
+                "proc/self/cgroup": "4:cpu:/job\n5:memory:/job\n",
+                "sys/fs/cgroup/memory/job/memory.limit_in_bytes": "500000\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+                "sys/fs/cgroup/cpu/job/memory.limit_in_bytes": "1\n",
+            },
+            500_000,
+        ),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "what is this"}, math.inf),
+    ],
+)
+def test_the_smallest_memory_limit_counts(tmp_path: Path, files: dict[str, str], limit: float) -> None:
+    assert memory_limit(tree(tmp_path, files)) == limit
 
 
 def test_affinity_counts(tmp_path: Path) -> None:

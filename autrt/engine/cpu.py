@@ -1,10 +1,11 @@
-"""What this process may use of the machine's processor: cores and instructions (Linux; a guess elsewhere)."""
+"""What this process may use of the machine: cores, instructions, memory (Linux; a guess elsewhere)."""
 
 from __future__ import annotations
 
 import math
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 from autrt.errors import EngineError
@@ -31,18 +32,18 @@ def available_cores(root: Path = Path("/")) -> int:
 
 def cgroup_quota(root: Path = Path("/")) -> float:
     """The smallest CPU quota of this process's cgroup and those above it, in cores; infinite where none is set."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return math.inf
-    quotas = [math.inf]
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            quotas += [_quota_v2(folder) for folder in _upwards(root / "sys/fs/cgroup", path)]
-        elif "cpu" in controllers.split(","):
-            quotas += [_quota_v1(folder) for folder in _upwards(root / "sys/fs/cgroup" / controllers, path)]
-    return min(quotas)
+    return _least(root, "cpu", _quota_v2, _quota_v1)
+
+
+def memory_limit(root: Path = Path("/")) -> float:
+    """Bytes that this process and what it starts may take; infinite where that cannot be told.
+
+    What the machine has left, or the smallest limit of the cgroup and those above it if that is less.
+
+    Args:
+        root: where proc and sys are mounted.
+    """
+    return min(_memory_left(root), _least(root, "memory", _memory_v2, _memory_v1))
 
 
 def cpu_features(cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
@@ -93,6 +94,22 @@ def require_int8() -> None:
         )
 
 
+def _least(root: Path, controller: str, v2: Callable[[Path], float], v1: Callable[[Path], float]) -> float:
+    """The smallest of what a controller's folders say, from this process's cgroup upwards."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return math.inf
+    found = [math.inf]
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            found += [v2(folder) for folder in _upwards(root / "sys/fs/cgroup", path)]
+        elif controller in controllers.split(","):
+            found += [v1(folder) for folder in _upwards(root / "sys/fs/cgroup" / controllers, path)]
+    return min(found)
+
+
 def _upwards(mount: Path, path: str) -> list[Path]:
     """The cgroup's folder and all above it; in a container the path may not exist, the mount itself does."""
     parts = [part for part in path.split("/") if part not in ("", "..")]
@@ -113,4 +130,27 @@ def _quota_v1(folder: Path) -> float:
         period = int((folder / "cpu.cfs_period_us").read_text())
         return quota / period if quota > 0 else math.inf
     except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
+
+
+def _memory_left(root: Path) -> float:
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, IndexError, StopIteration):
+        return math.inf
+
+
+def _memory_v2(folder: Path) -> float:
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        return math.inf if limit == "max" else int(limit)
+    except (OSError, ValueError):
+        return math.inf
+
+
+def _memory_v1(folder: Path) -> float:
+    try:
+        return int((folder / "memory.limit_in_bytes").read_text())
+    except (OSError, ValueError):
         return math.inf
