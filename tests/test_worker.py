@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from autrt.config import InferSettings
 from autrt.engine.cpu import available_cores
+from autrt.job import Job
+from autrt.model.folder import load_model
 from autrt.results.verify import verify
-from autrt.worker import VIDEOS_EACH
+from autrt.worker import PROCESS_BYTES, VIDEOS_EACH, processes_for
 from tests.support.command import assert_equal_results, autrt, leftovers, manifest, start
 from tests.support.fetched import fetched
 
@@ -70,6 +75,37 @@ def until_first_video(running) -> None:
     for line in running.stderr:
         if line.startswith("ok"):
             return
+
+
+def job(**settings) -> Job:
+    return Job(Path(), load_model("student"), InferSettings(engine="openvino", **settings), "", {}, "", 16)
+
+
+@pytest.mark.parametrize(
+    ("videos", "most", "processes_of_memory", "expected"),
+    [
+        (2 * VIDEOS_EACH - 1, None, math.inf, 0),
+        (2 * VIDEOS_EACH, None, math.inf, 2),
+        (10_000, None, math.inf, 16),
+        (10_000, 3, math.inf, 3),
+        (10_000, 40, math.inf, 40),
+        (10_000, 1, math.inf, 0),
+        (10_000, None, 5.9, 5),
+        (10_000, None, 1.9, 0),
+    ],
+)
+def test_processes_are_as_many_as_cores_videos_memory_and_the_user_allow(
+    monkeypatch, videos, most, processes_of_memory, expected
+):
+    monkeypatch.setattr("autrt.worker.memory_limit", lambda: processes_of_memory * PROCESS_BYTES)
+    assert processes_for(job(), videos, most) == expected
+
+
+def test_one_process_does_all_on_a_gpu_with_torch_and_with_large_networks(monkeypatch):
+    assert processes_for(job(device="cuda:0"), 10_000) == 0
+    assert processes_for(replace(job(), settings=InferSettings(engine="torch")), 10_000) == 0
+    monkeypatch.setattr("autrt.worker.LIGHT_BYTES", 100_000)
+    assert processes_for(job(), 10_000) == 0
 
 
 @shared
