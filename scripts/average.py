@@ -2,12 +2,14 @@
 
 For students that were trained from one start, which so lie near enough for their mean to be a network. Thresholds
 are their mean too, smoothing windows and licence the first one's. With --mirror the network averages what it tells
-of a crop and of its mirror image. Metrics are left out: judge the result (`autrt eval`).
+of a crop and of its mirror image. Reference crops are the first one's too, or those of --crops MODEL: int8 takes
+its ranges from them, so they should be of as many kinds as what the model will see. Metrics are left out: judge
+the result (`autrt eval`).
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +22,8 @@ from autrt.model.load import load_network
 from autrt.model.student import Student
 
 
-def average(out: Path, models: list[str], *, mirror: bool) -> None:
-    """Write the mean of some students' model folders."""
+def average(out: Path, models: list[str], *, mirror: bool, crops_of: str) -> None:
+    """Write the mean of some students' model folders, with the reference crops of one."""
     opened = [load_model(model) for model in models]
     members = [model.members[0] for model in opened]
     networks = [load_network(member) for member in members]
@@ -34,7 +36,7 @@ def average(out: Path, models: list[str], *, mirror: bool) -> None:
     }
     network = Student(replace(first.config, mirror=mirror))
     network.load_state_dict(mean)
-    crops, _ = read_reference(members[0])
+    crops, _ = read_reference(load_model(crops_of).members[0])
     save_model(
         out,
         network.eval(),
@@ -47,5 +49,10 @@ def average(out: Path, models: list[str], *, mirror: bool) -> None:
 
 
 if __name__ == "__main__":
-    arguments = [word for word in sys.argv[1:] if word != "--mirror"]
-    average(Path(arguments[0]), arguments[1:], mirror="--mirror" in sys.argv)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--mirror", action="store_true")
+    parser.add_argument("--crops", metavar="MODEL")
+    given = parser.parse_args()
+    average(given.out, given.models, mirror=given.mirror, crops_of=given.crops or given.models[0])
