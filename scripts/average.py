@@ -2,9 +2,9 @@
 
 For students that were trained from one start, which so lie near enough for their mean to be a network. Thresholds
 are their mean too, smoothing windows and licence the first one's. With --mirror the network averages what it tells
-of a crop and of its mirror image. Reference crops are the first one's too, or those of --crops MODEL: int8 takes
-its ranges from them, so they should be of as many kinds as what the model will see. Metrics are left out: judge
-the result (`autrt eval`).
+of a crop and of its mirror image. Reference crops are the first one's too, or with --crops ROOT 64 of a rendered
+data set: int8 takes its ranges from them, so they should be of as many kinds as what the model will see. Metrics
+are left out: judge the result (`autrt eval`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Final, cast
 
+import cv2
 import numpy as np
 
 from autrt.engine.parity import read_reference
@@ -20,10 +22,14 @@ from autrt.model.export import save_model
 from autrt.model.folder import load_model
 from autrt.model.load import load_network
 from autrt.model.student import Student
+from autrt.types import CROP_SIZE_PX, U8
+from autrt_train.annotations.read import DataSpec, read_data
+
+REFERENCE_CROPS: Final = 64
 
 
-def average(out: Path, models: list[str], *, mirror: bool, crops_of: str) -> None:
-    """Write the mean of some students' model folders, with the reference crops of one."""
+def average(out: Path, models: list[str], *, mirror: bool, crops_of: Path | None) -> None:
+    """Write the mean of some students' model folders."""
     opened = [load_model(model) for model in models]
     members = [model.members[0] for model in opened]
     networks = [load_network(member) for member in members]
@@ -36,7 +42,7 @@ def average(out: Path, models: list[str], *, mirror: bool, crops_of: str) -> Non
     }
     network = Student(replace(first.config, mirror=mirror))
     network.load_state_dict(mean)
-    crops, _ = read_reference(load_model(crops_of).members[0])
+    crops = read_reference(members[0])[0] if crops_of is None else spread(crops_of)
     save_model(
         out,
         network.eval(),
@@ -48,11 +54,20 @@ def average(out: Path, models: list[str], *, mirror: bool, crops_of: str) -> Non
     )
 
 
+def spread(root: Path) -> U8:
+    """Crops from all over a rendered data set: uint8 (64, 112, 112, 3) RGB."""
+    index, _ = read_data(DataSpec(kind="rendered", root=root))
+    inner = slice(index.margin_px, index.margin_px + CROP_SIZE_PX)
+    rows = np.linspace(0, len(index) - 1, REFERENCE_CROPS).astype(int)
+    pictures = [cv2.imread(str(index.path(row))) for row in rows.tolist()]
+    return np.stack([cast("U8", picture)[inner, inner, ::-1] for picture in pictures])
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("models", nargs="+")
     parser.add_argument("--mirror", action="store_true")
-    parser.add_argument("--crops", metavar="MODEL")
+    parser.add_argument("--crops", metavar="ROOT", type=Path)
     given = parser.parse_args()
-    average(given.out, given.models, mirror=given.mirror, crops_of=given.crops or given.models[0])
+    average(given.out, given.models, mirror=given.mirror, crops_of=given.crops)

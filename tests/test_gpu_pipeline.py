@@ -99,8 +99,10 @@ def test_tensors_all_the_way_give_the_same_results(device: str, clip: Path, mode
     assert np.percentile(shift / side, 95) < 0.03
     assert len(usual.logits) >= 70
     active = [decide(sigmoid(sink.logits), model.thresholds) for sink in (usual, other)]
-    assert np.median(np.abs(other.logits - usual.logits)) < 0.1
-    assert (active[0] == active[1]).mean() >= 0.99
+    difference = np.abs(other.logits - usual.logits)
+    assert np.median(difference) < 0.1
+    assert np.percentile(difference, 99) < 0.5
+    assert (active[0] == active[1]).mean() >= 0.98  # AU7 and AU26 lie near their thresholds for seconds
 
 
 class Counted:
