@@ -13,6 +13,7 @@ from autrt.ensemble import used_members
 from autrt.errors import UsageError
 from autrt.face.coarse import CLEAR, TRACE_SCORE, CoarseToFine
 from autrt.face.detect import FRAME_CANVASES, PATCH_CANVASES, CenterFace, DetectorSettings, detector_digest
+from autrt.face.looks import THOROUGH_S
 from autrt.model.folder import Model
 from autrt.stages import Networks
 from autrt.template import TEMPLATES
@@ -70,6 +71,7 @@ def open_networks(model: Model, settings: InferSettings, threads: int) -> Networ
         first_look.result()
     return Networks(
         {name: CoarseToFine(coarse, fine) for name, (coarse, fine) in looks.items()},
+        looks["small"][0],
         _detector(PATCH_DETECTOR, settings, threads),
         CropBatcher(engines, len(model.au_names), memory_on(settings.device)),
         TEMPLATES[model.template],
@@ -91,7 +93,7 @@ def open_members(model: Model, settings: InferSettings, threads: int) -> list[En
 
 def detection_digest() -> str:
     """Names the numbers of all detectors of a run; known without opening them."""
-    return detector_digest(FILES[DETECTOR_FILE].sha256, FRAME_DETECTORS, CLEAR, PATCH_DETECTOR)
+    return detector_digest(FILES[DETECTOR_FILE].sha256, FRAME_DETECTORS, CLEAR, THOROUGH_S, PATCH_DETECTOR)
 
 
 def _open_member(graph: Graph, settings: InferSettings, threads: int) -> Engine:

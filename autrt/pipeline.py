@@ -46,7 +46,7 @@ def recognise(
 
     with ExitStack() as stages:
         frames = stages.enter_context(closing(prefetch(decoder, FRAMES_AHEAD)))
-        tracked = track(frames, networks.detector(info), every, pixel_aspect=info.pixel_aspect)
+        tracked = track(frames, networks.looks(info), every)
         segments = stages.enter_context(closing(prefetch(tracked, SEGMENTS_AHEAD)))
         cropped = ahead(align(segments, networks, info), crops_ahead, len)
         judged = ahead(judge(cropped, networks), LOOKS_AHEAD)

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from autrt.engine.batcher import CropBatcher, Outputs, Ticket
 from autrt.face.align import Patch, crop_matrix, cut_patches, patch_matrices
-from autrt.face.refine import SlipWatch, place_again
+from autrt.face.looks import Glance, Looks
+from autrt.face.refine import Slips, SlipWatch, move, place_again
 from autrt.face.track import Segment
-from autrt.types import F32, F64, I64, Block, Detections, FaceDetector, Faces, VideoInfo
+from autrt.types import F32, F64, I64, REFINED, Block, Bool, Detections, FaceDetector, Faces, VideoInfo
 
 LARGE_FRAME_PX = 960
 """Frames with a longer side are searched on larger canvases, so that the same faces are found in them."""
@@ -28,6 +30,8 @@ class Networks:
 
     detectors: Mapping[str, FaceDetector]
     """Detectors for whole frames: small, and large for pictures of many pixels."""
+    glance: Glance
+    """The quick detector with which large faces in large frames are found again."""
     second_look: FaceDetector
     """The detector for patches."""
     batcher: CropBatcher
@@ -36,9 +40,12 @@ class Networks:
     device: str = "cpu"
     """Where videos are decoded and crops computed: cpu or cuda:N."""
 
-    def detector(self, info: VideoInfo) -> FaceDetector:
-        """The detector for a video's frames."""
-        return self.detectors["large" if max(info.width, info.height) > LARGE_FRAME_PX else "small"]
+    def looks(self, info: VideoInfo) -> Looks:
+        """How a video's frames are searched."""
+        large = max(info.width, info.height) > LARGE_FRAME_PX
+        return Looks(
+            self.detectors["large" if large else "small"], self.glance if large else None, info.pixel_aspect
+        )
 
     def close(self) -> None:
         """Close every engine."""
@@ -82,12 +89,15 @@ class Cropped:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A segment with its networks' outputs, and detections under way where those were in doubt."""
+    """A segment with its networks' outputs, and detections under way where those put a face's place in doubt."""
 
     times: Times
     faces: Faces
     outputs: Outputs
-    looks: dict[int, tuple[Patch, Future[Detections]]]
+    slips: Slips
+    patches: dict[int, Patch]
+    """Of the faces that are to be moved or looked at again, by their rows."""
+    looks: dict[int, Future[Detections]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,41 +123,49 @@ def align(segments: Iterable[Segment], networks: Networks, info: VideoInfo) -> I
 
 
 def judge(cropped: Iterable[Cropped], networks: Networks) -> Iterator[Judged]:
-    """Wait for the outputs, and look again at the faces whose interpolated place they put in doubt."""
+    """Wait for the outputs, and look again at the faces whose place they put in doubt."""
     watch = SlipWatch(networks.template)
     for item in cropped:
         outputs = item.ticket.result()
         time_s = item.times.time_s[item.faces.row - item.times.first_row]
-        doubtful = watch.suspects(item.faces, time_s, outputs.landmarks, outputs.presence)
+        slips = watch.look(item.faces, time_s, outputs.landmarks, outputs.presence)
+        patches = {int(row): item.patches[row] for row in np.nonzero(slips.moved | slips.doubtful)[0]}
         looks = {
-            int(row): (
-                patch := item.patches[row],
-                networks.second_look.submit(patch.image, patch.pixel_aspect),
-            )
-            for row in np.nonzero(doubtful)[0]
+            int(row): networks.second_look.submit(patches[row].image, patches[row].pixel_aspect)
+            for row in np.nonzero(slips.doubtful)[0].tolist()
         }
-        yield Judged(item.times, item.faces, outputs, looks)
+        yield Judged(item.times, item.faces, outputs, slips, patches, looks)
 
 
 def redo(judged: Iterable[Judged], networks: Networks, info: VideoInfo) -> Iterator[Redone]:
-    """Place doubtful faces where the second look found them; drop those that neither it nor the network sees."""
+    """Move faces that slipped, place doubtful ones where the second look found them, and start their new crops.
+
+    Faces that neither the second look nor the network sees are dropped.
+    """
     for item in judged:
-        rows = [item.faces[slice(i, i + 1)] for i in range(len(item.faces))] if item.looks else []
-        keep = np.ones(len(item.faces), bool)
-        again: list[int] = []
-        for row, (patch, look) in item.looks.items():
-            placed = place_again(item.faces, row, patch, look.result())
-            if placed is not None:
-                rows[row] = placed
-                again.append(row)
-            elif item.outputs.presence is not None and item.outputs.presence[row] < 0:
-                keep[row] = False
-        faces = Faces.concatenate(rows) if rows else item.faces
-        patches = [item.looks[row][0] for row in again]
-        matrices = crop_matrix(faces.landmarks[again], networks.template, info.pixel_aspect)
-        ticket = networks.batcher.submit(crops_of(patches, matrices, networks))
-        new_rows = (np.cumsum(keep) - 1)[again].tolist()
-        yield Redone(item.times, faces[keep], item.outputs.take(keep), new_rows, ticket)
+        faces, keep = _placed(item, networks.template, info.pixel_aspect)
+        again = np.nonzero(faces.source[keep] == REFINED)[0]
+        rows = np.nonzero(keep)[0][again]
+        matrices = crop_matrix(faces.landmarks[rows], networks.template, info.pixel_aspect)
+        crops = crops_of([item.patches[row] for row in rows.tolist()], matrices, networks)
+        ticket = networks.batcher.submit(crops)
+        yield Redone(item.times, faces[keep], item.outputs.take(keep), again.tolist(), ticket)
+
+
+def _placed(item: Judged, template: F32, pixel_aspect: Fraction) -> tuple[Faces, Bool]:
+    """A segment's faces with the misplaced ones where they belong, and which of them are kept."""
+    keep = np.ones(len(item.faces), bool)
+    if not item.patches:
+        return item.faces, keep
+    moved = item.slips.moved
+    placed = item.faces.put(moved, move(item.faces[moved], item.slips.slip[moved], template, pixel_aspect))
+    for row, look in item.looks.items():
+        found = place_again(item.faces, row, item.patches[row], look.result())
+        if found is not None:
+            placed = placed.put(np.array([row]), found)
+        elif item.outputs.presence is not None and item.outputs.presence[row] < 0:
+            keep[row] = False
+    return placed, keep
 
 
 def settle(redone: Iterable[Redone]) -> Iterator[Block]:

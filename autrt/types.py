@@ -232,6 +232,13 @@ class Faces(ShapedRepr):
     def __getitem__(self, which: slice | I64 | Bool) -> Faces:
         return Faces(*(getattr(self, f.name)[which] for f in fields(self)))
 
+    def put(self, which: I64 | Bool, others: Faces) -> Faces:
+        """These rows, `others` in the place of some of them."""
+        whole = [getattr(self, f.name).copy() for f in fields(self)]
+        for column, f in zip(whole, fields(self), strict=True):
+            column[which] = getattr(others, f.name)
+        return Faces(*whole)
+
     @staticmethod
     def concatenate(parts: Sequence[Faces]) -> Faces:
         """All rows of `parts`, in order."""

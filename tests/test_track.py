@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autrt.face.looks import Looks
 from autrt.face.track import track
 from autrt.types import DETECTED, INTERPOLATED, Faces
 from tests.support.world import Oracle, Person, film
@@ -16,7 +17,7 @@ K = 6
 
 def follow(people, length=60, every=K, look_ahead=None, **film_kwargs):
     oracle = Oracle(people)
-    segments = list(track(film(length, **film_kwargs), oracle, every, look_ahead))
+    segments = list(track(film(length, **film_kwargs), Looks(oracle), every, look_ahead))
     assert [f.index for s in segments for f in s.frames] == list(range(length))
     return Faces.concatenate([s.faces for s in segments]), oracle, segments
 
@@ -107,7 +108,7 @@ def test_an_uncertain_face_is_followed_but_starts_no_track():
 
 
 def test_no_frames_and_one_frame():
-    assert list(track([], Oracle([]), K)) == []
+    assert list(track([], Looks(Oracle([])), K)) == []
     faces, oracle, _ = follow([Person(x=lambda i: 100)], 1)
     assert rows_of(faces, 0) == {0}
     assert oracle.asked == [0]

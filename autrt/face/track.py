@@ -9,17 +9,16 @@ A shot ends at a scene cut, and with it every track.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 import lap  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
 
 from autrt.face.detect import iou_matrix
+from autrt.face.looks import Look, Looks
 from autrt.face.shots import ShotFrame, split_shots
-from autrt.types import DETECTED, F32, INTERPOLATED, Detections, FaceDetector, Faces, Frame
+from autrt.types import DETECTED, F32, INTERPOLATED, Detections, Faces, Frame
 
 AGREE_IOU = 0.5
 AGREE_LANDMARKS = 0.25
@@ -32,10 +31,6 @@ GAP_S = 3.0
 """A track that lost its face waits so long for it to come back in the same shot."""
 GAP_REACH = 1.0
 """How far from where it was last seen a lost face may reappear, in box sides."""
-
-
-Look = Callable[[Frame], Future[Detections]]
-"""Starts a detection in one frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +46,25 @@ class Segment:
 
 
 def track(
-    frames: Iterable[Frame],
-    detector: FaceDetector,
-    detect_every: int,
-    look_ahead: int | None = None,
-    pixel_aspect: Fraction = Fraction(1),
+    frames: Iterable[Frame], looks: Looks, detect_every: int, look_ahead: int | None = None
 ) -> Iterator[Segment]:
     """Find and follow every face.
 
     Args:
         frames: a video's frames in order.
-        detector: where the detections come from.
+        looks: where the detections come from.
         detect_every: K.
         look_ahead: frames read ahead, so that the detector has work while a segment is resolved; 2K by default.
             Never changes the result.
-        pixel_aspect: width over height of the frames' pixels.
 
     Yields:
         Segments that together hold every frame once, in order. Track ids count from 0 by first appearance, ties
         left to right.
     """
-
-    def look(frame: Frame) -> Future[Detections]:
-        return detector.submit(frame.image, pixel_aspect)
-
-    tracker = _Tracker(look)
+    tracker = _Tracker(looks)
     before: _Seen | None = None
     between: list[_Seen] = []
-    for row, seen in enumerate(_propose(frames, look, detect_every, look_ahead)):
+    for row, seen in enumerate(_propose(frames, looks, detect_every, look_ahead)):
         seen.row = row
         if seen.shot.first:
             tracker.end_shot()
@@ -97,7 +83,7 @@ class _Seen:
     """A frame under way, with its detections where it has any."""
 
     shot: ShotFrame
-    pending: Future[Detections] | None
+    pending: Look | None
     row: int = 0
     found: Detections | None = None
 
@@ -105,20 +91,20 @@ class _Seen:
     def time_s(self) -> float:
         return self.shot.frame.time_s
 
-    def detections(self, look: Look) -> Detections:
+    def detections(self, looks: Looks) -> Detections:
         if self.found is None:
-            self.found = (self.pending or look(self.shot.frame)).result()
+            self.found = (self.pending or looks.thorough(self.shot.frame)).result()
         return self.found
 
 
 def _propose(
-    frames: Iterable[Frame], look: Look, detect_every: int, look_ahead: int | None
+    frames: Iterable[Frame], looks: Looks, detect_every: int, look_ahead: int | None
 ) -> Iterator[_Seen]:
     """Start the detections that are certain to be needed, some frames before they are waited for."""
     ahead: deque[_Seen] = deque()
     for shot in split_shots(frames):
         wanted = shot.first or shot.last or shot.frame.index % detect_every == 0
-        ahead.append(_Seen(shot, look(shot.frame) if wanted else None))
+        ahead.append(_Seen(shot, looks.regular(shot.frame, starts_shot=shot.first) if wanted else None))
         if len(ahead) > (2 * detect_every if look_ahead is None else look_ahead):
             yield ahead.popleft()
     yield from ahead
@@ -133,7 +119,7 @@ class _Track:
 
 @dataclass(slots=True)
 class _Tracker:
-    look: Look
+    looks: Looks
     next_id: int = 0
     active: dict[int, _Track] = field(default_factory=dict[int, _Track])
     """Tracks by the index that their face has among the last detection frame's detections."""
@@ -156,7 +142,7 @@ class _Tracker:
     def _follow(self, frames: list[_Seen]) -> list[Faces]:
         """Frames `frames[1:]`, where first and last are detection frames; bisects where they disagree."""
         a, b = frames[0], frames[-1]
-        found_a, found_b = a.detections(self.look), b.detections(self.look)
+        found_a, found_b = a.detections(self.looks), b.detections(self.looks)
         pairs = match(found_a, found_b)
         if len(frames) > 2 and not self._agrees(found_a, found_b, pairs):
             middle = len(frames) // 2
@@ -181,7 +167,7 @@ class _Tracker:
 
     def _assign(self, seen: _Seen, pairs: dict[int, int]) -> None:
         """Give the detections of the next detection frame their tracks: followed, found again, or new."""
-        found = seen.detections(self.look)
+        found = seen.detections(self.looks)
         now = {j: self.active[i] for i, j in pairs.items() if i in self.active}
         self.lost += [t for i, t in self.active.items() if i not in pairs]
         self.lost = [t for t in self.lost if seen.time_s - t.time_s <= GAP_S]
@@ -210,7 +196,7 @@ class _Tracker:
         return track
 
     def _detected(self, seen: _Seen) -> list[Faces]:
-        found = seen.detections(self.look)
+        found = seen.detections(self.looks)
         chosen = np.array(sorted(self.active), np.int64)
         ids = np.array([self.active[int(j)].id for j in chosen], np.int32)
         n = len(chosen)

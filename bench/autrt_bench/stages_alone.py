@@ -46,7 +46,7 @@ def detect(
 ) -> list[Segment]:
     """Shots, detections, tracks."""
     every = settings.detection_interval(info.rate)
-    return list(track(frames, networks.detector(info), every, pixel_aspect=info.pixel_aspect))
+    return list(track(frames, networks.looks(info), every))
 
 
 def align(segments: Sequence[Segment], info: VideoInfo, networks: Networks) -> list[U8]:

@@ -1,0 +1,109 @@
+"""Which look each frame of one video gets: a thorough one, or a glance at faces that are known to be large.
+
+In a large frame a thorough look costs several times what it takes to find a large face again. So large frames are
+searched thoroughly once a second, for whoever is new; in between a glance at the smallest canvas is enough, as long
+as it shows as many faces as the last thorough look found, all of them clearly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from autrt.face.coarse import CLEAR
+from autrt.face.detect import Letterbox
+from autrt.types import Detections, FaceDetector, Frame, Image
+
+THOROUGH_S = 1.0
+"""Time between thorough looks at a shot."""
+
+
+class Glance(Protocol):
+    """A quick `FaceDetector` that shrinks pictures onto a small canvas, such as a `CenterFace`."""
+
+    def letterbox(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Letterbox:
+        """How a picture lies on its canvas."""
+        ...
+
+    def submit(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
+        """Start looking at one picture."""
+        ...
+
+
+@dataclass(slots=True)
+class Look:
+    """A look under way. What may have to follow it is started by who waits, never by an engine's thread."""
+
+    started: Future[Detections]
+    settle: Callable[[Detections], Detections]
+    """What was seen → what counts; may look again."""
+    _found: Detections | None = None
+
+    def result(self) -> Detections:
+        """Wait for it."""
+        if self._found is None:
+            self._found = self.settle(self.started.result())
+        return self._found
+
+
+class Looks:
+    """The looks at one video.
+
+    Args:
+        detector: searches a frame thoroughly.
+        glance: finds large faces again; None: every look is thorough.
+        pixel_aspect: width over height of the frames' pixels.
+    """
+
+    def __init__(
+        self, detector: FaceDetector, glance: Glance | None = None, pixel_aspect: Fraction = Fraction(1)
+    ) -> None:
+        self._detector, self._glance, self._pixel_aspect = detector, glance, pixel_aspect
+        self._last: tuple[float, Look] | None = None
+        """Time of the last regular look that was thorough, and that look."""
+
+    def regular(self, frame: Frame, *, starts_shot: bool) -> Look:
+        """Start looking at the next detection frame; to be called in order of time.
+
+        Args:
+            frame: to be looked at.
+            starts_shot: whether it has nothing to do with the frames before.
+        """
+        if starts_shot or self._last is None or frame.time_s - self._last[0] >= THOROUGH_S:
+            self._last = frame.time_s, self.thorough(frame)
+            return self._last[1]
+        if self._glance is None or not self._suits(self._glance, frame, known := self._last[1].result()):
+            return self.thorough(frame)
+        box = self._glance.letterbox(frame.image, self._pixel_aspect)
+
+        def settle(seen: Detections) -> Detections:
+            return seen if _shows(seen, known, box) else self.thorough(frame).result()
+
+        return Look(self._glance.submit(frame.image, self._pixel_aspect), settle)
+
+    def thorough(self, frame: Frame) -> Look:
+        """Start searching any frame.
+
+        Faces that a glance shows are told as it shows them: between two kinds of looks they would jump.
+        """
+
+        def settle(found: Detections) -> Detections:
+            if self._glance is None or not self._suits(self._glance, frame, found):
+                return found
+            box = self._glance.letterbox(frame.image, self._pixel_aspect)
+            seen = self._glance.submit(frame.image, self._pixel_aspect).result()
+            return seen if _shows(seen, found, box) else found
+
+        return Look(self._detector.submit(frame.image, self._pixel_aspect), settle)
+
+    def _suits(self, glance: Glance, frame: Frame, known: Detections) -> bool:
+        """Whether all known faces are large enough for a glance."""
+        return CLEAR.holds(known, glance.letterbox(frame.image, self._pixel_aspect))
+
+
+def _shows(seen: Detections, known: Detections, box: Letterbox) -> bool:
+    """Whether a glance saw as many faces as are known, all of them clearly."""
+    return len(seen) == len(known) and CLEAR.holds(seen, box)
