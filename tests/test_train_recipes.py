@@ -114,6 +114,9 @@ def test_set_reaches_items_of_lists() -> None:
         (["fit.micro_batch=999"], "micro_batch"),
         (["model.smoothing_windows.AU9=3"], "AU9 is none of the AUs"),
         (["model.smoothing_windows.AU25=0"], "smoothing_windows.AU25"),
+        (["steady.weight=-1"], "SteadyConfig.weight: expected 0 or more"),
+        (["steady.share=0"], "SteadyConfig.share"),
+        (["task=expression", "steady.weight=1"], "steady.weight: compares AU logits"),
         (["about.more=1"], "no section"),
     ],
 )

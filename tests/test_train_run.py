@@ -25,6 +25,8 @@ from autrt_train.fit import checkpoint
 from autrt_train.fit.loop import Fit
 from autrt_train.fit.world import World
 from autrt_train.learner import build_learner, start_from
+from autrt_train.loading.augment import draw_as_they_are
+from autrt_train.losses import SteadyConfig, moved
 from autrt_train.read_recipe import read_recipe
 from autrt_train.recipe import Recipe
 from autrt_train.run import train
@@ -127,10 +129,21 @@ def test_a_stopped_run_goes_on_bit_for_bit(pictures: Path, tmp_path: Path, extra
     )
 
 
+EXACT = (
+    "fit.batch_norm=eval",
+    "fit.dropout=0",
+    "fit.steps=4",
+    "optimiser.name=sgd",
+    "optimiser.lr=0.01",
+    "steady.weight=0.5",
+)
+"""Nothing that depends on how a batch is cut: BatchNorm as it stands, no dropout. Labels are smoothed, and some
+pictures seen twice."""
+
+
 def exact(pictures: Path, tmp_path: Path, *changes: str) -> Recipe:
-    """Nothing that depends on how a batch is cut: BatchNorm as it stands, no dropout. Labels are smoothed."""
-    fixed = ["fit.batch_norm=eval", "fit.dropout=0", "fit.steps=4", "optimiser.name=sgd", "optimiser.lr=0.01"]
-    return recipe_of(tmp_path, pictures, *fixed, *changes)
+    """A recipe of `EXACT` settings."""
+    return recipe_of(tmp_path, pictures, *EXACT, *changes)
 
 
 def test_micro_batches_add_up_to_the_batch(pictures: Path, tmp_path: Path) -> None:
@@ -140,19 +153,35 @@ def test_micro_batches_add_up_to_the_batch(pictures: Path, tmp_path: Path) -> No
         torch.testing.assert_close(weights(tmp_path / "micro")[name], value, rtol=1e-4, atol=1e-6)
 
 
+def test_a_steady_run_hangs_less_on_where_a_crop_lies(pictures: Path, tmp_path: Path) -> None:
+    rng = torch.Generator().manual_seed(0)
+    config = SteadyConfig(shift_px=1.0)
+    gaps: dict[str, float] = {}
+    for weight in ("0", "1"):
+        recipe = recipe_of(
+            tmp_path, pictures, "fit.epochs=15", f"steady.weight={weight}", "steady.shift_px=1"
+        )
+        run(recipe, tmp_path / weight)
+        learner = build_learner(recipe, ())
+        learner.load_state_dict(weights(tmp_path / weight))
+        with closing(open_data(recipe, World(), quiet)) as data:
+            every = np.arange(len(data.validation))
+            (batch,) = data.validation_loader.load(draw_as_they_are(data.validation, every, len(every)))
+        pixels = torch.as_tensor(batch.pixels)
+        moves = torch.randn((len(pixels), 4), generator=rng)
+        with torch.no_grad():
+            told = learner.eval()(pixels)["logits"]
+            again = learner(moved(pixels, moves, config))["logits"]
+        gaps[weight] = float(((told - again) / told.std(0)).square().mean())
+    assert gaps["1"] < 0.8 * gaps["0"]
+
+
 def test_two_processes_equal_one(pictures: Path, tmp_path: Path) -> None:
     recipe = exact(pictures, tmp_path)
     run(recipe, tmp_path / "one")
-    settings = [
-        "fit.batch_norm=eval",
-        "fit.dropout=0",
-        "fit.steps=4",
-        "optimiser.name=sgd",
-        "optimiser.lr=0.01",
-    ]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     command += ["-m", "autrt", "train", str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "two")]
-    command += ["--progress", "none", *(part for change in settings for part in ("--set", change))]
+    command += ["--progress", "none", *(part for change in EXACT for part in ("--set", change))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stderr
     for name, value in weights(tmp_path / "one").items():

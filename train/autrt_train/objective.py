@@ -23,6 +23,8 @@ from autrt_train.losses import (
     presence_loss,
     soft_count,
     soft_loss,
+    steady_count,
+    steady_loss,
 )
 from autrt_train.recipe import Recipe
 from autrt_train.types import Batch, Index
@@ -44,10 +46,17 @@ class Truth:
     """(B, L) float32 the teacher's logits of the unaugmented pictures; NaN for AUs that it does not know."""
     features: Tensor | None = None
     """(B, D) float32 the teacher's features of the same, standardised."""
+    moves: Tensor | None = None
+    """(B, 4) float32 how far the pictures are moved to be seen again (`losses.moved`); NaN for those seen once."""
 
     @classmethod
     def of(
-        cls, batch: Batch, device: torch.device, noise: Tensor | None = None, lesson: Lesson | None = None
+        cls,
+        batch: Batch,
+        device: torch.device,
+        noise: Tensor | None = None,
+        lesson: Lesson | None = None,
+        moves: Tensor | None = None,
     ) -> Self:
         """The batch's arrays, and what a teacher says of its pictures, as tensors on `device`."""
 
@@ -66,6 +75,7 @@ class Truth:
             features=None
             if lesson is None or lesson.features is None
             else placed(lesson.features.take(batch.rows)),
+            moves=placed(moves),
         )
 
     def split(self, parts: int) -> list[Self]:
@@ -91,6 +101,7 @@ class Objective(nn.Module):
         self.presence_weight = recipe.heads.presence if index.presence is not None else 0.0
         self.distill = recipe.distill
         self.task_weight = 1.0 if recipe.distill is None else recipe.distill.task
+        self.steady_weight = recipe.steady.weight
 
     def counts(self, truth: Truth) -> Tensor:
         """(k,) float32: what each loss is divided by; to be summed over the processes of a step."""
@@ -102,6 +113,7 @@ class Objective(nn.Module):
             presence_count(truth.presence) if truth.presence is not None else zero[0],
             soft_count(truth.soft) if truth.soft is not None else zero[0],
             feature_count(truth.features) if truth.features is not None else zero[0],
+            steady_count(truth.moves, truth.labels.shape[1]) if truth.moves is not None else zero[0],
         ]
         return torch.cat([first, torch.stack(own)])
 
@@ -109,14 +121,14 @@ class Objective(nn.Module):
         """The part of a step's loss that these pictures bring.
 
         Args:
-            outputs: of the `Learner`.
+            outputs: of the `Learner`; `again`, where pictures are seen twice, are the logits of the second time.
             truth: the same pictures, a part of the step's.
             counts: from `counts`, of the whole step.
 
         Returns:
             "loss", the sum that is minimised, and each term before its weight: float32 scalars.
         """
-        *task_counts, landmarks, presence, soft, features = counts
+        *task_counts, landmarks, presence, soft, features, steady = counts
         loss, terms = self._task(outputs["logits"], truth, task_counts)
         if self.distill is not None and self.distill.soft and truth.soft is not None:
             terms["soft"] = soft_loss(outputs["logits"], truth.soft, self.distill.temperature, soft)
@@ -130,6 +142,10 @@ class Objective(nn.Module):
         if self.presence_weight and truth.presence is not None and "presence" in outputs:
             terms["presence"] = presence_loss(outputs["presence"], truth.presence, presence)
             loss = loss + self.presence_weight * terms["presence"]
+        if truth.moves is not None:
+            twice = ~truth.moves[:, 0].isnan()
+            terms["steady"] = steady_loss(outputs["logits"][twice], outputs["again"], steady)
+            loss = loss + self.steady_weight * terms["steady"]
         # Heads that nothing is asked of get gradients of 0, the same in one process as in many.
         idle = sum(value.float().sum() for value in outputs.values())
         return {"loss": loss + 0 * idle, **terms}

@@ -12,7 +12,7 @@ from autrt.aus import ABAW_AUS
 from autrt.model.folder import DEFAULT_MODEL
 from autrt_train.annotations.read import DataSpec
 from autrt_train.loading.augment import AugmentConfig
-from autrt_train.losses import LossConfig
+from autrt_train.losses import LossConfig, SteadyConfig
 from autrt_train.sampling.plan import SamplingConfig
 
 Task = Literal["au", "expression", "identity"]
@@ -224,6 +224,8 @@ class Recipe(_Strict):
     loader: LoaderSettings = LoaderSettings()
     loss: Annotated[LossConfig, _known(LossConfig)] = Field(default_factory=LossConfig)
     heads: HeadSettings = HeadSettings()
+    steady: Annotated[SteadyConfig, _known(SteadyConfig)] = Field(default_factory=SteadyConfig)
+    """Seeing some pictures twice, so that answers don't hang on how a crop is placed."""
     optimiser: OptimiserSettings = OptimiserSettings()
     fit: FitSettings = FitSettings()
     model: ModelSettings = ModelSettings()
@@ -239,6 +241,8 @@ class Recipe(_Strict):
         asked = None if self.distill is None else self.distill.au_names
         if asked is not None and (strange := [name for name in asked if name not in self.au_names]):
             raise ValueError(f"distill.au_names: {strange[0]} is none of the AUs that are trained")
+        if self.steady.weight and self.task != "au":
+            raise ValueError(f"steady.weight: compares AU logits: expected 0 for the task {self.task!r}")
         if self.distill is not None and self.task != "au":
             raise ValueError(f"distill: a teacher teaches AUs: expected the task 'au', found {self.task!r}")
         return self

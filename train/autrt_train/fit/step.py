@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from autrt.errors import UsageError
+from autrt.types import F32
 from autrt_train.distill.lesson import Lesson
 from autrt_train.fit.guard import Guard
 from autrt_train.fit.world import World
+from autrt_train.losses import moved
 from autrt_train.objective import Objective, Truth
 from autrt_train.recipe import Recipe
 from autrt_train.types import Batch
@@ -85,7 +87,8 @@ class Stepper:
         return facts
 
     def _gradients(self, batch: Batch, number: int) -> dict[str, float]:
-        truth = Truth.of(batch, self._world.device, self._noise(batch, number), self._lesson)
+        noise, moves = self._noise(batch, number), self._moves(batch, number)
+        truth = Truth.of(batch, self._world.device, noise, self._lesson, moves)
         counts = self._world.summed(self._objective.counts(truth))
         most = self._recipe.fit.micro_batch or len(batch)
         # Nearly equal parts: a last part of one picture would be too small for BatchNorm.
@@ -94,7 +97,7 @@ class Stepper:
         for i, part in enumerate(parts):
             with self._without_sync(i < len(parts) - 1):
                 with self._cast:
-                    outputs = self._network(part.pixels, part.classes)
+                    outputs = self._look(part)
                 told = self._objective(outputs, part, counts)
                 # DistributedDataParallel takes the mean over processes, but this is a share of one sum.
                 self.scaler.scale(told["loss"] * self._world.size).backward()
@@ -103,10 +106,33 @@ class Stepper:
         values = self._world.summed(torch.stack(list(sums.values())))
         return dict(zip(sums, values.tolist(), strict=True))
 
+    def _look(self, part: Truth) -> dict[str, Tensor]:
+        """The network's outputs, and `again`, the logits of what is seen twice."""
+        if part.moves is None:
+            return self._network(part.pixels, part.classes)
+        n, twice = len(part.pixels), ~part.moves[:, 0].isnan()
+        again = moved(part.pixels[twice], part.moves[twice], self._recipe.steady)
+        # At once, so that BatchNorm sees both with the same statistics.
+        told: dict[str, Tensor] = self._network(torch.cat([part.pixels, again]), None)
+        return {**{name: value[:n] for name, value in told.items()}, "again": told["logits"][n:]}
+
     def _noise(self, batch: Batch, number: int) -> Tensor:
-        """(B, L) this process's rows of the whole step's numbers: the same however the step is cut."""
+        """(B, L) uniform numbers for label smoothing."""
         rng = np.random.default_rng([self._recipe.seed, number])
-        whole = rng.random((self._recipe.fit.batch, batch.labels.shape[1]), np.float32)
+        return self._share(rng.random((self._recipe.fit.batch, batch.labels.shape[1]), np.float32))
+
+    def _moves(self, batch: Batch, number: int) -> Tensor | None:
+        """(B, 4) normal numbers for pictures that are seen twice, NaN for the others."""
+        steady = self._recipe.steady
+        if not steady.weight:
+            return None
+        rng = np.random.default_rng([self._recipe.seed, number, 1])
+        whole = rng.standard_normal((self._recipe.fit.batch, 4), np.float32)
+        whole[rng.random(len(whole)) >= steady.share] = np.nan
+        return self._share(whole)
+
+    def _share(self, whole: F32) -> Tensor:
+        """This process's rows of the whole step's numbers, which are the same however the step is cut."""
         return torch.from_numpy(np.array_split(whole, self._world.size)[self._world.rank])
 
     def _without_sync(self, yes: bool) -> Any:

@@ -5,19 +5,24 @@ from autrt_train.losses.classes import CosFaceHead, class_count, class_loss
 from autrt_train.losses.distill import feature_count, feature_loss, soft_count, soft_loss
 from autrt_train.losses.face import landmark_count, landmark_loss, presence_count, presence_loss
 from autrt_train.losses.settings import LossConfig
+from autrt_train.losses.steady import SteadyConfig, moved, steady_count, steady_loss
 
 __all__ = [
     "AuLoss",
     "CosFaceHead",
     "LossConfig",
+    "SteadyConfig",
     "class_count",
     "class_loss",
     "feature_count",
     "feature_loss",
     "landmark_count",
     "landmark_loss",
+    "moved",
     "presence_count",
     "presence_loss",
     "soft_count",
     "soft_loss",
+    "steady_count",
+    "steady_loss",
 ]
