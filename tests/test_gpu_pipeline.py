@@ -102,7 +102,7 @@ def test_tensors_all_the_way_give_the_same_results(device: str, clip: Path, mode
     difference = np.abs(other.logits - usual.logits)
     assert np.median(difference) < 0.1
     assert np.percentile(difference, 99) < 0.5
-    assert (active[0] == active[1]).mean() >= 0.98  # AU7 and AU26 lie near their thresholds for seconds
+    assert (active[0] == active[1]).mean() >= 0.985  # .991 seen; AU7 and AU26 lie near their thresholds
 
 
 class Counted:
