@@ -128,7 +128,7 @@ def judge(cropped: Iterable[Cropped], networks: Networks) -> Iterator[Judged]:
     for item in cropped:
         outputs = item.ticket.result()
         time_s = item.times.time_s[item.faces.row - item.times.first_row]
-        slips = watch.look(item.faces, time_s, outputs.landmarks, outputs.presence)
+        slips = watch.slips(item.faces, time_s, outputs.landmarks, outputs.presence)
         patches = {int(row): item.patches[row] for row in np.nonzero(slips.moved | slips.doubtful)[0]}
         looks = {
             int(row): networks.second_look.submit(patches[row].image, patches[row].pixel_aspect)

@@ -41,7 +41,7 @@ def heads(shifts):
 
 def verdicts(watch, rows, sources, shifts, presence=None, tracks=None):
     """What is to be done about each face: moved, looked at again, or nothing."""
-    slips = watch.look(
+    slips = watch.slips(
         faces(rows, tracks or [0] * len(rows), sources), np.array(rows) / 30, heads(shifts), presence
     )
     assert not (slips.moved & slips.doubtful).any()
@@ -79,7 +79,7 @@ def test_a_denied_presence_asks_for_a_look_but_never_at_a_detection():
 
 
 def test_networks_without_these_heads_doubt_nothing():
-    slips = SlipWatch(ARCFACE_112).look(faces([1], [0], [INTERPOLATED]), np.array([0.1]), None, None)
+    slips = SlipWatch(ARCFACE_112).slips(faces([1], [0], [INTERPOLATED]), np.array([0.1]), None, None)
     assert not slips.moved.any()
     assert not slips.doubtful.any()
 

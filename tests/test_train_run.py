@@ -173,7 +173,7 @@ def test_a_steady_run_hangs_less_on_where_a_crop_lies(pictures: Path, tmp_path: 
             told = learner.eval()(pixels)["logits"]
             again = learner(moved(pixels, moves, config))["logits"]
         gaps[weight] = float(((told - again) / told.std(0)).square().mean())
-    assert gaps["1"] < 0.8 * gaps["0"]
+    assert gaps["1"] < 0.5 * gaps["0"]
 
 
 def test_two_processes_equal_one(pictures: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class SlipWatch:
     _last: dict[int, tuple[float, F32]] = field(default_factory=dict[int, tuple[float, F32]])
     """Per track: time of its last detection and the head's offset (5, 2) there."""
 
-    def look(self, faces: Faces, time_s: F64, landmarks: F32 | None, presence: F32 | None) -> Slips:
+    def slips(self, faces: Faces, time_s: F64, landmarks: F32 | None, presence: F32 | None) -> Slips:
         """Judge the places of some faces.
 
         Args:

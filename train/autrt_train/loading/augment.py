@@ -12,7 +12,7 @@ from autrt.types import F32, F64, I64
 from autrt_train.loading.chance import normals, uniforms
 from autrt_train.loading.colour import twist
 from autrt_train.loading.erase import rectangles
-from autrt_train.loading.geometry import place
+from autrt_train.loading.geometry import place, require_moves
 from autrt_train.types import Draw, Index
 
 HALF_TURN_DEG = 180.0
@@ -48,8 +48,7 @@ class AugmentConfig:
             require(0 <= getattr(self, name) <= 1, self, name, "a probability from 0 to 1")
         for name in ("brightness", "contrast", "saturation", "hue"):
             require(0 <= getattr(self, name) <= 1, self, name, "a magnitude from 0 to 1")
-        for name, most in (("shift_px", 28), ("scale", 0.5), ("rotation_deg", 90)):
-            require(0 <= getattr(self, name) <= most, self, name, f"a standard deviation from 0 to {most}")
+        require_moves(self)
 
     @staticmethod
     def none() -> AugmentConfig:

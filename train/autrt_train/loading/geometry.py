@@ -5,14 +5,29 @@ Coordinates count pixel centres at whole numbers, so a crop's centre is (55.5, 5
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
+from autrt.model.settings import require
 from autrt.template import MIRRORED
 from autrt.types import CROP_SIZE_PX, F32, F64, Bool
 
 CENTRE_PX: Final = (CROP_SIZE_PX - 1) / 2
+
+
+MOST: Final = {"shift_px": 28, "scale": 0.5, "rotation_deg": 90}
+"""How far pictures may be moved, as standard deviations."""
+
+
+def require_moves(owner: Any) -> None:
+    """Check settings named as in `MOST`.
+
+    Raises:
+        UsageError: one is negative or too large.
+    """
+    for name, most in MOST.items():
+        require(0 <= getattr(owner, name) <= most, owner, name, f"a standard deviation from 0 to {most}")
 
 
 def place(shift_px: F64, scale: F64, rotation_deg: F64, flipped: Bool, margin_px: int) -> F64:

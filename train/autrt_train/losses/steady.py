@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from autrt.model.settings import require
 from autrt.types import CROP_SIZE_PX
+from autrt_train.loading.geometry import require_moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,7 @@ class SteadyConfig:
     def __post_init__(self) -> None:
         require(self.weight >= 0, self, "weight", "0 or more")
         require(0 < self.share <= 1, self, "share", "a share above 0, up to 1")
-        for name, most in (("shift_px", 28), ("scale", 0.5), ("rotation_deg", 90)):
-            require(0 <= getattr(self, name) <= most, self, name, f"a standard deviation from 0 to {most}")
+        require_moves(self)
 
 
 def moved(pixels: Tensor, moves: Tensor, config: SteadyConfig) -> Tensor:
