@@ -158,9 +158,7 @@ def test_a_steady_run_hangs_less_on_where_a_crop_lies(pictures: Path, tmp_path: 
     config = SteadyConfig(shift_px=1.0)
     gaps: dict[str, float] = {}
     for weight in ("0", "1"):
-        recipe = recipe_of(
-            tmp_path, pictures, "fit.epochs=15", f"steady.weight={weight}", "steady.shift_px=1"
-        )
+        recipe = recipe_of(tmp_path, pictures, "fit.epochs=8", f"steady.weight={weight}", "steady.shift_px=1")
         run(recipe, tmp_path / weight)
         learner = build_learner(recipe, ())
         learner.load_state_dict(weights(tmp_path / weight))
