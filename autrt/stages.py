@@ -144,12 +144,12 @@ def redo(judged: Iterable[Judged], networks: Networks, info: VideoInfo) -> Itera
     """
     for item in judged:
         faces, keep = _placed(item, networks.template, info.pixel_aspect)
-        again = np.nonzero(faces.source[keep] == REFINED)[0]
-        rows = np.nonzero(keep)[0][again]
+        rows = np.nonzero(faces.source == REFINED)[0]
         matrices = crop_matrix(faces.landmarks[rows], networks.template, info.pixel_aspect)
         crops = crops_of([item.patches[row] for row in rows.tolist()], matrices, networks)
         ticket = networks.batcher.submit(crops)
-        yield Redone(item.times, faces[keep], item.outputs.take(keep), again.tolist(), ticket)
+        again = (np.cumsum(keep) - 1)[rows].tolist()
+        yield Redone(item.times, faces[keep], item.outputs.take(keep), again, ticket)
 
 
 def _placed(item: Judged, template: F32, pixel_aspect: Fraction) -> tuple[Faces, Bool]:

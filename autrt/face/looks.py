@@ -72,17 +72,13 @@ class Looks:
             frame: to be looked at.
             starts_shot: whether it has nothing to do with the frames before.
         """
+        if self._glance is None:
+            return self.thorough(frame)
         if starts_shot or self._last is None or frame.time_s - self._last[0] >= THOROUGH_S:
             self._last = frame.time_s, self.thorough(frame)
             return self._last[1]
-        if self._glance is None or not self._suits(self._glance, frame, known := self._last[1].result()):
-            return self.thorough(frame)
-        box = self._glance.letterbox(frame.image, self._pixel_aspect)
-
-        def settle(seen: Detections) -> Detections:
-            return seen if _shows(seen, known, box) else self.thorough(frame).result()
-
-        return Look(self._glance.submit(frame.image, self._pixel_aspect), settle)
+        known = self._last[1].result()
+        return self._glanced(frame, known, lambda: self.thorough(frame).result()) or self.thorough(frame)
 
     def thorough(self, frame: Frame) -> Look:
         """Start searching any frame.
@@ -91,19 +87,23 @@ class Looks:
         """
 
         def settle(found: Detections) -> Detections:
-            if self._glance is None or not self._suits(self._glance, frame, found):
-                return found
-            box = self._glance.letterbox(frame.image, self._pixel_aspect)
-            seen = self._glance.submit(frame.image, self._pixel_aspect).result()
-            return seen if _shows(seen, found, box) else found
+            glanced = self._glanced(frame, found, lambda: found)
+            return found if glanced is None else glanced.result()
 
         return Look(self._detector.submit(frame.image, self._pixel_aspect), settle)
 
-    def _suits(self, glance: Glance, frame: Frame, known: Detections) -> bool:
-        """Whether all known faces are large enough for a glance."""
-        return CLEAR.holds(known, glance.letterbox(frame.image, self._pixel_aspect))
+    def _glanced(self, frame: Frame, known: Detections, otherwise: Callable[[], Detections]) -> Look | None:
+        """A glance at known faces, or `otherwise` where it doesn't show as many, all of them clearly.
 
+        None where any of them is too small for a glance.
+        """
+        if self._glance is None:
+            return None
+        box = self._glance.letterbox(frame.image, self._pixel_aspect)
+        if not CLEAR.holds(known, box):
+            return None
 
-def _shows(seen: Detections, known: Detections, box: Letterbox) -> bool:
-    """Whether a glance saw as many faces as are known, all of them clearly."""
-    return len(seen) == len(known) and CLEAR.holds(seen, box)
+        def settle(seen: Detections) -> Detections:
+            return seen if len(seen) == len(known) and CLEAR.holds(seen, box) else otherwise()
+
+        return Look(self._glance.submit(frame.image, self._pixel_aspect), settle)

@@ -21,6 +21,7 @@ from autrt_train.losses import (
     landmark_loss,
     presence_count,
     presence_loss,
+    seen_twice,
     soft_count,
     soft_loss,
     steady_count,
@@ -143,8 +144,8 @@ class Objective(nn.Module):
             terms["presence"] = presence_loss(outputs["presence"], truth.presence, presence)
             loss = loss + self.presence_weight * terms["presence"]
         if truth.moves is not None:
-            twice = ~truth.moves[:, 0].isnan()
-            terms["steady"] = steady_loss(outputs["logits"][twice], outputs["again"], steady)
+            first = outputs["logits"][seen_twice(truth.moves)]
+            terms["steady"] = steady_loss(first, outputs["again"], steady)
             loss = loss + self.steady_weight * terms["steady"]
         # Heads that nothing is asked of get gradients of 0, the same in one process as in many.
         idle = sum(value.float().sum() for value in outputs.values())

@@ -16,7 +16,7 @@ from autrt.types import F32
 from autrt_train.distill.lesson import Lesson
 from autrt_train.fit.guard import Guard
 from autrt_train.fit.world import World
-from autrt_train.losses import moved
+from autrt_train.losses import moved, seen_twice
 from autrt_train.objective import Objective, Truth
 from autrt_train.recipe import Recipe
 from autrt_train.types import Batch
@@ -110,7 +110,7 @@ class Stepper:
         """The network's outputs, and `again`, the logits of what is seen twice."""
         if part.moves is None:
             return self._network(part.pixels, part.classes)
-        n, twice = len(part.pixels), ~part.moves[:, 0].isnan()
+        n, twice = len(part.pixels), seen_twice(part.moves)
         again = moved(part.pixels[twice], part.moves[twice], self._recipe.steady)
         # At once, so that BatchNorm sees both with the same statistics.
         told: dict[str, Tensor] = self._network(torch.cat([part.pixels, again]), None)

@@ -63,6 +63,11 @@ def moved(pixels: Tensor, moves: Tensor, config: SteadyConfig) -> Tensor:
     return drawn.round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
+def seen_twice(moves: Tensor) -> Tensor:
+    """(B,) bool: which pictures of (B, 4) moves have one; NaN: seen once."""
+    return ~moves[:, 0].isnan()
+
+
 def steady_count(moves: Tensor, outputs: int) -> Tensor:
     """What `steady_loss` divides by: logits of pictures with a move of (B, 4), a float32 scalar to be summed.
 
@@ -70,7 +75,7 @@ def steady_count(moves: Tensor, outputs: int) -> Tensor:
         moves: NaN for pictures that are seen once.
         outputs: logits of a picture.
     """
-    return (~moves[:, 0].isnan()).sum().float() * outputs
+    return seen_twice(moves).sum().float() * outputs
 
 
 def steady_loss(logits: Tensor, again: Tensor, denominator: Tensor) -> Tensor:
