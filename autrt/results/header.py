@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -49,13 +49,14 @@ class Header:
     """Everything about a results file that is known before its first row.
 
     Meanings and units are in `schema.ATTRIBUTES`, under the field's name; the fields of `source` and `video`
-    are there under `source_…` and `video_…`.
+    are there under `source_…` and `video_…`. A new field is a line here and a row there; it needs a default, which
+    stands for it in files that were written before.
     """
 
     source: SourceFacts
     video: VideoFacts
     time_base: Fraction
-    """Seconds per tick of `/frames/pts`; stands at that column."""
+    """Seconds per tick of `/frames/pts`; `time_base_num` and `time_base_den` there."""
     au_names: tuple[str, ...]
     thresholds: tuple[float, ...]
     smoothing_windows: tuple[int, ...]
@@ -92,8 +93,12 @@ class Header:
         return run_digest(self.source.fingerprint, self.model_digest, self.settings)
 
     def attributes(self) -> dict[str, Any]:
-        """The file's own attributes by name."""
-        flat: dict[str, Any] = {"run_digest": self.run_digest}
+        """The facts by the names of `schema.ATTRIBUTES`."""
+        flat: dict[str, Any] = {
+            "run_digest": self.run_digest,
+            "time_base_num": self.time_base.numerator,
+            "time_base_den": self.time_base.denominator,
+        }
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, SourceFacts | VideoFacts):
@@ -103,25 +108,30 @@ class Header:
         return flat
 
     @staticmethod
-    def from_attributes(attributes: Mapping[str, Any], time_base: Fraction) -> Header:
+    def from_attributes(attributes: Mapping[str, Any]) -> Header:
         """The header whose `attributes` these are.
 
         Raises:
-            ResultsError: they contradict each other.
+            ResultsError: one is missing, or they contradict each other.
         """
         try:
             nested = {
-                "source": SourceFacts(**_those_of(SourceFacts, "source", attributes)),
-                "video": VideoFacts(**_those_of(VideoFacts, "video", attributes)),
-                "time_base": time_base,
+                "source": SourceFacts(**_fields_of(SourceFacts, attributes, "source_")),
+                "video": VideoFacts(**_fields_of(VideoFacts, attributes, "video_")),
+                "time_base": Fraction(attributes["time_base_num"], attributes["time_base_den"]),
             }
-            plain = {f.name: attributes[f.name] for f in fields(Header) if f.name not in nested}
-            return Header(**nested, **plain)
-        except ValueError as error:
+            return Header(**_fields_of(Header, {**attributes, **nested}))
+        except KeyError as error:
+            raise ResultsError(f"attribute {error.args[0]} is missing") from error
+        except (ValueError, ZeroDivisionError) as error:
             raise ResultsError(str(error)) from error
 
 
-def _those_of(
-    kind: type[SourceFacts | VideoFacts], prefix: str, attributes: Mapping[str, Any]
-) -> dict[str, Any]:
-    return {f.name: attributes[f"{prefix}_{f.name}"] for f in fields(kind)}
+def _fields_of(kind: type[Any], attributes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The fields of a dataclass; one that has a default may be missing."""
+    found: dict[str, Any] = {}
+    for field in fields(kind):
+        name = prefix + field.name
+        if name in attributes or (field.default is MISSING and field.default_factory is MISSING):
+            found[field.name] = attributes[name]
+    return found

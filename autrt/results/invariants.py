@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from autrt.results.hdf5_attributes import get_text
 from autrt.results.reader import Results
 from autrt.results.schema import CHUNK_ROWS
 from autrt.results.table import Table
@@ -85,7 +86,7 @@ def _chunks(table: Table, faults: _Faults, whole: bool = False) -> Iterator[tupl
         yield start, rows
     for name, digest in digests.items():
         dataset = table.dataset(name)
-        stored = dataset.attrs.get("sha256")
+        stored = get_text(dataset, "sha256")
         faults.note_if(f"{dataset.name} differs from its checksum", stored != digest.hexdigest())
 
 

@@ -9,7 +9,8 @@ from typing import Final
 import h5py
 
 from autrt.errors import ResultsError
-from autrt.results.attributes import attributes_digest
+from autrt.results.attributes import contradictions, read_attributes
+from autrt.results.hdf5_attributes import get_text
 from autrt.results.invariants import broken_invariants
 from autrt.results.names import escape
 from autrt.results.reader import Results, open_results
@@ -57,10 +58,10 @@ def _column_fault(results: Results, column: Column) -> str | None:
             f"/{column.path}: expected rows of {column.dtype} {shape}, "
             f"found {dataset.dtype} {dataset.shape[1:]}"
         )
-    if not dataset.fletcher32:
+    if dataset.chunks and not dataset.fletcher32:
         return f"/{column.path} has no checksums"
-    if (dataset.attrs.get("unit"), dataset.attrs.get("description")) != (column.unit, column.description):
-        return f"/{column.path}: unit or description differ from the schema"
+    if get_text(dataset, "unit") != column.unit or not get_text(dataset, "description"):
+        return f"/{column.path}: expected unit {column.unit!r} and a description"
     return None
 
 
@@ -69,7 +70,6 @@ def _required(results: Results, column: Column) -> bool:
 
 
 def _digests(results: Results) -> Iterator[str]:
-    if results.file.attrs.get("attributes_sha256") != attributes_digest(results.file):
-        yield "attributes differ from their checksum"
+    yield from contradictions(results.file, read_attributes(results.file))
     if results.run_digest != results.header.run_digest:
         yield "run_digest is not that of the fingerprint, model and settings"
