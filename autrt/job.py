@@ -18,9 +18,10 @@ import cv2
 from autrt.config import InferSettings
 from autrt.model.folder import Model
 from autrt.pipeline import recognise
+from autrt.results.event import Status
 from autrt.results.fingerprint import SourceFacts
+from autrt.results.finished import FileState, Finished
 from autrt.results.header import Header, VideoFacts
-from autrt.results.manifest import Status
 from autrt.results.names import results_path
 from autrt.results.writer import utc_now
 from autrt.sink import ResultsSink
@@ -62,6 +63,8 @@ class Outcome:
     """Packets that could not be decoded."""
     seconds: float = 0.0
     run_digest: str = ""
+    finished: Finished | None = None
+    """By what its results are known again."""
 
 
 SWITCH_S = 1e-4
@@ -99,9 +102,10 @@ def do_video(
         sink = _open_sink(source, header, job)
         try:
             recognise(decoder, networks, job.settings, sink, stop, advance)
-            sink.finish(decoder.lost, decoder.repaired_times)
+            target = sink.finish(decoder.lost, decoder.repaired_times)
         finally:
             sink.abandon()
+        state = FileState.of(target)
         return Outcome(
             source.relative,
             "partial" if decoder.lost else "ok",
@@ -112,6 +116,7 @@ def do_video(
             sum(loss.packets for loss in decoder.lost),
             time.monotonic() - start_s,
             header.run_digest,
+            state and Finished.of(header.source, header.run_digest, state),
         )
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle, islice
 from queue import SimpleQueue
+from typing import Any
 
 from autrt.console import Reporter
 from autrt.errors import AutrtError, DiskFullError, EngineError, VideoError
 from autrt.job import Job, Outcome, do_video, settle_process, unexpected
 from autrt.pipeline import StoppedError
+from autrt.results.index import ResultsIndex
 from autrt.results.manifest import Manifest
 from autrt.results.names import escape, results_path
-from autrt.results.resume import is_finished
+from autrt.results.resume import result_state
 from autrt.results.shard import Shard
 from autrt.signals import Signals
 from autrt.stages import Networks
@@ -46,19 +48,30 @@ class Summary:
         return sum(o.status in statuses for o in self.outcomes)
 
 
-def split_finished(sources: Sequence[Source], job: Job, overwrite: bool) -> tuple[list[Source], list[Source]]:
-    """Which videos are still to do, and which have their results already."""
+def split_finished(
+    sources: Sequence[Source], job: Job, overwrite: bool, index: ResultsIndex | None = None
+) -> tuple[list[Source], list[Source]]:
+    """Which videos are still to do, and which have their results already.
+
+    Args:
+        sources: the videos.
+        job: what they are done with.
+        overwrite: finished ones are to be done again.
+        index: of the output folder, which learns what was read; by default a new one is.
+    """
     todo: list[Source] = []
     done: list[Source] = []
+    index, numbers = index or ResultsIndex.read(job.out), job.numbers
     for source in sources:
-        (done if not overwrite and _has_results(source, job) else todo).append(source)
+        finished = not overwrite and _has_results(source, job, numbers, index)
+        (done if finished else todo).append(source)
     return todo, done
 
 
-def _has_results(source: Source, job: Job) -> bool:
+def _has_results(source: Source, job: Job, numbers: Mapping[str, Any], index: ResultsIndex) -> bool:
     try:
         target = results_path(job.out, source.relative)
-        return is_finished(target, source, job.model.digest, job.numbers)
+        return result_state(target, source, job.model.digest, numbers, index) == "finished"
     except VideoError:
         return False  # it will fail, with its reason, when its turn comes
 
@@ -167,6 +180,7 @@ class Run:
             lost=outcome.lost,
             seconds=outcome.seconds,
             run_digest=outcome.run_digest,
+            finished=outcome.finished,
         )
         facts = {
             "frames": outcome.frames,

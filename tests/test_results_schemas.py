@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import h5py
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 
 from autrt.errors import ResultsError
+from autrt.results.header import Header
 from autrt.results.reader import open_results
+from autrt.results.schema import ATTRIBUTES
 from autrt.results.verify import verify
 from autrt.results.writer import ResultsWriter
 from autrt.types import Loss
@@ -71,3 +74,12 @@ def test_changed_attributes_of_schema_1_are_seen(tmp_path, name, value, fault):
     with h5py.File(path, "r+") as file:
         file.attrs[name] = value
     assert any(fault in problem for problem in verify(path)), verify(path)
+
+
+def test_what_was_added_to_the_header_since_has_a_default():
+    """And so a file that lacks it can be read."""
+    optional = {a.name for a in ATTRIBUTES if a.optional}
+    defaults = {
+        f.name for f in fields(Header) if f.default is not MISSING or f.default_factory is not MISSING
+    }
+    assert optional == defaults

@@ -25,6 +25,7 @@ from autrt.errors import AutrtError, UsageError
 from autrt.job import Job
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, load_model
 from autrt.networks import DETECTOR_FILE, detection_digest, open_networks
+from autrt.results.index import ResultsIndex
 from autrt.results.names import escape, results_path
 from autrt.results.part import sweep
 from autrt.results.plan import RunPlan
@@ -173,14 +174,16 @@ def command(
         available_cores(),
     )
     sources = [s for s in discover([*paths, *videos], out) if share is None or share.holds(s.relative)]
+    index = ResultsIndex.read(out)
     if dry_run:
-        _print_plan(sources, job, overwrite)
+        _print_plan(sources, job, overwrite, index)
         return
-    todo, done = split_finished(sources, job, overwrite)
+    todo, done = split_finished(sources, job, overwrite, index)
     reporter = make_reporter(progress)
     with closing(reporter), ExitStack() as opened:
         networks = _open(opened, job, devices, offline, reporter) if todo else []
         _claim(out, job, share)  # only now: a mistake above must not have touched the folder
+        index.save(out, share)
         summary = Summary()
         if networks:
             reporter.begin(len(todo), None)
@@ -220,8 +223,8 @@ def _claim(out: Path, job: Job, share: Shard | None) -> None:
     sweep(out)
 
 
-def _print_plan(sources: Sequence[Source], job: Job, overwrite: bool) -> None:
-    todo, _ = split_finished(sources, job, overwrite)
+def _print_plan(sources: Sequence[Source], job: Job, overwrite: bool, index: ResultsIndex) -> None:
+    todo, _ = split_finished(sources, job, overwrite, index)
     waiting = {s.relative for s in todo}
     total_s = 0.0
     for source in sources:

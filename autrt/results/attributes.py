@@ -26,11 +26,11 @@ def write_attributes(file: h5py.File, values: Mapping[str, Any]) -> None:
 
 
 def read_attributes(file: h5py.File) -> dict[str, Any]:
-    """Every fact of the table that is there, by name, in Python's types.
+    """Every fact of the table, by name, in Python's types; optional ones only where they are there.
 
     Raises:
-        ResultsError: the file is unfinished or of a schema that is not known here, or a fact has another type than
-            the table says.
+        ResultsError: the file is unfinished or of a schema that is not known here, or a fact is missing or has
+            another type than the table says.
     """
     attributes = file.attrs  # looked up once: it opens the root group each time
     schema = attributes.get("schema")
@@ -41,7 +41,12 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
     complete = attributes.get("complete")
     if not isinstance(complete, np.bool_) or not complete:
         raise ResultsError("it was never finished")
-    return parsed_facts(attributes.get(HEADER)) if schema == SCHEMA else plain_attributes(file)
+    facts = parsed_facts(attributes.get(HEADER)) if schema == SCHEMA else plain_attributes(file)
+    if missing := [
+        a.name for a in ATTRIBUTES if not (a.name in facts or a.optional or a.name in OF_THE_FILE)
+    ]:
+        raise ResultsError(f"attribute {missing[0]} is missing")
+    return facts
 
 
 def contradictions(file: h5py.File, values: Mapping[str, Any]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -49,7 +49,7 @@ class Header:
     """Everything about a results file that is known before its first row.
 
     Meanings and units are in `schema.ATTRIBUTES`, under the field's name; the fields of `source` and `video`
-    are there under `source_…` and `video_…`. A new field is a line here and a row there; it needs a default, which
+    are there under `source_…` and `video_…`. A new field is a line here and a row there, optional; its default
     stands for it in files that were written before.
     """
 
@@ -112,7 +112,7 @@ class Header:
         """The header whose `attributes` these are.
 
         Raises:
-            ResultsError: one is missing, or they contradict each other.
+            ResultsError: they contradict each other.
         """
         try:
             nested = {
@@ -121,17 +121,9 @@ class Header:
                 "time_base": Fraction(attributes["time_base_num"], attributes["time_base_den"]),
             }
             return Header(**_fields_of(Header, {**attributes, **nested}))
-        except KeyError as error:
-            raise ResultsError(f"attribute {error.args[0]} is missing") from error
         except (ValueError, ZeroDivisionError) as error:
             raise ResultsError(str(error)) from error
 
 
 def _fields_of(kind: type[Any], attributes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The fields of a dataclass; one that has a default may be missing."""
-    found: dict[str, Any] = {}
-    for field in fields(kind):
-        name = prefix + field.name
-        if name in attributes or (field.default is MISSING and field.default_factory is MISSING):
-            found[field.name] = attributes[name]
-    return found
+    return {f.name: attributes[prefix + f.name] for f in fields(kind) if prefix + f.name in attributes}

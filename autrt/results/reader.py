@@ -81,10 +81,10 @@ class Results:
         try:
             attributes = read_attributes(self.file)
             self.header = Header.from_attributes(attributes)
-            self.repaired_times: int = _required(attributes, "repaired")
-            self.variable_rate: bool = _required(attributes, "video_variable_rate")
-            self.finished_utc: str = _required(attributes, "finished_utc")
-            self.run_digest: str = _required(attributes, "run_digest")
+            self.repaired_times: int = attributes["repaired"]
+            self.variable_rate: bool = attributes["video_variable_rate"]
+            self.finished_utc: str = attributes["finished_utc"]
+            self.run_digest: str = attributes["run_digest"]
             self.frames, self.faces, self.tracks, self.lost = (Table(self.file, t, path) for t in TABLES)
             if missing := [t for t in TABLES if not self.file.id.links.exists(t.encode())]:
                 raise ResultsError(f"/{missing[0]} is missing")
@@ -174,9 +174,3 @@ def _unlocked(path: Path) -> Any:
         raise
     except OSError:  # HDF5 refuses where this process has the file open with the usual locking
         return h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES)
-
-
-def _required(attributes: dict[str, Any], name: str) -> Any:
-    if name not in attributes:
-        raise ResultsError(f"attribute {name} is missing")
-    return attributes[name]

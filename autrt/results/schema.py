@@ -4,8 +4,8 @@ A file holds four tables, each an HDF5 group of equally long columns. Letters in
 T tracks, L losses (rows), A Action Units, M members of the ensemble.
 
 New columns and attributes may be added within a version of the schema: readers pass over what they don't know, and
-have a default for what an older file lacks. Any other change makes a new version, beside which `READABLE` keeps the
-old ones.
+have a default for what an older file lacks (`optional`). Any other change makes a new version, beside which
+`READABLE` keeps the old ones.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ class Attribute:
     description: str
     on: str = "/"
     """Path of the column that it is about; `/` for the file."""
+    optional: bool = False
+    """Whether files may lack it that were written before there was such a fact."""
 
     @property
     def plain(self) -> bool:
