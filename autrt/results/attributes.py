@@ -10,7 +10,15 @@ import numpy as np
 
 from autrt.errors import ResultsError
 from autrt.results.facts import facts_json, parsed_facts
-from autrt.results.hdf5_attributes import attributes_digest, plain_attributes, put_attribute, put_long_text
+from autrt.results.hdf5_attributes import (
+    Attributes,
+    all_attributes,
+    attributes_digest,
+    plain_values,
+    put_attribute,
+    put_long_text,
+    table_attributes,
+)
 from autrt.results.schema import ATTRIBUTES, FAMILY, HEADER, OF_THE_FILE, READABLE, SCHEMA
 
 _DIGEST: Final = "attributes_sha256"
@@ -22,7 +30,7 @@ def write_attributes(file: h5py.File, values: Mapping[str, Any]) -> None:
         if attribute.plain and attribute.name in values:
             put_attribute(file[attribute.on], attribute, values[attribute.name])
     put_long_text(file, HEADER, facts_json(values))
-    put_long_text(file, _DIGEST, attributes_digest(file, but=_DIGEST))
+    put_long_text(file, _DIGEST, attributes_digest(all_attributes(file), but=_DIGEST))
 
 
 def read_attributes(file: h5py.File) -> dict[str, Any]:
@@ -41,7 +49,7 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
     complete = attributes.get("complete")
     if not isinstance(complete, np.bool_) or not complete:
         raise ResultsError("it was never finished")
-    facts = parsed_facts(attributes.get(HEADER)) if schema == SCHEMA else plain_attributes(file)
+    facts = parsed_facts(attributes.get(HEADER)) if schema == SCHEMA else plain_values(table_attributes(file))
     if missing := [
         a.name for a in ATTRIBUTES if not (a.name in facts or a.optional or a.name in OF_THE_FILE)
     ]:
@@ -49,10 +57,10 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
     return facts
 
 
-def contradictions(file: h5py.File, values: Mapping[str, Any]) -> Iterator[str]:
-    """Where attributes, columns' included, differ from their digest or from `values`, which is what was read."""
-    if file.attrs.get(_DIGEST) != attributes_digest(file, but=_DIGEST):
+def contradictions(attributes: Attributes, values: Mapping[str, Any]) -> Iterator[str]:
+    """Where all attributes of a file differ from their digest, or from `values`, which is what was read."""
+    if attributes["/"].get(_DIGEST) != attributes_digest(attributes, but=_DIGEST):
         yield "attributes differ from their checksum"
-    for name, value in plain_attributes(file).items():
+    for name, value in plain_values(attributes).items():
         if name not in OF_THE_FILE and values.get(name) != value:
             yield f"attribute {name} differs from the one in {HEADER}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 import h5py
@@ -13,6 +14,9 @@ import numpy as np
 from autrt.errors import ResultsError
 from autrt.results.names import escape, unescape
 from autrt.results.schema import ATTRIBUTES, Attribute, Kind
+
+Attributes = Mapping[str, Mapping[str, Any]]
+"""By the path of their object, `/` for the file, and by name; as h5py gives them."""
 
 _TEXT: Final = h5py.string_dtype()
 _NUMPY_KINDS: Final[dict[Kind, str]] = {
@@ -39,22 +43,36 @@ def put_attribute(item: Any, attribute: Attribute, value: Any) -> None:
             raise TypeError(f"{attribute.name}: {attribute.kind} stands in the JSON alone")
 
 
-def plain_attributes(file: h5py.File) -> dict[str, Any]:
-    """Those of the table that are there, by name, in Python's types; in schema 1 these are all.
+def all_attributes(file: h5py.File) -> Attributes:
+    """Those of the file, its groups and datasets."""
+    found = {"/": dict(file.attrs.items())}
+    file.visititems(lambda name, item: found.update({name: dict(item.attrs.items())}))
+    return found
+
+
+def table_attributes(file: h5py.File) -> Attributes:
+    """Those of the objects that the table names."""
+    return {on: dict(file[on].attrs.items()) for on in {a.on for a in ATTRIBUTES} if on in file}
+
+
+def plain_values(attributes: Attributes) -> dict[str, Any]:
+    """Those of the table, by name, in Python's types; in schema 1 these are all.
 
     Raises:
         ResultsError: one has another type than the table says.
     """
-    found = {on: dict(file[on].attrs.items()) for on in {a.on for a in ATTRIBUTES} if on in file}
-    return {a.name: _decoded(a, found[a.on][a.name]) for a in ATTRIBUTES if a.name in found.get(a.on, {})}
+    return {
+        a.name: _decoded(a, attributes[a.on][a.name])
+        for a in ATTRIBUTES
+        if a.name in attributes.get(a.on, {})
+    }
 
 
-def attributes_digest(file: h5py.File, *, but: str) -> str:
-    """SHA-256 (hex) over all attributes of the file, its groups and datasets, `but` one name."""
-    objects: list[tuple[str, Any]] = [("/", file)]
-    file.visititems(lambda name, item: objects.append((name, item)))
+def attributes_digest(attributes: Attributes, *, but: str) -> str:
+    """SHA-256 (hex) over all attributes, `but` one name."""
     plain = {
-        name: {k: np.asarray(v).tolist() for k, v in item.attrs.items() if k != but} for name, item in objects
+        path: {name: np.asarray(value).tolist() for name, value in found.items() if name != but}
+        for path, found in attributes.items()
     }
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=repr).encode()).hexdigest()
 
@@ -70,9 +88,9 @@ def put_text(item: Any, name: str, text: str) -> None:
     item.attrs.create(name, np.bytes_(raw), dtype=h5py.string_dtype("utf-8", len(raw)))
 
 
-def get_text(item: Any, name: str) -> str | None:
-    """A text of either kind, or None where there is none."""
-    value = item.attrs.get(name)
+def text_of(attributes: Mapping[str, Any], name: str) -> str | None:
+    """A text of either kind among an object's attributes, or None where there is none."""
+    value = attributes.get(name)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value if isinstance(value, str) else None
