@@ -33,7 +33,7 @@ class ResultsIndex:
     def read(out: Path) -> ResultsIndex:
         """The index of an output folder; torn and foreign lines are passed over."""
         index = ResultsIndex()
-        for found in lines_in_order(out):
+        for found in lines_in_order(out, holding=b'"finished"'):
             if finished := finished_in(found):
                 index._known[found["path"]] = finished
         return index

@@ -93,9 +93,15 @@ def read_manifests(out: Path) -> Iterator[Event]:
     return map(event_of, lines_in_order(out))
 
 
-def lines_in_order(out: Path) -> Iterator[dict[str, Any]]:
-    """The same as they stand in the lines, which is read faster; paths are escaped."""
-    return heapq.merge(*map(_lines, sorted(out.glob("manifest*.jsonl"))), key=lambda found: found["time"])
+def lines_in_order(out: Path, holding: bytes = b"") -> Iterator[dict[str, Any]]:
+    """The same as they stand in the lines, which is read faster: paths are escaped.
+
+    Args:
+        out: the folder.
+        holding: only lines with this in them.
+    """
+    manifests = (_lines(path, holding) for path in sorted(out.glob("manifest*.jsonl")))
+    return heapq.merge(*manifests, key=lambda found: found["time"])
 
 
 def crash_counts(out: Path) -> Counter[str]:
@@ -109,12 +115,12 @@ def crash_counts(out: Path) -> Counter[str]:
     return Counter({unescape(path): n for path, n in counts.items()})
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path, holding: bytes) -> Iterator[dict[str, Any]]:
     """One manifest's lines, their times never falling: a clock that was set back must not reorder them."""
     latest = 0.0
     with path.open("rb") as file:
         for line in file:
-            if found := parse_line(line):
+            if holding in line and (found := parse_line(line)):
                 latest = found["time"] = max(latest, found["time"])
                 yield found
 
