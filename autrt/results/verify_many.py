@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections.abc import Generator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -68,21 +69,29 @@ class _Checker:
         """End the process, whatever it does."""
         if self._connection is not None:
             self._connection.close()
-            self._process.kill()
-            self._process.join()
+            if self._process.pid is not None:  # it may have been interrupted before it started
+                self._process.kill()
+                self._process.join()
         self._connection = self._process = None
 
     def _start(self) -> Connection:
-        self._connection, theirs = self._context.Pipe()
+        ours, theirs = self._context.Pipe()
         self._process = self._context.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
+        self._connection = ours
+        resource_tracker.ensure_running()  # its start would undo the next line
+        # Ctrl-C goes to the whole group: a process that it met while it starts would die with a traceback.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()  # so that its end is the process's end
-        return self._connection
+        return ours
 
 
 def _serve(connection: Connection) -> None:
     """In the process: check what is asked until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # sent to the whole group; who asked decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked decides
     try:
         while True:
             connection.send(check(connection.recv()))
