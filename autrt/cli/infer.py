@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from autrt import __version__
+from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.config import InferSettings
 from autrt.console import Mode, Reporter, make_reporter
 from autrt.engine.cpu import available_cores
@@ -76,13 +77,12 @@ class BaselineType(click.ParamType):
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--videos", multiple=True, type=click.Path(path_type=Path), help="A further file, folder or glob."
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@click.argument("paths", nargs=-1, type=LocalPath())
+@click.option("--videos", multiple=True, type=LocalPath(), help="A further file, folder or glob.")
+@click.option("--out", required=True, type=LocalPath(), help="Folder for the results.")
 @click.option(
     "--model",
+    type=NameOrPath(),
     help="A packaged model's name, or a model folder.  "
     f"[default: {DEFAULT_MODEL}; {MAX_QUALITY_MODEL} for --quality max]",
 )
