@@ -72,6 +72,8 @@ HABITS = [
     ("bench -o out", "--out", "bench run --out out"),
     ("fetch -f wheel.whl centerface", "--from", "fetch --from wheel.whl centerface"),
     ("-f a.mp4 -o out", "inputs are named without", "infer a.mp4 --out out"),
+    ("-o out infer a.mp4", "--out names the folder", "infer --out out a.mp4"),
+    ("--offline infer a.mp4 --out o", "behind the command", "infer --offline a.mp4 --out o"),
     ("-V", "No such option", "--version"),
     ("predict -f a.mp4 -o out", "No such command", "infer a.mp4 --out out"),
     ("detect videos", "No such command", "infer videos --out DIR"),

@@ -18,7 +18,7 @@ def answer(monkeypatch, capfd, tmp_path):
     shutil.copy(fetched("clip-smile"), tmp_path / "a.mp4")
     monkeypatch.chdir(tmp_path)
 
-    def run(line: str) -> tuple[int, str]:
+    def run(line: str):
         monkeypatch.setattr("sys.argv", ["autrt", *line.split()])
         with pytest.raises(SystemExit) as end:
             cli.main()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import PurePath
 
 import click
 
@@ -67,11 +68,17 @@ def option_hint(
     path = error.ctx.command_path.split()[1:]
     args = _below(path, typed)
     command = error.ctx.command
-    if not path:  # no command yet: the main job is meant, or the version is asked for
+    before: dict[str, str] = {}
+    if not path:  # no command yet
         if args[0].strip("-").lower() in ("v", "version"):
             return click.UsageError(f"{error.message}\nTry: autrt --version", error.ctx)
-        path, command = ["infer"], load("infer") or command
+        name = next((word for word in args if word[:1] != "-" and load(word)), "infer")
+        if name in args:
+            args.remove(name)
+            before = {error.option_name: f"options stand behind the command, {name}"}
+        path, command = [name], load(name) or command
     reading = read(path[-1], command, args)
+    reading.notes = before | reading.notes
     if not reading.notes:
         return error
     lines = [f"No such option {name!r}: {note}." for name, note in reading.notes.items()]
@@ -94,7 +101,7 @@ def command_hint(
         words = ["--version"] if name == "version" else [*(a for a in args[:1] if a in known), "--help"]
         return click.UsageError(f"{said}\nTry: {shlex.join(['autrt', *words])}", ctx)
     meant = COMMANDS.get(name)
-    if meant is None and (Path(name).exists() or Path(name).suffix):
+    if meant is None and (os.path.lexists(name) or PurePath(name).suffix):
         meant, args = "infer", [name, *args]
         said += " Videos are given to `autrt infer`."
     command = load(meant) if meant else None
