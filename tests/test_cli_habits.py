@@ -98,7 +98,7 @@ def test_a_habit_is_answered_with_what_it_is_called_here(typed, line, hint, inst
     ("line", "said"),
     [
         ("infr", "Did you mean infer?"),
-        ("infer a.mp4 --out o --wrkers 2", "'--workers'"),
+        ("infer a.mp4 --out o --wrkers 2", "--workers"),
         ("infer a.mp4 --out o --nonsense", "No such option"),
         ("nonsense", "No such command"),
     ],
