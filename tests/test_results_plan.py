@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +21,10 @@ SETTINGS = {"engine": "openvino", "precision": "f32", "smooth": {"domain": "logi
 def settle(out, plan, *, sharded=False, found=None):
     """Claim the folder and leave it again."""
     claim(out, plan, sharded=sharded, found=found).close()
+
+
+def no_locks(*_):
+    raise OSError(errno.ENOLCK, "no locks available")
 
 
 def test_a_plan_is_kept_and_left_alone(tmp_path):
@@ -80,8 +86,11 @@ def test_inputs_to_overwrite_are_added(tmp_path):
     assert RunPlan.read(tmp_path).overwrites == ()
 
 
+@pytest.mark.parametrize("locks", [True, False])
 @pytest.mark.parametrize("sharded", [True, False])
-def test_of_runs_that_start_together_only_equal_ones_go_on(tmp_path, sharded):
+def test_of_runs_that_start_together_only_equal_ones_go_on(tmp_path, monkeypatch, sharded, locks):
+    if not locks:  # as on some network file systems
+        monkeypatch.setattr(fcntl, "flock", no_locks)
     outcomes: list[str] = []
     held = []
     barrier = threading.Barrier(8)
