@@ -18,7 +18,7 @@ from autrt.job import Job, Outcome, do_video, settle_process, unexpected
 from autrt.pipeline import StoppedError
 from autrt.results.manifest import Manifest
 from autrt.results.names import escape, results_path
-from autrt.results.resume import is_finished
+from autrt.results.resume import ResultState, result_state
 from autrt.results.shard import Shard
 from autrt.signals import Signals
 from autrt.stages import Networks
@@ -46,21 +46,40 @@ class Summary:
         return sum(o.status in statuses for o in self.outcomes)
 
 
-def split_finished(sources: Sequence[Source], job: Job, overwrite: bool) -> tuple[list[Source], list[Source]]:
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which videos are to do, and why."""
+
+    states: tuple[tuple[Source, ResultState], ...]
+    overwrite: bool = False
+    """Whether finished ones are done again."""
+
+    @property
+    def todo(self) -> list[Source]:
+        """Those to do, in order."""
+        return [source for source, state in self.states if self.overwrite or state != "finished"]
+
+    @property
+    def done(self) -> list[Source]:
+        """Those left as they are."""
+        return [] if self.overwrite else self.of("finished")
+
+    def of(self, state: ResultState) -> list[Source]:
+        """Those whose results are so."""
+        return [source for source, found in self.states if found == state]
+
+
+def split_finished(sources: Sequence[Source], job: Job, overwrite: bool) -> Split:
     """Which videos are still to do, and which have their results already."""
-    todo: list[Source] = []
-    done: list[Source] = []
-    for source in sources:
-        (done if not overwrite and _has_results(source, job) else todo).append(source)
-    return todo, done
+    return Split(tuple((source, _result_state(source, job)) for source in sources), overwrite)
 
 
-def _has_results(source: Source, job: Job) -> bool:
+def _result_state(source: Source, job: Job) -> ResultState:
+    target = results_path(job.out, source.relative)
     try:
-        target = results_path(job.out, source.relative)
-        return is_finished(target, source, job.model.digest, job.numbers)
+        return result_state(target, source, job.model.digest, job.numbers)
     except VideoError:
-        return False  # it will fail, with its reason, when its turn comes
+        return "source-changed"  # it will fail, with its reason, when its turn comes
 
 
 @dataclass(slots=True)

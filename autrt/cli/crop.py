@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from autrt.cli.paths import LocalPath, NameOrPath
+
 if TYPE_CHECKING:
     from autrt_train.crop_run import CropRun
 
 
 @click.command("crop", short_help="Cut aligned face crops out of videos or pictures, with their index.")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--videos", multiple=True, type=click.Path(path_type=Path), help="A further file, folder or glob."
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the crops.")
+@click.argument("paths", nargs=-1, type=LocalPath())
+@click.option("--videos", multiple=True, type=LocalPath(), help="A further file, folder or glob.")
+@click.option("--out", required=True, type=LocalPath(), help="Folder for the crops.")
 @click.option(
     "--margin-px", type=click.IntRange(0, 64), default=12, show_default=True, help="Added on every side."
 )
@@ -28,10 +28,16 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=LocalPath(file_okay=False, exists=True),
     help="Take faces from these results of `autrt infer` instead of searching for them.",
 )
-@click.option("--model", default="student", show_default=True, help="Its alignment template is followed.")
+@click.option(
+    "--model",
+    default="student",
+    show_default=True,
+    type=NameOrPath(),
+    help="Its alignment template is followed.",
+)
 @click.option("--engine", default="auto", show_default=True, help="As for `autrt infer`.")
 @click.option("--device", default="auto", show_default=True, help="As for `autrt infer`.")
 @click.option(

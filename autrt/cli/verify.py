@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from autrt.cli.paths import LocalPath
+
 
 @click.command("verify", short_help="Read results files whole and check them.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=LocalPath())
 @click.pass_context
 def command(ctx: click.Context, paths: tuple[Path, ...]) -> None:
     """Read every results file in PATHS (files, or folders of .h5 files) whole and check it.

@@ -109,7 +109,7 @@ def _recognise(
     job = replace(job, out=results)
     results.mkdir(parents=True, exist_ok=True)
     sweep(results)
-    todo, _ = split_finished(sources, job, overwrite=False)
+    todo = split_finished(sources, job, overwrite=False).todo
     if todo:
         say(f"looking for faces in {len(todo)} of {len(sources)} videos")
         fetch(DETECTOR_FILE, say=say)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ def join(device: str = "auto") -> Generator[World]:
         device: auto, cpu or cuda. Under torchrun each process takes the GPU of its local rank.
 
     Raises:
-        UsageError: a GPU is asked for and torch finds none.
+        UsageError: no such word, or a GPU is asked for and torch finds none.
     """
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     place = _place(device)
@@ -146,7 +147,9 @@ def _is_backends(error: BaseException) -> bool:
 
 def _place(device: str) -> torch.device:
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    if not kind.startswith("cuda"):
+    if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", kind):
+        raise UsageError(f"--device: expected auto, cpu, cuda or cuda:N, found {device!r}")
+    if kind == "cpu":
         return torch.device(kind)
     if not torch.cuda.is_available():
         raise UsageError(f"torch finds no CUDA device here (torch {torch.__version__}): use --device cpu")
