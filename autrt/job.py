@@ -25,7 +25,7 @@ from autrt.results.names import results_path
 from autrt.results.writer import utc_now
 from autrt.sink import ResultsSink
 from autrt.stages import Networks
-from autrt.types import Loss, Source, VideoInfo
+from autrt.types import Decoder, Loss, Source, VideoInfo
 from autrt.video.open import open_decoder
 
 
@@ -105,7 +105,7 @@ def do_video(
         return Outcome(
             source.relative,
             "partial" if decoder.lost else "ok",
-            _told(decoder.lost),
+            _reason(decoder, sink.n_frames),
             sink.n_frames,
             sink.n_faces,
             sink.n_tracks,
@@ -121,6 +121,11 @@ def unexpected(error: Exception) -> str:
     return f"internal error: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
 
 
+def _reason(decoder: Decoder, frames: int) -> str:
+    notes = _told(decoder.lost), timing_note(decoder.info, decoder.repaired_times, frames)
+    return "; ".join(filter(None, notes))
+
+
 def _told(losses: Sequence[Loss]) -> str:
     """What was lost, in one line."""
     if not losses:
@@ -129,6 +134,23 @@ def _told(losses: Sequence[Loss]) -> str:
     lost = f"lost {packets} packet(s): " if packets else ""
     more = f", and {len(losses) - 1} more" if len(losses) > 1 else ""
     return f"{lost}at {first.time_s:.2f} s {first.reason}{more}"
+
+
+REPAIRS_UNTOLD, REPAIRS_UNTOLD_SHARE = 4, 0.01
+"""So many repaired times, or such a share of the frames, go without a word."""
+
+
+def timing_note(info: VideoInfo, repaired: int, frames: int) -> str:
+    """What a user should know about a video's times; nothing where they are the file's own."""
+    if info.kind != "video":
+        return ""  # --image-rate times pictures
+    if info.times_from == "stamps":
+        few = repaired <= max(REPAIRS_UNTOLD, REPAIRS_UNTOLD_SHARE * frames)
+        return "" if few else f"{repaired} of {frames} timestamps were missing or out of order, and set anew"
+    rate = f"{float(info.rate):.6g} frames/s"
+    if info.times_from == "rate":
+        return f"no usable timestamps: times are by the stream's rate of {rate}"
+    return f"no usable timestamps, and no rate stated: times are by an assumed rate of {rate}"
 
 
 def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Header:
@@ -156,6 +178,7 @@ def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Heade
         versions=job.versions,
         command=job.command,
         started_utc=utc_now(),
+        times_from=info.times_from,
     )
 
 
