@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 
@@ -27,6 +27,7 @@ from autrt.sink import ResultsSink
 from autrt.stages import Networks
 from autrt.types import Decoder, Loss, Source, VideoInfo
 from autrt.video.open import open_decoder
+from autrt.video.probe import length_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,17 @@ class Job:
         return {**self.settings.numbers(), "detector": self.detector_digest}
 
 
+class Step(NamedTuple):
+    """How far a video is."""
+
+    frames: int
+    """How many more are done since the last step; none in the first."""
+    position_s: float
+    """Seconds of the video that are done."""
+    length_s: float | None
+    """What it lasts, as far as is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one video ended."""
@@ -61,6 +73,9 @@ class Outcome:
     lost: int = 0
     """Packets that could not be decoded."""
     seconds: float = 0.0
+    """Time that it took."""
+    video_s: float = 0.0
+    """Time that its frames last."""
     run_digest: str = ""
 
 
@@ -76,7 +91,7 @@ def settle_process() -> None:
 
 
 def do_video(
-    job: Job, networks: Networks, source: Source, stop: threading.Event, advance: Callable[[int], object]
+    job: Job, networks: Networks, source: Source, stop: threading.Event, tell: Callable[[Step], object]
 ) -> Outcome:
     """Recognise one video and write its results file.
 
@@ -85,7 +100,7 @@ def do_video(
         networks: shared by all videos of this process.
         source: the video.
         stop: ends it early when set.
-        advance: told of every few frames that are done.
+        tell: called at the beginning, and after every few frames that are done.
 
     Raises:
         VideoError: it cannot be read.
@@ -97,8 +112,9 @@ def do_video(
     with closing(open_decoder(source, image_rate=job.settings.image_rate, device=networks.device)) as decoder:
         header = _header(SourceFacts.of(source), decoder.info, job, networks.device)
         sink = _open_sink(source, header, job)
+        steps = _Steps(decoder.info, tell)
         try:
-            recognise(decoder, networks, job.settings, sink, stop, advance)
+            recognise(decoder, networks, job.settings, sink, stop, steps.advance)
             sink.finish(decoder.lost, decoder.repaired_times)
         finally:
             sink.abandon()
@@ -111,8 +127,23 @@ def do_video(
             sink.n_tracks,
             sum(loss.packets for loss in decoder.lost),
             time.monotonic() - start_s,
+            steps.position_s,
             header.run_digest,
         )
+
+
+class _Steps:
+    """Makes steps of a video's frames; the first is told at once."""
+
+    def __init__(self, info: VideoInfo, tell: Callable[[Step], object]) -> None:
+        self._length_s, self._frame_s, self._tell = length_of(info), float(1 / info.rate), tell
+        self.position_s = 0.0
+        tell(Step(0, 0.0, self._length_s))
+
+    def advance(self, frames: int, time_s: float) -> None:
+        """So many more frames are done, the last of which is shown at `time_s`."""
+        self.position_s = time_s + self._frame_s
+        self._tell(Step(frames, self.position_s, self._length_s))
 
 
 def unexpected(error: Exception) -> str:

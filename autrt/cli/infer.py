@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from autrt import __version__
+from autrt.cli.ending import Ending
 from autrt.config import InferSettings
 from autrt.console import Mode, Reporter, make_reporter
 from autrt.engine.cpu import available_cores
@@ -177,15 +178,15 @@ def command(
         _print_plan(sources, job, overwrite)
         return
     todo, done = split_finished(sources, job, overwrite)
-    reporter = make_reporter(progress)
+    reporter, ending = make_reporter(progress), Ending(job, len(todo), len(done))
     with closing(reporter), ExitStack() as opened:
         networks = _open(opened, job, devices, offline, reporter) if todo else []
         _claim(out, job, share)  # only now: a mistake above must not have touched the folder
-        summary = Summary()
-        if networks:
-            reporter.begin(len(todo), None)
-            summary = Run(job, networks, reporter, share).run(todo, workers)
-    _finish(summary, len(done), progress)
+        reporter.begin(len(todo), skipped=len(done))
+        reporter.conclude(ending.facts(None))
+        summary = Run(job, networks, reporter, share).run(todo, workers) if todo else Summary()
+        reporter.conclude(ending.facts(summary))
+    _finish(summary, ending, progress)
 
 
 def _open(
@@ -240,29 +241,11 @@ def _print_plan(sources: Sequence[Source], job: Job, overwrite: bool) -> None:
     )
 
 
-def _finish(summary: Summary, skipped: int, progress: Mode) -> None:
+def _finish(summary: Summary, ending: Ending, progress: Mode) -> None:
     """The run's last lines, and its exit code."""
     if progress != "json":
-        _print_summary(summary, skipped)
-    if summary.signal is not None:
-        raise SystemExit(128 + summary.signal)
-    if summary.fatal is not None:
+        ending.show(summary)
+    if summary.fatal is not None and summary.signal is None:
         raise summary.fatal
-    if summary.count("failed"):
-        raise SystemExit(3)
-
-
-def _print_summary(summary: Summary, skipped: int) -> None:
-    frames = sum(o.frames for o in summary.outcomes)
-    parts = [
-        f"{summary.count(status)} {status}" for status in ("ok", "partial", "failed") if summary.count(status)
-    ]
-    parts += [f"{skipped} done before"] if skipped else []
-    rate = f", {frames / summary.seconds:.0f} frames/s" if frames and summary.seconds else ""
-    click.echo(
-        f"{', '.join(parts) or 'nothing done'}; {frames} frames in {summary.seconds:.1f} s{rate}", err=True
-    )
-    for outcome in sorted(summary.outcomes, key=lambda o: o.relative):
-        if outcome.status in ("failed", "partial"):
-            line = f"  {outcome.status} {escape(outcome.relative)}: {escape(outcome.reason)}"
-            click.echo(line, err=True)
+    if summary.exit_code:
+        raise SystemExit(summary.exit_code)
