@@ -47,6 +47,7 @@ def stopped_after_the_first(*arguments) -> tuple[int, str, str]:
     running = start(*arguments)
     json_told = "json" in arguments
     stream = running.stdout if json_told else running.stderr
+    assert stream is not None
     told = ""
     for line in stream:
         told += line
@@ -85,8 +86,9 @@ def test_json_events_of_a_run_begin_and_end(clips, tmp_path):
 
 
 def test_json_of_a_run_with_nothing_left_to_do(clips, tmp_path):
-    for _ in range(2):
-        done = autrt("infer", clips / "smile.mp4", "--out", tmp_path, "--progress", "json")
+    command = ("infer", clips / "smile.mp4", "--out", tmp_path, "--progress", "json")
+    assert autrt(*command).returncode == 0
+    done = autrt(*command)
     begin, end = events_of(done.stdout)
     assert (begin["event"], begin["videos"], begin["skipped"]) == ("begin", 0, 1)
     assert (end["event"], end["exit_code"], end["skipped"], end["frames"]) == ("end", 0, 1, 0)
@@ -145,6 +147,7 @@ def test_a_second_signal_ends_it_at_once(many, tmp_path):
         "infer", many / "0.mp4", "--out", tmp_path / "out", "--progress", "plain", "--workers", 1,
         env=os.environ | {"PYTHONPATH": paths},
     )  # fmt: skip
+    assert running.stderr is not None
     for line in running.stderr:
         if line == "stuck\n":
             break

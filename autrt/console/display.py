@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TextIO
 
-from tqdm.std import Bar
 from tqdm.utils import disp_len
 
 from autrt.console.live import LiveReporter
@@ -16,6 +15,9 @@ from autrt.console.words import counts, duration, ending_line, percent, shortene
 
 FILES: Final = 8
 """Files under way that get a line."""
+
+_BLOCKS: Final = " ▏▎▍▌▋▊▉█"
+_ASCII: Final = " #"
 
 _BAR: Final = 10, 30
 """Columns of the bar."""
@@ -80,8 +82,13 @@ def total_line(now: Snapshot, columns: int, ascii_only: bool = False) -> str:
     room = min(high, columns - disp_len(head + tail) - 3)
     if room < 1:
         return head + tail
-    bar = format(Bar(now.share, room, Bar.ASCII if ascii_only else Bar.UTF), "")
-    return f"{head}|{bar}| {tail}"
+    return f"{head}|{bar(now.share, room, _ASCII if ascii_only else _BLOCKS)}| {tail}"
+
+
+def bar(share: float, columns: int, steps: str) -> str:
+    """A bar of so many columns; `steps` are a column's fillings from empty to full."""
+    full, part = divmod(int(share * columns * (len(steps) - 1)), len(steps) - 1)
+    return (steps[-1] * full + steps[part] * (part > 0)).ljust(columns)
 
 
 def file_line(video: UnderWay, columns: int) -> str:
