@@ -110,10 +110,11 @@ class Run:
         ):
             suspects = [s for s in todo if manifest.crashes(s.relative) >= CRASHES_TOLERATED]
             others = [s for s in todo if manifest.crashes(s.relative) < CRASHES_TOLERATED]
-            if self.reporter.live and not any(manifest.crashes(s.relative) for s in todo):
-                # What crashed a run before might do so here too, where nobody would set it aside.
-                self._survey = processes.enter_context(closing(self._surveyed(todo)))
             places = self._places(len(others), workers, processes)
+            # What crashed a run before might do so in a survey too, where nobody would set it aside.
+            crashed = any(manifest.crashes(s.relative) for s in todo)
+            if self.reporter.live and len(todo) > len(places) and not crashed:
+                self._survey = processes.enter_context(closing(self._surveyed(todo)))
             for place in places:
                 self._free.put(place)
             self._all(others, manifest, len(places), self._in_a_place)
