@@ -46,9 +46,11 @@ def stated_length_s(source: Source, image_rate: Fraction = Fraction(30)) -> floa
 
 def _credible(length_s: float | None, path: Path) -> float | None:
     """The length, unless the file is much too small for it."""
-    if length_s is None or path.stat().st_size < _LEAST_BYTES_PER_S * length_s:
+    try:
+        size = path.stat().st_size
+    except OSError:  # it may be gone by now
         return None
-    return length_s
+    return None if length_s is None or size < _LEAST_BYTES_PER_S * length_s else length_s
 
 
 def probe(source: Source, image_rate: Fraction = Fraction(30)) -> VideoInfo:
