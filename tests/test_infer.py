@@ -231,10 +231,3 @@ def test_offline_without_the_detector_says_how_to_get_it(clips, tmp_path):
     done = autrt("infer", clips, "--out", tmp_path / "out", "--offline", env=environment)
     assert done.returncode == 2
     assert "autrt fetch centerface" in done.stderr
-
-
-def test_json_progress_is_json_lines(clips, tmp_path):
-    done = autrt("infer", clips / "clip-smile.mp4", "--out", tmp_path, "--progress", "json")
-    events = [json.loads(line) for line in done.stdout.splitlines()]
-    assert events[0]["event"] == "begin"
-    assert events[-1] | {"status": "ok", "frames": 72, "tracks": 1} == events[-1]

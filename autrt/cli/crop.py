@@ -75,7 +75,7 @@ def command(
     from autrt.engine.cpu import available_cores
     from autrt.errors import UsageError
     from autrt.model.folder import load_model
-    from autrt.results.names import results_path
+    from autrt.results.names import escape, results_path
     from autrt.video.discover import discover
     from autrt_train.crop_index import CropSettings, agree
     from autrt_train.crop_run import CropRun, refuse_inside, refuse_nested
@@ -100,6 +100,7 @@ def command(
     with closing(make_reporter(search["progress"])) as reporter:
         run = CropRun(results, out, settings, reporter)
         run.run(sources, search["workers"] or available_cores())
+        reporter.conclude({"out": escape(str(out)), "exit_code": _exit_code(run, unrecognised)})
     _finish(ctx, run, search["progress"] == "json", unrecognised)
 
 
@@ -115,7 +116,11 @@ def _finish(ctx: click.Context, run: CropRun, quiet: bool, unrecognised: bool) -
     for cut in sorted(run.cuts, key=lambda cut: cut.relative):
         if cut.status in ("failed", "partial") and not quiet:
             click.echo(f"  {cut.status} {escape(cut.relative)}: {escape(cut.reason)}", err=True)
+    if code := _exit_code(run, unrecognised):
+        ctx.exit(code)
+
+
+def _exit_code(run: CropRun, unrecognised: bool) -> int:
     if run.signal is not None:
-        ctx.exit(128 + run.signal)
-    if unrecognised or run.count("failed"):
-        ctx.exit(3)
+        return 128 + run.signal
+    return 3 if unrecognised or run.count("failed") else 0

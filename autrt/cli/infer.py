@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from autrt import __version__
+from autrt.cli.ending import Ending
 from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.cli.resumption import Resumption
 from autrt.config import InferSettings
@@ -181,17 +182,18 @@ def command(
         return
     if refusal := resumption.refusal():
         raise UsageError(refusal)
-    reporter = make_reporter(progress)
+    todo, done = split.todo, split.done
+    reporter, ending = make_reporter(progress), Ending(job, len(todo), len(done))
     with closing(reporter), ExitStack() as opened:
         for note in resumption.notes():
             reporter.say(note)
-        networks = _open(opened, job, devices, offline, reporter) if split.todo else []
+        networks = _open(opened, job, devices, offline, reporter) if todo else []
         _claim(opened, resumption)  # only now: a mistake above must not have touched the folder
-        summary = Summary()
-        if networks:
-            reporter.begin(len(split.todo), None)
-            summary = Run(job, networks, reporter, share).run(split.todo, workers)
-    _finish(summary, len(split.done), progress)
+        reporter.begin(len(todo), skipped=len(done))
+        reporter.conclude(ending.facts(None))
+        summary = Run(job, networks, reporter, share).run(todo, workers) if todo else Summary()
+        reporter.conclude(ending.facts(summary))
+    _finish(summary, ending, progress)
 
 
 def _open(
@@ -258,29 +260,11 @@ def _print_plan(job: Job, split: Split, resumption: Resumption) -> None:
     )
 
 
-def _finish(summary: Summary, skipped: int, progress: Mode) -> None:
+def _finish(summary: Summary, ending: Ending, progress: Mode) -> None:
     """The run's last lines, and its exit code."""
     if progress != "json":
-        _print_summary(summary, skipped)
-    if summary.signal is not None:
-        raise SystemExit(128 + summary.signal)
-    if summary.fatal is not None:
+        ending.show(summary)
+    if summary.fatal is not None and summary.signal is None:
         raise summary.fatal
-    if summary.count("failed"):
-        raise SystemExit(3)
-
-
-def _print_summary(summary: Summary, skipped: int) -> None:
-    frames = sum(o.frames for o in summary.outcomes)
-    parts = [
-        f"{summary.count(status)} {status}" for status in ("ok", "partial", "failed") if summary.count(status)
-    ]
-    parts += [f"{skipped} done before"] if skipped else []
-    rate = f", {frames / summary.seconds:.0f} frames/s" if frames and summary.seconds else ""
-    click.echo(
-        f"{', '.join(parts) or 'nothing done'}; {frames} frames in {summary.seconds:.1f} s{rate}", err=True
-    )
-    for outcome in sorted(summary.outcomes, key=lambda o: o.relative):
-        if outcome.status in ("failed", "partial"):
-            line = f"  {outcome.status} {escape(outcome.relative)}: {escape(outcome.reason)}"
-            click.echo(line, err=True)
+    if summary.exit_code:
+        raise SystemExit(summary.exit_code)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from autrt.errors import ResultsError
 from autrt.results.fingerprint import SourceFacts, run_digest
-from autrt.types import VideoInfo
+from autrt.types import TimesFrom, VideoInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,7 @@ class Header:
     versions: Mapping[str, str]
     command: str
     started_utc: str
+    times_from: TimesFrom = "stamps"
 
     def __post_init__(self) -> None:
         n = len(self.au_names)
@@ -115,7 +116,8 @@ class Header:
                 "video": VideoFacts(**_those_of(VideoFacts, "video", attributes)),
                 "time_base": time_base,
             }
-            plain = {f.name: attributes[f.name] for f in fields(Header) if f.name not in nested}
+            known = [f.name for f in fields(Header) if f.name not in nested]
+            plain = {name: attributes[name] for name in known if name in attributes}
             return Header(**nested, **plain)
         except ValueError as error:
             raise ResultsError(str(error)) from error

@@ -184,7 +184,7 @@ def _checked(file: Any) -> dict[str, Any]:
     attributes = read_attributes(file)
     if attributes.get("complete") is not True:
         raise ResultsError("it was never finished")
-    if missing := [a.name for a in ATTRIBUTES if a.name not in attributes]:
+    if missing := [a.name for a in ATTRIBUTES if a.name not in attributes and not a.optional]:
         raise ResultsError(f"attribute {missing[0]} is missing")
     if missing := [t for t in TABLES if not isinstance(file.get(t), h5py.Group)]:
         raise ResultsError(f"/{missing[0]} is missing")

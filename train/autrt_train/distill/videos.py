@@ -114,7 +114,7 @@ def _recognise(
         say(f"looking for faces in {len(todo)} of {len(sources)} videos")
         fetch(DETECTOR_FILE, say=say)
         with closing(open_networks(job.model, job.settings, job.threads)) as networks:
-            reporter.begin(len(todo), None)
+            reporter.begin(len(todo))
             summary = Run(job, [networks], reporter).run(todo)
         if summary.signal is not None:
             halt.ask(summary.signal)
