@@ -18,3 +18,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'autrt' has no attribute {name!r}")
     module, _, attribute = _LAZY[name].partition(":")
     return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    """The public names, whether they were loaded or not."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -31,5 +31,9 @@ class EngineError(AutrtError):
     """An engine cannot be built, loaded or run on this machine."""
 
 
+class EngineOptionError(EngineError, UsageError):
+    """An engine was asked for a device, a precision or a target that it does not have here. Exit code 2."""
+
+
 class DiskFullError(AutrtError):
     """The disk filled up while results were written; what was finished stays valid."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 
@@ -26,8 +26,9 @@ from autrt.results.names import results_path
 from autrt.results.writer import utc_now
 from autrt.sink import ResultsSink
 from autrt.stages import Networks
-from autrt.types import Loss, Source, VideoInfo
+from autrt.types import Decoder, Loss, Source, VideoInfo
 from autrt.video.open import open_decoder
+from autrt.video.probe import length_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,17 @@ class Job:
         return {**self.settings.numbers(), "detector": self.detector_digest}
 
 
+class Step(NamedTuple):
+    """How far a video is."""
+
+    frames: int
+    """How many more are done since the last step; none in the first."""
+    position_s: float
+    """Seconds of the video that are done."""
+    length_s: float | None
+    """What it lasts, as far as is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one video ended."""
@@ -62,6 +74,9 @@ class Outcome:
     lost: int = 0
     """Packets that could not be decoded."""
     seconds: float = 0.0
+    """Time that it took."""
+    video_s: float = 0.0
+    """Time that its frames last."""
     run_digest: str = ""
     finished: Finished | None = None
     """By what its results are known again."""
@@ -79,7 +94,7 @@ def settle_process() -> None:
 
 
 def do_video(
-    job: Job, networks: Networks, source: Source, stop: threading.Event, advance: Callable[[int], object]
+    job: Job, networks: Networks, source: Source, stop: threading.Event, tell: Callable[[Step], object]
 ) -> Outcome:
     """Recognise one video and write its results file.
 
@@ -88,7 +103,7 @@ def do_video(
         networks: shared by all videos of this process.
         source: the video.
         stop: ends it early when set.
-        advance: told of every few frames that are done.
+        tell: called at the beginning, and after every few frames that are done.
 
     Raises:
         VideoError: it cannot be read.
@@ -100,8 +115,9 @@ def do_video(
     with closing(open_decoder(source, image_rate=job.settings.image_rate, device=networks.device)) as decoder:
         header = _header(SourceFacts.of(source), decoder.info, job, networks.device)
         sink = _open_sink(source, header, job)
+        steps = _Steps(decoder.info, tell)
         try:
-            recognise(decoder, networks, job.settings, sink, stop, advance)
+            recognise(decoder, networks, job.settings, sink, stop, steps.advance)
             target = sink.finish(decoder.lost, decoder.repaired_times)
         finally:
             sink.abandon()
@@ -109,21 +125,41 @@ def do_video(
         return Outcome(
             source.relative,
             "partial" if decoder.lost else "ok",
-            _told(decoder.lost),
+            _reason(decoder, sink.n_frames),
             sink.n_frames,
             sink.n_faces,
             sink.n_tracks,
             sum(loss.packets for loss in decoder.lost),
             time.monotonic() - start_s,
+            steps.position_s,
             header.run_digest,
             state and Finished.of(header.source, header.run_digest, state),
         )
+
+
+class _Steps:
+    """Makes steps of a video's frames; the first is told at once."""
+
+    def __init__(self, info: VideoInfo, tell: Callable[[Step], object]) -> None:
+        self._length_s, self._frame_s, self._tell = length_of(info), float(1 / info.rate), tell
+        self.position_s = 0.0
+        tell(Step(0, 0.0, self._length_s))
+
+    def advance(self, frames: int, time_s: float) -> None:
+        """So many more frames are done, the last of which is shown at `time_s`."""
+        self.position_s = time_s + self._frame_s
+        self._tell(Step(frames, self.position_s, self._length_s))
 
 
 def unexpected(error: Exception) -> str:
     """A bug of ours, or of a library, as a video's reason to fail: it must cost one video and leave a trace."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"internal error: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+
+
+def _reason(decoder: Decoder, frames: int) -> str:
+    notes = _told(decoder.lost), timing_note(decoder.info, decoder.repaired_times, frames)
+    return "; ".join(filter(None, notes))
 
 
 def _told(losses: Sequence[Loss]) -> str:
@@ -134,6 +170,23 @@ def _told(losses: Sequence[Loss]) -> str:
     lost = f"lost {packets} packet(s): " if packets else ""
     more = f", and {len(losses) - 1} more" if len(losses) > 1 else ""
     return f"{lost}at {first.time_s:.2f} s {first.reason}{more}"
+
+
+REPAIRS_UNTOLD, REPAIRS_UNTOLD_SHARE = 4, 0.01
+"""So many repaired times, or such a share of the frames, go without a word."""
+
+
+def timing_note(info: VideoInfo, repaired: int, frames: int) -> str:
+    """What a user should know about a video's times; nothing where they are the file's own."""
+    if info.kind != "video":
+        return ""  # --image-rate times pictures
+    if info.times_from == "stamps":
+        few = repaired <= max(REPAIRS_UNTOLD, REPAIRS_UNTOLD_SHARE * frames)
+        return "" if few else f"{repaired} of {frames} timestamps were missing or out of order, and set anew"
+    rate = f"{float(info.rate):.6g} frames/s"
+    if info.times_from == "rate":
+        return f"no usable timestamps: times are by the stream's rate of {rate}"
+    return f"no usable timestamps, and no rate stated: times are by an assumed rate of {rate}"
 
 
 def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Header:
@@ -161,6 +214,7 @@ def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Heade
         versions=job.versions,
         command=job.command,
         started_utc=utc_now(),
+        times_from=info.times_from,
     )
 
 

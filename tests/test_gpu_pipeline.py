@@ -73,7 +73,7 @@ def model() -> Model:
 def told(decoder: Decoder, networks: Networks) -> Blocks:
     sink, done = Blocks(), threading.Event()
     with closing(networks), closing(decoder):
-        recognise(decoder, networks, InferSettings(), sink, done, lambda _: None)
+        recognise(decoder, networks, InferSettings(), sink, done, lambda *_: None)
     return sink
 
 

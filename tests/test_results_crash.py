@@ -78,6 +78,7 @@ FULL_DISK = """
     import os, resource, sys
     from pathlib import Path
     from autrt.errors import DiskFullError
+    from autrt.results.claim import claim
     from autrt.results.export import export_csv
     from autrt.results.manifest import Manifest
     from autrt.results.parquet import export_parquet
@@ -130,7 +131,7 @@ FULL_DISK = """
             assert limited(size, lambda: export_csv(results, out / "a.csv"))
             assert limited(size, lambda: export_parquet(results, out / "a.parquet"))
             assert limited(size, spool)
-    assert limited(10, lambda: RunPlan({"a": 1}).settle(out, sharded=False))
+    assert limited(10, lambda: claim(out, RunPlan({"a": 1}), sharded=False))
     assert os.listdir(out) == ["ok.h5"]
     assert limited(1000, manifest)
     assert names_in(out) == ["manifest.jsonl", "ok.h5"]

@@ -1,20 +1,18 @@
-"""Manifests and run plans: what happened, and with which settings."""
+"""Manifests: what happened to each video."""
 
 from __future__ import annotations
 
 import json
 import os
 import threading
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autrt.errors import ResultsError, UsageError
+from autrt.errors import ResultsError
 from autrt.results.manifest import Event, Manifest, crash_counts, read_manifests
 from autrt.results.names import escape
-from autrt.results.plan import RunPlan
 from autrt.results.shard import Shard
 from tests.support.results import names_in
 
@@ -154,77 +152,3 @@ def test_a_folder_that_cannot_hold_a_manifest(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ResultsError, match="a folder is needed there"):
         Manifest(tmp_path / "file")
-
-
-SETTINGS = {"engine": "openvino", "precision": "f32", "smooth": {"domain": "logit", "windows": [10, 24]}}
-
-
-def test_a_plan_is_kept_and_left_alone(tmp_path):
-    RunPlan(SETTINGS, {"command": "first"}).settle(tmp_path / "out", sharded=False)
-    assert RunPlan.read(tmp_path / "out") == RunPlan(SETTINGS, {"command": "first"})
-    for sharded in (True, False):
-        RunPlan(dict(reversed(SETTINGS.items())), {"command": "second"}).settle(
-            tmp_path / "out", sharded=sharded
-        )
-    assert RunPlan.read(tmp_path / "out") == RunPlan(SETTINGS, {"command": "first"})
-    assert names_in(tmp_path / "out") == ["run.json"]
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"precision": "bf16"}, r'precision is "bf16" here and "f32" in run.json'),
-        ({"smooth": {"domain": "logit", "windows": [10, 1]}}, r"smooth.windows is \[10,1\] here and \[10,24\]"),
-        ({"smooth": None}, r'smooth is null here and not set in run.json'),
-        ({"max_faces": 1}, "max_faces is 1 here and not set"),
-    ],
-)  # fmt: skip
-def test_shards_refuse_to_mix_and_others_replace(tmp_path, changed, message):
-    RunPlan(SETTINGS).settle(tmp_path, sharded=True)
-    other = RunPlan(SETTINGS | changed)
-    with pytest.raises(UsageError, match=message):
-        other.settle(tmp_path, sharded=True)
-    assert RunPlan.read(tmp_path) == RunPlan(SETTINGS)
-    other.settle(tmp_path, sharded=False)
-    assert RunPlan.read(tmp_path) == other
-
-
-def test_of_shards_that_start_together_only_equal_ones_go_on(tmp_path):
-    outcomes: list[str] = []
-    barrier = threading.Barrier(8)
-
-    def start(i: int) -> None:
-        barrier.wait()
-        try:
-            RunPlan({"precision": "f32" if i % 2 else "bf16"}).settle(tmp_path, sharded=True)
-            outcomes.append("f32" if i % 2 else "bf16")
-        except UsageError:
-            outcomes.append("refused")
-
-    threads = [threading.Thread(target=start, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    plan = RunPlan.read(tmp_path)
-    assert plan is not None
-    assert sorted(outcomes) == sorted([plan.settings["precision"]] * 4 + ["refused"] * 4)
-    assert names_in(tmp_path) == ["run.json"]
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "other/1", "settings": {}}', '"run"', "\xff"])
-def test_a_foreign_run_json_is_not_overwritten(tmp_path, text):
-    path = tmp_path / "run.json"
-    path.write_text(text, "latin-1")
-    for sharded in (True, False):
-        with pytest.raises(UsageError, match="no plan of a run"):
-            RunPlan(SETTINGS).settle(tmp_path, sharded=sharded)
-    assert path.read_text("latin-1") == text
-
-
-def test_an_output_folder_that_is_a_file(tmp_path):
-    out = Path(tmp_path, "out")
-    out.write_text("mine")
-    for folder in (out, out / "below"):
-        with pytest.raises(UsageError, match="of no use"):
-            RunPlan(SETTINGS).settle(folder, sharded=False)

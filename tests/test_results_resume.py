@@ -12,7 +12,7 @@ import pytest
 
 from autrt.errors import VideoError
 from autrt.results.fingerprint import SourceFacts, fingerprint, run_digest
-from autrt.results.resume import is_finished
+from autrt.results.resume import is_finished, result_state
 from autrt.types import Source
 from tests.support.results import header, results_file
 
@@ -174,3 +174,20 @@ def test_a_source_that_is_gone(source, tmp_path):
         is_finished(target, source, MODEL, SETTINGS)
     with pytest.raises(VideoError, match="cannot be read"):
         SourceFacts.of(source)
+
+
+def test_the_reason_to_do_a_video_again_is_told(source, tmp_path):
+    def state(**changes):
+        return result_state(
+            **{"target": target, "source": source, "model_digest": MODEL, "settings": SETTINGS} | changes
+        )
+
+    target = results_of(source, tmp_path)
+    assert state() == "finished"
+    assert state(target=tmp_path / "none.h5") == "missing"
+    assert state(model_digest="other") == state(settings=SETTINGS | {"detect_every": 1}) == "other-settings"
+    assert state(source=Source(source.path, "b.mp4", "video")) == "source-changed"
+    source.path.write_bytes(source.path.read_bytes() + b"x")
+    assert state() == state(model_digest="other") == "source-changed"
+    target.write_bytes(target.read_bytes()[:1000])
+    assert state() == "damaged"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from autrt.types import Decoder, Source
 from autrt.video.losses import Losses
 from autrt.video.open import open_decoder
-from autrt.video.timing import Clock
+from autrt.video.timing import Clock, first_usable
 from tests.support.media import Clip, level, middle_of, scene
 
 
@@ -118,12 +118,151 @@ def test_video_that_begins_after_its_sound(tmp_path: Path) -> None:
     assert decoder.info.start_s == pytest.approx(0, abs=0.03)
 
 
-def test_raw_stream_without_times(tmp_path: Path) -> None:
-    path = Clip(muxer="h264", options={"bf": "2"}).write(tmp_path / "raw.h264")
-    times, decoder = times_of(path)
-    assert times == pytest.approx([i / 25 for i in range(24)])
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"),
+    [
+        ("bare.h264", "libx264", Fraction(25)),
+        ("bare.h264", "libx264", Fraction(30_000, 1001)),
+        ("bare.hevc", "libx265", Fraction(24_000, 1001)),
+        ("bare.m4v", "mpeg4", Fraction(30)),
+        ("bare.m2v", "mpeg2video", Fraction(30_000, 1001)),
+    ],
+)
+def test_a_bare_stream_is_timed_by_its_rate(name: str, codec: str, rate: Fraction, tmp_path: Path) -> None:
+    muxer = {"m2v": "mpeg2video"}.get(name[5:], name[5:])
+    quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    path = Clip(codec, rate=rate, muxer=muxer, options={"bf": "2"} | quiet).write(tmp_path / name)
+    assert_timed_by(rate, "rate", path)
+
+
+@pytest.mark.parametrize("codec", ["libx265", "mjpeg"])
+def test_a_bare_stream_that_states_no_rate_gets_an_assumed_one(codec: str, tmp_path: Path) -> None:
+    silent = {"x265-params": "no-vui-timing-info=1:log-level=none"}
+    clip = (
+        Clip(codec, rate=Fraction(30), muxer="hevc", options=silent)
+        if codec == "libx265"
+        else Clip(codec, "yuvj420p", rate=Fraction(30), muxer="mjpeg")
+    )
+    assert_timed_by(Fraction(25), "assumed rate", clip.write(tmp_path / "bare"))
+
+
+def _all_zero(packet: Any, number: int) -> None:
+    packet.pts = packet.dts = 0
+
+
+def _all_alike(packet: Any, number: int) -> None:
+    packet.pts = packet.dts = 40
+
+
+def _frames_for_ticks(packet: Any, number: int) -> None:
+    packet.time_base = Fraction(1, 90_000)
+    packet.pts = packet.dts = number
+
+
+def _hours_apart(packet: Any, number: int) -> None:
+    packet.time_base = Fraction(1, 1000)
+    packet.pts = packet.dts = number * 7_200_000
+
+
+def _ages_apart(packet: Any, number: int) -> None:
+    packet.time_base = Fraction(1, 1000)
+    packet.pts = packet.dts = number * 10**12
+
+
+@pytest.mark.parametrize(
+    ("stamped", "name"),
+    [
+        *((_all_zero, f"x.{ext}") for ext in ("mkv", "mp4", "mov", "flv", "ts", "nut", "asf")),
+        *((_all_alike, f"x.{ext}") for ext in ("mkv", "flv")),
+        (_frames_for_ticks, "x.ts"),
+        (_hours_apart, "x.mkv"),
+        (_ages_apart, "x.mkv"),
+        (_ages_apart, "x.nut"),
+    ],
+)
+def test_stamps_of_no_use_give_way_to_the_rate(stamped: Any, name: str, tmp_path: Path) -> None:
+    codec = "flv1" if name.endswith("flv") else "libx264"
+    options = {} if codec == "flv1" else {"bf": "0"}
+    path = Clip(codec, edit_packet=stamped, options=options).write(tmp_path / name)
+    assert_timed_by(Fraction(25), None, path)
+
+
+def test_stamps_that_run_backwards_give_way_to_the_rate(tmp_path: Path) -> None:
+    data = bytearray(Clip("flv1").write(tmp_path / "x.flv").read_bytes())
+    at, number = 13, 0
+    while at < len(data):  # tags: kind, size (3 bytes), time in ms (3 bytes), …
+        size = int.from_bytes(data[at + 1 : at + 4])
+        if data[at] == 9:
+            data[at + 4 : at + 7] = (10_000 - 40 * number).to_bytes(3)
+            number += 1
+        at += 11 + size + 4
+    (tmp_path / "back.flv").write_bytes(data)
+    assert_timed_by(Fraction(25), "rate", tmp_path / "back.flv")
+
+
+def test_a_stream_with_one_stamp_in_all_is_timed_by_its_rate(tmp_path: Path) -> None:
+    clip = Clip(muxer="vob", rate=Fraction(30), options={"bf": "2"})
+    assert_timed_by(Fraction(30), "rate", clip.write(tmp_path / "x.vob"))
+
+
+def test_one_frame_needs_no_stamps(tmp_path: Path) -> None:
+    times, decoder = times_of(Clip(frames=1).write(tmp_path / "one.mkv"))
+    assert (times, decoder.info.times_from) == ([0.0], "stamps")
+
+
+def assert_timed_by(rate: Fraction, source: str | None, path: Path) -> None:
+    decoder = open_decoder(Source(path, path.name, "video"))
+    frames = list(decoder)
+    decoder.close()
+    assert len(frames) == 24
+    assert [frame.time_s for frame in frames] == [float(i / rate) for i in range(24)]
+    assert [frame.pts for frame in frames] == list(range(24))
+    assert (decoder.info.rate, decoder.info.time_base) == (rate, 1 / rate)
+    assert decoder.info.times_from in ((source,) if source else ("rate", "assumed rate"))
     assert decoder.repaired_times == 24
     assert not decoder.lost
+
+
+@given(
+    rate=st.fractions(Fraction(1, 1000), 999),
+    depth=st.integers(0, 4),
+    frames=st.integers(2, 40),
+    start=st.integers(-(10**6), 10**9),
+    gaps=st.lists(st.booleans(), min_size=40, max_size=40),
+)
+def test_stamps_of_a_sound_stream_are_of_use(
+    rate: Fraction, depth: int, frames: int, start: int, gaps: list[bool]
+) -> None:
+    stored = _with_pyramids(frames, depth)
+    base = Fraction(1, 10**9)
+    stamps = [None if gaps[i] and i > 1 else start + round(n / rate / base) for i, n in enumerate(stored)]
+    assert first_usable(stamps, base)
+
+
+def _with_pyramids(frames: int, depth: int) -> list[int]:
+    """Numbers of frames in the order they are stored: each mini-GOP of 2^depth its last frame first."""
+    order, size = [0], 2**depth
+
+    def halve(low: int, high: int) -> None:
+        if high - low > 1:
+            middle = (low + high) // 2
+            order.append(middle)
+            halve(low, middle)
+            halve(middle, high)
+
+    for low in range(0, frames - 1, size):
+        high = min(low + size, frames - 1)
+        order.append(high)
+        halve(low, high)
+    return order
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=2), st.data())
+def test_stamps_that_never_move_on_are_of_no_use(stamps: list[int], data: st.DataObject) -> None:
+    falling: list[int | None] = [*sorted(stamps, reverse=True)]
+    for i in data.draw(st.sets(st.integers(0, len(stamps) - 1))):
+        falling[i] = None
+    assert not first_usable(falling, Fraction(1, 1000))
 
 
 def _joined(tmp_path: Path, name: str, second: Clip) -> Path:

@@ -54,6 +54,16 @@ class LazyGroup(click.Group):
             return None
         return import_module(f"autrt.cli.{cmd_name.replace('-', '_')}").command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names; a hint where other tools have one of that name."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from autrt.cli.hints import command_hint
+
+            raise command_hint(ctx, args, list(COMMANDS), lambda name: self.get_command(ctx, name))
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, without importing any command."""
         with formatter.section("Commands"):
@@ -75,7 +85,7 @@ def main() -> NoReturn:
     except click.exceptions.Exit as end:
         finish = end.exit_code
     except click.ClickException as error:
-        error.show()
+        _hinted(error).show()
         finish = 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -98,3 +108,12 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         finish = 1
     sys.exit(finish)
+
+
+def _hinted(error: click.ClickException) -> click.ClickException:
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return error
+    from autrt.cli.hints import option_hint
+
+    root = error.ctx.find_root()
+    return option_hint(error, sys.argv[1:], lambda name: group.get_command(root, name))

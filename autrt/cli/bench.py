@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.errors import UsageError
 
 
@@ -45,17 +46,21 @@ def list_() -> None:
     "--clip",
     "clips",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, resolve_path=True),
+    type=LocalPath(exists=True, resolve_path=True),
     help="A video to measure on.  [default: a demo clip, and what is made of it]",
 )
-@click.option("--model", help="A packaged model's name, or a model folder.  [default: as for `autrt infer`]")
+@click.option(
+    "--model",
+    type=NameOrPath(),
+    help="A packaged model's name, or a model folder.  [default: as for `autrt infer`]",
+)
 @click.option(
     "--repeats", default=5, show_default=True, type=click.IntRange(1), help="Of each case, in turns."
 )
 @click.option("--quick", is_flag=True, help="Fewer cases and shorter turns.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(file_okay=False),
     help="Folder of the history, the plots and the page.  [default: bench/history in a checkout, otherwise the "
     "user's data folder]",
 )
@@ -92,11 +97,11 @@ def run(
 
 
 @command.command()
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", type=NameOrPath())
+@click.argument("b", type=NameOrPath())
 @click.option(
     "--history",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     help="File in which commits and names are looked up.  [default: this machine's]",
 )
 @click.option(

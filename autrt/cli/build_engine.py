@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from autrt.aligned import aligned
+from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.engine.build import BuildReport, build
 from autrt.engine.crops import read_crops
 from autrt.engine.layer import Layer
@@ -24,7 +25,11 @@ SHOWN_LAYERS = 5
 
 @click.command()
 @click.option(
-    "--model", default=DEFAULT_MODEL, show_default=True, help="A packaged model's name, or a model folder."
+    "--model",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    type=NameOrPath(),
+    help="A packaged model's name, or a model folder.",
 )
 @click.option("--engine", default="auto", show_default=True, type=click.Choice(["auto", *ENGINES]))
 @click.option("--precision", default="f32", show_default=True, type=click.Choice(list(PRECISIONS)))
@@ -36,13 +41,13 @@ SHOWN_LAYERS = 5
 @click.option("--target", default="", help="TensorRT-RTX: GPUs to build for, anywhere; e.g. sm86,sm89.")
 @click.option(
     "--crops",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=LocalPath(exists=True, file_okay=False),
     help="Crops by `autrt crop` to choose fp16 layers and int8 ranges by, and to check with; "
     "up to 512 are read. [default: the model's own 64]",
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=LocalPath(file_okay=False),
     help="Cache folder to build into; set AUTRT_CACHE to it when inferring. [default: the user's]",
 )
 @click.option("--verbose", is_flag=True, help="Say how a build gets on.")

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from autrt.cli.paths import LocalPath, NameOrPath
+
 if TYPE_CHECKING:
     from autrt_train.crop_run import CropRun
 
 
 @click.command("crop", short_help="Cut aligned face crops out of videos or pictures, with their index.")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--videos", multiple=True, type=click.Path(path_type=Path), help="A further file, folder or glob."
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the crops.")
+@click.argument("paths", nargs=-1, type=LocalPath())
+@click.option("--videos", multiple=True, type=LocalPath(), help="A further file, folder or glob.")
+@click.option("--out", required=True, type=LocalPath(), help="Folder for the crops.")
 @click.option(
     "--margin-px", type=click.IntRange(0, 64), default=12, show_default=True, help="Added on every side."
 )
@@ -28,10 +28,16 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=LocalPath(file_okay=False, exists=True),
     help="Take faces from these results of `autrt infer` instead of searching for them.",
 )
-@click.option("--model", default="student", show_default=True, help="Its alignment template is followed.")
+@click.option(
+    "--model",
+    default="student",
+    show_default=True,
+    type=NameOrPath(),
+    help="Its alignment template is followed.",
+)
 @click.option("--engine", default="auto", show_default=True, help="As for `autrt infer`.")
 @click.option("--device", default="auto", show_default=True, help="As for `autrt infer`.")
 @click.option(
@@ -69,7 +75,7 @@ def command(
     from autrt.engine.cpu import available_cores
     from autrt.errors import UsageError
     from autrt.model.folder import load_model
-    from autrt.results.names import results_path
+    from autrt.results.names import escape, results_path
     from autrt.video.discover import discover
     from autrt_train.crop_index import CropSettings, agree
     from autrt_train.crop_run import CropRun, refuse_inside, refuse_nested
@@ -94,6 +100,7 @@ def command(
     with closing(make_reporter(search["progress"])) as reporter:
         run = CropRun(results, out, settings, reporter)
         run.run(sources, search["workers"] or available_cores())
+        reporter.conclude({"out": escape(str(out)), "exit_code": _exit_code(run, unrecognised)})
     _finish(ctx, run, search["progress"] == "json", unrecognised)
 
 
@@ -109,7 +116,11 @@ def _finish(ctx: click.Context, run: CropRun, quiet: bool, unrecognised: bool) -
     for cut in sorted(run.cuts, key=lambda cut: cut.relative):
         if cut.status in ("failed", "partial") and not quiet:
             click.echo(f"  {cut.status} {escape(cut.relative)}: {escape(cut.reason)}", err=True)
+    if code := _exit_code(run, unrecognised):
+        ctx.exit(code)
+
+
+def _exit_code(run: CropRun, unrecognised: bool) -> int:
     if run.signal is not None:
-        ctx.exit(128 + run.signal)
-    if unrecognised or run.count("failed"):
-        ctx.exit(3)
+        return 128 + run.signal
+    return 3 if unrecognised or run.count("failed") else 0

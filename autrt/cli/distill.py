@@ -8,22 +8,25 @@ from typing import Any
 
 import click
 
+from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.cli.train import command as train
 
 
 @click.command(
     "distill", short_help="Train a small model by a large one's answers, on videos without labels too."
 )
-@click.argument("recipe", default="distill")
-@click.option("--teacher", help="A model's folder, an ensemble's folder, or a packaged model's name.")
+@click.argument("recipe", default="distill", type=NameOrPath())
+@click.option(
+    "--teacher", type=NameOrPath(), help="A model's folder, an ensemble's folder, or a packaged model's name."
+)
 @click.option(
     "--videos",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     help="Unlabelled videos to learn from: a file, folder or glob.",
 )
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting: fit.epochs=3.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/RECIPE]")
+@click.option("--out", type=LocalPath(), help="Folder of the run. [default: runs/RECIPE]")
 @click.option("--resume", is_flag=True, help="Go on from the folder's last checkpoint.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda: the student's.")
 @click.option("--dry-run", is_flag=True, help="Show the resolved recipe and what it costs; train nothing.")

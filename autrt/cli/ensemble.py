@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autrt.cli.paths import LocalPath, NameOrPath
+
 if TYPE_CHECKING:
     from autrt_train.ensembling.scores import Thresholds
     from autrt_train.ensembling.selectors import Strategy
 
 
 @click.command()
-@click.argument("members", nargs=-1, required=True)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The ensemble's folder.")
+@click.argument("members", nargs=-1, required=True, type=NameOrPath())
+@click.option("--out", required=True, type=LocalPath(), help="The ensemble's folder.")
 @click.option(
     "--select",
     default="best-per-au",

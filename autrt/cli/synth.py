@@ -7,12 +7,15 @@ from typing import Any
 
 import click
 
+from autrt.cli.paths import LocalPath, NameOrPath
+
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=LocalPath())
 @click.option(
     "--rig",
     required=True,
+    type=NameOrPath(),
     help="A clone of ICT-FaceKit, its packed .npz file, or `stand-in` (a toy head, to try the command).",
 )
 @click.option("--people", default=1000, show_default=True, help="How many people; 0 with --videos alone.")

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.console import Mode
 
 
 @click.command()
-@click.argument("recipe", required=False)
+@click.argument("recipe", required=False, type=NameOrPath())
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting: fit.epochs=3.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/RECIPE]")
+@click.option("--out", type=LocalPath(), help="Folder of the run. [default: runs/RECIPE]")
 @click.option("--resume", is_flag=True, help="Go on from the folder's last checkpoint.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--dry-run", is_flag=True, help="Show the resolved recipe and what it costs; train nothing.")

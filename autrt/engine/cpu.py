@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
-from autrt.errors import EngineError
+from autrt.errors import EngineOptionError
 
 FEATURES = (
     "avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8",
@@ -70,10 +70,12 @@ def require_bf16(there: bool) -> None:
     """Refuse bfloat16 where there is none.
 
     Raises:
-        EngineError: the CPU lacks the instructions.
+        EngineOptionError: the CPU lacks the instructions.
     """
     if not there:
-        raise EngineError("this CPU has no bfloat16 arithmetic (AVX-512 BF16 or AMX): use --precision f32")
+        raise EngineOptionError(
+            "this CPU has no bfloat16 arithmetic (AVX-512 BF16 or AMX): use --precision f32"
+        )
 
 
 def has_int8() -> bool:
@@ -85,10 +87,10 @@ def require_int8() -> None:
     """Refuse int8 where it would be slower than float32, and not exact.
 
     Raises:
-        EngineError: this CPU lacks the instructions.
+        EngineOptionError: this CPU lacks the instructions.
     """
     if not has_int8():
-        raise EngineError(
+        raise EngineOptionError(
             "this CPU has no int8 arithmetic worth using (AVX-512 VNNI, AVX-VNNI, AMX or i8mm): "
             "use --precision f32"
         )

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from autrt.errors import EngineError
+from autrt.errors import EngineOptionError
 
 DRIVER: Final = "libcuda.so.1"
 _MAJOR, _MINOR = 75, 76
@@ -51,12 +51,12 @@ def require_gpu(device: str, engine: str, advice: str) -> Gpu:
     """The GPU called cuda:N, or cuda for the first.
 
     Raises:
-        EngineError: there is no such; says what the engine needs.
+        EngineOptionError: there is no such; says what the engine needs.
     """
     gpu = find_gpu(device)
     if gpu is None:
         found = ", ".join(gpu.name for gpu in find_gpus()) or f"no GPU, or no NVIDIA driver ({DRIVER})"
-        raise EngineError(f"the {engine} engine needs the GPU {device}; found {found}. {advice}")
+        raise EngineOptionError(f"the {engine} engine needs the GPU {device}; found {found}. {advice}")
     return gpu
 
 

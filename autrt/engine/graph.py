@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from autrt.engine.cpu import available_cores
-from autrt.errors import EngineError
+from autrt.errors import EngineError, EngineOptionError
 from autrt.model.folder import Member
 from autrt.types import U8
 
@@ -71,9 +71,9 @@ class Options:
         for name in ("batch", "threads", "in_flight"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise EngineError(f"{name}: expected at least 1, found {value}")
+                raise EngineOptionError(f"{name}: expected at least 1, found {value}")
         if self.profile is not None and not 1 <= self.profile[0] <= self.profile[1] <= self.profile[2]:
-            raise EngineError(f"profile: expected three rising batch sizes, found {self.profile}")
+            raise EngineOptionError(f"profile: expected three rising batch sizes, found {self.profile}")
 
     @property
     def batches(self) -> tuple[int, int, int]:
@@ -89,12 +89,14 @@ class Options:
         """Refuse what an engine cannot do.
 
         Raises:
-            EngineError: another kind of device or precision than these.
+            EngineOptionError: another kind of device or precision than these.
         """
         if self.device.partition(":")[0] not in devices:
-            raise EngineError(f"the {engine} engine runs on {' or '.join(devices)}, not on {self.device!r}")
+            raise EngineOptionError(
+                f"the {engine} engine runs on {' or '.join(devices)}, not on {self.device!r}"
+            )
         if self.precision not in precisions:
-            raise EngineError(
+            raise EngineOptionError(
                 f"the {engine} engine computes in {' or '.join(precisions)} on {self.device}, "
                 f"not in {self.precision!r}"
             )

@@ -10,7 +10,7 @@ from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Options
 from autrt.engine.layer import Layer
 from autrt.engine.observe import PRODUCTS
-from autrt.errors import EngineError
+from autrt.errors import EngineOptionError
 
 PRECISIONS: Final = ("f32", "fp16", "int8")
 
@@ -25,11 +25,11 @@ def targeted(engine: str, options: Options) -> Options:
     """Checked, and for TensorRT-RTX with the targets to build for: those named, or the GPU that is here.
 
     Raises:
-        EngineError: another kind of device or precision than the engine has, no GPU, or targets for TensorRT.
+        EngineOptionError: another kind of device or precision than the engine has, no GPU, or targets for TensorRT.
     """
     options.require(engine, devices=("cuda",), precisions=PRECISIONS)
     if engine == "tensorrt" and options.targets:
-        raise EngineError(
+        raise EngineOptionError(
             "TensorRT builds for the GPU that it runs on: leave --target out, or use tensorrt-rtx"
         )
     if options.targets:
@@ -42,12 +42,12 @@ def capabilities(trt: Any, targets: Sequence[str]) -> list[Any]:
     """TensorRT-RTX's names of targets.
 
     Raises:
-        EngineError: it does not build for one of them.
+        EngineOptionError: it does not build for one of them.
     """
     known = {n.lower(): value for n, value in trt.ComputeCapability.__members__.items() if n.startswith("SM")}
     unknown = [target for target in targets if target not in known]
     if unknown:
-        raise EngineError(
+        raise EngineOptionError(
             f"TensorRT-RTX {trt.__version__} builds for {', '.join(known)}, not for {', '.join(unknown)}. "
             f"Data centre GPUs since Hopper (sm90, sm100) need --engine tensorrt, on the GPU itself"
         )
@@ -58,12 +58,12 @@ def refuse_float_products(layers: Sequence[Layer], options: Options) -> None:
     """GPUs of compute capability 7.5 multiply matrices in float16 only.
 
     Raises:
-        EngineError: they are among the targets, and a layer needs more.
+        EngineOptionError: they are among the targets, and a layer needs more.
     """
     kept = [layer.name for layer in layers if layer.op in PRODUCTS and layer.precision == "f32"]
     if "sm75" in options.targets and (kept or options.precision == "f32"):
         which = f"layer {kept[0]} stays float32" if kept else "all layers are float32"
-        raise EngineError(
+        raise EngineOptionError(
             f"GPUs of sm75 multiply matrices in float16 only, and {which} in {options.precision}: leave sm75 out"
             + ("" if options.precision == "fp16" else ", or use --precision fp16")
         )

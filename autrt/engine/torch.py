@@ -14,7 +14,7 @@ from autrt.engine.graph import Graph, Options
 from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine, Runner
 from autrt.engine.torch_cuda import IN_FLIGHT, CudaRunner
-from autrt.errors import EngineError
+from autrt.errors import EngineError, EngineOptionError
 from autrt.model.load import load_network
 from autrt.model.pixels import INPUT, PixelNetwork
 from autrt.types import CROP_SIZE_PX, EngineSpec, TensorSpec
@@ -36,7 +36,9 @@ def open_torch(graph: Graph, options: Options, cache: Path | None = None) -> Poo
     if on_cpu and options.precision == "bf16":
         require_bf16(has_bf16())
     if not on_cpu and not torch.cuda.is_available():
-        raise EngineError(f"torch finds no CUDA device here (torch {torch.__version__}): use --device cpu")
+        raise EngineOptionError(
+            f"torch finds no CUDA device here (torch {torch.__version__}): use --device cpu"
+        )
     network = load_pixel_network(graph, options)
     runners: list[Runner]
     if on_cpu:

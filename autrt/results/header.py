@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from autrt.errors import ResultsError
 from autrt.results.fingerprint import SourceFacts, run_digest
-from autrt.types import VideoInfo
+from autrt.types import TimesFrom, VideoInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,7 @@ class Header:
     versions: Mapping[str, str]
     command: str
     started_utc: str
+    times_from: TimesFrom = "stamps"
 
     def __post_init__(self) -> None:
         n = len(self.au_names)

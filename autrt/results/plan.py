@@ -1,20 +1,19 @@
 """The resolved plan of a run, kept as `run.json` in the output folder.
 
-It says what the results in the folder were made with. Shards of one run must agree with it, since their results
-lie side by side. A run without shards may come with other settings: it replaces the plan, and because the run
-digest in each file then differs, recomputes every video it meets. Files of videos that it does not meet stay as
-they are; their own attributes say what made them.
+It says what the results in the folder were last made with; each file's own attributes say what made it. Shards of
+one run must agree with it, since their results lie side by side. Who may replace it is `claim.py`'s affair.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
 from autrt.errors import ResultsError, UsageError
+from autrt.results.differences import differences
 from autrt.results.fingerprint import canonical_json
 from autrt.results.names import escape
 from autrt.results.part import Part
@@ -31,41 +30,36 @@ class RunPlan:
     """JSON: model digest, engine, precision and every setting that changes numbers. Shards must agree on it."""
     about: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """JSON: versions, command line, start, …; for the reader, compared with nothing."""
+    overwrites: Sequence[str] = ()
+    """Inputs (absolute) whose results of other settings --overwrite gave up: a run that was stopped goes on with
+    them without asking again."""
 
-    def settle(self, out: Path, *, sharded: bool) -> None:
-        """Make this the plan of the folder, or make sure that it is.
+    def agrees(self, other: RunPlan) -> bool:
+        """Whether both compute the same numbers."""
+        return canonical_json(self.settings) == canonical_json(other.settings)
 
-        An equal plan is left as it is. Several shards may start at once: one writes, the others compare.
-
-        Raises:
-            UsageError: a shard finds other settings, the file there is no plan, or `out` cannot be written.
-            DiskFullError: no room.
-        """
-        existing = self.read(out)
-        if existing is None:
-            if self._write(out, replace=False):
-                return
-            existing = self.read(out) or self
-        if canonical_json(existing.settings) == canonical_json(self.settings):
-            return
-        if sharded:
-            self.agree_with(existing)
-        self._write(out, replace=True)
+    def changes(self, old: RunPlan) -> list[str]:
+        """What this plan computes otherwise than an older one, as `name: old → new`."""
+        return differences(
+            old.settings,
+            self.settings,
+            old_model=str(old.about.get("model_name", "")),
+            new_model=str(self.about.get("model_name", "")),
+        )
 
     def agree_with(self, existing: RunPlan) -> None:
         """Make sure that both compute the same numbers.
 
         Raises:
-            UsageError: they do not; names the first setting that differs and both its values.
+            UsageError: they do not; names every setting that differs, and both its values.
         """
-        ours, theirs = _flat(self.settings), _flat(existing.settings)
-        for name in sorted(ours | theirs):
-            if ours.get(name) != theirs.get(name):
-                raise UsageError(
-                    f"shards of one run must have equal settings, but {name} is {_shown(ours, name)} here and "
-                    f"{_shown(theirs, name)} in {PLAN_NAME}: use equal settings or another output folder "
-                    f"(or, with no shard running, delete {PLAN_NAME} to recompute with the new settings)"
-                )
+        if not self.agrees(existing):
+            raise UsageError(
+                f"shards of one run must have equal settings, but these differ ({PLAN_NAME} → here):"
+                + "".join(f"\n  {change}" for change in self.changes(existing))
+                + "\nUse equal settings or another output folder (or, with no shard running, delete "
+                f"{PLAN_NAME} and give --overwrite to every shard)"
+            )
 
     @classmethod
     def read(cls, out: Path) -> Self | None:
@@ -79,16 +73,21 @@ class RunPlan:
             found = json.loads(path.read_bytes())
             if found["schema"] != _SCHEMA or not isinstance(found["settings"], dict):
                 raise ValueError(f"expected schema {_SCHEMA!r} and settings")
-            return cls(found["settings"], found["about"])
+            return cls(found["settings"], dict(found["about"]), tuple(found.get("overwrites", ())))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(
                 f"{escape(str(path))} is no plan of a run ({error}): move it or choose another output folder"
             ) from error
 
-    def _write(self, out: Path, *, replace: bool) -> bool:
-        """Write the file whole; False where one is there and `replace` is off."""
+    def write(self, out: Path, *, replace: bool) -> bool:
+        """Write the file whole; False where one is there and `replace` is off.
+
+        Raises:
+            UsageError: `out` cannot be written.
+            DiskFullError: no room.
+        """
         text = json.dumps({"schema": _SCHEMA, **asdict(self)}, indent=2, sort_keys=True) + "\n"
         try:
             part = Part(out / PLAN_NAME)
@@ -99,18 +98,3 @@ class RunPlan:
                 part.discard()
         except ResultsError as error:
             raise UsageError(f"the output folder is of no use: {error}") from error
-
-
-def _flat(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Dotted names → values as JSON."""
-    out: dict[str, str] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            out |= {f"{name}.{k}": v for k, v in _flat(value).items()}
-        else:
-            out[name] = canonical_json(value)
-    return out
-
-
-def _shown(flat: Mapping[str, str], name: str) -> str:
-    return flat.get(name, "not set")

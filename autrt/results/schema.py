@@ -149,6 +149,9 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute("video_pixel_aspect", "float", "width over height of a pixel of the upright frame"),
     Attribute("video_rotation_deg", "int", "clockwise rotation that made the frames upright"),
     Attribute("video_start_s", "float", "start of the stream in the container's time; subtracted from time_s"),
+    Attribute("times_from", "text", "what time_s follows: stamps (the video's own); rate (index / video_rate_hz: a "
+              "video without usable stamps, a folder of pictures); assumed rate (the video states none either)",
+              optional=True),
     Attribute("model_name", "text", "name of the model or ensemble"),
     Attribute("model_digest", "text", "SHA-256 over its networks, thresholds and windows"),
     Attribute("member_names", "texts", "members of the ensemble, in the order of member_logit's second axis"),

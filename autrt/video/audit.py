@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from autrt.video.container import rate_of
 from autrt.video.losses import Losses
-from autrt.video.timing import FAR_S, Clock
+from autrt.video.timing import FAR_S, RateClock, Times
 
 _ONE_PICTURE_A_PACKET: Final = frozenset({"h264", "hevc"})
 """Codecs of which every packet of a progressive stream makes one picture: a missing one is a loss."""
@@ -29,7 +29,7 @@ _TOLERANCE: Final = 0.02
 class Audit:
     """Follows the packets of a file and the pictures that come of them."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream, clock: Clock, losses: Losses) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream, clock: Times, losses: Losses) -> None:
         """Watch one file; what it lost without a word goes to `losses`."""
         self._container = container
         self._stream = stream
@@ -38,8 +38,9 @@ class Audit:
         self._ends: dict[int, Fraction] = {}
         self._awaited: set[int] = set()
         codec = stream.codec_context.codec.canonical_name
+        self._stamped = not isinstance(clock, RateClock)
         self._counts = (
-            codec in _ONE_PICTURE_A_PACKET and container.format.name != "avi"
+            self._stamped and codec in _ONE_PICTURE_A_PACKET and container.format.name != "avi"
         )  # it has no real stamps
 
     def read(self, packet: Packet[Stream]) -> None:
@@ -72,7 +73,7 @@ class Audit:
     def conclude(self) -> None:
         """The file has ended."""
         self._miss(set(self._awaited))
-        stated_s = self._stated_length_s()
+        stated_s = self._stated_length_s() if self._stamped else None
         if stated_s is None or stated_s > FAR_S or not self._ends:
             return
         start_s = (self._container.start_time or 0) / 1_000_000

@@ -109,6 +109,7 @@ class PictureDecoder:
             duration_s=float(length / rate) if kind == "images" else None,
             codec=pictures[0][1].suffix[1:].lower(),
             pixel_format="rgb24",
+            times_from="rate",
         )
 
     @property

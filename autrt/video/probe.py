@@ -3,9 +3,54 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
+from typing import Final
 
 from autrt.types import Source, VideoInfo
+from autrt.video.container import duration_of, main_stream, open_container
 from autrt.video.open import open_decoder
+
+STILL_S: Final = 0.2
+"""A still lasts no time, but costs about as much as so many seconds of video."""
+
+
+_LEAST_BYTES_PER_S: Final = 100
+"""A duration that leaves a file fewer is not believed."""
+
+
+def length_of(info: VideoInfo) -> float | None:
+    """Seconds that a video lasts, by its frames and rate where it states nothing else; None: nobody knows."""
+    if info.kind == "still":
+        return STILL_S
+    length_s = info.duration_s or (float(info.frame_count / info.rate) if info.frame_count else None)
+    return length_s if info.kind == "images" else _credible(length_s, info.path)
+
+
+def stated_length_s(source: Source, image_rate: Fraction = Fraction(30)) -> float | None:
+    """Seconds that a source is said to last, without decoding anything; None: it does not say.
+
+    Args:
+        source: what discovery found.
+        image_rate: pictures a second, for folders of numbered pictures.
+
+    Raises:
+        VideoError: it cannot be read.
+    """
+    if source.kind == "still":
+        return STILL_S
+    if source.kind == "images":
+        return float(sum(1 for _ in source.path.iterdir()) / image_rate)
+    with open_container(source.path) as container:
+        return _credible(duration_of(container, main_stream(container)), source.path)
+
+
+def _credible(length_s: float | None, path: Path) -> float | None:
+    """The length, unless the file is much too small for it."""
+    try:
+        size = path.stat().st_size
+    except OSError:  # it may be gone by now
+        return None
+    return None if length_s is None or size < _LEAST_BYTES_PER_S * length_s else length_s
 
 
 def probe(source: Source, image_rate: Fraction = Fraction(30)) -> VideoInfo:

@@ -27,8 +27,9 @@ from autrt.video.container import (
 )
 from autrt.video.fault import check_file
 from autrt.video.losses import Losses
+from autrt.video.pace import Opening
 from autrt.video.planes import PlaneReader
-from autrt.video.timing import Clock
+from autrt.video.timing import Clock, RateClock, Times
 
 _SAME_IN_SLICES: Final = frozenset({"ffv1", "huffyuv", "prores"})
 """Codecs whose slices don't depend on each other: damaged or not, threads change no pixel and no report.
@@ -71,11 +72,12 @@ class PyavDecoder:
             self._stream = main_stream(self._container)
             self._codec = self._stream.codec_context.codec.canonical_name
             self._set_threads(threads)
-            start = start_of(self._container, self._stream)
-            self._clock = Clock(time_base_of(self._stream), rate_of(self._stream), start)
+            opening = Opening(self._container, self._stream)
+            self._pace = opening.pace
+            self._clock = self._make_clock()
             self._losses = Losses()
             self._audit = Audit(self._container, self._stream, self._clock, self._losses)
-            self._packets: Iterator[Packet[Stream]] | None = self._container.demux()
+            self._packets: Iterator[Packet[Stream]] | None = opening.packets
             self._tries = _TRIES_AFTER_FAULT
             self._ready: deque[Frame] = deque()
             self._count = 0
@@ -115,6 +117,12 @@ class PyavDecoder:
         self._packets = None
         self._ready.clear()
         self._container.close()
+
+    def _make_clock(self) -> Times:
+        if self._pace is not None:
+            return RateClock(self._pace.rate)
+        start = start_of(self._container, self._stream)
+        return Clock(time_base_of(self._stream), rate_of(self._stream), start)
 
     def _set_threads(self, threads: int) -> None:
         sliced = self._codec in _SAME_IN_SLICES
@@ -171,7 +179,8 @@ class PyavDecoder:
         if self._reader is None:
             way = orientation(picture)
             self._reader = PlaneReader(picture, way, self._codec in _CENTRED_CHROMA)
-            self._info = info_of(self._path, self._container, self._stream, picture)
+            info = info_of(self._path, self._container, self._stream, picture)
+            self._info = info if self._pace is None else self._pace.told_of(info)
         self._audit.came(picture)
         image = self._reader.image(picture)
         ticks, time_s = self._clock.at(self._stamp(picture))

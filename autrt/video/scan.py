@@ -28,8 +28,9 @@ from autrt.video.container import (
 )
 from autrt.video.fault import check_file
 from autrt.video.losses import Losses
+from autrt.video.pace import is_bare
 from autrt.video.planes import is_full_range
-from autrt.video.timing import Clock
+from autrt.video.timing import Clock, first_usable
 from autrt.video.upright import Orientation
 
 
@@ -72,9 +73,11 @@ def scan(path: Path) -> Scan:
         with closing(_stamps(container.demux(), stream, audit)) as told:
             first = next(told)
             assert isinstance(first, VideoFrame)
-            stamps = sorted(stamp for stamp in told if isinstance(stamp, int))
+            stamps = [stamp for stamp in told if isinstance(stamp, int)]
         audit.conclude()
-        times = [clock.at(stamp) for stamp in stamps]
+        if is_bare(container) or not first_usable(stamps, time_base_of(stream)):
+            raise UnsoundError("its times are of no use")
+        times = [clock.at(stamp) for stamp in sorted(stamps)]
         if clock.repaired:
             raise UnsoundError("its times are to be repaired")
         if losses.entries:

@@ -95,7 +95,7 @@ def _blocks(source: Source, job: Job, networks: Networks) -> list[Block]:
     """What the sink gets."""
     kept = _Kept()
     with closing(open_decoder(source)) as decoder:
-        recognise(decoder, networks, job.settings, kept, threading.Event(), lambda _: None)
+        recognise(decoder, networks, job.settings, kept, threading.Event(), lambda *_: None)
     return kept.blocks
 
 

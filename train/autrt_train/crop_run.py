@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from autrt.console import Reporter
@@ -51,7 +52,7 @@ class CropRun:
         """
         refuse_nested(sources)
         settle(self.out, self.settings)
-        self.reporter.begin(len(sources), None)
+        self.reporter.begin(len(sources))
         with Signals(self._on_signal), ThreadPoolExecutor(max(1, workers), "crop") as pool:
             list(pool.map(self._one, sources))
         if self.fatal is not None:
@@ -70,8 +71,9 @@ class CropRun:
         if self.stop.is_set():
             return
         start_s = time.monotonic()
+        advance = partial(self.reporter.advance, name=escape(source.relative))
         try:
-            cut = crop_video(source, self.results, self.out, self.settings, self.stop, self.reporter.advance)
+            cut = crop_video(source, self.results, self.out, self.settings, self.stop, advance)
         except StoppedError:
             return
         except AutrtError as error:  # of the disk: it concerns every video

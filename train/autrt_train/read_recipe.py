@@ -13,10 +13,14 @@ from typing import Any, Final, cast
 from pydantic import ValidationError
 
 from autrt.errors import UsageError
+from autrt.local_path import local_path
 from autrt_train.recipe import Recipe
 
 RECIPES: Final = Path(__file__).parent / "recipes"
 """The recipes that come with the package."""
+
+_NAMES_PLACES: Final = ("data", "start", "distill")
+"""Sections whose texts may be paths."""
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -40,7 +44,7 @@ def read_recipe(name_or_path: str, changes: Iterable[str] = ()) -> Recipe:
     for change in changes:
         _set(table, change)
     try:
-        return Recipe.model_validate(_filled(table))
+        return Recipe.model_validate(_with_local_paths(_filled(table)))
     except ValidationError as error:
         faults = "\n".join(
             f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}; found {fault['input']!r}"
@@ -72,6 +76,19 @@ def _filled(value: Any) -> Any:
     if isinstance(value, str):
         return _VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), value)
     return value
+
+
+def _with_local_paths(table: dict[str, Any]) -> dict[str, Any]:
+    """The recipe with `file://` URLs as paths; refuses other schemes where places are named."""
+    return {key: _local(value) if key in _NAMES_PLACES else value for key, value in table.items()}
+
+
+def _local(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _local(inner) for key, inner in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_local(inner) for inner in cast("list[Any]", value)]
+    return local_path(value) if isinstance(value, str) else value
 
 
 def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from autrt_train.synth.settings import SynthSettings
 from autrt_train.types import DataError
 
 FINISHED = "synth.json"
-WAIT_S = 1.0
 
 
 def rendered_root(render: RenderSettings, world: World, say: Callable[[str], object]) -> Path:
@@ -35,12 +33,10 @@ def rendered_root(render: RenderSettings, world: World, say: Callable[[str], obj
             "found nothing: --set data.render.rig=PATH"
         )
     root = Path(render.root) if render.root else cache_dir() / "synth" / _name(render)
-    if not (root / FINISHED).is_file():
-        if world.leads:
+    with world.leader_first():
+        if not (root / FINISHED).is_file():
             say(f"rendering {render.people} people into {root}")
             write_dataset(root, Path(render.rig).expanduser(), _settings(render))
-        while not (root / FINISHED).is_file():
-            time.sleep(WAIT_S)
     return root
 
 

@@ -72,15 +72,14 @@ def train(
     require_places(recipe)
     _check_folder(folder, resume)
     halt = Halt()
-    with join(device) as world:
-        quiet: Callable[[str], object] = say if world.leads else lambda _: None
-        _check_share(recipe, world)
-        try:
-            opened = _open(recipe, world, halt, progress, quiet)
-        except StoppedError:
-            return Report(False, halt.signal, 0, None)
-        with closing(opened) as data:
-            return _train(recipe, folder, resume, progress, quiet, world, data, halt)
+    try:
+        with join(device) as world:
+            quiet: Callable[[str], object] = say if world.leads else lambda _: None
+            _check_share(recipe, world)
+            with closing(_open(recipe, world, halt, progress, quiet)) as data:
+                return _train(recipe, folder, resume, progress, quiet, world, data, halt)
+    except StoppedError:  # while the data were read; out here, so that the other processes are told
+        return Report(False, halt.signal, 0, None)
 
 
 def _open(recipe: Recipe, world: World, halt: Halt, progress: Mode, say: Callable[[str], object]) -> Data:

@@ -77,18 +77,22 @@ def open_taught_data(
 
     parts = [] if labelled is None else [labelled.train]
     found = 0
-    if settings.videos:
-        margin_px = labelled.train.margin_px if labelled is not None else None
-        faces = video_faces(settings, margin_px, progress if world.leads else "none", halt, say)
-        found = len(faces)
-        parts.append(_with_own_targets(_distinct(faces, settings, say).with_labels(recipe.au_names), teacher))
-    train, taught = join(parts), Taught.of([ask(part) for part in parts])
+    with world.leader_first():  # the others find its crops and its answers in the cache
+        if settings.videos:
+            margin_px = labelled.train.margin_px if labelled is not None else None
+            faces = video_faces(settings, margin_px, progress if world.leads else "none", halt, say)
+            found = len(faces)
+            parts.append(
+                _with_own_targets(_distinct(faces, settings, say).with_labels(recipe.au_names), teacher)
+            )
+        train, taught = join(parts), Taught.of([ask(part) for part in parts])
+        judged = None if labelled is None else ask(labelled.validation)
     duplicates = found - len(parts[-1]) if found else 0
     decisions = decided(taught, teacher, columns)
-    if labelled is None:
+    if labelled is None or judged is None:
         train, validation, taught, judged, decisions = _parted(recipe, train, taught, decisions)
     else:
-        validation, judged = labelled.validation, ask(labelled.validation)
+        validation = labelled.validation
     train = _with_teachers_targets(train, taught)
     by = np.where(train.labels == MISSING, decisions, train.labels)
     _require_known(by, recipe.au_names)

@@ -109,12 +109,12 @@ def _recognise(
     job = replace(job, out=results)
     results.mkdir(parents=True, exist_ok=True)
     sweep(results)
-    todo, _ = split_finished(sources, job, overwrite=False)
+    todo = split_finished(sources, job, overwrite=False).todo
     if todo:
         say(f"looking for faces in {len(todo)} of {len(sources)} videos")
         fetch(DETECTOR_FILE, say=say)
         with closing(open_networks(job.model, job.settings, job.threads)) as networks:
-            reporter.begin(len(todo), None)
+            reporter.begin(len(todo))
             summary = Run(job, [networks], reporter).run(todo)
         if summary.signal is not None:
             halt.ask(summary.signal)

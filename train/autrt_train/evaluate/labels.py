@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from autrt.errors import UsageError
+from autrt.local_path import as_local_path, local_path
 from autrt_train.annotations.read import READERS, DataSpec
 from autrt_train.read_recipe import value_of
 
@@ -36,7 +36,7 @@ def _spec(text: str, split: str | None, changes: dict[str, Any]) -> DataSpec:
         )
     fields = {key: value for key, value in changes.items() if key in DataSpec.model_fields}
     options = {key: value for key, value in changes.items() if key not in fields}
-    named: dict[str, Any] = {"kind": kind, "root": Path(root), "split": split}
+    named: dict[str, Any] = {"kind": kind, "root": as_local_path(root), "split": split}
     try:
         return DataSpec.model_validate({**named, **fields, "options": options})
     except ValidationError as error:
@@ -48,4 +48,4 @@ def _change(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise UsageError(f"--set {text}: expected key=value, e.g. --set threshold=2")
-    return key, value_of(value)
+    return key, value_of(local_path(value))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, BinaryIO, Final, cast
 import torch
 
 from autrt.errors import DiskFullError, UsageError
+from autrt.results.disk import FULL
 
 LAST: Final = "last.pt"
 """The state to go on from."""
@@ -36,7 +36,7 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
         scratch.replace(path)
     except (OSError, RuntimeError) as error:
         cause = error if isinstance(error, OSError) else next(iter(recorded), None)
-        if cause is not None and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        if cause is not None and cause.errno in FULL:
             raise DiskFullError(
                 f"no space left while {path} was saved; the checkpoint before it is whole: free some space and "
                 "go on with --resume"

@@ -116,8 +116,8 @@ class Fit:
                 for batch in batches:
                     self._step(batch, log)
                     looked = self._judge_if_due(log)
-                    stopped = self._asked_to_stop()
-                    if looked or stopped or time.monotonic() - saved_s > self.recipe.fit.save_every_s:
+                    stopped, due = self._agreed(time.monotonic() - saved_s > self.recipe.fit.save_every_s)
+                    if looked or stopped or due:
                         self.save()
                         saved_s = time.monotonic()
                     if stopped:
@@ -159,16 +159,27 @@ class Fit:
             return False
         judgement = self.judge()
         self.progress.looks += 1
-        if self.world.leads:
-            won = self.best.consider(self.progress.looks, judgement.scores, self.weights())
-            if log is not None:
-                log.write("look", self.progress.step, {**judgement.facts, "look": self.progress.looks})
-                best = " (the best so far)" if OVERALL in won else ""
-                log.say(f"after step {self.progress.step}: {judgement.line}{best}")
+        with self.world.together():
+            if self.world.leads:
+                self._keep(judgement, log)
         return True
 
+    def _keep(self, judgement: Judgement, log: RunLog | None) -> None:
+        won = self.best.consider(self.progress.looks, judgement.scores, self.weights())
+        if log is not None:
+            log.write("look", self.progress.step, {**judgement.facts, "look": self.progress.looks})
+            best = " (the best so far)" if OVERALL in won else ""
+            log.say(f"after step {self.progress.step}: {judgement.line}{best}")
+
     def judge(self) -> Judgement:
-        """Look at the validation data with what would be kept: the mean weights where there are such."""
+        """Look at the validation data with what would be kept: the mean weights where there are such.
+
+        Each process's BatchNorms have seen its own pictures. All judge with the leading one's statistics, which
+        are those that are saved.
+        """
+        self.world.share(self.learner.buffers())
+        if self.ema is not None:
+            self.world.share(self.ema.state.values())
         with self._averaged():
             return judge(self.learner, self.data, self.recipe, self.world)
 
@@ -180,16 +191,26 @@ class Fit:
     def _averaged(self) -> _Swapped:
         return _Swapped(self.learner.network, self.ema)
 
-    def _asked_to_stop(self) -> bool:
-        asked = torch.tensor(float(self.stop.is_set()))
-        return bool(self.world.summed(asked) > 0)
+    def _agreed(self, due: bool) -> tuple[bool, bool]:
+        """Return what all processes do now: stop, if any was asked to; save, if the leading one's clock says so.
+
+        Processes that decided by themselves would wait for each other in different operations, for ever.
+        """
+        wishes = torch.tensor([float(self.stop.is_set()), float(due and self.world.leads)])
+        stop, save = (self.world.summed(wishes) > 0).tolist()
+        return stop, save
 
     def save(self) -> None:
-        """Write `last.pt`, whole; then weights that are nobody's best any more may go."""
-        if self.world.leads:
-            checkpoint.save(self.folder / checkpoint.LAST, self._state())
-            self.best.tidy()
-        self.world.wait()
+        """Write `last.pt`, whole; then weights that are nobody's best any more may go.
+
+        Raises:
+            DiskFullError: it could not be saved, in this process.
+            TrainingError: it could not be saved, in the leading one.
+        """
+        with self.world.together():
+            if self.world.leads:
+                checkpoint.save(self.folder / checkpoint.LAST, self._state())
+                self.best.tidy()
 
     def _state(self) -> dict[str, Any]:
         return {

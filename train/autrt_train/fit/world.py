@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import re
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 import torch
 from torch import Tensor, distributed
 
-from autrt.errors import UsageError
+from autrt.errors import AutrtError, UsageError
+from autrt_train.fit.peers import ADVICE, GRACE_S, Peers, connect
+from autrt_train.types import TrainingError
+
+WAIT_MAX: Final = timedelta(hours=24)
+"""How long an operation waits for the other processes: one may be rendering or reading videos for all. Processes
+that are gone are noticed by `Peers`."""
+
+_BACKEND_ERRORS: Final = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +53,52 @@ class World:
         distributed.all_gather_object(parts, value)
         return parts
 
+    def share(self, tensors: Iterable[Tensor]) -> None:
+        """Copy the leading process's values into the tensors of all others, in place."""
+        if self.size > 1:
+            for tensor in tensors:
+                distributed.broadcast(tensor, 0)
+
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes are here."""
         if self.size > 1:
             distributed.barrier()
+
+    @contextmanager
+    def leader_first(self) -> Generator[None]:
+        """Run a block in the leading process first, then in the others, which find what it left on disk.
+
+        Raises:
+            TrainingError: the leading process failed; the message has its reason.
+        """
+        if not self.leads:
+            self._raise_others([self.gathered(None)[0]])
+            yield
+            return
+        with self.together():
+            yield
+
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """Run a block that may fail in one process alone, such as a write; if it fails in any, fail in all.
+
+        Raises:
+            TrainingError: another process failed; the message names it and its reason.
+        """
+        failed: Exception | None = None
+        try:
+            yield
+        except Exception as error:
+            failed = error
+        reasons = self.gathered(None if failed is None else _reason(failed))
+        if failed is not None:
+            raise failed
+        self._raise_others(reasons)
+
+    def _raise_others(self, reasons: list[str | None]) -> None:
+        for rank, reason in enumerate(reasons):
+            if reason is not None:
+                raise TrainingError(f"process {rank + 1} of {self.size} failed: {reason}")
 
 
 @contextmanager
@@ -57,23 +109,47 @@ def join(device: str = "auto") -> Generator[World]:
         device: auto, cpu or cuda. Under torchrun each process takes the GPU of its local rank.
 
     Raises:
-        UsageError: a GPU is asked for and torch finds none.
+        UsageError: no such word, or a GPU is asked for and torch finds none.
     """
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     place = _place(device)
     if size == 1:
         yield World(device=place)
         return
-    distributed.init_process_group("nccl" if place.type == "cuda" else "gloo", rank=rank, world_size=size)
+    backend = "nccl" if place.type == "cuda" else "gloo"
+    distributed.init_process_group(backend, rank=rank, world_size=size, timeout=WAIT_MAX)
+    peers = Peers(rank, size, connect())
     try:
         yield World(rank, size, place)
-    finally:
+    except BaseException as error:
+        # The group is left as it is: taking it down waits for processes that may be gone.
+        if not _is_backends(error):
+            peers.failed(_reason(error))
+            raise
+        lost = peers.lost(GRACE_S / 2) or f"another process of {size} has ended"
+        raise TrainingError(f"{lost}. {ADVICE}") from error
+    else:
         distributed.destroy_process_group()
+    finally:
+        peers.stop()
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) if isinstance(error, AutrtError) else f"{type(error).__name__}: {error}"
+
+
+def _is_backends(error: BaseException) -> bool:
+    """Return whether the error tells of a broken connection between processes."""
+    if isinstance(error, distributed.DistError):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _BACKEND_ERRORS)
 
 
 def _place(device: str) -> torch.device:
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    if not kind.startswith("cuda"):
+    if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", kind):
+        raise UsageError(f"--device: expected auto, cpu, cuda or cuda:N, found {device!r}")
+    if kind == "cpu":
         return torch.device(kind)
     if not torch.cuda.is_available():
         raise UsageError(f"torch finds no CUDA device here (torch {torch.__version__}): use --device cpu")

@@ -6,7 +6,6 @@ so the result does not depend on how the work was spread.
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import os
 import signal
@@ -20,6 +19,7 @@ from typing import Final, TypeVar
 import cv2
 
 from autrt.errors import AutrtError, DiskFullError
+from autrt.results.disk import FULL
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -64,7 +64,7 @@ def _told(pool: ProcessPoolExecutor) -> Generator[ProcessPoolExecutor]:
             "a drawing process died, most likely for want of memory: run again with fewer --workers"
         ) from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise DiskFullError("the disk is full; nothing was kept: make room and run again") from error
         raise
     finally:

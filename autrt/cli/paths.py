@@ -1,0 +1,44 @@
+"""Types of options and arguments that name files: every command takes local paths, and no other scheme."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autrt.errors import UsageError
+from autrt.local_path import local_path
+
+
+class LocalPath(click.Path):
+    """A local path, as `Path`; also written as a `file://` URL.
+
+    Args:
+        checks: `exists`, `file_okay` and so on of `click.Path`.
+    """
+
+    def __init__(self, **checks: Any) -> None:
+        super().__init__(path_type=Path, **checks)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; looks at the text before pathlib makes one slash of two."""
+        return super().convert(_local(self, os.fspath(value), param, ctx), param, ctx)
+
+
+class NameOrPath(click.ParamType):
+    """A name of something packaged, or a local path; stays text."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, or the path."""
+        return _local(self, str(value), param, ctx)
+
+
+def _local(kind: click.ParamType, text: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    try:
+        return local_path(text)
+    except UsageError as error:
+        kind.fail(str(error), param, ctx)

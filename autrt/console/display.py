@@ -1,0 +1,97 @@
+"""Progress on a terminal: a bar for the run, and a line for each file under way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, TextIO
+
+from tqdm.utils import disp_len
+
+from autrt.console.live import LiveReporter
+from autrt.console.progress import Snapshot, UnderWay
+from autrt.console.region import Region, terminal_size
+from autrt.console.words import counts, duration, ending_line, percent, shortened, speeds
+
+FILES: Final = 8
+"""Files under way that get a line."""
+
+_BLOCKS: Final = " ▏▎▍▌▋▊▉█"
+_ASCII: Final = " #"
+
+_BAR: Final = 10, 30
+"""Columns of the bar."""
+
+
+class DisplayReporter(LiveReporter):
+    """A bar and the files under way, drawn anew a few times a second; above, a line for whatever needs a word."""
+
+    every_s = 0.25
+
+    def __init__(
+        self,
+        stream: TextIO,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        ticking: bool = True,
+        size: Callable[[], tuple[int, int]] = terminal_size,
+    ) -> None:
+        super().__init__(stream, clock, ticking=ticking)
+        self._region = Region(self._put, size)
+        self._ascii = (getattr(stream, "encoding", None) or "ascii").lower() not in ("utf-8", "utf8")
+
+    def begin(self, videos: int, frames: int | None = None, *, skipped: int = 0) -> None:
+        """Draw for the first time."""
+        super().begin(videos, frames, skipped=skipped)
+        self.tick()
+
+    def say(self, line: str) -> None:
+        """A line above the bar."""
+        with self._lock:
+            if self._begun:
+                self._region.draw(self._lines(self._now()), above=line)
+            else:
+                self._put(line + "\n")
+
+    def _tell(self, now: Snapshot) -> None:
+        self._region.draw(self._lines(now))
+
+    def _tell_ending(self, name: str, status: str, facts: dict[str, Any]) -> None:
+        if status not in ("ok", "skipped", "stopped") or facts.get("reason"):
+            self.say(ending_line(name, status, facts))
+
+    def _tell_end(self, now: Snapshot) -> None:
+        self._region.draw(self._lines(now)[:1])
+        self._region.close()
+
+    def _lines(self, now: Snapshot) -> list[str]:
+        columns = self._region.columns
+        files = [file_line(video, columns) for video in now.under_way[:FILES]]
+        more = len(now.under_way) - len(files)
+        return [total_line(now, columns, self._ascii), *files, *([f"  and {more} more"] if more else [])]
+
+
+def total_line(now: Snapshot, columns: int, ascii_only: bool = False) -> str:
+    """The run in one line: share, bar, counts and speeds, of which the least needed go where room is short."""
+    head = f"{percent(now.share):>7} "
+    told = [counts(now), *reversed(speeds(now))]
+    low, high = _BAR
+    while len(told) > 1 and disp_len(head + ", ".join(told)) + low + 3 > columns:
+        told.pop()
+    tail = ", ".join(told)
+    room = min(high, columns - disp_len(head + tail) - 3)
+    if room < 1:
+        return head + tail
+    return f"{head}|{bar(now.share, room, _ASCII if ascii_only else _BLOCKS)}| {tail}"
+
+
+def bar(share: float, columns: int, steps: str) -> str:
+    """A bar of so many columns; `steps` are a column's fillings from empty to full."""
+    full, part = divmod(int(share * columns * (len(steps) - 1)), len(steps) - 1)
+    return (steps[-1] * full + steps[part] * (part > 0)).ljust(columns)
+
+
+def file_line(video: UnderWay, columns: int) -> str:
+    """A file under way, in one line."""
+    share = duration(video.position_s) if video.share is None else percent(video.share, 0)
+    return f"{share:>7} {shortened(video.name, columns - 8)}"

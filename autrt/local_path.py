@@ -1,0 +1,74 @@
+"""Paths as users write them: local ones and `file://` URLs; other schemes are refused."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from autrt.errors import UsageError
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/+)")
+"""Of two letters or more, before a slash; pathlib makes `s3:/x` of `s3://x`."""
+
+_COPIERS: Final = {
+    "s3": "aws s3 sync",
+    **dict.fromkeys(("gs", "gcs"), "gcloud storage rsync"),
+    **dict.fromkeys(("az", "abfs", "abfss", "wasb", "wasbs"), "azcopy sync"),
+    **dict.fromkeys(("http", "https", "ftp", "ftps"), "wget"),
+    **dict.fromkeys(("ssh", "sftp", "scp", "rsync"), "rsync"),
+    "hdfs": "hdfs dfs -get",
+}
+"""Scheme → what copies from and to it; rclone knows most of the others."""
+
+_NETWORK_FILES: Final = ("smb", "cifs", "nfs", "webdav", "dav", "davs")
+"""Schemes of network file systems, which are mounted by the system."""
+
+
+def local_path(text: str) -> str:
+    """Return the local path that a user's text names; only `file://` URLs are changed.
+
+    Args:
+        text: a path, a pattern, or a URL `file:///…` with `%XX` for bytes.
+
+    Raises:
+        UsageError: it is of another scheme, or a `file://` URL of another machine.
+    """
+    match = _SCHEME.match(text)
+    if match is None:
+        return text
+    if match[1].lower() == "file":
+        return _of_url(text, text[match.end(1) + 1 :])
+    message = _refusal(text, match[1])
+    if match[2] == "/" or Path(f"{match[1]}:").exists():
+        message += f" (A local folder that is really called '{match[1]}:' is written ./{match[1]}:/…)"
+    raise UsageError(message)
+
+
+def as_local_path(text: str) -> Path:
+    """Return `local_path` as a Path; raises as it does."""
+    return Path(local_path(text))
+
+
+def _of_url(url: str, rest: str) -> str:
+    """The path of a `file:` URL, which may name this machine."""
+    host = ""
+    if rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        rest = slash + path
+    if host not in ("", "localhost") or not rest:
+        raise UsageError(f"{url}: expected a file on this machine, file:///PATH; found {host or 'no path'!r}")
+    return os.fsdecode(unquote_to_bytes(os.fsencode(rest)))
+
+
+def _refusal(text: str, scheme: str) -> str:
+    kind = scheme.lower()
+    if kind in _NETWORK_FILES:
+        advice = "mount it (`mount`, or your system's file manager) and name the folder where it then lies"
+    else:
+        mount = "" if kind in ("http", "https", "ftp", "ftps") else ", or mount it (`rclone mount`)"
+        copier = _COPIERS.get(kind, "rclone copy")
+        advice = f"copy it from or to a local folder (`{copier}`){mount}, and name that folder"
+    return f"{text}: supported are local paths and file:// URLs, found {scheme}:. To use it, {advice}."

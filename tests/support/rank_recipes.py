@@ -1,0 +1,90 @@
+"""One process of two: three steps of every packaged recipe, on small networks and made-up data.
+
+`python -m tests.support.rank_recipes FOLDER` under torchrun; says `done RECIPE` after each.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from autrt_train.fit.loop import Fit
+from autrt_train.fit.world import World, join
+from autrt_train.halt import Halt
+from autrt_train.learner import build_learner
+from autrt_train.read_recipe import read_recipe, recipe_names
+from autrt_train.recipe import Recipe
+from autrt_train.run import _open
+from tests.support.pictures import write_classes
+
+PLACES = (
+    *("RIG", "AFFWILD2", "GLINT360K", "FACES", "EXPRESSIONS", "AU15", "MORE_AU_DATA"),
+    *("ID_START", "EXPR_START", "AU15_START"),
+)
+SMALL = {
+    "student-16": "network.change={width=4}",
+    "other": "network.change={depth=18,width=0.125,ssh_channels=8,level_features=32}",
+}
+
+
+def write_data(folder: Path) -> None:
+    """Pictures of three people, and random labels of every AU that a recipe learns."""
+    classes = write_classes(folder / "classes")
+    names = sorted({au for name in recipe_names() for au in read_recipe(name).au_names})
+    rng = np.random.default_rng(0)
+    lines = [f"path,person,{','.join(names)}"]
+    for picture in sorted(classes.rglob("*.png")):
+        labels = ",".join(map(str, rng.integers(2, size=len(names)).tolist()))
+        lines.append(f"{picture.relative_to(classes)},{picture.parent.name},{labels}")
+    (classes / "labels.csv").write_text("\n".join(lines) + "\n")
+
+
+def changes(name: str, folder: Path) -> list[str]:
+    """What makes a recipe small."""
+    recipe = read_recipe(name)
+    kind = {"au": "manifest", "identity": "identity", "expression": "expression"}[recipe.task]
+    root = folder / ("classes/labels.csv" if kind == "manifest" else "classes")
+    out = [
+        SMALL.get(recipe.network.preset, SMALL["other"]),
+        f'data.train=[{{kind="{kind}",root="{root}"}}]',
+        "data.validation=[]",
+        "data.render=none",
+        "start.checkpoint=none",
+        "fit.batch=32",
+        "fit.steps=3",
+        "fit.precision=f32",
+    ]
+    if recipe.distill is not None:
+        out += ["distill.teacher=student", "model.reference=noise"]
+    return out
+
+
+def three_steps(recipe: Recipe, folder: Path, world: World) -> None:
+    """Train, judge and save as a run does, up to the finished model."""
+    with closing(_open(recipe, world, Halt(), "none", lambda _: None)) as data:
+        learner = build_learner(recipe, data.train.class_names)
+        if data.lesson is not None and data.lesson.features is not None:
+            learner.project_to(len(data.lesson.features.mean))
+        assert Fit(recipe, data, learner, folder, world, threading.Event()).run(None)
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    os.environ.update({f"AUTRT_{place}": str(folder) for place in PLACES})  # named by recipes, replaced here
+    with join("cpu") as world:
+        with world.leader_first():
+            if not (folder / "classes").exists():
+                write_data(folder)
+        for name in recipe_names():
+            three_steps(read_recipe(name, changes(name, folder)), folder / "runs" / name, world)
+            if world.leads:
+                print(f"done {name}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Other settings in a folder of results: nothing finished is computed again without being asked for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from autrt import open_results
+from autrt.results.verify import verify
+from tests.support.command import autrt, start
+from tests.support.fetched import fetched
+
+NEW = ("--max-faces", "1")
+"""A setting that changes numbers; the default is `all`."""
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> Path:
+    """Four short videos of different names."""
+    fetched("centerface")
+    folder = tmp_path_factory.mktemp("clips")
+    for name in "abcd":
+        shutil.copy(fetched("clip-smile"), folder / f"{name}.mp4")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(clips, tmp_path_factory) -> Path:
+    """Results of a and b with the usual settings."""
+    out = tmp_path_factory.mktemp("made")
+    assert infer(out, clips / "a.mp4", clips / "b.mp4").returncode == 0
+    return out
+
+
+@pytest.fixture
+def out(made, tmp_path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "out"))
+
+
+def infer(out, *arguments):
+    return autrt("infer", *arguments, "--out", out, "--progress", "plain")
+
+
+def bytes_in(out):
+    return {p.name: p.read_bytes() for p in out.iterdir()}
+
+
+def limits(out):
+    """The most faces that each file was made with."""
+    found = {}
+    for path in sorted(out.glob("*.h5")):
+        assert verify(path) == []
+        with open_results(path) as results:
+            found[path.name[0]] = results.header.settings["max_faces"]
+    return found
+
+
+def test_a_changed_setting_is_refused_with_what_changed_and_the_ways_out(clips, out):
+    before = bytes_in(out)
+    done = infer(out, clips, *NEW)
+    assert done.returncode == 2
+    for words in (
+        "2 finished videos would be computed again", "2 for the first time", "--max-faces: all → 1",
+        "--overwrite", "another --out", f"autrt infer {clips / 'a.mp4'}",
+    ):  # fmt: skip
+        assert words in done.stderr
+    assert bytes_in(out) == before
+
+
+def test_every_changed_setting_is_named_the_model_by_its_name(clips, out):
+    done = infer(out, clips, "--quality", "max", "--baseline", "p20")
+    assert done.returncode == 2
+    for words in ("model: student (", "→ student-mirror (", "(--quality max)", "--baseline: none → p20"):
+        assert words in done.stderr
+
+
+def test_a_dry_run_says_the_same_and_does_not_stop(clips, out):
+    before = bytes_in(out)
+    done = infer(out, clips, *NEW, "--dry-run")
+    assert done.returncode == 0
+    assert "--max-faces: all → 1" in done.stdout
+    assert done.stdout.count("again  ") == 2
+    assert done.stdout.count("to do  ") == 2
+    assert bytes_in(out) == before
+
+
+def test_overwrite_computes_them_again(clips, out):
+    done = infer(out, clips, *NEW, "--overwrite")
+    assert done.returncode == 0
+    assert "computing 2 finished videos again, 2 of them made with other settings" in done.stderr
+    assert limits(out) == dict.fromkeys("abcd", 1)
+    assert json.loads((out / "run.json").read_text())["settings"]["max_faces"] == 1
+    assert "4 done before" in infer(out, clips, *NEW).stderr
+
+
+def test_where_only_missing_videos_are_to_be_done_the_folder_mixes_and_says_so(clips, out):
+    done = infer(out, clips / "c.mp4", *NEW)
+    assert done.returncode == 0
+    assert "now it mixes them (--max-faces: all → 1)" in done.stderr
+    assert limits(out) == {"a": None, "b": None, "c": 1}
+    for settings in ((), NEW):  # neither may now compute the others' again
+        refused = infer(out, clips, *settings)
+        assert refused.returncode == 2
+        assert limits(out) == {"a": None, "b": None, "c": 1}
+    assert "2 done before" in infer(out, clips / "a.mp4", clips / "b.mp4").stderr
+
+
+def test_without_run_json_the_files_themselves_tell(clips, out):
+    (out / "run.json").unlink()
+    refused = infer(out, clips, *NEW)
+    assert refused.returncode == 2
+    assert "--max-faces: all → 1" in refused.stderr
+    assert not (out / "run.json").exists()
+    assert "2 ok, 2 done before" in infer(out, clips).stderr
+
+
+def test_a_stopped_overwrite_goes_on_without_asking_again(clips, tmp_path):
+    out = tmp_path / "out"
+    assert infer(out, clips).returncode == 0
+    running = start(
+        "infer", clips, "--out", out, "--progress", "plain", "--workers", "1", "--overwrite", *NEW
+    )
+    assert running.stderr is not None
+    for line in running.stderr:
+        if line.startswith("ok"):
+            break
+    running.kill()
+    running.communicate()
+    redone = {name for name, most in limits(out).items() if most == 1}
+    assert redone
+    assert redone != set("abcd")
+    back = infer(out, clips)  # the old settings would compute the new ones again
+    assert back.returncode == 2
+    assert "--max-faces: 1 → all" in back.stderr
+    done = infer(out, clips, *NEW)
+    assert done.returncode == 0
+    assert f"going on with --overwrite: {4 - len(redone)} video" in done.stderr
+    assert f"{len(redone)} done before" in done.stderr
+    assert limits(out) == dict.fromkeys("abcd", 1)
+
+
+def test_overwriting_one_input_does_not_give_up_the_others(clips, out):
+    assert infer(out, clips / "a.mp4", *NEW, "--overwrite").returncode == 0
+    refused = infer(out, clips, *NEW)
+    assert refused.returncode == 2
+    assert limits(out) == {"a": 1, "b": None}
+
+
+def test_two_runs_with_other_settings_at_once_do_not_meet(clips, tmp_path):
+    out = tmp_path / "out"
+    running = start("infer", clips, "--out", out, "--progress", "plain", "--workers", "1")
+    while not (out / "run.json").exists():
+        assert running.poll() is None
+    second = infer(out, clips, *NEW)
+    _, said = running.communicate()
+    assert second.returncode == 2
+    assert "other settings" in second.stderr
+    assert running.returncode == 0, said
+    assert limits(out) == dict.fromkeys("abcd")
+
+
+def test_shards_are_told_all_that_differs(clips, out):
+    refused = infer(out, clips, *NEW, "--baseline", "p20", "--shard", "1/1", "--overwrite")
+    assert refused.returncode == 2
+    assert "--max-faces: all → 1" in refused.stderr
+    assert "--baseline: none → p20" in refused.stderr
