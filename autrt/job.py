@@ -18,9 +18,10 @@ import cv2
 from autrt.config import InferSettings
 from autrt.model.folder import Model
 from autrt.pipeline import recognise
+from autrt.results.event import Status
 from autrt.results.fingerprint import SourceFacts
+from autrt.results.finished import FileState, Finished
 from autrt.results.header import Header, VideoFacts
-from autrt.results.manifest import Status
 from autrt.results.names import results_path
 from autrt.results.writer import utc_now
 from autrt.sink import ResultsSink
@@ -77,6 +78,8 @@ class Outcome:
     video_s: float = 0.0
     """Time that its frames last."""
     run_digest: str = ""
+    finished: Finished | None = None
+    """By what its results are known again."""
 
 
 SWITCH_S = 1e-4
@@ -115,9 +118,10 @@ def do_video(
         steps = _Steps(decoder.info, tell)
         try:
             recognise(decoder, networks, job.settings, sink, stop, steps.advance)
-            sink.finish(decoder.lost, decoder.repaired_times)
+            target = sink.finish(decoder.lost, decoder.repaired_times)
         finally:
             sink.abandon()
+        state = FileState.of(target)
         return Outcome(
             source.relative,
             "partial" if decoder.lost else "ok",
@@ -129,6 +133,7 @@ def do_video(
             time.monotonic() - start_s,
             steps.position_s,
             header.run_digest,
+            state and Finished.of(header.source, header.run_digest, state),
         )
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle, islice
 from queue import SimpleQueue
+from typing import Any
 
 from autrt.console import Reporter
 from autrt.errors import AutrtError, DiskFullError, EngineError, VideoError
 from autrt.job import Job, Outcome, Step, do_video, settle_process, unexpected
 from autrt.pipeline import StoppedError
+from autrt.results.index import ResultsIndex
 from autrt.results.manifest import Manifest
 from autrt.results.names import escape, results_path
 from autrt.results.resume import ResultState, result_state
@@ -79,15 +81,25 @@ class Split:
         return [source for source, found in self.states if found == state]
 
 
-def split_finished(sources: Sequence[Source], job: Job, overwrite: bool) -> Split:
-    """Which videos are still to do, and which have their results already."""
-    return Split(tuple((source, _result_state(source, job)) for source in sources), overwrite)
+def split_finished(
+    sources: Sequence[Source], job: Job, overwrite: bool, index: ResultsIndex | None = None
+) -> Split:
+    """Which videos are still to do, and which have their results already.
+
+    Args:
+        sources: the videos.
+        job: what they are done with.
+        overwrite: finished ones are to be done again.
+        index: of the output folder, which learns what was read; by default a new one is.
+    """
+    index, numbers = index or ResultsIndex.read(job.out), job.numbers
+    return Split(tuple((s, _result_state(s, job, numbers, index)) for s in sources), overwrite)
 
 
-def _result_state(source: Source, job: Job) -> ResultState:
+def _result_state(source: Source, job: Job, numbers: Mapping[str, Any], index: ResultsIndex) -> ResultState:
     target = results_path(job.out, source.relative)
     try:
-        return result_state(target, source, job.model.digest, job.numbers)
+        return result_state(target, source, job.model.digest, numbers, index)
     except VideoError:
         return "source-changed"  # it will fail, with its reason, when its turn comes
 
@@ -208,6 +220,7 @@ class Run:
             lost=outcome.lost,
             seconds=outcome.seconds,
             run_digest=outcome.run_digest,
+            finished=outcome.finished,
         )
         facts = {
             "frames": outcome.frames,

@@ -23,6 +23,7 @@ from autrt_bench.suites import ABOUT, SELECTION, SUITES
 from autrt_bench.suites import engines as engines_suite
 from autrt_bench.suites import loader as loader_suite
 from autrt_bench.suites import pipeline as pipeline_suite
+from autrt_bench.suites import results as results_suite
 from autrt_bench.suites.decode import decode_planes, decode_rgb
 from autrt_bench.suites.peers import peers
 from autrt_bench.turns import measure
@@ -133,6 +134,21 @@ def test_clips_are_made_once_and_as_asked(tmp_path, monkeypatch):
     assert (info.width, info.height) == (192, 64)
     assert decode_planes(wide) == decode_rgb(wide) == 6
     assert decode_planes(lengthened(source, 1.2 / 60, said.append)) == 30
+
+
+def test_results_are_opened_resumed_and_verified(monkeypatch):
+    monkeypatch.setattr(results_suite, "FILES_QUICK", 3)
+    settings = BenchSettings(load_model(), quick=True)
+    found = {
+        (m.case, m.metric): m.values[0]
+        for group in results_suite.results(settings)
+        for m in measure("results", group, 1)
+    }
+    assert 10 < found["a short clip's results", results_suite.SIZE] <= 30
+    assert found["a short clip's results", results_suite.OPENING] > 0
+    assert found["resume by the index", results_suite.RESUMING] > 0
+    assert found["resume without it", results_suite.RESUMING] > 0
+    assert found["verify, 1 process", results_suite.VERIFYING] > 0
 
 
 def test_a_peer_that_cannot_be_had_is_skipped_with_the_way_out(tmp_path, monkeypatch):

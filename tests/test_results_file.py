@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import json
 import os
 import re
 import threading
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,7 +22,7 @@ from autrt.errors import ResultsError
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import VideoFacts
 from autrt.results.reader import open_results
-from autrt.results.schema import ATTRIBUTES, COLUMNS
+from autrt.results.schema import ATTRIBUTES, COLUMNS, COMPACT_BYTES, HEADER, OF_THE_FILE
 from autrt.results.verify import verify
 from autrt.results.writer import ResultsWriter
 from autrt.types import Loss
@@ -126,19 +128,80 @@ def test_two_runs_give_equal_datasets_whatever_the_pieces(tmp_path):
     assert datasets(paths[0]) == datasets(paths[1]) == datasets(paths[2])
 
 
-def test_every_dataset_is_compressed_checked_and_described(tmp_path):
-    path = results_file(tmp_path / "a.h5", baseline="p5")
+@pytest.mark.parametrize("counts", [[1, 0, 2, 1], [1, 2] * 3000])
+def test_every_dataset_is_checked_and_described(tmp_path, counts):
+    path = results_file(tmp_path / "a.h5", counts, baseline="p5")
     with h5py.File(path) as file:
         for column in COLUMNS:
             dataset = file[column.path]
             assert isinstance(dataset, h5py.Dataset)
-            assert (dataset.compression, dataset.shuffle, dataset.fletcher32) == ("gzip", True, True)
-            assert dataset.attrs["unit"] == column.unit
-            assert dataset.attrs["description"] == column.description
-        for attribute in ATTRIBUTES:
-            assert attribute.name in file[attribute.on].attrs
-        assert list(file.attrs["au_names"]) == ["AU1", "AU2", "AU12"]
+            if dataset.nbytes > COMPACT_BYTES:
+                assert (dataset.compression, dataset.shuffle, dataset.fletcher32) == ("gzip", True, True)
+            else:
+                assert dataset.id.get_create_plist().get_layout() == h5py.h5d.COMPACT
+            assert dataset.attrs["unit"].decode() == column.unit
+            assert dataset.attrs["description"].decode() == column.description
         assert file["frames/pts"].attrs["time_base_den"] == 15360
+        assert file["frames/time_s"].attrs["repaired"] == 1
+
+
+def test_facts_are_json_and_the_few_that_tools_read_attributes_too(tmp_path):
+    head = header(
+        source=SourceFacts(path="é\udcff.mp4", kind="video", size_bytes=1, mtime_ns=2, fingerprint="f")
+    )
+    with ResultsWriter(tmp_path / "a.h5", head) as writer:
+        path = writer.finish()
+    with h5py.File(path) as file:
+        facts = json.loads(file.attrs[HEADER])
+        assert set(facts) == {a.name for a in ATTRIBUTES} - OF_THE_FILE
+        assert set(file.attrs) == {a.name for a in ATTRIBUTES if a.plain and a.on == "/"} | {HEADER}
+        assert list(file.attrs["au_names"]) == facts["au_names"] == ["AU1", "AU2", "AU12"]
+        assert file.attrs["source_path"] == facts["source_path"] == "é\\xff.mp4"
+        assert file.attrs["schema"] == "autrt-results/2"
+        assert facts["settings"] == {"detect_every": 6, "smooth": {"domain": "logit"}}
+        assert facts["video_duration_s"] is facts["video_frame_count"] is None
+
+
+def test_a_two_second_clip_takes_at_most_30_kb(tmp_path):
+    versions = dict.fromkeys(
+        ("autrt", "python", "numpy", "av", "opencv", "openvino", "h5py", "lapx"), "1.2.3"
+    )
+    made = video([1] * 60, n_members=1, n_aus=12)
+    with ResultsWriter(tmp_path / "a.h5", header(12, members=["student"], versions=versions)) as writer:
+        made.write(writer)
+        assert writer.finish().stat().st_size <= 30_000
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    n_frames=st.integers(0, 5000),
+    faces=st.sampled_from([0, 1, 3]),
+    keep=st.booleans(),
+    with_baseline=st.booleans(),
+    n_losses=st.integers(0, 300),
+    size=st.sampled_from([1000, 4096, 10_000]),
+)
+def test_round_trip_at_any_length(tmp_path_factory, n_frames, faces, keep, with_baseline, n_losses, size):
+    """Tables of no rows, of bare numbers and of chunks, beside each other."""
+    path = tmp_path_factory.mktemp("out") / "a.h5"
+    made = video([faces * (i % 2) for i in range(n_frames)])
+    base = np.arange(3 * faces, dtype=np.float32).reshape(faces, 3) if with_baseline else None
+    losses = [Loss(0.25 * i, i, "x" * (i % 40)) for i in range(n_losses)]
+    head = header(baseline="p5" if with_baseline else "none")
+    with ResultsWriter(path, head, keep_members=keep) as writer:
+        made.write(writer, size)
+        writer.finish(losses, baseline=base)
+    assert verify(path) == []
+    with open_results(path) as results:
+        assert (results.n_frames, results.n_faces) == (n_frames, len(made.logit))
+        np.testing.assert_array_equal(results.frames["time_s"], made.block.time_s, strict=True)
+        for name, array in (("logit", made.logit), ("active", made.active), ("box", made.block.faces.boxes)):
+            np.testing.assert_array_equal(results.faces[name], array, strict=True)
+        if keep:
+            np.testing.assert_array_equal(results.faces["member_logit"], made.block.member_logits)
+        if base is not None:
+            np.testing.assert_array_equal(results.tracks["baseline"], base[: len(results.tracks)])
+        assert results.lost["reason"].tolist() == [loss.reason for loss in losses]
 
 
 @settings(max_examples=40, deadline=None)
@@ -177,21 +240,76 @@ def test_any_header_comes_back(tmp_path_factory, name, words, duration, count, b
         assert results.run_digest == head.run_digest
 
 
-def test_the_readers_own_attribute_types_are_checked(tmp_path):
-    path = results_file(tmp_path / "a.h5")
+def change_facts(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     with h5py.File(path, "r+") as file:
-        del file.attrs["thresholds"]
-        file.attrs["thresholds"] = "high"
-    with pytest.raises(ResultsError, match="thresholds: expected floats"):
+        facts = json.loads(file.attrs[HEADER])
+        change(facts)
+        file.attrs[HEADER] = json.dumps(facts)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("thresholds", "high", "thresholds: expected floats, found 'high'"),
+        ("thresholds", [0.5, 1, 0.5], "thresholds: expected floats"),
+        ("au_names", [1, 2, 3], "au_names: expected texts"),
+        ("detect_every", True, "detect_every: expected int, found True"),
+        ("source_path", None, "source_path: expected path"),
+        ("thresholds", [0.5], "expected a threshold and a window for each of 3 AUs"),
+        ("time_base_den", 0, "no whole results file"),
+    ],
+)
+def test_the_types_of_facts_are_checked(tmp_path, name, value, fault):
+    path = results_file(tmp_path / "a.h5")
+    change_facts(path, lambda facts: facts.update({name: value}))
+    with pytest.raises(ResultsError, match=fault):
         open_results(path)
 
 
-@pytest.mark.parametrize("missing", ["au_names", "video_codec", "complete", "source_path", "model_digest"])
-def test_a_missing_attribute_is_named(tmp_path, missing):
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '"x"'])
+def test_a_header_that_is_no_json_object(tmp_path, text):
     path = results_file(tmp_path / "a.h5")
     with h5py.File(path, "r+") as file:
-        del file.attrs[missing]
-    with pytest.raises(ResultsError, match="never finished" if missing == "complete" else missing):
+        file.attrs[HEADER] = text
+    with pytest.raises(ResultsError, match="attribute header: expected"):
+        open_results(path)
+
+
+@pytest.mark.parametrize(
+    "missing", ["au_names", "video_codec", "source_path", "model_digest", "finished_utc"]
+)
+def test_a_missing_fact_is_named(tmp_path, missing):
+    path = results_file(tmp_path / "a.h5")
+    change_facts(path, lambda facts: facts.pop(missing))
+    with pytest.raises(ResultsError, match=f"attribute {missing} is missing"):
+        open_results(path)
+
+
+def test_an_unfinished_file(tmp_path):
+    path = results_file(tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        del file.attrs["complete"]
+    with pytest.raises(ResultsError, match="never finished"):
+        open_results(path)
+
+
+def test_what_a_later_version_adds_is_passed_over(tmp_path):
+    path = results_file(tmp_path / "a.h5")
+    before = open_results(path).header
+    change_facts(path, lambda facts: facts.update({"mood": {"of": "the day"}}))
+    with h5py.File(path, "r+") as file:
+        file["faces/mood"] = np.zeros(len(file["faces/score"]), np.float32)
+        file["moods/mood"] = np.zeros(3)
+    with open_results(path) as results:
+        assert results.header == before
+        assert results.faces["mood"].tolist() == [0] * results.n_faces
+
+
+def test_a_file_of_a_later_schema_says_so(tmp_path):
+    path = results_file(tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema"] = "autrt-results/3"
+    with pytest.raises(ResultsError, match=r"found 'autrt-results/3' \(a newer autrt made it"):
         open_results(path)
 
 
@@ -319,8 +437,8 @@ def test_the_examples_of_the_docs_run(tmp_path, monkeypatch):
     results_file(tmp_path / "out" / "anna.mp4.h5", [1, 2] * 60)
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    assert len(blocks) == 2
-    spaces = [dict[str, object](), dict[str, object]()]
+    assert len(blocks) == 3
+    spaces = [dict[str, object]() for _ in blocks]
     for block, space in zip(blocks, spaces, strict=True):
         exec(compile(block, str(DOCS), "exec"), space)
     table, plain = spaces[0]["table"], spaces[1]["table"]
@@ -334,10 +452,3 @@ def test_the_docs_name_everything():
         assert f"`{column.name}`" in text or f"`/{column.path}`" in text
     for attribute in ATTRIBUTES:
         assert f"`{attribute.name}`" in text
-
-
-def test_nothing_is_not_a_number_by_accident(tmp_path):
-    with open_results(results_file(tmp_path / "a.h5")) as results:
-        assert results.header.video.duration_s is None
-        assert math.isnan(results.file.attrs["video_duration_s"])
-        assert results.file.attrs["video_frame_count"] == -1

@@ -32,13 +32,23 @@ CHALLENGES = ("abaw-2022", "abaw-2024")
     help="Folder to write to; beside the results if left out (not for a challenge).",
 )
 @click.option(
+    "--update",
+    is_flag=True,
+    help="Leave tables alone that are newer than their results; whatever options or version made them.",
+)
+@click.option(
     "--frames",
     type=LocalPath(),
     help="The challenge's list of videos or of frames, all of which its files must hold.",
 )
 @click.pass_context
 def command(
-    ctx: click.Context, paths: tuple[Path, ...], fmt: str, out: Path | None, frames: Path | None
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    fmt: str,
+    out: Path | None,
+    update: bool,
+    frames: Path | None,
 ) -> None:
     """Write a table beside every results file in PATHS (files, or folders of .h5 files), or below --out.
 
@@ -50,11 +60,15 @@ def command(
     written unless all of it is there.
     """
     if fmt in CHALLENGES:
+        if update:
+            raise click.UsageError(
+                "--update is for tables: a challenge's files are written together or not at all"
+            )
         _challenge(paths, fmt, out, frames)
         return
     if frames is not None:
         raise click.UsageError(f"--frames is for --format {' or '.join(CHALLENGES)}")
-    if bad := _tables(paths, fmt, out):
+    if bad := _tables(paths, fmt, out, update):
         ctx.exit(bad)
 
 
@@ -74,15 +88,17 @@ def _challenge(paths: tuple[Path, ...], challenge: Challenge, out: Path | None, 
     click.echo(f"{rows} frames written as {challenge}: {len(submission.texts)} files in {out}")
 
 
-def _tables(paths: tuple[Path, ...], fmt: str, out: Path | None) -> int:
+def _tables(paths: tuple[Path, ...], fmt: str, out: Path | None, update: bool) -> int:
     """Write the tables; the exit code."""
     from autrt.errors import ResultsError
-    from autrt.results.find import find_results
+    from autrt.results.find import find_results, is_newer
     from autrt.results.formats import FORMATS
     from autrt.results.reader import open_results
 
     export = FORMATS.load(fmt)
     jobs = _targets(find_results(paths), fmt, out)
+    current = {target for target, path in jobs.items() if update and is_newer(target, [path])}
+    jobs = {target: path for target, path in jobs.items() if target not in current}
     bad = 0
     for target, path in jobs.items():
         try:
@@ -91,7 +107,8 @@ def _tables(paths: tuple[Path, ...], fmt: str, out: Path | None) -> int:
         except ResultsError as error:
             bad += 1
             click.echo(str(error))
-    click.echo(f"{len(jobs) - bad} of {len(jobs)} files written as {fmt}")
+    unchanged = f"; {len(current)} up to date" if update else ""
+    click.echo(f"{len(jobs) - bad} of {len(jobs)} files written as {fmt}{unchanged}")
     return 3 if bad else 0
 
 

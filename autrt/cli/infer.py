@@ -29,6 +29,7 @@ from autrt.job import Job
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, load_model
 from autrt.networks import DETECTOR_FILE, detection_digest, open_networks
 from autrt.results.claim import claim
+from autrt.results.index import ResultsIndex
 from autrt.results.names import escape, results_path
 from autrt.results.part import sweep
 from autrt.results.plan import RunPlan
@@ -175,7 +176,8 @@ def command(
         available_cores(),
     )
     sources = [s for s in discover([*paths, *videos], out) if share is None or share.holds(s.relative)]
-    split = split_finished(sources, job, overwrite)
+    index = ResultsIndex.read(out)
+    split = split_finished(sources, job, overwrite, index)
     resumption = _resume(job, split, [*paths, *videos], share)
     if dry_run:
         _print_plan(job, split, resumption)
@@ -189,6 +191,7 @@ def command(
             reporter.say(note)
         networks = _open(opened, job, devices, offline, reporter) if todo else []
         _claim(opened, resumption)  # only now: a mistake above must not have touched the folder
+        index.save(out, share)
         reporter.begin(len(todo), skipped=len(done))
         reporter.conclude(ending.facts(None))
         summary = Run(job, networks, reporter, share).run(todo, workers) if todo else Summary()

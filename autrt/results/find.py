@@ -27,6 +27,18 @@ def find_results(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
     return found
 
 
+def is_newer(target: Path, than: Sequence[Path]) -> bool:
+    """Tell whether a file is there and was written after all others last changed, moves and restores counted too.
+
+    No file is opened, so it says nothing of what made `target`.
+    """
+    try:
+        written_ns = target.stat().st_mtime_ns
+        return all(written_ns > max(s.st_mtime_ns, s.st_ctime_ns) for s in (path.stat() for path in than))
+    except OSError:
+        return False
+
+
 def _below(path: Path) -> Iterator[tuple[Path, Path]]:
     if not path.exists():
         raise UsageError(f"{escape(str(path))} does not exist: expected a results file or a folder of them")

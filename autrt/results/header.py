@@ -49,13 +49,14 @@ class Header:
     """Everything about a results file that is known before its first row.
 
     Meanings and units are in `schema.ATTRIBUTES`, under the field's name; the fields of `source` and `video`
-    are there under `source_…` and `video_…`.
+    are there under `source_…` and `video_…`. A new field is a line here and a row there, optional; its default
+    stands for it in files that were written before.
     """
 
     source: SourceFacts
     video: VideoFacts
     time_base: Fraction
-    """Seconds per tick of `/frames/pts`; stands at that column."""
+    """Seconds per tick of `/frames/pts`; `time_base_num` and `time_base_den` there."""
     au_names: tuple[str, ...]
     thresholds: tuple[float, ...]
     smoothing_windows: tuple[int, ...]
@@ -93,8 +94,12 @@ class Header:
         return run_digest(self.source.fingerprint, self.model_digest, self.settings)
 
     def attributes(self) -> dict[str, Any]:
-        """The file's own attributes by name."""
-        flat: dict[str, Any] = {"run_digest": self.run_digest}
+        """The facts by the names of `schema.ATTRIBUTES`."""
+        flat: dict[str, Any] = {
+            "run_digest": self.run_digest,
+            "time_base_num": self.time_base.numerator,
+            "time_base_den": self.time_base.denominator,
+        }
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, SourceFacts | VideoFacts):
@@ -104,7 +109,7 @@ class Header:
         return flat
 
     @staticmethod
-    def from_attributes(attributes: Mapping[str, Any], time_base: Fraction) -> Header:
+    def from_attributes(attributes: Mapping[str, Any]) -> Header:
         """The header whose `attributes` these are.
 
         Raises:
@@ -112,18 +117,14 @@ class Header:
         """
         try:
             nested = {
-                "source": SourceFacts(**_those_of(SourceFacts, "source", attributes)),
-                "video": VideoFacts(**_those_of(VideoFacts, "video", attributes)),
-                "time_base": time_base,
+                "source": SourceFacts(**_fields_of(SourceFacts, attributes, "source_")),
+                "video": VideoFacts(**_fields_of(VideoFacts, attributes, "video_")),
+                "time_base": Fraction(attributes["time_base_num"], attributes["time_base_den"]),
             }
-            known = [f.name for f in fields(Header) if f.name not in nested]
-            plain = {name: attributes[name] for name in known if name in attributes}
-            return Header(**nested, **plain)
-        except ValueError as error:
+            return Header(**_fields_of(Header, {**attributes, **nested}))
+        except (ValueError, ZeroDivisionError) as error:
             raise ResultsError(str(error)) from error
 
 
-def _those_of(
-    kind: type[SourceFacts | VideoFacts], prefix: str, attributes: Mapping[str, Any]
-) -> dict[str, Any]:
-    return {f.name: attributes[f"{prefix}_{f.name}"] for f in fields(kind)}
+def _fields_of(kind: type[Any], attributes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    return {f.name: attributes[prefix + f.name] for f in fields(kind) if prefix + f.name in attributes}

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from autrt.results.hdf5_attributes import Attributes, text_of
 from autrt.results.reader import Results
 from autrt.results.schema import CHUNK_ROWS
 from autrt.results.table import Table
@@ -21,13 +22,17 @@ Array = np.ndarray[Any, Any]
 Rows = dict[str, Array]
 
 
-def broken_invariants(results: Results) -> list[str]:
+def broken_invariants(results: Results, attributes: Attributes) -> list[str]:
     """Every kind of fault in the rows of a file whose layout is right, each with its first place.
+
+    Args:
+        results: the file.
+        attributes: all of its attributes, the columns' checksums among them.
 
     Raises:
         ResultsError: the bytes of a column are damaged.
     """
-    faults = _Faults()
+    faults = _Faults(attributes)
     tally = TrackTally()
     n_faces = results.frames["n_faces"].astype(np.int64)
     before: Rows = {}
@@ -53,7 +58,8 @@ def broken_invariants(results: Results) -> list[str]:
 class _Faults:
     """The first place of each kind of fault."""
 
-    def __init__(self) -> None:
+    def __init__(self, attributes: Attributes) -> None:
+        self.attributes = attributes
         self._first: dict[str, str] = {}
 
     def note(self, what: str, start: int, bad: Bool) -> None:
@@ -85,7 +91,7 @@ def _chunks(table: Table, faults: _Faults, whole: bool = False) -> Iterator[tupl
         yield start, rows
     for name, digest in digests.items():
         dataset = table.dataset(name)
-        stored = dataset.attrs.get("sha256")
+        stored = text_of(faults.attributes[dataset.name.removeprefix("/")], "sha256")
         faults.note_if(f"{dataset.name} differs from its checksum", stored != digest.hexdigest())
 
 

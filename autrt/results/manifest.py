@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 import heapq
-import json
 import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self, get_args
+from typing import Any, Self
 
 from autrt.results.disk import make_folder, write_all, writing
-from autrt.results.names import escape, unescape
+from autrt.results.event import Event, Status, event_of, parse_line
+from autrt.results.finished import Finished
+from autrt.results.names import unescape
 from autrt.results.shard import Shard
-
-Status = Literal["started", "ok", "partial", "failed", "stopped"]
-"""`partial`: finished, but something of the video was lost; `stopped`: interrupted cleanly, nothing is wrong."""
-
-_STATUSES: Final = get_args(Status)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One line of a manifest."""
-
-    path: str
-    """`Source.relative`; escaped in the file (`names.escape`)."""
-    status: Status
-    reason: str = ""
-    frames: int = 0
-    lost: int = 0
-    """Packets that could not be decoded."""
-    seconds: float = 0.0
-    """Time that the video took."""
-    run_digest: str = ""
-    time: float = 0.0
-    """When, in seconds since 1970 (UTC)."""
-
-    def line(self) -> bytes:
-        """The event as a line of JSON."""
-        return json.dumps(asdict(self) | {"path": escape(self.path)}).encode() + b"\n"
-
-    @staticmethod
-    def parse(line: bytes) -> Event | None:
-        """The event of a line; None for one that is torn or not ours."""
-        try:
-            found = json.loads(line)
-            event = Event(**found | {"path": unescape(found["path"]), "time": float(found["time"])})
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return None
-        return event if event.status in _STATUSES else None
 
 
 class Manifest:
@@ -87,6 +50,7 @@ class Manifest:
         lost: int = 0,
         seconds: float = 0.0,
         run_digest: str = "",
+        finished: Finished | None = None,
     ) -> Event:
         """Append an event; a line is one write, so that lines of several threads never mix."""
         event = Event(
@@ -98,6 +62,7 @@ class Manifest:
             seconds=round(seconds, 3),
             run_digest=run_digest,
             time=round(time.time(), 3),
+            finished=finished,
         )
         with writing(self.path):
             write_all(self._fd, memoryview(event.line()))
@@ -125,28 +90,39 @@ class Manifest:
 
 def read_manifests(out: Path) -> Iterator[Event]:
     """All events of a folder's manifests in order of time; torn and foreign lines are left out."""
-    yield from heapq.merge(*map(_events, sorted(out.glob("manifest*.jsonl"))), key=lambda event: event.time)
+    return map(event_of, lines_in_order(out))
+
+
+def lines_in_order(out: Path, holding: bytes = b"") -> Iterator[dict[str, Any]]:
+    """The same as they stand in the lines, which is read faster: paths are escaped.
+
+    Args:
+        out: the folder.
+        holding: only lines with this in them.
+    """
+    manifests = (_lines(path, holding) for path in sorted(out.glob("manifest*.jsonl")))
+    return heapq.merge(*manifests, key=lambda found: found["time"])
 
 
 def crash_counts(out: Path) -> Counter[str]:
     """By relative path: starts since the last ending."""
     counts: Counter[str] = Counter()
-    for event in read_manifests(out):
-        if event.status == "started":
-            counts[event.path] += 1
-        else:
-            counts.pop(event.path, None)
-    return counts
+    for found in lines_in_order(out):
+        if found["status"] == "started":
+            counts[found["path"]] += 1
+        elif found["status"] != "found":
+            counts.pop(found["path"], None)
+    return Counter({unescape(path): n for path, n in counts.items()})
 
 
-def _events(path: Path) -> Iterator[Event]:
-    """One manifest's events, their times never falling: a clock that was set back must not reorder them."""
+def _lines(path: Path, holding: bytes) -> Iterator[dict[str, Any]]:
+    """One manifest's lines, their times never falling: a clock that was set back must not reorder them."""
     latest = 0.0
     with path.open("rb") as file:
         for line in file:
-            if event := Event.parse(line):
-                latest = max(latest, event.time)
-                yield replace(event, time=latest)
+            if holding in line and (found := parse_line(line)):
+                latest = found["time"] = max(latest, found["time"])
+                yield found
 
 
 def _is_torn(fd: int) -> bool:

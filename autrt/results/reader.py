@@ -1,10 +1,9 @@
-"""Reads results files lazily: attributes at once, columns when asked for."""
+"""Reads results files lazily: facts at once, tables and columns when asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +16,7 @@ from autrt.errors import ResultsError
 from autrt.results.attributes import read_attributes
 from autrt.results.formats import FORMATS
 from autrt.results.header import Header
-from autrt.results.schema import ATTRIBUTES, CACHE_BYTES, SCHEMA, TABLES
+from autrt.results.schema import CACHE_BYTES, TABLES
 from autrt.results.table import Table, fault
 from autrt.types import I64
 
@@ -80,14 +79,15 @@ class Results:
         self.path = path
         self.file = _opened(path)
         try:
-            attributes = _checked(self.file)
-            base = Fraction(attributes["time_base_num"], attributes["time_base_den"])
-            self.header = Header.from_attributes(attributes, base)
+            attributes = read_attributes(self.file)
+            self.header = Header.from_attributes(attributes)
             self.repaired_times: int = attributes["repaired"]
             self.variable_rate: bool = attributes["video_variable_rate"]
             self.finished_utc: str = attributes["finished_utc"]
             self.run_digest: str = attributes["run_digest"]
-            self.frames, self.faces, self.tracks, self.lost = (Table(self.file[t], path) for t in TABLES)
+            self.frames, self.faces, self.tracks, self.lost = (Table(self.file, t, path) for t in TABLES)
+            if missing := [t for t in TABLES if not self.file.id.links.exists(t.encode())]:
+                raise ResultsError(f"/{missing[0]} is missing")
         except Exception as error:
             self.file.close()
             raise fault(path, f"no whole results file: {error}") from error
@@ -174,18 +174,3 @@ def _unlocked(path: Path) -> Any:
         raise
     except OSError:  # HDF5 refuses where this process has the file open with the usual locking
         return h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES)
-
-
-def _checked(file: Any) -> dict[str, Any]:
-    """The file's attributes, if it is a finished file of this schema."""
-    found = file.attrs.get("schema")
-    if not isinstance(found, str) or found != SCHEMA:
-        raise ResultsError(f"expected schema {SCHEMA!r}, found {found!r}")
-    attributes = read_attributes(file)
-    if attributes.get("complete") is not True:
-        raise ResultsError("it was never finished")
-    if missing := [a.name for a in ATTRIBUTES if a.name not in attributes and not a.optional]:
-        raise ResultsError(f"attribute {missing[0]} is missing")
-    if missing := [t for t in TABLES if not isinstance(file.get(t), h5py.Group)]:
-        raise ResultsError(f"/{missing[0]} is missing")
-    return attributes

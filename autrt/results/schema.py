@@ -2,6 +2,10 @@
 
 A file holds four tables, each an HDF5 group of equally long columns. Letters in shapes: N frames, F faces,
 T tracks, L losses (rows), A Action Units, M members of the ensemble.
+
+New columns and attributes may be added within a version of the schema: readers pass over what they don't know, and
+have a default for what an older file lacks (`optional`). Any other change makes a new version, beside which
+`READABLE` keeps the old ones.
 """
 
 from __future__ import annotations
@@ -9,12 +13,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-SCHEMA: Final = "autrt-results/1"
+FAMILY: Final = "autrt-results/"
+
+SCHEMA: Final = "autrt-results/2"
+
+PLAIN_SCHEMA: Final = "autrt-results/1"
+"""Its attributes are all plain ones, and its columns are all chunked."""
+
+READABLE: Final = (PLAIN_SCHEMA, SCHEMA)
+
+HEADER: Final = "header"
+"""The attribute of the file that holds all facts as JSON, but for `OF_THE_FILE`."""
+
+PLAIN: Final = frozenset(
+    {"schema", "complete", "au_names", "thresholds", "smoothing_windows", "source_path", "attributes_sha256"}
+)
+"""Facts about the file that are attributes of their own too, for other tools and a glance. With `header` these are
+eight: with more, HDF5 stores attributes in a way that takes more space and time."""
+
+OF_THE_FILE: Final = frozenset({"schema", "complete", "attributes_sha256"})
+"""What says how to read the rest, and whether to."""
 
 SUFFIX: Final = ".h5"
 
 CHUNK_ROWS: Final = {"frames": 4096, "faces": 4096, "tracks": 256, "lost": 256}
 """Rows per HDF5 chunk by table: about 200 kB for 12 AUs, small enough to read a scene without the film."""
+
+COMPACT_BYTES: Final = 8192
+"""Columns up to this size are stored as they are, within their own header, where HDF5 checks them too: an index of
+chunks alone takes 2 to 3 kB."""
 
 CACHE_BYTES: Final = 1 << 18
 """HDF5's chunk cache per dataset: about a chunk. Its default of 8 MiB would grow with a video for half an hour."""
@@ -51,15 +78,20 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute, of the file or of a column."""
+    """A fact about the file, or about a column: a key of the JSON in the attribute `header`."""
 
     name: str
     kind: Kind
     description: str
     on: str = "/"
-    """Path of its column; `/` for the file's own."""
+    """Path of the column that it is about; `/` for the file."""
     optional: bool = False
-    """Files that were written before there was such an attribute lack it."""
+    """Whether files may lack it that were written before there was such a fact."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is an HDF5 attribute of its own too."""
+        return self.on != "/" or self.name in PLAIN
 
 
 COLUMNS: Final[tuple[Column, ...]] = (
@@ -110,8 +142,8 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute("video_height_px", "int", "height of the upright frame"),
     Attribute("video_rate_hz", "float", "average frames a second as the container states"),
     Attribute("video_variable_rate", "bool", "True where over 1 % of the frame intervals are off the median"),
-    Attribute("video_frame_count", "maybe_int", "frames as the container states; −1 where it does not"),
-    Attribute("video_duration_s", "maybe_float", "duration as the container states; NaN where it does not"),
+    Attribute("video_frame_count", "maybe_int", "frames as the container states; null (schema 1: −1) if not"),
+    Attribute("video_duration_s", "maybe_float", "duration as the container states; null (schema 1: NaN) if not"),
     Attribute("video_codec", "text", "codec of the video stream"),
     Attribute("video_pixel_format", "text", "pixel format of the stream"),
     Attribute("video_pixel_aspect", "float", "width over height of a pixel of the upright frame"),

@@ -19,16 +19,18 @@ Array = np.ndarray[Any, Any]
 class Table:
     """Equally long columns in a results file: `table["score"]` reads one, `table["score", 10:20]` some rows."""
 
-    def __init__(self, group: Any, path: Path) -> None:
-        self._group = group
+    def __init__(self, file: Any, name: str, path: Path) -> None:
+        self._file = file
+        self._name = name
         self._path = path
 
     @cached_property
     def _datasets(self) -> dict[str, Any]:
-        found = {name: item for name, item in self._group.items() if isinstance(item, h5py.Dataset)}
-        place = {
-            column.name: i for i, column in enumerate(c for c in COLUMNS if f"/{c.table}" == self._group.name)
-        }
+        group = self._file[self._name]
+        if not isinstance(group, h5py.Group):
+            raise fault(self._path, f"/{self._name}: expected a group of columns, found something else")
+        found = {name: item for name, item in group.items() if isinstance(item, h5py.Dataset)}
+        place = {column.name: i for i, column in enumerate(c for c in COLUMNS if c.table == self._name)}
         return {name: found[name] for name in sorted(found, key=lambda name: place.get(name, len(place)))}
 
     @property
@@ -67,9 +69,7 @@ class Table:
             ResultsError: there is no such column.
         """
         if name not in self._datasets:
-            raise fault(
-                self._path, f"{self._group.name} has no column {name!r}; it has {', '.join(self.columns)}"
-            )
+            raise fault(self._path, f"/{self._name} has no column {name!r}; it has {', '.join(self.columns)}")
         return self._datasets[name]
 
 

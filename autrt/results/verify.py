@@ -3,39 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import h5py
-
 from autrt.errors import ResultsError
-from autrt.results.attributes import attributes_digest
+from autrt.results.attributes import contradictions, read_attributes
+from autrt.results.hdf5_attributes import Attributes, all_attributes, text_of
 from autrt.results.invariants import broken_invariants
 from autrt.results.names import escape
 from autrt.results.reader import Results, open_results
 from autrt.results.schema import COLUMNS, Column
+from autrt.results.table import Table
 
-_BROKEN: Final = (OSError, RuntimeError, KeyError, ValueError, MemoryError)
+_BROKEN: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
 """What h5py raises over a broken structure."""
 
 
-def verify(path: Path | str) -> list[str]:
-    """Every kind of fault found in a results file, each with its first place; empty for a sound file.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in a results file."""
 
-    Reads all bytes (checksums catch rot), compares with the schema, and checks what must hold between columns.
+    problems: tuple[str, ...]
+    """Every kind of fault, each with its first place; empty for a sound file."""
+    frames: int = 0
+    faces: int = 0
+    tracks: int = 0
+
+
+def check(path: Path | str) -> Checked:
+    """Read all of a results file and look for faults.
+
+    Checksums catch rot; layout is compared with the schema, and what must hold between columns is checked.
     """
     try:
         with open_results(path) as results:
             # Contents are only looked at where shapes are right: the checks rely on them.
-            return _layout(results) or [*_digests(results), *broken_invariants(results)]
+            attributes = all_attributes(results.file)
+            problems = _layout(results, attributes) or [
+                *_digests(results, attributes),
+                *broken_invariants(results, attributes),
+            ]
+            return Checked(tuple(problems), results.n_frames, results.n_faces, len(results.tracks))
     except ResultsError as error:
-        return [str(error).removeprefix(f"{escape(str(path))}: ")]
+        return Checked((str(error).removeprefix(f"{escape(str(path))}: "),))
     except _BROKEN as error:
-        return [f"the file cannot be read: {' '.join(str(error).split())}"]
+        return Checked((f"the file cannot be read: {' '.join(str(error).split())}",))
 
 
-def _layout(results: Results) -> list[str]:
-    found = [problem for column in COLUMNS if (problem := _column_fault(results, column))]
+def verify(path: Path | str) -> list[str]:
+    """The faults that `check` finds."""
+    return list(check(path).problems)
+
+
+def _layout(results: Results, attributes: Attributes) -> list[str]:
+    found = [problem for column in COLUMNS if (problem := _column_fault(results, column, attributes))]
     for table in (results.frames, results.faces, results.tracks, results.lost):
         lengths = {name: len(table.dataset(name)) for name in table.columns}
         if len(set(lengths.values())) > 1:
@@ -43,10 +65,11 @@ def _layout(results: Results) -> list[str]:
     return found
 
 
-def _column_fault(results: Results, column: Column) -> str | None:
-    dataset = results.file.get(column.path)
-    if not isinstance(dataset, h5py.Dataset) or not dataset.shape:
+def _column_fault(results: Results, column: Column, attributes: Attributes) -> str | None:
+    table: Table = getattr(results, column.table)
+    if column.name not in table or not table.dataset(column.name).shape:
         return None if column.optional and not _required(results, column) else f"/{column.path} is missing"
+    dataset = table.dataset(column.name)
     header = results.header
     shape = column.shape(len(header.au_names), len(header.member_names))
     is_text = column.dtype == "text"
@@ -57,10 +80,11 @@ def _column_fault(results: Results, column: Column) -> str | None:
             f"/{column.path}: expected rows of {column.dtype} {shape}, "
             f"found {dataset.dtype} {dataset.shape[1:]}"
         )
-    if not dataset.fletcher32:
+    if dataset.chunks and not dataset.fletcher32:
         return f"/{column.path} has no checksums"
-    if (dataset.attrs.get("unit"), dataset.attrs.get("description")) != (column.unit, column.description):
-        return f"/{column.path}: unit or description differ from the schema"
+    about = attributes[column.path]
+    if text_of(about, "unit") != column.unit or not text_of(about, "description"):
+        return f"/{column.path}: expected unit {column.unit!r} and a description"
     return None
 
 
@@ -68,8 +92,7 @@ def _required(results: Results, column: Column) -> bool:
     return column.path == "tracks/baseline" and results.header.baseline != "none"
 
 
-def _digests(results: Results) -> Iterator[str]:
-    if results.file.attrs.get("attributes_sha256") != attributes_digest(results.file):
-        yield "attributes differ from their checksum"
+def _digests(results: Results, attributes: Attributes) -> Iterator[str]:
+    yield from contradictions(attributes, read_attributes(results.file))
     if results.run_digest != results.header.run_digest:
         yield "run_digest is not that of the fingerprint, model and settings"

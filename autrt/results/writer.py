@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from autrt.errors import ResultsError
-from autrt.results.attributes import seal_attributes, write_attributes
+from autrt.results.attributes import write_attributes
 from autrt.results.disk import explain
 from autrt.results.header import Header
 from autrt.results.latch import LatchedFile
@@ -55,14 +55,8 @@ class ResultsWriter:
         self._disk = LatchedFile(self._part.fd)
         with self._whole_or_nothing():
             self._file = h5py.File(self._disk, "w", libver=_HDF5_1_8, rdcc_nbytes=CACHE_BYTES)
-            write_attributes(self._file, {"schema": SCHEMA, **header.attributes()})
             self._frames = self._table("frames")
             self._faces = self._table("faces")
-            base = {
-                "time_base_num": header.time_base.numerator,
-                "time_base_den": header.time_base.denominator,
-            }
-            write_attributes(self._file, base, on="frames/pts")
 
     def write(self, block: Block, logit: F32, probability: F32, smoothed: F32, active: Bool) -> None:
         """Take the next frames and their faces.
@@ -181,14 +175,14 @@ class ResultsWriter:
         table.close()
 
     def _seal(self, repaired_times: int) -> None:
-        write_attributes(self._file, {"repaired": repaired_times}, on="frames/time_s")
         closing = {
+            "schema": SCHEMA,
+            "repaired": repaired_times,
             "video_variable_rate": varies(self._frames.read("time_s"), float(self._header.time_base)),
             "finished_utc": utc_now(),
             "complete": True,
         }
-        write_attributes(self._file, closing)
-        seal_attributes(self._file)
+        write_attributes(self._file, {**self._header.attributes(), **closing})
 
 
 def varies(time_s: F64, tick_s: float) -> bool:

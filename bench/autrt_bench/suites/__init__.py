@@ -17,6 +17,7 @@ SUITES: Final = Registry(
         "scaling": "autrt_bench.suites.scaling:scaling",
         "peers": "autrt_bench.suites.peers:peers",
         "quality": "autrt_bench.suites.quality:quality",
+        "results": "autrt_bench.suites.results:results",
     },
     extras={"torch": "train", "nvidia": "train"},
 )
@@ -31,6 +32,7 @@ ABOUT: Final = {
     "scaling": "1 to 60 minutes, 1 to 8 videos, 1 to 5 faces: time and peak memory",
     "peers": "other programs on the same clip, in turns; each is installed into an environment of its own",
     "quality": "what each preset changes, against a detection in every frame in f32: decisions, AUs, landmarks",
+    "results": "a folder of a thousand results: size of a short one, opening, resuming, verifying",
 }
 """One line each, for `autrt bench list`."""
 

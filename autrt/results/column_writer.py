@@ -1,0 +1,94 @@
+"""One column of a results file: compressed chunks, or for few rows the bare numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import h5py
+import numpy as np
+
+from autrt.results.hdf5_attributes import put_text
+from autrt.results.schema import COMPACT_BYTES, Column
+
+GZIP_LEVEL: Final = 1
+
+Array = np.ndarray[Any, Any]
+
+
+class ColumnWriter:
+    """Appends rows to a dataset, which is made with the first of them.
+
+    Args:
+        group: of the table.
+        column: which it is.
+        row_shape: shape of a row.
+        chunk_rows: rows of a chunk.
+        text_bytes: length of a text.
+    """
+
+    def __init__(
+        self, group: Any, column: Column, row_shape: tuple[int, ...], chunk_rows: int, text_bytes: int
+    ) -> None:
+        is_text = column.dtype == "text"
+        self._dtype = h5py.string_dtype("utf-8", text_bytes) if is_text else np.dtype(column.dtype)
+        self._group, self._column, self._row_shape = group, column, row_shape
+        self._chunk_rows = chunk_rows
+        self._digest = hashlib.sha256()
+        self._dataset: Any = None
+
+    def check(self, rows: Array, n: int) -> None:
+        """Raise ValueError unless these are `n` rows of this column."""
+        shape = (n, *self._row_shape)
+        if rows.shape != shape or rows.dtype != self._dtype:
+            raise ValueError(
+                f"/{self._column.path}: expected {self._dtype} of shape {shape}, "
+                f"found {rows.dtype} of {rows.shape}"
+            )
+
+    def append(self, rows: Array) -> None:
+        """Write whole chunks; only the last ones may be fewer."""
+        if self._dataset is None:
+            self._dataset = self._chunked(min(self._chunk_rows, len(rows)))
+        start = len(self._dataset)
+        self._dataset.resize(start + len(rows), axis=0)
+        self._dataset[start:] = self._noted(rows)
+
+    def close(self, rest: Sequence[Array]) -> None:
+        """Write the last rows, and the attributes: HDF5's checksums do not notice a chunk that went missing."""
+        rows = np.concatenate([np.empty((0, *self._row_shape), self._dtype), *rest])
+        if self._dataset is None and rows.nbytes <= COMPACT_BYTES:
+            self._dataset = self._compact(self._noted(rows))
+        elif len(rows):
+            self.append(rows)
+        put_text(self._dataset, "unit", self._column.unit)
+        put_text(self._dataset, "description", self._column.description)
+        put_text(self._dataset, "sha256", self._digest.hexdigest())
+
+    def read(self) -> Array:
+        """All rows."""
+        return self._dataset[:]
+
+    def _noted(self, rows: Array) -> Array:
+        """The rows, as HDF5 takes them, which knows that text is UTF-8."""
+        self._digest.update(rows.tobytes())
+        return rows.view(self._dtype)
+
+    def _compact(self, rows: Array) -> Any:
+        layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        layout.set_layout(h5py.h5d.COMPACT)
+        return self._group.create_dataset(self._column.name, data=rows, dtype=self._dtype, dcpl=layout)
+
+    def _chunked(self, chunk_rows: int) -> Any:
+        return self._group.create_dataset(
+            self._column.name,
+            shape=(0, *self._row_shape),
+            maxshape=(None, *self._row_shape),
+            chunks=(chunk_rows, *self._row_shape),
+            dtype=self._dtype,
+            shuffle=True,
+            compression="gzip",
+            compression_opts=GZIP_LEVEL,
+            fletcher32=True,
+        )

@@ -1,0 +1,69 @@
+"""`autrt export --update`: what is newer than its results stays, and no results file is opened for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from autrt.results.find import is_newer
+from tests.support.command import autrt
+from tests.support.results import results_file
+
+
+def age(path: Path, seconds: float) -> None:
+    """Set the time of the last change back, or forth."""
+    at_ns = time.time_ns() - int(seconds * 1e9)
+    os.utime(path, ns=(at_ns, at_ns))
+
+
+def test_newer(tmp_path):
+    a, b, table = tmp_path / "a", tmp_path / "b", tmp_path / "table"
+    a.write_bytes(b"a")
+    b.write_bytes(b"b")
+    assert not is_newer(table, [a])
+    table.write_bytes(b"t")
+    age(table, -1)
+    assert is_newer(table, [a, b])
+    age(table, 9)
+    assert not is_newer(table, [a, b])
+    age(table, -1)
+    age(a, -2)
+    assert not is_newer(table, [a, b])
+    a.unlink()
+    assert not is_newer(table, [a, b])
+
+
+def test_a_restored_backup_counts_as_changed(tmp_path):
+    backup, results, table = tmp_path / "backup", tmp_path / "results", tmp_path / "table"
+    backup.write_bytes(b"b")
+    age(backup, 1000)
+    table.write_bytes(b"t")
+    age(table, 10)
+    shutil.copy2(backup, results)  # its time of change is the backup's
+    assert not is_newer(table, [results])
+
+
+def test_only_what_changed_is_written_again(tmp_path):
+    for name in "ab":
+        results_file(tmp_path / f"{name}.mp4.h5", [1])
+    assert autrt("export", tmp_path, "--update").stdout.startswith("2 of 2 files written")
+    tables = sorted(tmp_path.glob("*.csv"))
+    (tmp_path / "a.mp4.h5").write_bytes(b"not even opened")
+    for table in tables:
+        age(table, -60)
+    assert "0 of 0 files written as csv; 2 up to date" in autrt("export", tmp_path, "--update").stdout
+    results_file(tmp_path / "a.mp4.h5", [1, 1])
+    age(tmp_path / "a.mp4.h5", -90)
+    assert "1 of 1 files written as csv; 1 up to date" in autrt("export", tmp_path, "--update").stdout
+    assert [t.read_text().count("\n") for t in tables] == [3, 2]
+
+
+@pytest.mark.parametrize("fmt", ["abaw-2022", "abaw-2024"])
+def test_a_challenges_files_are_never_updated(tmp_path, fmt):
+    results_file(tmp_path / "a.mp4.h5", [1])
+    done = autrt("export", tmp_path, "--format", fmt, "--out", tmp_path / "s", "--update")
+    assert (done.returncode, "--update is for tables" in done.stderr) == (2, True)
