@@ -156,6 +156,8 @@ def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Heade
         versions=job.versions,
         command=job.command,
         started_utc=utc_now(),
+        au_grades=model.au_grades,
+        au_evidence={au: graded.evidence for au, graded in model.grades.items()},
     )
 
 

@@ -22,6 +22,7 @@ from autrt.engine.cpu import available_cores
 from autrt.engine.devices import devices_of
 from autrt.engine.open import resolve_engine, resolve_precision
 from autrt.errors import AutrtError, UsageError
+from autrt.grades import grade_line
 from autrt.job import Job
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, load_model
 from autrt.networks import DETECTOR_FILE, detection_digest, open_networks
@@ -185,6 +186,12 @@ def command(
         if networks:
             reporter.begin(len(todo), None)
             summary = Run(job, networks, reporter, share).run(todo, workers)
+    if (
+        summary.outcomes
+        and progress != "json"
+        and (line := grade_line(job.model.au_names, job.model.au_grades))
+    ):
+        click.echo(f"AUs: {line} (docs/models.md)", err=True)
     _finish(summary, len(done), progress)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -75,6 +75,10 @@ class Header:
     versions: Mapping[str, str]
     command: str
     started_utc: str
+    au_grades: tuple[str, ...] = ()
+    """One per AU, `ungraded` where there is none; empty in files that know of none."""
+    au_evidence: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By AU: what its grade rests on."""
 
     def __post_init__(self) -> None:
         n = len(self.au_names)
@@ -83,6 +87,8 @@ class Header:
                 f"Header: expected a threshold and a window for each of {n} AUs, "
                 f"found {len(self.thresholds)} and {len(self.smoothing_windows)}"
             )
+        if self.au_grades and len(self.au_grades) != n:
+            raise ValueError(f"Header: expected a grade for each of {n} AUs, found {len(self.au_grades)}")
         if len(self.member_names) != len(self.network_digests):
             raise ValueError(f"Header: {len(self.member_names)} members, {len(self.network_digests)} digests")
 
@@ -94,12 +100,12 @@ class Header:
     def attributes(self) -> dict[str, Any]:
         """The file's own attributes by name."""
         flat: dict[str, Any] = {"run_digest": self.run_digest}
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name in (f.name for f in fields(self)):
+            value = getattr(self, name)
             if isinstance(value, SourceFacts | VideoFacts):
-                flat |= {f"{field.name}_{f.name}": getattr(value, f.name) for f in fields(value)}
-            elif field.name != "time_base":
-                flat[field.name] = value
+                flat |= {f"{name}_{f.name}": getattr(value, f.name) for f in fields(value)}
+            elif name != "time_base":
+                flat[name] = value
         return flat
 
     @staticmethod
@@ -115,7 +121,8 @@ class Header:
                 "video": VideoFacts(**_those_of(VideoFacts, "video", attributes)),
                 "time_base": time_base,
             }
-            plain = {f.name: attributes[f.name] for f in fields(Header) if f.name not in nested}
+            known = [f.name for f in fields(Header) if f.name not in nested]
+            plain = {name: attributes[name] for name in known if name in attributes}
             return Header(**nested, **plain)
         except ValueError as error:
             raise ResultsError(str(error)) from error

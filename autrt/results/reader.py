@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from autrt.errors import ResultsError
+from autrt.grades import UNGRADED
 from autrt.results.attributes import read_attributes
 from autrt.results.formats import FORMATS
 from autrt.results.header import Header
@@ -96,6 +97,11 @@ class Results:
     def au_names(self) -> tuple[str, ...]:
         """The Action Units, in the order of the columns' last axis."""
         return self.header.au_names
+
+    @property
+    def au_grades(self) -> tuple[str, ...]:
+        """One per Action Unit: validated, weak, experimental, or ungraded where the model states none."""
+        return self.header.au_grades or (UNGRADED,) * len(self.au_names)
 
     @property
     def n_frames(self) -> int:
@@ -184,7 +190,7 @@ def _checked(file: Any) -> dict[str, Any]:
     attributes = read_attributes(file)
     if attributes.get("complete") is not True:
         raise ResultsError("it was never finished")
-    if missing := [a.name for a in ATTRIBUTES if a.name not in attributes]:
+    if missing := [a.name for a in ATTRIBUTES if a.name not in attributes and not a.optional]:
         raise ResultsError(f"attribute {missing[0]} is missing")
     if missing := [t for t in TABLES if not isinstance(file.get(t), h5py.Group)]:
         raise ResultsError(f"/{missing[0]} is missing")

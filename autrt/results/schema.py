@@ -58,6 +58,8 @@ class Attribute:
     description: str
     on: str = "/"
     """Path of its column; `/` for the file's own."""
+    optional: bool = False
+    """Files that were written before there was such an attribute lack it."""
 
 
 COLUMNS: Final[tuple[Column, ...]] = (
@@ -98,6 +100,9 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute("smoothing_windows", "ints", "window per Action Unit, in frames at 30 frames/s; 1 is none"),
     Attribute("smoothing_domain", "text", "what was averaged: logit or probability"),
     Attribute("baseline", "text", "none, or pN: the percentile taken for a person's neutral face"),
+    Attribute("au_grades", "texts", "how far each Action Unit can be trusted: validated, weak, experimental or "
+              "ungraded; see docs/models.md", optional=True),
+    Attribute("au_evidence", "json", "Action Unit -> what its grade rests on", optional=True),
     Attribute("source_path", "path", "the video relative to its input folder; see 'Names' in docs/results.md"),
     Attribute("source_kind", "text", "video, images (a folder of numbered pictures) or still"),
     Attribute("source_size_bytes", "int", "size of the file, or of all pictures"),
