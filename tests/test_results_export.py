@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autrt.cli.export import command as export
+from autrt.cli.summary import command as summary
 from autrt.cli.verify import command as verify
 from autrt.errors import MissingDependencyError, UsageError
 from autrt.results.export import export_table
@@ -297,6 +298,26 @@ def test_damaged_results_are_named_and_the_others_written(tmp_path, suffix):
     assert said.splitlines()[-1].startswith(f"2 of 4 files written as {suffix}")
     export_table(suffix, tmp_path / f"good.{suffix}", good)
     assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"good.{suffix}").read_bytes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(at=st.floats(0, 1, exclude_max=True), bits=st.integers(1, 255), n=st.integers(1, 40))
+def test_results_damaged_anywhere_are_named_or_read(tmp_path_factory, at, bits, n):
+    folder = tmp_path_factory.mktemp("damage")
+    path = results_file(folder / "a.h5", COUNTS * 8)
+    raw = bytearray(path.read_bytes())
+    start = int(at * len(raw))
+    raw[start : start + n] = bytes(b ^ bits for b in raw[start : start + n])
+    path.write_bytes(raw)
+    good = of(folder, "good", COUNTS)
+    layout, bad = export_table("csv", folder / "one.csv", [good, path])
+    assert layout is not None
+    assert len(bad) <= 1
+    assert all(line.startswith(f"{path}: ") and "\n" not in line for line in bad)
+    outcome = CliRunner().invoke(summary, [str(folder), "--json"])
+    assert isinstance(outcome.exception, SystemExit | None), outcome.exception
+    told = json.loads(outcome.stdout)
+    assert len(told["videos"]) + len(told["damaged"]) == 2
 
 
 def test_nothing_whole_writes_nothing(tmp_path):

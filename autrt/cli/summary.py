@@ -65,14 +65,14 @@ def _summarise(paths: tuple[Path, ...], form: Form, all_aus: bool) -> int:
     from autrt.errors import ResultsError
     from autrt.results.find import find_results
     from autrt.results.names import escape
-    from autrt.results.reader import open_results
+    from autrt.results.reading import reading
     from autrt.results.summary import summarise
     from autrt.results.summary_forms import Total, without
 
     total = Total()
     for path in dict.fromkeys(path for path, _ in find_results(paths)):
         try:
-            with open_results(path) as results:
+            with reading(path) as results:
                 video = summarise(results)
         except ResultsError as error:
             click.echo(str(error), err=True)

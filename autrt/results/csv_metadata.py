@@ -41,13 +41,16 @@ def write_metadata(layout: TableLayout, columns: Sequence[TableColumn], path: Pa
         "tableSchema": {"columns": [_described(layout, column) for column in columns]},
     }
     with replacing(path.with_name(file_name(path.name, METADATA_SUFFIX))) as part:
-        part.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+        part.write_text(
+            text, encoding="utf-8", errors="backslashreplace"
+        )  # a lone surrogate as JSON escapes it
 
 
 def _described(layout: TableLayout, column: TableColumn) -> dict[str, Any]:
     told = {
         "name": column.name,
-        "datatype": _DATATYPES[column.dtype],
+        "datatype": _DATATYPES.get(column.dtype),
         "dc:description": column.description,
         "schema:unitText": column.unit,
         **{f"autrt:{key}": value for key, value in layout.grade(column).items()},

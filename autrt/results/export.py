@@ -13,6 +13,7 @@ from autrt.results.layout import TableLayout, layout_of
 from autrt.results.names import escape, file_name
 from autrt.results.openface import NEEDS
 from autrt.results.reader import Results, open_results
+from autrt.results.reading import reading
 from autrt.results.rows import Rows, read_rows
 from autrt.results.schema import SUFFIX
 
@@ -118,7 +119,7 @@ class _Source:
         """All their rows."""
         for path in self.paths:
             try:
-                with open_results(path) as results:
+                with reading(path) as results:
                     yield from read_rows(results, layout.columns, layout.faces_only)
             except ResultsError as error:
                 raise _DamagedError(path, error) from error

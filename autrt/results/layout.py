@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from autrt.errors import UsageError
 from autrt.grades import GRADES
+from autrt.results.attributes import plain_text
 from autrt.results.columns import ALL, TableColumn, table_columns
 from autrt.results.header import Header
 from autrt.results.names import escape
@@ -40,7 +41,10 @@ class TableLayout:
         if not graded:
             return {}
         worst = max(graded, key=lambda m: GRADES.index(m["grades"][column.au]))
-        return {"grade": worst["grades"][column.au], "evidence": worst["evidence"].get(column.au, "")}
+        return {
+            "grade": worst["grades"][column.au],
+            "evidence": plain_text(worst["evidence"].get(column.au, "")),
+        }
 
 
 def layout_of(

@@ -94,5 +94,5 @@ def _described(layout: TableLayout) -> list[TableColumn]:
         "success": TableColumn("success", "success", "bool", "decision", "whether there is a face"),
         **{f"AU{au:02}_c": own[f"AU{au}_active"] for au in _PRESENCE_AUS if f"AU{au}_active" in own},
     }
-    nothing = TableColumn("", "", "float64", "", "not computed: no value")
+    nothing = TableColumn("", "", "", "", "")  # of what has no values there is nothing to say
     return [replace(known.get(name, nothing), name=name) for name in OPENFACE_COLUMNS]

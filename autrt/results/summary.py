@@ -89,7 +89,7 @@ def summarise(results: Results) -> VideoSummary:
     return VideoSummary(
         video=escape(results.header.source.path),
         path=escape(str(results.path)),
-        model=results.header.model_name,
+        model=escape(results.header.model_name),
         frames=results.n_frames,
         duration_s=duration_s,
         face_frames=face_frames,
@@ -183,4 +183,4 @@ class _Tally:
             "activations_per_min": 60 * n / float(self._face_s) if self._face_s >= RATE_MIN_S else None,
             "mean_activation_s": float(self._active_s[a]) / n if n else None,
         }
-        return AUSummary(au=au, grade=grade, activations=n, **numbers)
+        return AUSummary(au=escape(au), grade=escape(grade), activations=n, **numbers)
