@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,7 +86,7 @@ def _summarise(paths: tuple[Path, ...], form: Form, all_aus: bool) -> int:
 
 
 @contextmanager
-def _opened(out: Path | None) -> Iterator[Write]:
+def _opened(out: Path | None) -> Generator[Write]:
     """Where to write; a file appears whole or not at all."""
     if out is None:
         yield lambda text: click.echo(text, nl=False)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from autrt.results.columns import FRAME, TIME, TRACK, VIDEO, TableColumn
+from autrt.results.columns import FRAME, KEYS, TIME, TRACK, VIDEO, TableColumn
 from autrt.results.dataframe import dataframe
 from autrt.results.layout import TableLayout
 from autrt.results.part import replacing
@@ -58,10 +58,11 @@ def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _schema(layout: TableLayout) -> pa.Schema:
-    """The fields, and pandas' own note of its dtypes, so that it reads back what it wrote."""
+    """The fields, and pandas' own note of its dtypes, so that it reads back what it would have made itself."""
     plain = pa.schema([_field(layout, column) for column in layout.columns])
     keys = {c.name: np.empty(0, c.dtype) for c in (FRAME, TIME, TRACK)}
-    noted = _arrow(layout, Rows("", keys, np.empty(0, bool)), plain).schema.metadata or {}
+    empty = dataframe(layout, Rows("", keys, np.empty(0, bool)))
+    noted = pa.Table.from_pandas(empty, schema=plain, preserve_index=False).schema.metadata or {}
     return plain.with_metadata({**noted, b"autrt": json.dumps(layout.about).encode()})
 
 
@@ -72,4 +73,16 @@ def _field(layout: TableLayout, column: TableColumn) -> pa.Field:
 
 
 def _arrow(layout: TableLayout, rows: Rows, schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_pandas(dataframe(layout, rows), schema=schema, preserve_index=False)
+    return pa.table([_array(c, rows, schema.field(c.name).type) for c in layout.columns], schema=schema)
+
+
+def _array(column: TableColumn, rows: Rows, kind: Any) -> Any:
+    if column == VIDEO:
+        return pa.array([rows.video] * len(rows), kind)
+    if column.name not in rows.values:
+        return pa.nulls(len(rows), kind)
+    values = rows.values[column.name]
+    if column in KEYS and column != TRACK:
+        return pa.array(values, kind)
+    # NaN, a member's logit that was not computed, is a value that is not there too: so it is in a data frame.
+    return pa.array(values, kind, mask=~rows.has_face | (values != values))
