@@ -18,7 +18,7 @@ from autrt.errors import UsageError
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.reader import open_results
 from autrt.results.summary import summarise
-from autrt.results.summary_forms import clock, percent
+from autrt.results.summary_text import clock, percent
 from autrt.results.writer import ResultsWriter
 from autrt.types import Block, Faces
 from tests.support.results import header, names_in, results_file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,32 +45,33 @@ def command(
         raise click.UsageError("--json and --csv exclude each other")
     if all_tracks and (as_json or as_csv):
         raise click.UsageError("--all-tracks is for the tables alone: JSON and CSV hold every track")
-    from autrt.results.summary_forms import CsvForm, JsonForm, TextForm
+    from autrt.results.find import find_results
+    from autrt.results.summary_forms import CsvForm, JsonForm
+    from autrt.results.summary_text import TextForm
 
+    found = list(dict.fromkeys(path for path, _ in find_results(paths)))
     with _opened(out) as write:
-        form = (
-            JsonForm(write)
-            if as_json
-            else CsvForm(write)
-            if as_csv
-            else TextForm(write, all_tracks=all_tracks)
-        )
-        damaged = _summarise(paths, form, all_aus)
+        if as_json:
+            form = JsonForm(write)
+        elif as_csv:
+            form = CsvForm(write)
+        else:
+            form = TextForm(write, all_tracks=all_tracks)
+        damaged = _summarise(found, form, all_aus)
     if damaged:
         ctx.exit(3)
 
 
-def _summarise(paths: tuple[Path, ...], form: Form, all_aus: bool) -> int:
+def _summarise(paths: Sequence[Path], form: Form, all_aus: bool) -> int:
     """Tell all; how many results are damaged."""
     from autrt.errors import ResultsError
-    from autrt.results.find import find_results
     from autrt.results.names import escape
     from autrt.results.reading import reading
     from autrt.results.summary import summarise
     from autrt.results.summary_forms import Total, without
 
     total = Total()
-    for path in dict.fromkeys(path for path, _ in find_results(paths)):
+    for path in paths:
         try:
             with reading(path) as results:
                 video = summarise(results)

@@ -73,8 +73,9 @@ def layout_of(
     aus = dict.fromkeys(au for model in models.values() for au in model["au_names"])
     members = dict.fromkeys(name for model in models.values() for name in model["member_names"])
     found = table_columns(tuple(aus), tuple(members), ALL if columns is None else columns)
+    of_members = any(column.group == "member_logit" for column in found)
     gaps = any(
-        set(model["au_names"]) != set(aus) or set(model["member_names"]) != set(members)
+        set(model["au_names"]) != set(aus) or (of_members and set(model["member_names"]) != set(members))
         for model in models.values()
     )
     about = {"table": TABLE_SCHEMA, "models": list(models.values()), "videos": len(seen)}

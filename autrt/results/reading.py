@@ -10,7 +10,7 @@ from typing import Final
 from autrt.results.reader import Results, open_results
 from autrt.results.table import fault
 
-_BROKEN: Final = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError)
+_BROKEN: Final = (OSError, RuntimeError, ArithmeticError, LookupError, ValueError, TypeError, MemoryError)
 """What h5py and NumPy raise over a broken structure."""
 
 
