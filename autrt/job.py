@@ -215,6 +215,8 @@ def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Heade
         command=job.command,
         started_utc=utc_now(),
         times_from=info.times_from,
+        au_grades=model.au_grades,
+        au_evidence={au: graded.evidence for au, graded in model.grades.items()},
     )
 
 

@@ -79,11 +79,9 @@ FULL_DISK = """
     from pathlib import Path
     from autrt.errors import DiskFullError
     from autrt.results.claim import claim
-    from autrt.results.export import export_csv
+    from autrt.results.export import export_table
     from autrt.results.manifest import Manifest
-    from autrt.results.parquet import export_parquet
     from autrt.results.plan import RunPlan
-    from autrt.results.reader import open_results
     from autrt.results.spool import Spool
     from autrt.results.writer import ResultsWriter
     from tests.support.results import header, names_in, video
@@ -126,11 +124,10 @@ FULL_DISK = """
     assert (out / "ok.h5").read_bytes() == before
     assert not limited(whole + 100, lambda: write(out / "new.h5"))
     os.unlink(out / "new.h5")
-    with open_results(out / "ok.h5") as results:
-        for size in (0, 1000, 20000, 100000):
-            assert limited(size, lambda: export_csv(results, out / "a.csv"))
-            assert limited(size, lambda: export_parquet(results, out / "a.parquet"))
-            assert limited(size, spool)
+    for size in (0, 1000, 20000, 100000):
+        for fmt in ("csv", "openface", "parquet"):
+            assert limited(size, lambda: export_table(fmt, out / "a.table", [out / "ok.h5"]))
+        assert limited(size, spool)
     assert limited(10, lambda: claim(out, RunPlan({"a": 1}), sharded=False))
     assert os.listdir(out) == ["ok.h5"]
     assert limited(1000, manifest)

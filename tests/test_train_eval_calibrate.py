@@ -142,6 +142,16 @@ def test_a_model_folder_takes_what_was_found_and_keeps_the_rest(student, tmp_pat
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
+def test_other_thresholds_take_an_aus_grade_away(student, tmp_path):
+    folder = copied(student, tmp_path / "model")
+    content = json.loads((folder / "model.json").read_text())
+    content["grades"] = {au: {"grade": "weak", "evidence": "AUC .8"} for au in student.au_names}
+    (folder / "model.json").write_text(json.dumps(content))
+    calibration = calibrated(noisy())
+    written = write_calibration(folder, calibration, "made-up films")
+    assert set(written.grades) == set(student.au_names) - set(calibration.au_names) != set()
+
+
 def test_an_ensemble_takes_it_too_and_its_members_stay(student, tmp_path):
     folder = tmp_path / "ensemble"
     shutil.copytree(student.path, folder / "members" / "one")

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from autrt.cli.paths import LocalPath
+from autrt.cli.paths import LocalPath, NameOrPath
 
 if TYPE_CHECKING:
     from autrt.results.challenge.submission import Challenge
+    from autrt.results.layout import TableLayout
 
-TABLES = ("csv", "parquet")
+TABLES = {"csv": ".csv", "openface": ".csv", "parquet": ".parquet"}
+"""Format → ending of its files."""
+
 CHALLENGES = ("abaw-2022", "abaw-2024")
+
+OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", ".gz", ".pq"})
+"""Endings of files that somebody may ask for, and not of folders."""
 
 
 @click.command("export", short_help="Write results as CSV, Parquet, or the ABAW challenge's files.")
@@ -22,15 +29,23 @@ CHALLENGES = ("abaw-2022", "abaw-2024")
     "--format",
     "fmt",
     type=click.Choice([*TABLES, *CHALLENGES]),
-    default="csv",
-    show_default=True,
-    help="csv has OpenFace's columns; parquet all columns; abaw-2022: a text for each video; abaw-2024: one file.",
+    help="csv; parquet: all columns; openface: exactly OpenFace 2.2's columns; abaw-2022: a text for each video; "
+    "abaw-2024: one file.  [default: by --out; csv]",
 )
 @click.option(
     "--out",
-    type=LocalPath(file_okay=False),
-    help="Folder to write to; beside the results if left out (not for a challenge).",
+    type=NameOrPath(),  # as text: a slash at the end names a folder
+    help="A file (one.csv, one.parquet) for one table of all videos, or a folder for a table of each; beside the "
+    "results if left out (not for a challenge).",
 )
+@click.option(
+    "--columns",
+    metavar="A,B,…",
+    help="What is in the table beside video, frame, time_s and track: score, box, landmarks, source, logit, "
+    "probability, smoothed, active, member_logit, or one column such as AU12_active.  "
+    "[default: csv: score,box,smoothed,active; parquet: all but member_logit]",
+)
+@click.option("--faces-only", is_flag=True, help="No rows for frames without a face.")
 @click.option(
     "--update",
     is_flag=True,
@@ -45,31 +60,70 @@ CHALLENGES = ("abaw-2022", "abaw-2024")
 def command(
     ctx: click.Context,
     paths: tuple[Path, ...],
-    fmt: str,
-    out: Path | None,
+    fmt: str | None,
+    out: str | None,
+    columns: str | None,
+    faces_only: bool,
     update: bool,
     frames: Path | None,
 ) -> None:
-    """Write a table beside every results file in PATHS (files, or folders of .h5 files), or below --out.
+    """Write the results files in PATHS (files, or folders of .h5 files) as tables.
 
-    a/b.mp4.h5 becomes a/b.mp4.csv or a/b.mp4.parquet; a file of that name is replaced. Exit code 0: all were
-    written; 3: some were not.
+    A row per face in a frame, and one without values for a frame without a face. `video`, `frame` (from 0),
+    `time_s` and `track` come first; names are the same in CSV, Parquet and data frames (docs/results.md). Beside a
+    CSV file NAME.csv-metadata.json says what its columns mean, and how far each Action Unit can be trusted.
+
+    Without a file as --out a/b.mp4.h5 becomes a/b.mp4.csv or a/b.mp4.parquet. A file of that name is replaced. Exit
+    code 0: all were written; 3: some were damaged, and left out.
 
     A challenge's files hold the decisions for the main face in every frame of --frames, or of all results. For a
     frame without a face the previous one with a face stands in; before the first one no AU is active. Nothing is
     written unless all of it is there.
     """
+    fmt, whole = _choose(fmt, out)
+    _check_options(fmt, columns, faces_only, update, frames)
+    folder = None if out is None else Path(out)
     if fmt in CHALLENGES:
-        if update:
-            raise click.UsageError(
-                "--update is for tables: a challenge's files are written together or not at all"
-            )
-        _challenge(paths, fmt, out, frames)
+        _challenge(paths, fmt, folder, frames)
         return
-    if frames is not None:
+    wanted = None if columns is None else [name.strip() for name in columns.split(",")]
+    if code := _tables(paths, fmt, folder, whole, wanted, faces_only, update):
+        ctx.exit(code)
+
+
+def _choose(fmt: str | None, out: str | None) -> tuple[str, bool]:
+    """The format, and whether `out` is one file."""
+    suffix = "" if out is None or out.endswith("/") or Path(out).is_dir() else Path(out).suffix.lower()
+    whole = suffix in TABLES.values()
+    if suffix in OTHER_TABLES and fmt not in CHALLENGES:
+        raise click.UsageError(
+            f"--out {out}: expected a file that ends in .csv or .parquet, or a folder (write {out}/ for a folder)"
+        )
+    if fmt is None:
+        fmt = "parquet" if suffix == TABLES["parquet"] else "csv"
+    if whole and TABLES.get(fmt) != suffix:
+        raise click.UsageError(
+            f"--out {out} does not go with --format {fmt}: expected "
+            + (f"a file that ends in {TABLES[fmt]}, or a folder" if fmt in TABLES else "a folder")
+        )
+    if out is not None and not whole and Path(out).exists() and not Path(out).is_dir():
+        raise click.UsageError(f"--out {out}: expected a folder, or a file that ends in .csv or .parquet")
+    return fmt, whole
+
+
+def _check_options(
+    fmt: str, columns: str | None, faces_only: bool, update: bool, frames: Path | None
+) -> None:
+    if frames is not None and fmt not in CHALLENGES:
         raise click.UsageError(f"--frames is for --format {' or '.join(CHALLENGES)}")
-    if bad := _tables(paths, fmt, out, update):
-        ctx.exit(bad)
+    if columns is not None and fmt not in ("csv", "parquet"):
+        raise click.UsageError("--columns is for --format csv or parquet: the others' columns are fixed")
+    if faces_only and fmt in CHALLENGES:
+        raise click.UsageError("--faces-only is for tables: a challenge's files hold every frame")
+    if update and fmt in CHALLENGES:
+        raise click.UsageError(
+            "--update is for tables: a challenge's files are written together or not at all"
+        )
 
 
 def _challenge(paths: tuple[Path, ...], challenge: Challenge, out: Path | None, frames: Path | None) -> None:
@@ -88,43 +142,59 @@ def _challenge(paths: tuple[Path, ...], challenge: Challenge, out: Path | None, 
     click.echo(f"{rows} frames written as {challenge}: {len(submission.texts)} files in {out}")
 
 
-def _tables(paths: tuple[Path, ...], fmt: str, out: Path | None, update: bool) -> int:
+def _tables(
+    paths: Sequence[Path],
+    fmt: str,
+    out: Path | None,
+    whole: bool,
+    columns: Sequence[str] | None,
+    faces_only: bool,
+    update: bool,
+) -> int:
     """Write the tables; the exit code."""
-    from autrt.errors import ResultsError
+    from autrt.results.export import export_table, one_each
     from autrt.results.find import find_results, is_newer
-    from autrt.results.formats import FORMATS
-    from autrt.results.reader import open_results
 
-    export = FORMATS.load(fmt)
-    jobs = _targets(find_results(paths), fmt, out)
-    current = {target for target, path in jobs.items() if update and is_newer(target, [path])}
-    jobs = {target: path for target, path in jobs.items() if target not in current}
-    bad = 0
-    for target, path in jobs.items():
-        try:
-            with open_results(path) as results:
-                export(results, target)
-        except ResultsError as error:
-            bad += 1
-            click.echo(str(error))
+    found = find_results(paths)
+    paths = list(dict.fromkeys(path for path, _ in found))
+    jobs = {out: paths} if whole and out else one_each(found, out, TABLES[fmt])
+    if fmt == "openface" and any(len(of) > 1 for of in jobs.values()):
+        raise click.UsageError(
+            f"--format openface: {len(paths)} results in one file could not be told apart, as OpenFace has no "
+            "column for the video: expected a folder as --out"
+        )
+    current = {target for target, of in jobs.items() if update and is_newer(target, of)}
+    written = n_bad = 0
+    notes: dict[str, None] = {}
+    for target, of in jobs.items():
+        if target in current:
+            continue
+        layout, bad = export_table(fmt, target, of, columns, faces_only=faces_only)
+        n_bad += len(bad)
+        for line in bad:
+            click.echo(line, err=True)
+        if layout is not None:
+            written += len(of) - len(bad)
+            notes |= dict.fromkeys(_notes(fmt, layout))
+    for note in notes:
+        click.echo(note, err=True)
+    where = f" in {out}" if whole else ""
     unchanged = f"; {len(current)} up to date" if update else ""
-    click.echo(f"{len(jobs) - bad} of {len(jobs)} files written as {fmt}{unchanged}")
-    return 3 if bad else 0
+    click.echo(f"{written} of {written + n_bad} files written as {fmt}{where}{unchanged}")
+    return 3 if n_bad else 0
 
 
-def _targets(found: list[tuple[Path, Path]], fmt: str, out: Path | None) -> dict[Path, Path]:
-    """Output file → results file; two inputs for one output are an error."""
-    from autrt.errors import UsageError
-    from autrt.results.names import escape, file_name
-    from autrt.results.schema import SUFFIX
+def _notes(fmt: str, layout: TableLayout) -> list[str]:
+    """What a reader of the table should know."""
+    from autrt.results.openface import without_column
 
-    jobs: dict[Path, Path] = {}
-    for path, relative in found:
-        folder = path.parent if out is None else (out / relative).parent
-        target = folder / file_name(path.name.removesuffix(SUFFIX), f".{fmt}")
-        if jobs.setdefault(target, path) != path:
-            raise UsageError(
-                f"{escape(str(jobs[target]))} and {escape(str(path))} would both become "
-                f"{escape(str(target))}: export them to different --out folders"
-            )
-    return jobs
+    models = layout.about["models"]
+    notes: list[str] = []
+    if len(models) > 1:
+        names = ", ".join(dict.fromkeys(model["name"] for model in models))
+        notes.append(f"note: these are results of {len(models)} different models ({names}) in one table")
+    if fmt == "openface" and (
+        left := without_column(dict.fromkeys(au for m in models for au in m["au_names"]))
+    ):
+        notes.append(f"note: OpenFace has no column for {', '.join(left)}")
+    return notes

@@ -25,8 +25,9 @@ from autrt.engine.cpu import available_cores
 from autrt.engine.devices import devices_of
 from autrt.engine.open import resolve_engine, resolve_precision
 from autrt.errors import AutrtError, UsageError
+from autrt.grades import grade_line
 from autrt.job import Job
-from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, load_model
+from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, Model, load_model
 from autrt.networks import DETECTOR_FILE, detection_digest, open_networks
 from autrt.results.claim import claim
 from autrt.results.index import ResultsIndex
@@ -196,7 +197,15 @@ def command(
         reporter.conclude(ending.facts(None))
         summary = Run(job, networks, reporter, share).run(todo, workers) if todo else Summary()
         reporter.conclude(ending.facts(summary))
+    if summary.outcomes and progress != "json":
+        _tell_grades(job.model)
     _finish(summary, ending, progress)
+
+
+def _tell_grades(model: Model) -> None:
+    """Name the AUs that can be trusted, and those that can't."""
+    if line := grade_line(model.au_names, model.au_grades):
+        click.echo(f"AUs: {line} (docs/models.md)", err=True)
 
 
 def _open(

@@ -10,7 +10,7 @@ import numpy as np
 
 from autrt.errors import UsageError
 from autrt.model.folder import MEMBERS_FOLDER, Member, Model, load_model
-from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE, Domain, EnsembleFile, Metric, write_json
+from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE, AUGrade, Domain, EnsembleFile, Metric, write_json
 from autrt.model.whole import copy_files, new_folder
 from autrt.types import F32
 
@@ -27,6 +27,7 @@ def save_ensemble(
     smoothing_windows: Sequence[int],
     smoothing_domain: Domain = "logit",
     metrics: Sequence[Metric] = (),
+    grades: Mapping[str, AUGrade] | None = None,
     notes: Mapping[str, Any] | None = None,
     licence: str | None = None,
     overwrite: bool = False,
@@ -41,6 +42,7 @@ def save_ensemble(
         smoothing_windows: frames at 30 frames/s for each AU.
         smoothing_domain: what is averaged.
         metrics: what the ensemble was judged by, and on what.
+        grades: how far it can be trusted, by AU name; AUs that are left out are ungraded.
         notes: how it was put together, as JSON values.
         licence: of the weights; by default what the members state.
         overwrite: replace a folder that is there.
@@ -65,6 +67,7 @@ def save_ensemble(
             smoothing_windows=list(smoothing_windows),
             smoothing_domain=smoothing_domain,
             metrics=list(metrics),
+            grades=dict(grades or {}),
             notes=dict(notes or {}),
             licence=licence or "; ".join(dict.fromkeys(model.licence for model in members)),
         )

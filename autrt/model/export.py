@@ -17,7 +17,7 @@ from autrt.model.digest import file_digest
 from autrt.model.folder import GRAPH_FILE, REFERENCE_FILE, WEIGHTS_FILE, Model, load_model
 from autrt.model.load import load_network, reference_outputs
 from autrt.model.onnx_graph import export_onnx
-from autrt.model.schema import MODEL_FILE, Domain, Metric, ModelFile, write_json
+from autrt.model.schema import MODEL_FILE, AUGrade, Domain, Metric, ModelFile, write_json
 from autrt.model.whole import new_folder
 from autrt.types import CROP_SIZE_PX, F32, U8
 
@@ -34,6 +34,7 @@ def save_model(
     smoothing_windows: Sequence[int] | None = None,
     smoothing_domain: Domain = "logit",
     metrics: Sequence[Metric] = (),
+    grades: Mapping[str, AUGrade] | None = None,
     training: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Model:
@@ -49,6 +50,7 @@ def save_model(
         smoothing_windows: frames at 30 frames/s for each AU; the paper's authors' by default.
         smoothing_domain: what is averaged.
         metrics: what the model was judged by, and on what.
+        grades: how far it can be trusted, by AU name; AUs that are left out are ungraded.
         training: provenance, as JSON values.
         overwrite: replace a folder that is there.
 
@@ -75,6 +77,7 @@ def save_model(
             smoothing_windows=list(smoothing_windows or authors_windows(au_names)),
             smoothing_domain=smoothing_domain,
             metrics=list(metrics),
+            grades=dict(grades or {}),
             training=dict(training or {}),
             licence=licence,
             files={

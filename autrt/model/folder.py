@@ -8,17 +8,20 @@ Nothing here needs torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from autrt.errors import UsageError
+from autrt.grades import UNGRADED
 from autrt.model.digest import file_digest, json_digest
 from autrt.model.schema import (
     ENSEMBLE_FILE,
     MODEL_FILE,
+    AUGrade,
     Domain,
     EnsembleFile,
     FileFacts,
@@ -107,6 +110,13 @@ class Model:
     template: str
     """Name of the alignment template."""
     licence: str
+    grades: Mapping[str, AUGrade] = field(default_factory=dict[str, AUGrade])
+    """By AU name: how far it can be trusted, and why. No part of `digest`: no number hangs on it."""
+
+    @property
+    def au_grades(self) -> tuple[str, ...]:
+        """(A,) the AUs' grades; `ungraded` where there is none."""
+        return tuple(self.grades[au].grade if au in self.grades else UNGRADED for au in self.au_names)
 
     @property
     def network_digests(self) -> tuple[str, ...]:
@@ -268,4 +278,5 @@ def _model(path: Path, file: ModelFile | EnsembleFile, members: tuple[Member, ..
         smoothing_domain=file.smoothing_domain,
         template=members[0].template,
         licence=file.licence,
+        grades=dict(file.grades),
     )

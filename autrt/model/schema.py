@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from autrt.errors import UsageError
+from autrt.grades import Grade
 from autrt.template import TEMPLATES
 from autrt.types import CROP_SIZE_PX
 
@@ -63,6 +64,14 @@ class Metric(_Strict):
     per_au: dict[str, float] = Field(default_factory=dict[str, float])
 
 
+class AUGrade(_Strict):
+    """How far the model can be trusted about one AU, and why."""
+
+    grade: Grade
+    evidence: str = Field(min_length=1)
+    """One sentence, with figures and counts."""
+
+
 class _Decisions(_Strict):
     """What turns logits into decisions; one entry per AU."""
 
@@ -73,6 +82,8 @@ class _Decisions(_Strict):
     """Frames at 30 frames a second; 1 is none."""
     smoothing_domain: Domain = "logit"
     metrics: tuple[Metric, ...] = ()
+    grades: dict[str, AUGrade] = Field(default_factory=dict[str, AUGrade])
+    """By AU name; an AU without one is ungraded."""
     licence: str
 
     @model_validator(mode="after")
@@ -85,6 +96,8 @@ class _Decisions(_Strict):
                 raise ValueError(
                     f"{name}: expected {n} numbers, one per AU, found {len(getattr(self, name))}"
                 )
+        if unknown := [au for au in self.grades if au not in self.au_names]:
+            raise ValueError(f"grades: the model has no {unknown[0]}; it has {', '.join(self.au_names)}")
         return self
 
 

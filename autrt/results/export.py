@@ -1,62 +1,125 @@
-"""Results as CSV in the column style of OpenFace."""
+"""Tables of results files: one of several, or one of each."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
+from autrt.errors import ResultsError, UsageError
+from autrt.results.columns import ALL, BRIEF
+from autrt.results.formats import FORMATS
+from autrt.results.layout import TableLayout, layout_of
+from autrt.results.names import escape, file_name
+from autrt.results.openface import NEEDS
+from autrt.results.reader import Results, open_results
+from autrt.results.reading import reading
+from autrt.results.rows import Rows, read_rows
+from autrt.results.schema import SUFFIX
 
-from autrt.results.part import replacing
-from autrt.results.reader import Results
-
-NO_FACE_ID: Final = -1
+_COLUMNS: Final = {"csv": BRIEF, "openface": NEEDS, "parquet": ALL}
+"""What of `/faces` a format holds where nothing is chosen."""
 
 
-def export_csv(results: Results, path: Path) -> None:
-    """Write a CSV file, whole or not at all.
+def export_table(
+    fmt: str,
+    target: Path,
+    paths: Sequence[Path],
+    columns: Sequence[str] | None = None,
+    *,
+    faces_only: bool = False,
+) -> tuple[TableLayout | None, list[str]]:
+    """Write one table of all the results, whole or not at all; damaged results are left out.
 
-    Columns: `frame` (index + 1, from 1), `face_id` (track), `timestamp` (s), `confidence` (detection score),
-    `success` (1), then per Action Unit `AU01_p` (smoothed probability) and `AU01_c` (decision, 0 or 1). A frame
-    without a face has one row: face_id −1, and 0 in the other columns from `confidence` on.
+    Memory stays flat: rows are read and written a few thousand frames at a time.
+
+    Args:
+        fmt: csv, openface or parquet.
+        target: the file to write; one that is there is replaced.
+        paths: results files.
+        columns: see `columns.table_columns`; the format's own choice if left out.
+        faces_only: leave out frames without a face.
+
+    Returns:
+        What the table looks like (None where no results were whole: then nothing is written), and what is wrong
+        with each of the results that were left out.
 
     Raises:
-        DiskFullError: no room.
-        ResultsError: the results are damaged, or `path` cannot be written.
+        UsageError: no such column, or two of the results are of videos of one name.
+        MissingDependencyError: the format needs a package that is not installed.
+        DiskFullError, ResultsError: `target` cannot be written.
     """
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        file.write(",".join(_names(results.au_names)) + "\n")
-        for frames, faces in results.spans():
-            file.writelines(_lines(results, frames, faces))
+    write = FORMATS.load(fmt)
+    source, bad = _Source(paths), []
+    wanted = _COLUMNS[fmt] if columns is None else columns
+    # What is damaged inside shows only while it is read, when other rows of it are written: then all starts anew.
+    while True:
+        layout = layout_of(source.each(bad), wanted, faces_only=faces_only)
+        if not source.paths:
+            return None, bad
+        try:
+            write(layout, target, source.rows(layout))
+        except _DamagedError as error:
+            bad.append(str(error))
+            source.paths.remove(error.path)
+        else:
+            return layout, bad
 
 
-def _names(au_names: tuple[str, ...]) -> list[str]:
-    aus = [_openface_name(name) for name in au_names]
-    fixed = ["frame", "face_id", "timestamp", "confidence", "success"]
-    return fixed + [f"{au}_p" for au in aus] + [f"{au}_c" for au in aus]
+def one_each(found: Sequence[tuple[Path, Path]], out: Path | None, suffix: str) -> dict[Path, list[Path]]:
+    """A table for each results file: target → its one results file.
+
+    Args:
+        found: see `find.find_results`.
+        out: folder to write below; beside the results if left out.
+        suffix: of the tables.
+
+    Raises:
+        UsageError: two results would have one target.
+    """
+    jobs: dict[Path, list[Path]] = {}
+    for path, relative in found:
+        folder = path.parent if out is None else (out / relative).parent
+        target = folder / file_name(path.name.removesuffix(SUFFIX), suffix)
+        if jobs.setdefault(target, [path]) != [path]:
+            raise UsageError(
+                f"{escape(str(jobs[target][0]))} and {escape(str(path))} would both become "
+                f"{escape(str(target))}: export them to different --out folders"
+            )
+    return jobs
 
 
-def _openface_name(au: str) -> str:
-    """AU1 → AU01; what would break a CSV header gives way to an underscore."""
-    return re.sub(r"^AU(\d)$", r"AU0\1", re.sub(r'[\s",]', "_", au))
+class _DamagedError(Exception):
+    """These results, not the table, are at fault."""
+
+    def __init__(self, path: Path, error: ResultsError) -> None:
+        super().__init__(str(error))
+        self.path = path
 
 
-def _lines(results: Results, frames: slice, faces: slice) -> Iterator[str]:
-    n = len(results.au_names)
-    template = "%d,%d,%.6f,%.4f,%d" + ",%.6f" * n + ",%d" * n + "\n"
-    # One row per face and one per frame without: faces keep their order, empty frames fall into their places.
-    counts = results.frames["n_faces", frames]
-    rows: np.ndarray[Any, Any] = np.zeros((int(np.maximum(counts, 1).sum()), 5 + 2 * n))
-    frame = np.repeat(np.arange(len(counts)), np.maximum(counts, 1))
-    seen = np.repeat(counts > 0, np.maximum(counts, 1))
-    rows[:, 0] = results.frames["index", frames][frame] + 1
-    rows[:, 1] = NO_FACE_ID
-    rows[:, 2] = results.frames["time_s", frames][frame]
-    rows[:, 4] = seen
-    rows[seen, 1] = results.faces["track", faces]
-    rows[seen, 3] = results.faces["score", faces]
-    rows[seen, 5 : 5 + n] = results.faces["smoothed", faces]
-    rows[seen, 5 + n :] = results.faces["active", faces]
-    return (template % tuple(row) for row in rows.tolist())
+class _Source:
+    """The results that have been whole so far."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = list(paths)
+
+    def each(self, bad: list[str]) -> Iterator[Results]:
+        """Open one after the other; what can't be opened is noted in `bad` and never tried again."""
+        for path in list(self.paths):
+            try:
+                results = open_results(path)
+            except ResultsError as error:
+                bad.append(str(error))
+                self.paths.remove(path)
+                continue
+            with results:
+                yield results
+
+    def rows(self, layout: TableLayout) -> Iterator[Rows]:
+        """All their rows."""
+        for path in self.paths:
+            try:
+                with reading(path) as results:
+                    yield from read_rows(results, layout.columns, layout.faces_only)
+            except ResultsError as error:
+                raise _DamagedError(path, error) from error

@@ -9,9 +9,10 @@ from autrt.registry import Registry
 FORMATS: Final = Registry(
     "table format",
     {
-        "csv": "autrt.results.export:export_csv",
+        "csv": "autrt.results.csv_table:export_csv",
+        "openface": "autrt.results.openface:export_openface",
         "parquet": "autrt.results.parquet:export_parquet",
-        "dataframe": "autrt.results.dataframe:faces_dataframe",
+        "dataframe": "autrt.results.dataframe:results_dataframe",
     },
     extras={"pandas": "tables", "pyarrow": "tables"},
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -77,6 +77,10 @@ class Header:
     command: str
     started_utc: str
     times_from: TimesFrom = "stamps"
+    au_grades: tuple[str, ...] = ()
+    """One per AU, `ungraded` where there is none; empty in files that know of none."""
+    au_evidence: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By AU: what its grade rests on."""
 
     def __post_init__(self) -> None:
         n = len(self.au_names)
@@ -85,6 +89,8 @@ class Header:
                 f"Header: expected a threshold and a window for each of {n} AUs, "
                 f"found {len(self.thresholds)} and {len(self.smoothing_windows)}"
             )
+        if self.au_grades and len(self.au_grades) != n:
+            raise ValueError(f"Header: expected a grade for each of {n} AUs, found {len(self.au_grades)}")
         if len(self.member_names) != len(self.network_digests):
             raise ValueError(f"Header: {len(self.member_names)} members, {len(self.network_digests)} digests")
 
@@ -100,12 +106,12 @@ class Header:
             "time_base_num": self.time_base.numerator,
             "time_base_den": self.time_base.denominator,
         }
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name in (f.name for f in fields(self)):
+            value = getattr(self, name)
             if isinstance(value, SourceFacts | VideoFacts):
-                flat |= {f"{field.name}_{f.name}": getattr(value, f.name) for f in fields(value)}
-            elif field.name != "time_base":
-                flat[field.name] = value
+                flat |= {f"{name}_{f.name}": getattr(value, f.name) for f in fields(value)}
+            elif name != "time_base":
+                flat[name] = value
         return flat
 
     @staticmethod

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from autrt.errors import ResultsError
+from autrt.grades import UNGRADED
 from autrt.results.attributes import read_attributes
 from autrt.results.formats import FORMATS
 from autrt.results.header import Header
@@ -98,6 +99,11 @@ class Results:
         return self.header.au_names
 
     @property
+    def au_grades(self) -> tuple[str, ...]:
+        """One per Action Unit: validated, weak, experimental, or ungraded where the model states none."""
+        return self.header.au_grades or (UNGRADED,) * len(self.au_names)
+
+    @property
     def n_frames(self) -> int:
         """Rows of `/frames`."""
         return len(self.frames)
@@ -126,17 +132,23 @@ class Results:
             yield slice(start, stop), slice(face, face + n)
             face += n
 
-    def to_dataframe(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """One row per face in a frame: frame, time_s, track, and `columns` of `/faces` spread to one value each.
+    def to_dataframe(self, columns: Sequence[str] | None = None, *, faces_only: bool = False) -> pd.DataFrame:
+        """One row per face in a frame: video, frame, time_s, track, and `columns` of `/faces`, one value each.
+
+        A frame without a face has one row whose other values are missing (NaN, or `pandas.NA` in the columns of
+        whole numbers and decisions, which therefore have pandas' nullable dtypes).
 
         Args:
-            columns: such as `["smoothed", "active", "box"]`; all but the members' logits if left out.
+            columns: such as `["smoothed", "active", "box"]`, or of their columns `["AU12_active"]`; all but the
+                members' logits if left out.
+            faces_only: leave out frames without a face; then all dtypes are NumPy's.
 
         Raises:
             MissingDependencyError: pandas is not installed.
-            ResultsError: there is no such column.
+            UsageError: there is no such column.
+            ResultsError: the file is damaged, or does not hold the members' logits.
         """
-        return FORMATS.load("dataframe")(self, columns)
+        return FORMATS.load("dataframe")(self, columns, faces_only)
 
     def close(self) -> None:
         """Close the file."""

@@ -26,7 +26,7 @@ HEADER: Final = "header"
 """The attribute of the file that holds all facts as JSON, but for `OF_THE_FILE`."""
 
 PLAIN: Final = frozenset(
-    {"schema", "complete", "au_names", "thresholds", "smoothing_windows", "source_path", "attributes_sha256"}
+    {"schema", "complete", "au_names", "au_grades", "thresholds", "source_path", "attributes_sha256"}
 )
 """Facts about the file that are attributes of their own too, for other tools and a glance. With `header` these are
 eight: with more, HDF5 stores attributes in a way that takes more space and time."""
@@ -132,6 +132,9 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute("smoothing_windows", "ints", "window per Action Unit, in frames at 30 frames/s; 1 is none"),
     Attribute("smoothing_domain", "text", "what was averaged: logit or probability"),
     Attribute("baseline", "text", "none, or pN: the percentile taken for a person's neutral face"),
+    Attribute("au_grades", "texts", "how far each Action Unit can be trusted: validated, weak, experimental or "
+              "ungraded; see docs/models.md", optional=True),
+    Attribute("au_evidence", "json", "Action Unit -> what its grade rests on", optional=True),
     Attribute("source_path", "path", "the video relative to its input folder; see 'Names' in docs/results.md"),
     Attribute("source_kind", "text", "video, images (a folder of numbered pictures) or still"),
     Attribute("source_size_bytes", "int", "size of the file, or of all pictures"),

@@ -46,7 +46,7 @@ def require_same_network(folder: Path, network_digests: Sequence[str]) -> Model:
 def write_calibration(folder: Path, calibration: Calibration, data: str) -> Model:
     """Write what was found on all data into the folder's `model.json` or `ensemble.json`, at once or not at all.
 
-    AUs that the labels did not have keep their thresholds and windows.
+    AUs that the labels did not have keep their thresholds, windows and grades; the others are ungraded from now on.
 
     Args:
         folder: of the model.
@@ -80,6 +80,8 @@ def _rewrite(path: Path, kind: type[FileT], calibration: Calibration, data: str)
         "thresholds": [round(float(threshold), 4) for threshold, _ in whole],
         "smoothing_windows": [window for _, window in whole],
         "metrics": [*kept, *_metrics(calibration, data)],
+        # A grade rests on decisions at the old threshold.
+        "grades": {au: grade for au, grade in file.grades.items() if au not in new},
     }
     with replacing(path) as part:
         write_json(part, kind, **content)

@@ -1,0 +1,98 @@
+"""`autrt summary`: what results hold, in a table for each video and face."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from autrt.cli.paths import LocalPath
+
+if TYPE_CHECKING:
+    from autrt.results.summary_forms import Form, Write
+
+
+@click.command("summary", short_help="Say what results hold: a table for each video and face.")
+@click.argument("paths", nargs=-1, required=True, type=LocalPath())
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV: a row per video, track and Action Unit.")
+@click.option("--all-aus", is_flag=True, help="Experimental Action Units too (docs/models.md).")
+@click.option("--all-tracks", is_flag=True, help="Tracks of less than a second too, each with its table.")
+@click.option("--out", type=LocalPath(dir_okay=False), help="File to write to, instead of the screen.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    as_json: bool,
+    as_csv: bool,
+    all_aus: bool,
+    all_tracks: bool,
+    out: Path | None,
+) -> None:
+    """Say what the results files in PATHS (files, or folders of .h5 files) hold.
+
+    For each video how many frames have a face, and for each track (one face through one shot) and Action Unit: the
+    share of its frames in which it is active, mean and peak of the smoothed probability and when it peaks, how many
+    times a minute it becomes active ("/min") and for how long ("each s"), and how far the model can be trusted
+    about it ("grade"). The last lines are for all videos together.
+
+    Exit code 0: all were read; 3: some are damaged, and named.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    if all_tracks and (as_json or as_csv):
+        raise click.UsageError("--all-tracks is for the tables alone: JSON and CSV hold every track")
+    from autrt.results.find import find_results
+    from autrt.results.summary_forms import CsvForm, JsonForm
+    from autrt.results.summary_text import TextForm
+
+    found = list(dict.fromkeys(path for path, _ in find_results(paths)))
+    with _opened(out) as write:
+        if as_json:
+            form = JsonForm(write)
+        elif as_csv:
+            form = CsvForm(write)
+        else:
+            form = TextForm(write, all_tracks=all_tracks)
+        damaged = _summarise(found, form, all_aus)
+    if damaged:
+        ctx.exit(3)
+
+
+def _summarise(paths: Sequence[Path], form: Form, all_aus: bool) -> int:
+    """Tell all; how many results are damaged."""
+    from autrt.errors import ResultsError
+    from autrt.results.names import escape
+    from autrt.results.reading import reading
+    from autrt.results.summary import summarise
+    from autrt.results.summary_forms import Total, without
+
+    total = Total()
+    for path in paths:
+        try:
+            with reading(path) as results:
+                video = summarise(results)
+        except ResultsError as error:
+            click.echo(str(error), err=True)
+            form.damaged(escape(str(path)), str(error))
+            total.damaged += 1
+        else:
+            total.add(video)
+            form.video(*((video, ()) if all_aus else without(video, "experimental")))
+    form.end(total)
+    return total.damaged
+
+
+@contextmanager
+def _opened(out: Path | None) -> Generator[Write]:
+    """Where to write; a file appears whole or not at all."""
+    if out is None:
+        yield lambda text: click.echo(text, nl=False)
+        return
+    from autrt.results.part import replacing
+
+    with replacing(out) as part, part.open("w", encoding="utf-8", newline="") as file:
+        yield file.write

@@ -1,0 +1,186 @@
+"""What a results file says, in a few numbers per face and Action Unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from autrt.results.names import escape
+from autrt.results.reader import Results
+from autrt.types import F32, F64, I64, Bool
+
+RATE_MIN_S: Final = 1.0
+"""A face seen for less has no rate of activations: one in a single picture would make 1,800 a minute."""
+
+GAP_S: Final = 0.2
+GAP_INTERVALS: Final = 2.5
+"""A step between frames above both is a gap, as for smoothing: its first frame counts for one interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class AUSummary:
+    """One Action Unit of one face. An activation is a run of frames of the track in which it is active."""
+
+    au: str
+    grade: str
+    active_share: float
+    """Of the frames with the face."""
+    mean: float
+    """Of the smoothed probability."""
+    peak: float
+    """Its largest value."""
+    peak_time_s: float
+    activations: int
+    activations_per_min: float | None
+    """Of time with the face; None below `RATE_MIN_S`."""
+    mean_activation_s: float | None
+    """None where there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSummary:
+    """One face through one shot."""
+
+    track: int
+    start_s: float
+    end_s: float
+    frames: int
+    face_s: float
+    """Time with the face."""
+    aus: tuple[AUSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSummary:
+    """One results file."""
+
+    video: str
+    """The video's path, escaped."""
+    path: str
+    """The results file's."""
+    model: str
+    frames: int
+    duration_s: float
+    face_frames: int
+    """Frames with a face."""
+    losses: int
+    """Places where something could not be decoded."""
+    lost_packets: int
+    tracks: tuple[TrackSummary, ...]
+
+
+def summarise(results: Results) -> VideoSummary:
+    """Read a results file a few thousand frames at a time; memory grows with its tracks alone.
+
+    Raises:
+        ResultsError: it is damaged.
+    """
+    tallies: dict[int, _Tally] = {}
+    duration_s, face_frames = 0.0, 0
+    for frames, faces in results.spans():
+        steps_s = _steps(results, frames)
+        duration_s += float(steps_s.sum())
+        face_frames += int((results.frames["n_faces", frames] > 0).sum())
+        for track, part in _by_track(results, frames, faces, steps_s):
+            tallies.setdefault(track, _Tally(len(results.au_names))).add(part)
+    return VideoSummary(
+        video=escape(results.header.source.path),
+        path=escape(str(results.path)),
+        model=escape(results.header.model_name),
+        frames=results.n_frames,
+        duration_s=duration_s,
+        face_frames=face_frames,
+        losses=len(results.lost),
+        lost_packets=int(results.lost["packets"].sum()),
+        tracks=tuple(tally.summary(track, results) for track, tally in sorted(tallies.items())),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some consecutive rows of one track. Letters: F rows, A Action Units."""
+
+    frame: I64
+    time_s: F64
+    step_s: F64
+    """(F,) how long each row's frame is shown."""
+    smoothed: F32
+    active: Bool
+
+
+def _steps(results: Results, frames: slice) -> F64:
+    """(N,) seconds that each frame lasts."""
+    interval_s = 1 / results.header.video.rate_hz
+    times = results.frames["time_s", frames.start : frames.stop + 1]
+    steps = np.diff(times, append=times[-1:] + interval_s)[: frames.stop - frames.start]
+    return np.where(steps > max(GAP_S, GAP_INTERVALS * interval_s), interval_s, steps)
+
+
+def _by_track(results: Results, frames: slice, faces: slice, steps_s: F64) -> Iterator[tuple[int, _Part]]:
+    frame, track, smoothed, active = (
+        results.faces[name, faces] for name in ("frame", "track", "smoothed", "active")
+    )
+    time_s = results.frames["time_s", frames]
+    order = np.argsort(track, kind="stable")
+    ids, starts = np.unique(track[order], return_index=True)
+    # Without faces np.split still gives a part, which is empty.
+    for i, rows in zip(ids.tolist(), np.split(order, starts[1:]), strict=False):
+        at = frame[rows] - frames.start
+        yield i, _Part(frame[rows], time_s[at], steps_s[at], smoothed[rows], active[rows])
+
+
+class _Tally:
+    """Running sums of one track."""
+
+    def __init__(self, n_aus: int) -> None:
+        self._frames, self._face_s = 0, 0.0
+        self._start_s = self._end_s = np.nan
+        self._last_frame, self._last_active = -2, np.zeros(n_aus, bool)
+        self._sum, self._active_s = np.zeros(n_aus), np.zeros(n_aus)
+        self._active, self._activations = np.zeros(n_aus, np.int64), np.zeros(n_aus, np.int64)
+        self._peak, self._peak_time_s = np.full(n_aus, -np.inf), np.full(n_aus, np.nan)
+
+    def add(self, part: _Part) -> None:
+        """Take the track's next rows."""
+        if not self._frames:
+            self._start_s = part.time_s[0]
+        self._frames += len(part.frame)
+        self._face_s += part.step_s.sum()
+        self._end_s = part.time_s[-1] + part.step_s[-1]
+        self._sum += part.smoothed.sum(axis=0, dtype=np.float64)
+        self._active += part.active.sum(axis=0)
+        self._active_s += part.step_s @ part.active
+        self._count_activations(part)
+        where = part.smoothed.argmax(axis=0)
+        best = part.smoothed.max(axis=0)
+        self._peak_time_s = np.where(best > self._peak, part.time_s[where], self._peak_time_s)
+        self._peak = np.maximum(best, self._peak)
+
+    def _count_activations(self, part: _Part) -> None:
+        follows = np.diff(part.frame, prepend=self._last_frame) == 1
+        before = np.concatenate([self._last_active[None], part.active[:-1]]) & follows[:, None]
+        self._activations += (part.active & ~before).sum(axis=0)
+        self._last_frame, self._last_active = int(part.frame[-1]), part.active[-1]
+
+    def summary(self, track: int, results: Results) -> TrackSummary:
+        """What it comes to."""
+        names = zip(results.au_names, results.au_grades, strict=True)
+        aus = tuple(self._au(a, au, grade) for a, (au, grade) in enumerate(names))
+        return TrackSummary(
+            track, float(self._start_s), float(self._end_s), self._frames, float(self._face_s), aus
+        )
+
+    def _au(self, a: int, au: str, grade: str) -> AUSummary:
+        n = int(self._activations[a])
+        numbers: dict[str, Any] = {
+            "active_share": float(self._active[a] / self._frames),
+            "mean": float(self._sum[a] / self._frames),
+            "peak": float(self._peak[a]),
+            "peak_time_s": float(self._peak_time_s[a]),
+            "activations_per_min": 60 * n / float(self._face_s) if self._face_s >= RATE_MIN_S else None,
+            "mean_activation_s": float(self._active_s[a]) / n if n else None,
+        }
+        return AUSummary(au=escape(au), grade=escape(grade), activations=n, **numbers)

@@ -1,0 +1,106 @@
+"""Summaries as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from autrt.aus import AU_MEANING
+from autrt.results.summary import TrackSummary, VideoSummary
+from autrt.results.summary_forms import Total, Write
+
+SHORT_S: Final = 1.0
+"""Tracks below this are told in one line, where the video itself is longer."""
+
+
+class TextForm:
+    """Tables for people, at most 80 columns wide but for long names."""
+
+    def __init__(self, write: Write, *, all_tracks: bool) -> None:
+        self._write = write
+        self._all_tracks = all_tracks
+        self._left_out: dict[str, None] = {}
+
+    def video(self, video: VideoSummary, left_out: tuple[str, ...]) -> None:
+        """A line for the video, and a table for each track."""
+        self._left_out |= dict.fromkeys(left_out)
+        self._write(
+            f"{video.video}\n  {_many(video.frames, 'frame')}, {clock(video.duration_s)}; {_seen(video)}; "
+            f"{_many(len(video.tracks), 'track')}; {video.model}\n"
+        )
+        if video.losses:
+            self._write(f"  {_lost(video)}\n")
+        folded = [] if self._all_tracks or video.duration_s < SHORT_S else _short(video)
+        short = {track.track for track in folded}
+        for track in video.tracks:
+            if track.track not in short:
+                self._write("".join(_table(track)))
+        if folded:
+            all_s = clock(sum(track.face_s for track in folded))
+            self._write(
+                f"  {_many(len(folded), 'track')} of less than {SHORT_S:g} s, {all_s} in all (--all-tracks)\n"
+            )
+        self._write("\n")
+
+    def damaged(self, path: str, reason: str) -> None:
+        """Nothing: the errors are on standard error."""
+
+    def end(self, total: Total) -> None:
+        """All together, and what was left out."""
+        self._write(
+            f"{_many(total.videos, 'video')}, {_many(total.frames, 'frame')}, {clock(total.duration_s)}; "
+            f"{_seen(total)}; {_many(total.tracks, 'track')}\n"
+        )
+        if total.losses:
+            self._write(f"  {_lost(total)} in {_many(total.videos_with_losses, 'video')}\n")
+        if total.damaged:
+            self._write(f"  {_many(total.damaged, 'results file')} damaged and not counted\n")
+        if self._left_out:
+            self._write(f"left out as experimental: {' '.join(self._left_out)} (--all-aus shows them)\n")
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 0:03.2 or 1:02:03."""
+    tenths = round(seconds * 10)
+    minutes, tenths = divmod(tenths, 600)
+    if minutes < 60:
+        return f"{minutes}:{tenths // 10:02}.{tenths % 10}"
+    return f"{minutes // 60}:{minutes % 60:02}:{tenths // 10:02}"
+
+
+def _short(video: VideoSummary) -> list[TrackSummary]:
+    return [track for track in video.tracks if track.face_s < SHORT_S]
+
+
+def percent(share: float) -> str:
+    """A share as a whole number; what is not quite none or all does not look like it."""
+    if 0 < share < 0.01:
+        return "<1%"
+    return ">99%" if 0.99 < share < 1 else f"{share:.0%}"
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def _seen(of: VideoSummary | Total) -> str:
+    return f"a face in {percent(of.face_frames / max(of.frames, 1))} of them"
+
+
+def _lost(of: VideoSummary | Total) -> str:
+    return f"{_many(of.lost_packets, 'packet')} lost at {_many(of.losses, 'place')}"
+
+
+def _table(track: TrackSummary) -> Iterator[str]:
+    yield (
+        f"  track {track.track}: {clock(track.start_s)} to {clock(track.end_s)}, a face for {clock(track.face_s)}\n"
+    )
+    if track.aus:
+        yield f"  {'AU':26}{'active':>6}{'mean':>5}{'peak':>5}{'at':>8}{'/min':>6}{'each s':>7}  grade\n"
+    for au in track.aus:
+        per_min = "–" if au.activations_per_min is None else f"{au.activations_per_min:.1f}"
+        each = "–" if au.mean_activation_s is None else f"{au.mean_activation_s:.1f}"
+        yield (
+            f"  {au.au:5}{AU_MEANING.get(au.au, ''):21}{percent(au.active_share):>6}{au.mean:>5.2f}{au.peak:>5.2f}"
+            f"{clock(au.peak_time_s):>8}{per_min:>6}{each:>7}  {au.grade}\n"
+        )
