@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from autrt import __version__
+from autrt.check import require
 from autrt.config import InferSettings
 from autrt.console import Mode, Reporter, make_reporter
 from autrt.engine.cpu import available_cores
@@ -172,6 +173,7 @@ def command(
         _command_line(),
         available_cores(),
     )
+    require("decode")
     sources = [s for s in discover([*paths, *videos], out) if share is None or share.holds(s.relative)]
     if dry_run:
         _print_plan(sources, job, overwrite)
