@@ -82,7 +82,7 @@ def test_of_two_videos_the_default_one(default: int, wanted: int, tmp_path: Path
         for i in range(2):
             stream: Any = container.add_stream("ffv1", rate=25)
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-            stream.disposition = av.stream.Disposition.default if i == default else av.stream.Disposition(0)
+            stream.disposition = av.stream.Disposition.default.value if i == default else 0
             streams.append(stream)
         for i in range(5):
             for stream, grey in zip(streams, (40, 200), strict=True):

@@ -1,89 +1,126 @@
-"""`autrt doctor`: what this machine can do, and what each missing part would need."""
+"""`autrt doctor`: what works on this machine, tried out, and what each missing part would need."""
 
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from importlib.util import find_spec
 
 import click
 
-from autrt import __version__, weights
+from autrt import __version__
 from autrt.engine.cpu import available_cores, cpu_features
 from autrt.engine.gpu import DRIVER, find_gpus
 
-EXTRAS = {
-    "onnxruntime": ("ort", "the ONNX Runtime engine, fp16 and int8 graphs"),
-    "torch": ("train", "the torch engine, training, export"),
-    "scikit-learn": ("train", "scores while training"),
-    "numba": ("train", "balancing, and rendering faces"),
-    "tensorboard": ("train", "training curves"),
-    "nvidia-dali-cuda130": ("train", "the DALI loader, and decoding on a GPU"),
-    "tensorrt": ("gpu", "the TensorRT engine; needs a GPU to build and to run"),
-    "torch-tensorrt": ("gpu", "the Torch-TensorRT engine; needs a GPU to build and to run"),
-    "tensorrt-rtx": ("rtx", "the TensorRT-RTX engine; builds anywhere, needs a GPU to run"),
-    "pandas": ("tables", "data frames (`open_results(…).to_dataframe()`)"),
-    "pyarrow": ("tables", "`autrt export --format parquet`"),
+PURPOSES = {
+    "onnxruntime": "the ONNX Runtime engine, fp16 and int8 graphs",
+    "onnx": "engines for fp16 and int8, export",
+    "openvino": "the OpenVINO engine",
+    "torch": "the torch engine, training, export",
+    "safetensors": "weights of models",
+    "onnxscript": "export",
+    "scikit-learn": "scores while training",
+    "matplotlib": "plots",
+    "numba": "balancing, and rendering faces",
+    "tensorboard": "training curves",
+    "nvidia-dali-cuda130": "the DALI loader, and decoding on a GPU",
+    "tensorrt": "the TensorRT engine; needs a GPU to build and to run",
+    "torch-tensorrt": "the Torch-TensorRT engine; needs a GPU to build and to run",
+    "tensorrt-rtx": "the TensorRT-RTX engine; builds anywhere, needs a GPU to run",
+    "pandas": "data frames (`open_results(…).to_dataframe()`)",
+    "pyarrow": "`autrt export --format parquet`",
 }
-"""Optional packages: the extra that brings each, and what it is for."""
+"""What optional packages are for."""
 
-BASE = ("numpy", "av", "opencv-python-headless", "openvino", "h5py", "lapx")
+CODECS = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mpeg2video", "mjpeg", "prores", "gif")
+
+Line = tuple[str, str, str]
+"""yes, no or nothing; a name; what there is to say."""
 
 
 @click.command()
-def command() -> None:
-    """Say what this machine can do: engines, decoders, weights, versions, and what each missing part needs."""
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Try out what this machine can do: decoding, inference, results; and what each missing part needs.
+
+    A clip of two frames is decoded, a face inferred and a results file written, all of which come with autrt.
+    Exit code 0: the main job works; 1: it does not.
+    """
     click.echo(f"autrt {__version__}, Python {platform.python_version()}, {platform.platform()}")
     click.echo(f"cores: {available_cores()} (by affinity and cgroup); CPU: {', '.join(cpu_features())}")
-    _packages()
-    _decoders()
-    _gpu()
-    _files()
+    whole = _tell("packages:", _packages)
+    works = _tell("the main job, tried out:", _checks)
+    _tell("decoding on the CPU (FFmpeg in PyAV):", _codecs)
+    _tell("GPU:", _gpu)
+    _tell("files in the user's cache:", _files)
+    if not (whole and works):
+        click.echo("the main job does not work here: see the lines that begin with NO")
+        ctx.exit(1)
 
 
-def _line(mark: bool, name: str, text: str) -> None:
-    click.echo(f"  {'yes' if mark else 'no ':3} {name:24} {text}")
+def _tell(title: str, lines: Callable[[], Iterator[Line]]) -> bool:
+    """Print a section, whatever breaks in it; False where a line of it says NO, or it broke."""
+    click.echo(title)
+    sound = True
+    try:
+        for mark, name, text in lines():
+            click.echo(f"  {mark:3} {name:24} {text}".rstrip())
+            sound &= mark != "NO"
+    except Exception as error:
+        click.echo(f"  NO  {'':24} {type(error).__name__}: {error}")
+        return False
+    return sound
 
 
-def _packages() -> None:
-    click.echo("packages:")
-    for name in BASE:
-        _line(True, name, version(name))
-    for name, (extra, purpose) in EXTRAS.items():
-        try:
-            _line(True, name, f"{version(name)} ({purpose})")
-        except PackageNotFoundError:
-            _line(False, name, f"for {purpose}: pip install 'autrt[{extra}]'")
+def _packages() -> Iterator[Line]:
+    packages = import_module("autrt.check.versions").packages()
+    if not packages:
+        yield "", "", "which versions are right is not known: autrt runs from a folder and is not installed"
+    for name, package in packages.items():
+        purpose = f" ({PURPOSES[name]})" if name in PURPOSES and not package.is_base else ""
+        tested = " or ".join(package.tested)
+        if package.version is None and package.is_base:
+            yield "NO", name, f"missing: pip install '{name}{tested}'"
+        elif package.version is None:
+            brings = f"pip install 'autrt[{package.extras[0]}]'"
+            yield "no", name, f"for {PURPOSES.get(name, 'the extra ' + package.extras[0])}: {brings}"
+        elif not package.is_tested:
+            yield "yes", name, f"{package.version}{purpose}: warning, not among the tested versions: {tested}"
+        else:
+            yield "yes", name, f"{package.version}{purpose}"
 
 
-def _decoders() -> None:
-    import av
-    import av.codec
-
-    click.echo(f"decoding on the CPU (FFmpeg in PyAV {av.__version__}):")
-    for name in ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mpeg2video", "mjpeg", "prores", "gif"):
-        _line(name in av.codec.codecs_available, name, "")
+def _checks() -> Iterator[Line]:
+    marks = {True: "yes", False: "NO", None: "no"}
+    for verdict in import_module("autrt.check").run_checks():
+        yield marks[verdict.works], verdict.name, verdict.said
 
 
-def _gpu() -> None:
-    click.echo("GPU:")
+def _codecs() -> Iterator[Line]:
+    known = import_module("av.codec").codecs_available
+    for name in CODECS:
+        yield "yes" if name in known else "no", name, ""
+
+
+def _gpu() -> Iterator[Line]:
     gpus = find_gpus()
     for gpu in gpus:
-        _line(True, gpu.target, gpu.name)
+        yield "yes", gpu.target, gpu.name
     if not gpus:
-        _line(False, "driver", f"no NVIDIA GPU, or no driver ({DRIVER})")
+        yield "no", "driver", f"no NVIDIA GPU, or no driver ({DRIVER})"
     if find_spec("torch") is None:
-        _line(False, "CUDA", "needs torch with CUDA: pip install 'autrt[train]'")
+        yield "no", "CUDA", "needs torch with CUDA: pip install 'autrt[train]'"
         return
-    import torch
-
-    found = torch.cuda.is_available()
-    name = torch.cuda.get_device_name(0) if found else "no CUDA device, or a torch build without CUDA"
-    _line(found, "CUDA", name)
+    cuda = import_module("torch").cuda
+    name = cuda.get_device_name(0) if cuda.is_available() else "no CUDA device, or a torch build without CUDA"
+    yield "yes" if cuda.is_available() else "no", "CUDA", name
 
 
-def _files() -> None:
-    click.echo(f"files in {weights.cache_dir()}:")
+def _files() -> Iterator[Line]:
+    weights = import_module("autrt.weights")
+    yield "", "", str(weights.cache_dir())
     for file in weights.FILES.values():
         here = weights.cached(file.name) is not None
-        _line(here, file.name, file.licence if here else f"missing or damaged: autrt fetch {file.name}")
+        said = file.licence if here else f"missing or damaged: autrt fetch {file.name}"
+        yield "yes" if here else "no", file.name, said

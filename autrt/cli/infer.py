@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from autrt import __version__
+from autrt.check import require
 from autrt.cli.ending import Ending
 from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.cli.resumption import Resumption
@@ -176,6 +177,7 @@ def command(
         _command_line(),
         available_cores(),
     )
+    require("decode")
     sources = [s for s in discover([*paths, *videos], out) if share is None or share.holds(s.relative)]
     index = ResultsIndex.read(out)
     split = split_finished(sources, job, overwrite, index)

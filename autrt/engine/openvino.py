@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -102,7 +103,9 @@ def _compile(
 ) -> ov.CompiledModel:
     graph.verify()
     compiled = core.compile_model(_read(core, graph, options.batch), "CPU", settings)
-    store.write(BLOB, compiled.export_model().getvalue())
+    exported = io.BytesIO()  # without one OpenVINO returns bytes or a stream, by its release
+    compiled.export_model(exported)
+    store.write(BLOB, exported.getvalue())
     return compiled
 
 

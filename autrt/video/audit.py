@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from autrt.video.container import rate_of
 from autrt.video.losses import Losses
+from autrt.video.releases import exact
 from autrt.video.timing import FAR_S, RateClock, Times
 
 _ONE_PICTURE_A_PACKET: Final = frozenset({"h264", "hevc"})
@@ -46,8 +47,9 @@ class Audit:
     def read(self, packet: Packet[Stream]) -> None:
         """A packet of any stream was read."""
         stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is not None:
-            end = (stamp + (packet.duration or 0)) * packet.time_base
+        base = exact(packet.time_base)
+        if stamp is not None and base is not None:
+            end = (stamp + (packet.duration or 0)) * base
             if end > self._ends.get(packet.stream_index, end - 1):
                 self._ends[packet.stream_index] = end
 

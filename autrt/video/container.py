@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from autrt.errors import VideoError
 from autrt.types import VideoInfo
 from autrt.video.fault import reason_of
+from autrt.video.releases import LENIENT_METADATA, exact
 from autrt.video.upright import UPRIGHT, Orientation, orientation_of
 
 GUESSED_RATE: Final = Fraction(30)
@@ -43,8 +44,8 @@ def open_container(path: Path, options: Mapping[str, str] | None = None) -> Inpu
     try:
         container = av.open(
             "file:" + os.fspath(path),  # the prefix keeps names with a colon from being taken as addresses
-            metadata_errors="replace",
-            options={"protocol_whitelist": "file", **(options or {})},
+            container_options={"protocol_whitelist": "file", **(options or {})},
+            **LENIENT_METADATA,
         )
     except FFmpegError as error:
         raise VideoError(reason_of(path, error)) from error
@@ -71,7 +72,7 @@ def main_stream(container: InputContainer) -> VideoStream:
 
 def rate_of(stream: VideoStream) -> Fraction:
     """Average frames a second, as far as it can be believed."""
-    told = [stream.average_rate, stream.guessed_rate]
+    told = [exact(stream.average_rate), exact(stream.guessed_rate)]
     if stream.start_time is None and stream.duration is None:
         told.reverse()  # without times the average is FFmpeg's default, the guess is the codec's own word
     return next((rate for rate in told if rate is not None and 0 < rate <= _HIGHEST_RATE), GUESSED_RATE)
@@ -79,7 +80,7 @@ def rate_of(stream: VideoStream) -> Fraction:
 
 def time_base_of(stream: VideoStream) -> Fraction:
     """Seconds per tick."""
-    return stream.time_base or Fraction(1, 1000)
+    return exact(stream.time_base) or Fraction(1, 1000)
 
 
 def start_of(container: InputContainer, stream: VideoStream) -> Fraction:
@@ -130,7 +131,7 @@ def duration_of(container: InputContainer, stream: VideoStream) -> float | None:
 
 
 def _pixel_aspect(stream: VideoStream) -> Fraction:
-    aspect = stream.sample_aspect_ratio
+    aspect = exact(stream.sample_aspect_ratio)
     credible = aspect is not None and Fraction(1, _WIDEST_PIXEL) <= aspect <= _WIDEST_PIXEL
     return aspect if aspect is not None and credible else Fraction(1)
 
@@ -141,5 +142,13 @@ def _has_decoder(stream: VideoStream) -> bool:
 
 def _content(container: InputContainer) -> str:
     """What a file without video holds, in words."""
-    kinds = {"a cover picture" if stream.type == "video" else stream.type for stream in container.streams}
-    return f"only {' and '.join(sorted(kinds))}" if kinds else "nor anything else that is known"
+    streams = container.streams
+    kinds = {
+        "a cover picture": streams.video,
+        "attachment": streams.attachments,
+        "audio": streams.audio,
+        "data": streams.data,
+        "subtitle": streams.subtitles,
+    }  # not by each stream's `type`: with PyAV 14.2 that crashes where damage made a stream of no known type
+    found = [kind for kind, of in kinds.items() if of]
+    return f"only {' and '.join(found)}" if found else "nor anything else that is known"

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from autrt.types import TimesFrom, VideoInfo
 from autrt.video.container import time_base_of
+from autrt.video.releases import exact
 from autrt.video.timing import PACKETS_TO_JUDGE, first_usable
 
 _BARE: Final = Flags.no_timestamps.value
@@ -99,9 +100,9 @@ def is_bare(container: InputContainer) -> bool:
 def pace_of(container: InputContainer, stream: VideoStream) -> Pace:
     """The rate that a stream states without the help of stamps, else 25 frames a second."""
     # What FFmpeg guesses for a bare stream without a word of its own is its default.
-    guessed = None if is_bare(container) else stream.guessed_rate
+    guessed = None if is_bare(container) else exact(stream.guessed_rate)
     low, high = _CREDIBLE
-    for rate in (guessed, stream.codec_context.framerate):
+    for rate in (guessed, exact(stream.codec_context.framerate)):
         if rate is not None and low <= rate <= high:
             return Pace(rate, "rate")
     return Pace(_ASSUMED_RATE, "assumed rate")

@@ -12,6 +12,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from autrt.types import U8, Image
 from autrt.video.colour import grey_to_rgb, yuv_to_rgb
 from autrt.video.image import PlanarImage, Plane
+from autrt.video.releases import ONE_THREAD
 from autrt.video.upright import UPRIGHT, Orientation, UprightImage
 
 _CHROMA_STEPS: Final = {
@@ -73,7 +74,7 @@ class PlaneReader:
             frame.colorspace = _ANY_SPACE
         frame.color_range = _FULL if full or name == "rgb24" else _LIMITED
         return self._reformatter.reformat(
-            frame, self._width, self._height, name, interpolation=Interpolation.BILINEAR, threads=1
+            frame, self._width, self._height, name, interpolation=Interpolation.BILINEAR, **ONE_THREAD
         )
 
 

@@ -11,7 +11,13 @@ from typing import Any, cast
 import av
 import cv2
 import numpy as np
+import pytest
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
+
+from autrt.video.releases import ONE_THREAD
+
+_CAN_TURN = hasattr(VideoStream, "set_display_rotation")
 
 U8 = NDArray[np.uint8]
 
@@ -113,6 +119,22 @@ def write_video(path: Path, pictures: Sequence[U8], clip: Clip) -> None:
                 container.mux(packet)
             if sound is not None:
                 container.mux(sound.encode(None if picture is None else _silence(i, clip.rate)))
+    if clip.rotation is not None and not _CAN_TURN:
+        _turn_mp4(path, *clip.rotation)
+
+
+def _turn_mp4(path: Path, degrees: float, mirror_x: bool = False, mirror_y: bool = False) -> None:
+    """Put into the head of a finished MP4 what PyAV's set_display_rotation does, where PyAV lacks that."""
+    if path.suffix != ".mp4":
+        pytest.skip("this release of PyAV cannot write a rotation into any file but an MP4")
+    angle = np.deg2rad(degrees)
+    matrix = np.diag([0, 0, 1 << 30])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix[:2, :2] = np.rint(65536 * turn * np.where([mirror_x, mirror_y], -1, 1))
+    data = bytearray(path.read_bytes())
+    start = data.index(b"tkhd") + 4 + 40  # version 0: the matrix follows 40 bytes of flags, times and layers
+    data[start : start + 36] = matrix.astype(">i4").tobytes()
+    path.write_bytes(data)
 
 
 def _video_stream(container: Any, clip: Clip) -> Any:
@@ -123,7 +145,7 @@ def _video_stream(container: Any, clip: Clip) -> Any:
         stream.codec_context.time_base = clip.time_base
     if clip.pixel_aspect is not None:
         stream.codec_context.sample_aspect_ratio = clip.pixel_aspect
-    if clip.rotation is not None:
+    if clip.rotation is not None and _CAN_TURN:
         stream.set_display_rotation(*clip.rotation)
     for name, value in clip.colour.items():
         setattr(stream.codec_context, name, value)
@@ -137,7 +159,7 @@ def _frame(picture: U8, i: int, base: Fraction, clip: Clip) -> av.VideoFrame:
             "dst_colorspace": clip.colour.get("colorspace"),
             "dst_color_range": clip.colour.get("color_range"),
         }
-        frame = frame.reformat(format=clip.pixel_format, threads=1, **{k: v for k, v in to.items() if v})
+        frame = frame.reformat(format=clip.pixel_format, **ONE_THREAD, **{k: v for k, v in to.items() if v})
     frame.pts = i if clip.stamps is None else clip.stamps[i]
     frame.time_base = base
     return frame
@@ -186,7 +208,7 @@ def write_audio(path: Path, seconds: float = 1.0, cover: bytes | None = None) ->
 def _cover_stream(container: Any) -> Any:
     stream = container.add_stream("mjpeg", rate=25)
     stream.width, stream.height, stream.pix_fmt = 32, 32, "yuvj420p"
-    stream.disposition = av.stream.Disposition.attached_pic
+    stream.disposition = av.stream.Disposition.attached_pic.value
     return stream
 
 

@@ -1,0 +1,59 @@
+"""Is a face found where one is? The detector looks at a packaged rendered face, where it is fetched already."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import numpy as np
+
+from autrt.check import NotCheckedError
+from autrt.engine.graph import Graph
+from autrt.engine.open import open_engine, resolve_engine
+from autrt.engine.parity import read_reference
+from autrt.errors import EngineError
+from autrt.face.detect import FRAME_CANVASES, CenterFace, iou_matrix
+from autrt.model.folder import load_model
+from autrt.networks import DETECTOR_FILE
+from autrt.types import CROP_SIZE_PX, Engine
+from autrt.video.image import PlanarImage, Plane
+from autrt.weights import FILES, cached
+
+_CORNER_PX = 104, 40
+_CANVAS = FRAME_CANVASES["small"][0]
+
+
+def check_detection() -> str:
+    """Find the default model's first reference face in an otherwise grey picture and return what was seen.
+
+    Raises:
+        NotCheckedError: the detector was not fetched yet.
+        AutrtError: it cannot be opened, or finds nothing or something else.
+    """
+    path = cached(DETECTOR_FILE)
+    if path is None:
+        raise NotCheckedError(
+            f"the face detector is not fetched yet: autrt fetch {DETECTOR_FILE}, or the first run"
+        )
+    digest = FILES[DETECTOR_FILE].sha256
+    name, device = resolve_engine("auto", "cpu")
+
+    def open_canvas(canvas: tuple[int, int]) -> Engine:
+        graph = Graph(path, digest, input_layout="NCHW-f32", size=canvas)
+        return open_engine(graph, engine=name, device=device, batch=1)
+
+    with closing(CenterFace(open_canvas, digest)) as detector:
+        found = detector.submit(_picture()).result()
+    (x, y), side = _CORNER_PX, CROP_SIZE_PX
+    truth = np.array([[x, y, x + side, y + side]], np.float32)
+    if len(found) != 1 or iou_matrix(found.boxes, truth)[0, 0] < 0.4:
+        raise EngineError(f"expected one face at {truth[0].tolist()}, found {found.boxes.tolist()}")
+    return f"one rendered face found by {name}, score {found.score[0]:.2f}"
+
+
+def _picture() -> PlanarImage:
+    """The crop in the middle of a grey picture of the detector's own size."""
+    crops, _ = read_reference(load_model().members[0])
+    picture = np.full((*_CANVAS, 3), 128, np.uint8)
+    (x, y), side = _CORNER_PX, CROP_SIZE_PX
+    picture[y : y + side, x : x + side] = crops[0]
+    return PlanarImage((Plane(picture),), None)

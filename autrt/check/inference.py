@@ -1,0 +1,36 @@
+"""Does the default engine compute what the default model's network computes? It infers a packaged face."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import numpy as np
+
+from autrt.engine.open import Graph, open_engine, resolve_engine
+from autrt.engine.parity import compare, faults, read_reference
+from autrt.errors import EngineError
+from autrt.model.folder import load_model
+from autrt.networks import AU_BATCH
+
+
+def check_inference() -> str:
+    """Infer the default model's first reference crop in f32 on the CPU and return what was seen.
+
+    Raises:
+        AutrtError: the engine cannot be opened, or its outputs are not those that torch gave for the crop.
+    """
+    member = load_model().members[0]
+    crops, truth = read_reference(member)
+    name, device = resolve_engine("auto", "cpu")
+    with closing(open_engine(Graph.of(member), engine=name, device=device, batch=AU_BATCH)) as engine:
+        found = engine.infer({engine.spec.inputs[0].name: crops[:1]})
+        version = engine.spec.versions[name]
+    first = {output: values[:1] for output, values in truth.items()}
+    parity = compare(found, first, np.array(member.thresholds), "f32", "reference")
+    if told := faults(parity, "f32"):
+        raise EngineError(
+            f"{name} {version} computes something else than the network: {'; '.join(told.values())}"
+        )
+    return (
+        f"{member.name} by {name} {version}: logits within {parity.errors['logits'].max:.1g} of the reference"
+    )
