@@ -31,7 +31,12 @@ _MESSAGES: Final[Mapping[str, Mapping[str, tuple[int, str]]]] = {
         "output": (12, "ValueInfo*"),
         "value_info": (13, "ValueInfo*"),
     },
-    "Node": {"input": (1, "string*"), "output": (2, "string*"), "op_type": (4, "string"), "attribute": (5, "Attribute*")},
+    "Node": {
+        "input": (1, "string*"),
+        "output": (2, "string*"),
+        "op_type": (4, "string"),
+        "attribute": (5, "Attribute*"),
+    },
     "Attribute": {"name": (1, "string"), "i": (3, "int64"), "ints": (8, "int64*"), "type": (20, "int32")},
     "Tensor": {"name": (8, "string")},
     "ValueInfo": {"name": (1, "string"), "type": (2, "Type")},
@@ -39,7 +44,7 @@ _MESSAGES: Final[Mapping[str, Mapping[str, tuple[int, str]]]] = {
     "TensorType": {"elem_type": (1, "int32"), "shape": (2, "Shape")},
     "Shape": {"dim": (1, "Dimension*")},
     "Dimension": {"dim_value": (1, "int64"), "dim_param": (2, "string")},
-}  # fmt: skip
+}
 """Message → field → its number and type, * for many; the names and numbers are ONNX's."""
 
 

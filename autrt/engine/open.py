@@ -54,9 +54,7 @@ SPEC_FILE = "spec.json"
 """What the engine is and how it compares, beside it in the cache; its presence says that it was checked."""
 
 
-def resolve_engine(
-    engine: str = "auto", device: str = "auto", before: str | None = None
-) -> tuple[str, str]:
+def resolve_engine(engine: str = "auto", device: str = "auto", before: str | None = None) -> tuple[str, str]:
     """Engine and device with `auto` replaced by the best for this machine.
 
     That is OpenVINO on the CPU where it is installed, else ONNX Runtime; and on a GPU TensorRT where it is
