@@ -147,6 +147,11 @@ def test_advice_names_extras_that_exist_and_bring_the_package():
         assert distributions.get(module, module) in closure(extra), module
 
 
+def test_the_page_on_installing_names_every_extra_for_users():
+    page = (ROOT / "docs/install.md").read_text()
+    assert {name for name in OPTIONAL if f"| `{name}` |" not in page} == {"dev"}
+
+
 def test_the_metadata_say_for_whom_it_is():
     classifiers = PROJECT["classifiers"]
     assert "Programming Language :: Python :: 3 :: Only" in classifiers

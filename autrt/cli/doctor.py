@@ -49,7 +49,10 @@ def _line(mark: bool, name: str, text: str) -> None:
 def _packages() -> None:
     click.echo("packages:")
     for name in BASE:
-        _line(True, name, version(name))
+        try:
+            _line(True, name, version(name))
+        except PackageNotFoundError:
+            _line(False, name, "installed by other means than its wheel, or not at all: pip install autrt")
     for name, (extra, purpose) in EXTRAS.items():
         try:
             _line(True, name, f"{version(name)} ({purpose})")
