@@ -56,8 +56,11 @@ def test_a_run_goes_on_with_the_engine_that_it_began_with(installed):
         resolve_engine(before="openvino")
 
 
-def test_more_speed_is_advised_only_where_it_is_to_be_had(monkeypatch):
+def test_more_speed_is_advised_only_where_it_is_to_be_had(monkeypatch, installed):
     monkeypatch.setattr(opening, "has_bf16", lambda: True)
+    installed("openvino", "onnxruntime")
+    assert faster_by("onnxruntime") is None
+    installed("onnxruntime")
     assert "autrt[openvino]" in (faster_by("onnxruntime") or "")
     assert faster_by("openvino") is None
     monkeypatch.setattr(opening, "has_bf16", lambda: False)

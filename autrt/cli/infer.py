@@ -179,7 +179,7 @@ def command(
     todo, done = split_finished(sources, job, overwrite)
     reporter = make_reporter(progress)
     with closing(reporter), ExitStack() as opened:
-        if todo and settings.quality == "fast" and (advice := faster_by(engine)):
+        if todo and precision == "auto" and settings.quality == "fast" and (advice := faster_by(engine)):
             reporter.say(advice)
         networks = _open(opened, job, devices, offline, reporter) if todo else []
         _claim(out, job, share)  # only now: a mistake above must not have touched the folder
@@ -210,7 +210,7 @@ def _engine_before(out: Path) -> str | None:
 
 
 def _versions() -> dict[str, str]:
-    """Of what may compute; what is not installed, or by other means than its wheel, has none."""
+    """Versions of the packages that compute, of those that are installed as wheels."""
     found = {"autrt": __version__, "python": platform.python_version()}
     for name in COMPUTING_PACKAGES:
         with suppress(PackageNotFoundError):

@@ -72,12 +72,13 @@ def resolve_engine(engine: str = "auto", device: str = "auto", before: str | Non
     if device == "auto":
         device = "cuda:0" if engine in ON_GPU_ALONE else "cpu"
     if engine == "auto" and device == "cpu":
-        engine = before if before in ON_CPU else next(name for name in ON_CPU if find_spec(name))
-        if not find_spec(engine):
+        if before in ON_CPU and find_spec(before) is None:
             raise MissingDependencyError(
-                f"the results there were computed by {engine}, which is not installed here: "
-                f"pip install 'autrt[{engine}]', or name an engine (--engine {ON_CPU[-1]}) to compute them anew"
+                f"the output folder's results were computed by {before}, which is not installed here: "
+                f"pip install 'autrt[{before}]', or name an engine (--engine {ON_CPU[-1]}) to compute them anew"
             )
+        there = (name for name in ON_CPU if find_spec(name))
+        engine = before if before in ON_CPU else next(there, ON_CPU[-1])
     elif engine == "auto":
         engine = "tensorrt" if find_spec("tensorrt") else "torch"
     return engine, device
@@ -91,8 +92,8 @@ def resolve_precision(precision: str, engine: str, *, fast: bool) -> str:
 
 
 def faster_by(engine: str) -> str | None:
-    """What would compute in bfloat16, where this CPU can and `engine` cannot: advice in a line, or None."""
-    if engine != "onnxruntime" or not has_bf16():
+    """Advice in a line where this CPU has bfloat16 and only OpenVINO, which is not installed, would use it."""
+    if engine != "onnxruntime" or find_spec("openvino") or not has_bf16():
         return None
     return "this CPU has bfloat16, which only OpenVINO uses: pip install 'autrt[openvino]' for more speed"
 
