@@ -144,5 +144,5 @@ def test_fixing_a_graph_changes_the_shape_of_its_input_and_nothing_else(batch: i
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path, engine: str, content: bytes) -> None:
     (tmp_path / "net.onnx").write_bytes(content)
-    with pytest.raises(EngineError, match="net.onnx"):
+    with pytest.raises(EngineError, match=r"net\.onnx"):
         opened(tmp_path / "net.onnx", engine, tmp_path, None, 1)
