@@ -20,7 +20,7 @@ class InferSettings:
     """Everything but the inputs, the model and where results go."""
 
     quality: Quality = "balanced"
-    engine: str = "openvino"
+    engine: str = "onnxruntime"
     precision: str = "f32"
     device: str = "cpu"
     detect_every: int | None = None

@@ -8,7 +8,7 @@ from autrt.config import InferSettings
 from autrt.engine.batcher import CropBatcher
 from autrt.engine.graph import Graph
 from autrt.engine.memory import memory_on
-from autrt.engine.open import ON_GPU_ALONE, open_engine
+from autrt.engine.open import ON_GPU_ALONE, open_engine, resolve_engine
 from autrt.ensemble import used_members
 from autrt.errors import UsageError
 from autrt.face.coarse import CLEAR, TRACE_SCORE, CoarseToFine
@@ -114,7 +114,7 @@ def _detector(detector: DetectorSettings, settings: InferSettings, threads: int)
     pictures.
     """
     digest = FILES[DETECTOR_FILE].sha256
-    engine = settings.engine if settings.engine in DETECTOR_ENGINES else "openvino"
+    engine = settings.engine if settings.engine in DETECTOR_ENGINES else resolve_engine("auto", "cpu")[0]
     device = settings.device if engine in ON_GPU_ALONE else "cpu"
 
     def open_canvas(canvas: tuple[int, int]) -> Engine:

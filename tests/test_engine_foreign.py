@@ -11,8 +11,10 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from autrt.engine.fixed_graph import fixed_graph
 from autrt.engine.open import Graph, open_engine
 from autrt.errors import EngineError
+from autrt.model.folder import load_model
 from autrt.types import Engine, TensorSpec
 from tests.support.fetched import fetched
 
@@ -122,3 +124,25 @@ def test_engines_agree_on_centerface(tmp_path: Path) -> None:
         running.close()
     for name in ("537", "538", "539", "540"):
         np.testing.assert_allclose(found[0][name], found[1][name], atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("batch", [5, None])
+def test_fixing_a_graph_changes_the_shape_of_its_input_and_nothing_else(batch: int | None) -> None:
+    [member] = load_model("student").members
+    before, after = onnx.load(member.onnx), onnx.load_from_string(fixed_graph(Graph.of(member), batch))
+    rows, *rest = after.graph.input[0].type.tensor_type.shape.dim
+    assert (rows.dim_value or rows.dim_param) == (batch or "batch")
+    assert [side.dim_value for side in rest] == [112, 112, 3]
+    for model in (before, after):
+        model.graph.ClearField("value_info")
+        for value in (*model.graph.input, *model.graph.output):
+            value.type.tensor_type.ClearField("shape")
+    assert after == before
+
+
+@pytest.mark.parametrize("content", [b"", b"no network", b"\x3a\xff\xff\xff\x7f", bytes(100)])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_file_that_is_no_network_is_refused(tmp_path: Path, engine: str, content: bytes) -> None:
+    (tmp_path / "net.onnx").write_bytes(content)
+    with pytest.raises(EngineError, match=r"net\.onnx"):
+        opened(tmp_path / "net.onnx", engine, tmp_path, None, 1)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
+from autrt.face.detect import iou_matrix
 from autrt.face.looks import Looks
-from autrt.face.track import track
-from autrt.types import DETECTED, INTERPOLATED, Faces
+from autrt.face.track import SAME_IOU, match, track
+from autrt.types import DETECTED, INTERPOLATED, Detections, Faces
 from tests.support.world import Oracle, Person, film
 
 K = 6
@@ -156,3 +158,23 @@ def test_detecting_on_every_frame_finds_exactly_the_truth(people):
     truth = sorted(i for p in people for i in range(80) if p.seen(i))
     assert sorted(faces.row.tolist()) == truth
     assert (faces.source == DETECTED).all()
+
+
+def some_faces(rng: np.random.Generator, count: int) -> Detections:
+    corners = rng.uniform(0, 60, (count, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(20, 60, (count, 2))], 1).astype(np.float32)
+    return Detections(boxes, np.zeros((count, 5, 2), np.float32), np.ones(count, np.float32))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 8), st.integers(0, 8))
+def test_faces_of_two_frames_are_matched_for_the_largest_total_overlap(seed, before, after):
+    """Against SciPy's assignment, of what an overlap is worth above the least that counts."""
+    rng = np.random.default_rng(seed)
+    a, b = some_faces(rng, before), some_faces(rng, after)
+    overlap = iou_matrix(a.boxes, b.boxes).astype(np.float64)
+    worth = np.maximum(overlap - SAME_IOU, 0)
+    found = match(a, b)
+    assert len(set(found.values())) == len(found)
+    assert all(overlap[i, j] >= SAME_IOU for i, j in found.items())
+    best = worth[linear_sum_assignment(-worth)].sum() if before and after else 0.0
+    assert sum(worth[i, j] for i, j in found.items()) == pytest.approx(best, abs=1e-6)

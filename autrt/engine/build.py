@@ -21,7 +21,7 @@ from autrt.types import U8, EngineSpec
 _AHEAD: Final = Registry(
     "engine",
     dict.fromkeys(("tensorrt", "tensorrt-rtx"), "autrt.engine.ahead:build_ahead"),
-    extras={"onnx": "rtx", "onnxruntime": "rtx"},
+    extras={"onnx": "rtx"},
 )
 """Engines that can be built where they cannot run."""
 

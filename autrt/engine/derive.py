@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 from autrt.engine.cache import EngineCache
-from autrt.engine.fixed_graph import pixel_graph
+from autrt.engine.fixed_graph import fixed_graph
 from autrt.engine.graph import Graph, Options
 from autrt.engine.int8 import quantise
 from autrt.engine.layer import LAYERS, derived_store
@@ -63,7 +63,7 @@ def _kept(graph: Graph, store: EngineCache) -> Graph | None:
 
 def _make(graph: Graph, member: Member, precision: str, store: EngineCache, crops: U8 | None) -> Graph:
     graph.verify()
-    model = pixel_graph(graph)
+    model = onnx.load_from_string(fixed_graph(graph, None))
     _name_nodes(model)
     crops = read_reference(member)[0] if crops is None else crops
 

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import onnx
+from typing import Any
+
 from google.protobuf.message import DecodeError
-from onnx import TensorProto, helper
 
 from autrt.engine.graph import Graph
+from autrt.engine.onnx_file import FLOAT, INT, INTS, UINT8, Model
 from autrt.errors import EngineError
 
 
-def fixed_graph(graph: Graph, batch: int) -> bytes:
-    """The serialised graph of one batch size.
-
-    Raises:
-        EngineError: as `pixel_graph`.
-    """
-    model = pixel_graph(graph)
-    fix_batch(model, batch)
-    return model.SerializeToString()
-
-
-def fix_batch(model: onnx.ModelProto, batch: int | None) -> None:
-    """Let the graph take `batch` rows; any number if None."""
-    dimension = model.graph.input[0].type.tensor_type.shape.dim[0]
-    if batch is None:
-        dimension.dim_param = "batch"
-    else:
-        dimension.dim_value = batch
-
-
-def pixel_graph(graph: Graph) -> onnx.ModelProto:
-    """The graph, of whatever batch its file says.
+def fixed_graph(graph: Graph, batch: int | None) -> bytes:
+    """The serialised graph, for `batch` rows; any number if None.
 
     Raises:
         EngineError: the file cannot be read, or is no ONNX graph of one input.
@@ -48,18 +29,21 @@ def pixel_graph(graph: Graph) -> onnx.ModelProto:
         output.type.tensor_type.ClearField("shape")
     if graph.input_layout == "NCHW-f32":
         _feed_from_pixels(content)
-    _fix_size(content.input[0], graph)
-    return model
+    rows, *sides = content.input[0].type.tensor_type.shape.dim
+    _fix(rows, "batch" if batch is None else batch)
+    for side, length in zip(sides, graph.size or (), strict=False):
+        _fix(side, length)
+    return model.SerializeToString()
 
 
-def _read(graph: Graph) -> onnx.ModelProto:
+def _read(graph: Graph) -> Any:
     try:
-        return onnx.load(graph.path)
-    except (DecodeError, ValueError, OSError) as error:
+        return Model.FromString(graph.path.read_bytes())
+    except (DecodeError, OSError) as error:
         raise EngineError(f"{graph.path} is no ONNX file: {error}") from error
 
 
-def _drop_initialisers_from_inputs(content: onnx.GraphProto) -> None:
+def _drop_initialisers_from_inputs(content: Any) -> None:
     """Old exporters list weights as inputs with a default value."""
     weights = {tensor.name for tensor in content.initializer}
     inputs = [value for value in content.input if value.name not in weights]
@@ -67,24 +51,39 @@ def _drop_initialisers_from_inputs(content: onnx.GraphProto) -> None:
     content.input.extend(inputs)
 
 
-def _feed_from_pixels(content: onnx.GraphProto) -> None:
+def _feed_from_pixels(content: Any) -> None:
     """Cast, then transpose, in front of the network; the graph's input keeps its name."""
-    name = content.input[0].name
+    given = content.input[0]
     for node in content.node:
         for i, used in enumerate(node.input):
-            if used == name:
-                node.input[i] = f"{name}/planes"
-    cast = helper.make_node("Cast", [name], [f"{name}/float"], to=TensorProto.FLOAT)
-    transpose = helper.make_node("Transpose", [f"{name}/float"], [f"{name}/planes"], perm=[0, 3, 1, 2])
-    nodes = [cast, transpose, *content.node]
-    shape = [d.dim_value for d in content.input[0].type.tensor_type.shape.dim]
+            if used == given.name:
+                node.input[i] = f"{given.name}/planes"
+    network = list(content.node)
     del content.node[:]
-    content.node.extend(nodes)
-    pixels = helper.make_tensor_value_info(name, TensorProto.UINT8, [shape[i] for i in (0, 2, 3, 1)])
-    content.input[0].CopyFrom(pixels)
+    content.node.add(
+        op_type="Cast",
+        input=[given.name],
+        output=[f"{given.name}/float"],
+        attribute=[{"name": "to", "i": FLOAT, "type": INT}],
+    )
+    content.node.add(
+        op_type="Transpose",
+        input=[f"{given.name}/float"],
+        output=[f"{given.name}/planes"],
+        attribute=[{"name": "perm", "ints": [0, 3, 1, 2], "type": INTS}],
+    )
+    content.node.extend(network)
+    tensor = given.type.tensor_type
+    planes = list(tensor.shape.dim)
+    tensor.elem_type = UINT8
+    del tensor.shape.dim[:]
+    tensor.shape.dim.extend(planes[i] for i in (0, 2, 3, 1))
 
 
-def _fix_size(value: onnx.ValueInfoProto, graph: Graph) -> None:
-    if graph.size is not None:
-        _, height, width, _ = value.type.tensor_type.shape.dim
-        height.dim_value, width.dim_value = graph.size
+def _fix(dimension: Any, length: int | str) -> None:
+    """Let a dimension be of a known length, or of any under a name."""
+    dimension.Clear()
+    if isinstance(length, int):
+        dimension.dim_value = length
+    else:
+        dimension.dim_param = length

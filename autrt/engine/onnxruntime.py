@@ -1,4 +1,4 @@
-"""Networks on the CPU by ONNX Runtime."""
+"""Networks on the CPU by ONNX Runtime: the engine of every install."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import numpy as np
 import onnxruntime as ort
 
 from autrt.engine.cpu import require_int8
-from autrt.engine.derive import derive
 from autrt.engine.fixed_graph import fixed_graph
 from autrt.engine.graph import Graph, Options
 from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine
 from autrt.errors import EngineError
 from autrt.model.folder import Member
+from autrt.registry import Registry
 from autrt.types import F32, U8, EngineSpec, TensorSpec
 
 WARNINGS_AND_WORSE: Final = 3
+
+_GRAPHS: Final = Registry("precision", {"int8": "autrt.engine.derive:derive"}, extras={"onnx": "ort"})
 
 
 def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
@@ -31,10 +33,15 @@ def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) 
     Raises:
         EngineError: no such device or precision here, or ONNX Runtime cannot take the graph.
     """
+    if options.precision == "bf16":
+        raise EngineError(
+            "ONNX Runtime has no bfloat16 on a CPU: use --precision f32, or --engine openvino "
+            "(pip install 'autrt[openvino]')"
+        )
     options.require("onnxruntime", devices=("cpu",), precisions=("f32", "int8"))
     if options.precision == "int8":
         require_int8()
-    graph = derive(graph, options, cache)
+        graph = _GRAPHS.load("int8")(graph, options, cache)
     return run_graph(graph, options)
 
 

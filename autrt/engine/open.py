@@ -11,6 +11,7 @@ from autrt.engine.cache import EngineCache
 from autrt.engine.cpu import has_bf16
 from autrt.engine.graph import Graph, Options
 from autrt.engine.parity import Parity, check_parity
+from autrt.errors import MissingDependencyError
 from autrt.registry import Registry
 from autrt.types import Engine
 
@@ -18,6 +19,7 @@ __all__ = [
     "ENGINES",
     "Graph",
     "Options",
+    "faster_by",
     "open_and_check",
     "open_engine",
     "resolve_engine",
@@ -35,12 +37,16 @@ ENGINES: Final = Registry(
         "torch-tensorrt": "autrt.engine.torch_tensorrt:open_torch_tensorrt",
     },
     extras={
-        **dict.fromkeys(("onnxruntime", "onnx"), "ort"),
+        "openvino": "openvino",
+        "onnx": "ort",
         **dict.fromkeys(("torch", "safetensors"), "train"),
         **dict.fromkeys(("tensorrt", "torch-tensorrt"), "gpu"),
     },
 )
 """Name → (graph, options, cache folder or None) → Engine."""
+
+ON_CPU: Final = ("openvino", "onnxruntime")
+"""What `auto` takes on a CPU, the better first; the last comes with every install."""
 
 ON_GPU_ALONE: Final = ("tensorrt", "tensorrt-rtx", "torch-tensorrt")
 
@@ -48,17 +54,33 @@ SPEC_FILE = "spec.json"
 """What the engine is and how it compares, beside it in the cache; its presence says that it was checked."""
 
 
-def resolve_engine(engine: str = "auto", device: str = "auto") -> tuple[str, str]:
+def resolve_engine(engine: str = "auto", device: str = "auto", before: str | None = None) -> tuple[str, str]:
     """Engine and device with `auto` replaced by the best for this machine.
 
-    That is OpenVINO on the CPU, and on a GPU TensorRT where it is installed, else torch. A GPU is used only where
-    it, or an engine that has no other device, is named.
+    That is OpenVINO on the CPU where it is installed, else ONNX Runtime; and on a GPU TensorRT where it is
+    installed, else torch. A GPU is used only where it, or an engine that has no other device, is named.
+
+    Args:
+        engine: a key of `ENGINES`, or auto.
+        device: cpu, cuda:N, cuda or auto.
+        before: the engine of a run that is to go on; on the CPU `auto` is the same again, whatever has been
+            installed meanwhile.
+
+    Raises:
+        MissingDependencyError: `auto` would be another engine than before, which is not installed here.
     """
     if device == "auto":
         device = "cuda:0" if engine in ON_GPU_ALONE else "cpu"
-    if engine == "auto":
-        on_gpu = "tensorrt" if find_spec("tensorrt") else "torch"
-        engine = "openvino" if device == "cpu" else on_gpu
+    if engine == "auto" and device == "cpu":
+        if before in ON_CPU and find_spec(before) is None:
+            raise MissingDependencyError(
+                f"the output folder's results were computed by {before}, which is not installed here: "
+                f"pip install 'autrt[{before}]', or name an engine (--engine {ON_CPU[-1]}) to compute them anew"
+            )
+        there = (name for name in ON_CPU if find_spec(name))
+        engine = before if before in ON_CPU else next(there, ON_CPU[-1])
+    elif engine == "auto":
+        engine = "tensorrt" if find_spec("tensorrt") else "torch"
     return engine, device
 
 
@@ -69,10 +91,17 @@ def resolve_precision(precision: str, engine: str, *, fast: bool) -> str:
     return "bf16" if fast and engine == "openvino" and has_bf16() else "f32"
 
 
+def faster_by(engine: str) -> str | None:
+    """Advice in a line where this CPU has bfloat16 and only OpenVINO, which is not installed, would use it."""
+    if engine != "onnxruntime" or find_spec("openvino") or not has_bf16():
+        return None
+    return "this CPU has bfloat16, which only OpenVINO uses: pip install 'autrt[openvino]' for more speed"
+
+
 def open_engine(
     graph: Graph,
     *,
-    engine: str = "openvino",
+    engine: str = "auto",
     precision: str = "f32",
     batch: int = 16,
     device: str = "cpu",

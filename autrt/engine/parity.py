@@ -25,7 +25,7 @@ Against = Literal["torch", "reference", "onnxruntime"]
 _TRUTHS = Registry(
     "truth",
     {"torch": "autrt.model.load:torch_outputs", "onnxruntime": "autrt.engine.onnxruntime:graph_outputs"},
-    extras={"torch": "train", "safetensors": "train", "onnxruntime": "ort", "onnx": "ort"},
+    extras={"torch": "train", "safetensors": "train", "onnx": "ort"},
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from autrt.engine.cache import EngineCache
 from autrt.engine.derive import derive
-from autrt.engine.fixed_graph import fix_batch, pixel_graph
+from autrt.engine.fixed_graph import fixed_graph
 from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Graph, Options
 from autrt.engine.layer import read_layers
@@ -91,11 +91,10 @@ def _build(
 
 def _parse(trt: Any, logger: Any, network: Any, graph: Graph, options: Options) -> Any:
     """Fill the network; the parser holds the weights that the network points to."""
-    model = pixel_graph(graph)
     least, _, most = options.batches
-    fix_batch(model, least if least == most else None)
+    content = fixed_graph(graph, least if least == most else None)
     parser = trt.OnnxParser(network, logger)
-    if not parser.parse(model.SerializeToString()):
+    if not parser.parse(content):
         told = [str(parser.get_error(i)).partition("\n")[0] for i in range(parser.num_errors)]
         raise EngineError(f"{trt.__name__} cannot read {graph.path}: {'; '.join(told)}")
     return parser

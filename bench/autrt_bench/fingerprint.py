@@ -17,7 +17,7 @@ from typing import Any, Final
 from autrt.engine.cpu import available_cores, cpu_features
 
 PACKAGES: Final = (
-    "autrt", "numpy", "av", "opencv-python-headless", "openvino", "h5py", "lapx", "onnxruntime", "torch",
+    "autrt", "numpy", "av", "opencv-python-headless", "onnxruntime", "openvino", "h5py", "lap", "torch",
     "tensorrt", "tensorrt-rtx", "torch-tensorrt", "nvidia-dali-cuda130",
 )  # fmt: skip
 """Those of them that are installed are named with their versions."""

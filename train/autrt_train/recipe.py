@@ -173,7 +173,7 @@ class DistillSettings(_Strict):
     """Of the soft targets (Hinton et al. 2015): above 1 differences among sure answers count more."""
     features: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the match with the teacher's features, where it gives any, through a learned projector."""
-    engine: str = "openvino"
+    engine: str = "auto"
     """That runs the teacher; as for `autrt infer`."""
     precision: str = "f32"
     """The teacher's."""

@@ -42,7 +42,7 @@ def check_infer(side: Side, folder: Path) -> Measured:
     clips = _clips()
     usual, other = folder / "cpu", folder / f"{side.engine}-{side.precision}"
     if not usual.exists():
-        _infer(clips, usual, Side("openvino", "f32", "cpu"))
+        _infer(clips, usual, Side("onnxruntime", "f32", "cpu"))
     _infer(clips, other, side)
     with Load(side.device) as load:
         start_s = time.monotonic()

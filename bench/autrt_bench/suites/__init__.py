@@ -19,7 +19,7 @@ SUITES: Final = Registry(
         "quality": "autrt_bench.suites.quality:quality",
         "results": "autrt_bench.suites.results:results",
     },
-    extras={"torch": "train", "nvidia": "train"},
+    extras={"torch": "train", "nvidia": "train-gpu"},
 )
 """Name → `autrt_bench.types.Suite`."""
 

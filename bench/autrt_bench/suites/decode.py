@@ -31,7 +31,7 @@ DECODERS: Final = Registry(
         "pyav to RGB": "autrt_bench.suites.decode:decode_rgb",
         "dali": "autrt_bench.dali:decode_dali",
     },
-    extras={"nvidia": "train", "torch": "train"},
+    extras={"nvidia": "train-gpu", "torch": "train"},
 )
 """Name → decodes a whole file and returns how many frames there were."""
 

@@ -15,7 +15,7 @@ LOADERS: Final = Registry(
         "opencv": "autrt_train.loading.opencv:OpenCvLoader",
         "dali": "autrt_train.loading.dali:DaliLoader",
     },
-    extras={"nvidia": "train", "torch": "train"},
+    extras={"nvidia": "train-gpu", "torch": "train"},
 )
 """Name → (index, threads, device, prefetch, cache_bytes) → Loader."""
 
