@@ -245,8 +245,8 @@ def _with_people(index: Index, say: Callable[[str], object]) -> Index:
     guessed = tuple(f"unnamed {number + 1}" for number in range(int(unknown.max()) + 1))
     say(
         f"{len(alone)} pictures name no person (a column `person` would): taken for {len(guessed)} people, by "
-        "names that differ in a number at the end and by looks that hardly differ. If people are in several pictures all "
-        "the same, the scores below flatter"
+        "names that differ in a number at the end and by looks that hardly differ. If people are in several pictures "
+        "all the same, the scores below flatter"
     )
     return replace(index, person=person, person_names=(*index.person_names, *guessed))
 

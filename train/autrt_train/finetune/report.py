@@ -116,8 +116,8 @@ def notes(found: Comparison) -> Iterator[str]:
     """What a reader of the table must know."""
     people = len(np.unique(found.group))
     yield (
-        f"On people who were left out of the learning, {len(found.labels)} faces of {people} people, single frames; "
-        f"in brackets {LEVEL:.0%} intervals over people. Before: the start at its own thresholds."
+        f"On people who were left out of the learning, {len(found.labels)} faces of {people} people, single "
+        f"frames; in brackets {LEVEL:.0%} intervals over people. Before: the start at its own thresholds."
     )
     few = [e.au for e in found.evidence() if e.taught and e.people < FEW_UNITS]
     if people < FEW_UNITS or few:
