@@ -227,7 +227,9 @@ def taught(tmp_path_factory):
     root = tmp_path_factory.mktemp("taught")
     torch.manual_seed(1)
     network = settled(Student(StudentConfig(width=4, squeeze=8, au_names=(*AUS, "AU4")))).eval()
-    start = save_model(root / "start", network, crops=pixels(8), licence="MIT", smoothing_windows=[5, 6, 7, 8])
+    start = save_model(
+        root / "start", network, crops=pixels(8), licence="MIT", smoothing_windows=[5, 6, 7, 8]
+    )
     index, _ = read_manifest(write_pictures(root / "pictures", 160, people=20))
     index = index.with_labels(start.au_names)
     recipe = read_recipe(
@@ -281,7 +283,9 @@ def test_a_models_folder_says_where_it_is_from_and_shows_nobody(taught):
     pictures, _ = read_manifest(root / "pictures" / "labels.csv")
     assert not any((crops == _rgb(pictures.path(row))).all((1, 2, 3)).any() for row in range(len(pictures)))
     report = json.loads((root / "run" / "report.json").read_text())
-    assert report["aus"]["AU12"]["auc"]["after"][0] == pytest.approx(done.comparison.after["auc"].value[1], abs=1e-4)
+    assert report["aus"]["AU12"]["auc"]["after"][0] == pytest.approx(
+        done.comparison.after["auc"].value[1], abs=1e-4
+    )
     assert "| AU12 |" in (root / "run" / "report.md").read_text()
 
 

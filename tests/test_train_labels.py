@@ -232,11 +232,11 @@ one\t2024-05-01 10:00:00\t\tMedia file(s)\tplayer #1:/data/anna.mp4\t0.0\tanna\t
 """
 
 AGGREGATED = (
-    "Observation id,Observation date,Description,Observation type,Source,Time offset (s),Coding duration,"
+    "Observation id,Observation date,Description,Observation type,Source,Time offset (s),"
     "Media duration (s),FPS (frame/s),Subject,Observation duration by subject by observation,Behavior,"
     "Behavioral category,Modifier #1,Behavior type,Start (s),Stop (s),Duration (s),Media file name,Comment start\n"
-    "one,2024-05-01,,Media file(s),player #1:anna.mp4,0,4,10,25,No focal subject,4,AU12,,,STATE,1.0,2.0,,anna.mp4,\n"
-    "one,2024-05-01,,Media file(s),player #1:anna.mp4,0,4,10,25,No focal subject,4,coded,,,STATE,0,4,,anna.mp4,\n"
+    "one,2024-05-01,,Media file(s),player #1:anna.mp4,0,10,25,No focal subject,4,AU12,,,STATE,1.0,2.0,,anna.mp4,\n"
+    "one,2024-05-01,,Media file(s),player #1:anna.mp4,0,10,25,No focal subject,4,coded,,,STATE,0,4,,anna.mp4,\n"
 )
 
 

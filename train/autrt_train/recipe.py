@@ -215,7 +215,7 @@ class FinetuneSettings(_Strict):
     """Seconds between the frames that are taken of a span, and of frames with the same codes."""
     first_frame: int = 0
     """The number of a video's first frame in plain tables."""
-    most: Positive = 12_000
+    most: Positive = 8000
     """Frames and pictures that are learnt from; of more, so many evenly spaced ones."""
     views: Positive = 4
     """How often each picture is seen, each time varied as `augment` says but for the first."""
@@ -275,6 +275,8 @@ class Recipe(_Strict):
             raise ValueError(f"distill.au_names: {strange[0]} is none of the AUs that are trained")
         if self.steady.weight and self.task != "au":
             raise ValueError(f"steady.weight: compares AU logits: expected 0 for the task {self.task!r}")
+        if self.distill is not None and self.finetune is not None:
+            raise ValueError("distill: finetuning learns from labels alone and has no teacher")
         if self.distill is not None and self.task != "au":
             raise ValueError(f"distill: a teacher teaches AUs: expected the task 'au', found {self.task!r}")
         return self

@@ -35,7 +35,7 @@ from autrt_train.finetune.people import likely_people
 from autrt_train.halt import Halt
 from autrt_train.labels.agreement import combined, labels_of
 from autrt_train.labels.coding import NO_FRAME, Coding
-from autrt_train.labels.read import LabelSettings, read_labels
+from autrt_train.labels.read import LabelSettings, label_files, read_labels
 from autrt_train.loading.read import read_picture
 from autrt_train.recipe import FinetuneSettings
 from autrt_train.types import MISSING, DataError, Index
@@ -244,9 +244,9 @@ def _with_people(index: Index, say: Callable[[str], object]) -> Index:
     person[alone] = len(index.person_names) + unknown
     guessed = tuple(f"unnamed {number + 1}" for number in range(int(unknown.max()) + 1))
     say(
-        f"{len(alone)} pictures name no person (a column `person` would): taken for {len(guessed)} people, by "
-        "names that differ in a number at the end and by looks that hardly differ. If people are in several pictures "
-        "all the same, the scores below flatter"
+        f"{len(alone)} pictures name no person (no column `person`): taken for {len(guessed)} people, by "
+        "names that differ in a number at the end and by looks that hardly differ. If people are in several "
+        "pictures all the same, the scores below flatter"
     )
     return replace(index, person=person, person_names=(*index.person_names, *guessed))
 
@@ -258,8 +258,6 @@ def _grey(index: Index, row: int) -> F32:
 
 def _digest(paths: Sequence[Path]) -> str:
     found = hashlib.sha256()
-    files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
-    for file in files:
-        if file.is_file():
-            found.update(file.read_bytes())
+    for file in [file for path in paths for file in label_files(path)]:
+        found.update(file.read_bytes())
     return found.hexdigest()

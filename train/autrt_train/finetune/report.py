@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ from autrt.types import F32, I64, Bool
 from autrt_train.evaluate.assess import MEAN, Assessment, Estimate, assess_decisions, difference
 from autrt_train.evaluate.bootstrap import FEW_UNITS, LEVEL, Resampling, ranking_scores
 from autrt_train.metrics import au_scores
-from autrt_train.types import I8, MISSING
+from autrt_train.types import I8
 
 AUC, F1 = "auc", "f1_binary"
 UNKNOWN: Final = "–"
@@ -26,11 +26,9 @@ RESAMPLINGS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What an AU of the finished model was judged by: enough to grade it."""
+    """What a taught AU was judged by: enough to grade it."""
 
     au: str
-    taught: bool
-    """False: it is the start's, as its labels are too few."""
     positives: int
     """Pictures and frames, of people left out as all are here."""
     negatives: int
@@ -64,7 +62,7 @@ class Comparison:
         return difference(self.before, self.after)
 
     def evidence(self) -> list[Evidence]:
-        """Of each AU with labels of both kinds."""
+        """Of each AU that was taught."""
         out: list[Evidence] = []
         for i, au in enumerate(self.au_names):
             label = self.labels[:, i]
@@ -72,7 +70,7 @@ class Comparison:
             if positives and negatives:
                 people = len(np.unique(self.group[label == 1]))
                 auc, f1 = (float(self.after[metric].value[i]) for metric in (AUC, F1))
-                out.append(Evidence(au, bool(self.taught[i]), positives, negatives, people, auc, f1))
+                out.append(Evidence(au, positives, negatives, people, auc, f1))
         return out
 
 
@@ -84,20 +82,20 @@ def judged(logit: F32, active: Bool, labels: I8, resampling: Resampling) -> Asse
 
 
 def rows_of(found: Comparison) -> list[list[str]]:
-    """The table, its head first; the mean is over the AUs that were taught."""
+    """The table of the AUs that were taught and of their mean, its head first."""
     head = ["", "positive", "negative", "people", "AUC before", "after", "difference"]
     head += ["F1 before", "after", "difference", "threshold"]
     rows = [head]
     gain = found.gain
     for i, au in enumerate(found.au_names):
         label = found.labels[:, i]
-        if not (label != MISSING).any():
+        if not found.taught[i]:
             continue
         counts = [(label == 1).sum(), (label == 0).sum(), len(np.unique(found.group[label == 1]))]
-        row = [au if found.taught[i] else f"{au} (as it was)", *map(str, counts)]
+        row = [au, *map(str, counts)]
         for metric in (AUC, F1):
             row += [_number(found.before[metric].value[i]), _number(found.after[metric].value[i])]
-            row.append(_difference(gain[metric], i) if found.taught[i] else UNKNOWN)
+            row.append(_difference(gain[metric], i))
         rows.append([*row, _number(found.thresholds[i])])
     whole = [MEAN, "", "", ""]
     for metric in (AUC, F1):
@@ -119,7 +117,7 @@ def notes(found: Comparison) -> Iterator[str]:
         f"On people who were left out of the learning, {len(found.labels)} faces of {people} people, single "
         f"frames; in brackets {LEVEL:.0%} intervals over people. Before: the start at its own thresholds."
     )
-    few = [e.au for e in found.evidence() if e.taught and e.people < FEW_UNITS]
+    few = [e.au for e in found.evidence() if e.people < FEW_UNITS]
     if people < FEW_UNITS or few:
         about = "all of them" if people < FEW_UNITS else ", ".join(few)
         yield f"Fewer than {FEW_UNITS} people show it, so that intervals are far too narrow to rely on: {about}."
@@ -164,9 +162,8 @@ def as_dict(found: Comparison) -> dict[str, Any]:
                 scores.setdefault(metric, {})[when] = [_plain(value) for value in values]
         if au in evidence:
             one = evidence[au]
-            scores |= {"taught": one.taught, "positives": one.positives, "negatives": one.negatives}
-            scores |= {"people": one.people, "threshold": round(float(found.thresholds[i]), 4)}
-            scores |= {"strength": _plain(found.strengths[i]) if one.taught else None}
+            scores |= {"positives": one.positives, "negatives": one.negatives, "people": one.people}
+            scores |= {"threshold": _plain(found.thresholds[i]), "strength": _plain(found.strengths[i])}
         out[au] = scores
     return out
 
@@ -185,8 +182,3 @@ def _number(value: float, *, signed: bool = False) -> str:
 
 def _plain(value: float) -> float | None:
     return round(float(value), 4) if np.isfinite(value) else None
-
-
-def taught_means(found: Comparison, names: Sequence[str] = (AUC, F1)) -> dict[str, float]:
-    """Metric → the mean after, over the AUs that were judged."""
-    return {name: float(found.after[name].value[-1]) for name in names}

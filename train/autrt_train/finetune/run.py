@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import nn
 
 from autrt import __version__
 from autrt.console import Mode
@@ -20,7 +21,7 @@ from autrt.model.load import load_network
 from autrt.model.schema import Metric
 from autrt.results.names import escape
 from autrt.signals import Signals
-from autrt.types import Bool
+from autrt.types import F32, I64, Bool
 from autrt_train.annotations.check import require_template
 from autrt_train.annotations.folds import folds, groups
 from autrt_train.evaluate.bootstrap import Resampling
@@ -85,42 +86,73 @@ def finetune(
     data = gather(settings, start.au_names, folder, progress, halt, say)
     require_template(data.index, start.template, f"the model {settings.start!r}")
     with Signals(halt.ask), join(device) as world:
-        group = groups(data.index)
-        taught = _teachable(data.index, group, settings, say)
-        network = load_network(start.members[0])
-        index = replace(data.index, labels=np.where(taught, data.index.labels, np.int8(MISSING)))
-        fold = folds(index, _folds(index, group, settings), recipe.seed)
-        say(f"{len(index)} faces of {len(np.unique(group))} people; {settings.views} views of each")
-        inputs = au_inputs(
-            network, index, recipe.augment, settings.views, recipe.seed, world.device, halt.check
-        )
-        layer = au_layer(network.to("cpu"))
-        scaling = Scaling.of(inputs[0])
-        with torch.inference_mode():
-            old = layer(torch.from_numpy(inputs.astype(np.float32)))
-        lessons = Lessons(old.clone(), scaling(inputs), index.labels, _weights(group))
-        found = cross_fit(lessons, fold, group, start.thresholds, taught, recipe.seed, halt.check, say)
-        comparison = _compared(start, data, group, taught, lessons, found, recipe.seed)
-        found.head.put_into(layer, scaling)
-    facts = _facts(recipe, settings, start, data, group, int(fold.max()) + 1)
-    model = save_model(
-        folder / MODEL_FOLDER,
-        network.eval(),
-        crops=noise_crops(),
-        licence=recipe.model.licence,
-        thresholds=found.thresholds.tolist(),
-        smoothing_windows=[recipe.model.smoothing_windows.get(a, w) for a, w in _windows(start)],
-        smoothing_domain=start.smoothing_domain,
-        metrics=_metrics(comparison, facts),
-        training={**facts, "evidence": _evidence(comparison)},
-        overwrite=True,
-    )
-    write(comparison, {**facts, "model": model.digest}, folder)
-    for line in lines(comparison):
+        if world.size > 1:
+            raise UsageError(
+                f"finetuning is done by one process: leave torchrun out, found {world.size} of them"
+            )
+        lesson = _teach(recipe, settings, start, data.index, world.device, halt, say)
+    facts = _facts(recipe, settings, start, data, lesson)
+    model = _save(recipe, folder / MODEL_FOLDER, start, lesson, facts)
+    write(lesson.comparison, {**facts, "model": model.digest}, folder)
+    for line in lines(lesson.comparison):
         tell(line)
     tell(f"the model is in {escape(str(model.path))}: autrt infer --model {escape(str(model.path))} …")
     _tell_licence(recipe, start, tell)
-    return Finetuned(model, comparison)
+    return Finetuned(model, lesson.comparison)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """What learning left."""
+
+    network: nn.Module
+    thresholds: F32
+    comparison: Comparison
+    people: int
+    folds: int
+
+
+def _teach(
+    recipe: Recipe,
+    settings: FinetuneSettings,
+    start: Model,
+    index: Index,
+    device: torch.device,
+    halt: Halt,
+    say: Callable[[str], object],
+) -> _Lesson:
+    group = groups(index)
+    taught = _teachable(index, group, settings, say)
+    index = replace(index, labels=np.where(taught, index.labels, np.int8(MISSING)))
+    fold = folds(index, _folds(index, group, settings), recipe.seed)
+    people = len(np.unique(group))
+    say(f"{len(index)} faces of {people} people; {settings.views} views of each")
+    network = load_network(start.members[0])
+    inputs = au_inputs(network, index, recipe.augment, settings.views, recipe.seed, device, halt.check)
+    layer, scaling = au_layer(network.to("cpu")), Scaling.of(inputs[0])
+    with torch.no_grad():
+        old = torch.stack([layer(torch.from_numpy(view.astype(np.float32))) for view in inputs])
+    lessons = Lessons(old, scaling(inputs), index.labels, _weights(group))
+    found = cross_fit(lessons, fold, group, start.thresholds, taught, recipe.seed, halt.check, say)
+    comparison = _compared(start, index, group, taught, lessons, found, recipe.seed)
+    found.head.put_into(layer, scaling)
+    return _Lesson(network.eval(), found.thresholds, comparison, people, int(fold.max()) + 1)
+
+
+def _save(recipe: Recipe, folder: Path, start: Model, lesson: _Lesson, facts: dict[str, Any]) -> Model:
+    windows = zip(start.au_names, start.smoothing_windows.tolist(), strict=True)
+    return save_model(
+        folder,
+        lesson.network,
+        crops=noise_crops(),
+        licence=recipe.model.licence,
+        thresholds=lesson.thresholds.tolist(),
+        smoothing_windows=[recipe.model.smoothing_windows.get(au, window) for au, window in windows],
+        smoothing_domain=start.smoothing_domain,
+        metrics=_metrics(lesson.comparison, facts),
+        training={**facts, "evidence": _evidence(lesson.comparison)},
+        overwrite=True,
+    )
 
 
 def _start(settings: FinetuneSettings) -> Model:
@@ -153,9 +185,7 @@ def _check(settings: FinetuneSettings, folder: Path, resume: bool) -> None:
         )
 
 
-def _teachable(
-    index: Index, group: np.ndarray, settings: FinetuneSettings, say: Callable[[str], object]
-) -> Bool:
+def _teachable(index: Index, group: I64, settings: FinetuneSettings, say: Callable[[str], object]) -> Bool:
     """(A,) bool the AUs with enough labels.
 
     Raises:
@@ -182,13 +212,13 @@ def _teachable(
     return enough
 
 
-def _folds(index: Index, group: np.ndarray, settings: FinetuneSettings) -> int:
+def _folds(index: Index, group: I64, settings: FinetuneSettings) -> int:
     """As many folds as asked for, but for each AU there must be people who show it in two at least."""
     shown = [len(np.unique(group[column == 1])) for column in index.labels.T if (column == 1).any()]
     return max(2, min(settings.folds, *shown, len(np.unique(group))))
 
 
-def _weights(group: np.ndarray) -> np.ndarray:
+def _weights(group: I64) -> F32:
     """(N,) float32: a person counts as the root of their pictures, so that nobody outweighs the others."""
     _, who, count = np.unique(group, return_inverse=True, return_counts=True)
     weight = count[who.reshape(-1)] ** -0.5
@@ -196,20 +226,25 @@ def _weights(group: np.ndarray) -> np.ndarray:
 
 
 def _compared(
-    start: Model, data: Labelled, group: np.ndarray, taught: Bool, lessons: Lessons, found: Taught, seed: int
+    start: Model,
+    index: Index,
+    group: I64,
+    taught: Bool,
+    lessons: Lessons,
+    found: Taught,
+    seed: int,
 ) -> Comparison:
-    labels, old = data.index.labels, lessons.old[0].numpy()
-    resampling = Resampling.draw(group.astype(np.int64), RESAMPLINGS, seed)
-    judged_labels = np.where(taught, labels, np.int8(MISSING))
-    before = judged(old, sigmoid(old) >= start.thresholds, judged_labels, resampling)
-    after = judged(found.held_out.logit, found.held_out.active, judged_labels, resampling)
+    labels, old = index.labels, lessons.old[0].numpy()
+    resampling = Resampling.draw(group, RESAMPLINGS, seed)
+    before = judged(old, sigmoid(old) >= start.thresholds, labels, resampling)
+    after = judged(found.held_out.logit, found.held_out.active, labels, resampling)
     return Comparison(
-        data.index.label_names, labels, group, taught, before, after, found.thresholds, found.strengths
+        index.label_names, labels, group, taught, before, after, found.thresholds, found.strengths
     )
 
 
 def _facts(
-    recipe: Recipe, settings: FinetuneSettings, start: Model, data: Labelled, group: np.ndarray, n_folds: int
+    recipe: Recipe, settings: FinetuneSettings, start: Model, data: Labelled, lesson: _Lesson
 ) -> dict[str, Any]:
     """Where the model comes from. The paths of labels are told by their names alone."""
     return {
@@ -219,8 +254,8 @@ def _facts(
         "labels_sha256": data.digest,
         "faces": len(data.index),
         "faces_not_found": data.not_found,
-        "people": len(np.unique(group)),
-        "folds": n_folds,
+        "people": lesson.people,
+        "folds": lesson.folds,
         "seed": recipe.seed,
         "settings": settings.model_dump(mode="json", exclude={"data", "videos"}),
         "augment": recipe.model_dump(mode="json")["augment"],
@@ -231,7 +266,6 @@ def _facts(
 def _evidence(comparison: Comparison) -> dict[str, Any]:
     return {
         one.au: {
-            "taught": one.taught,
             "positives": one.positives,
             "negatives": one.negatives,
             "people": one.people,
@@ -255,10 +289,6 @@ def _metrics(comparison: Comparison, facts: dict[str, Any]) -> list[Metric]:
             per_au = {au: round(value, 4) for au, value in named if np.isfinite(value)}
             out.append(Metric(name=name, data_set=about, value=round(mean, 4), per_au=per_au))
     return out
-
-
-def _windows(start: Model) -> list[tuple[str, int]]:
-    return list(zip(start.au_names, start.smoothing_windows.tolist(), strict=True))
 
 
 def _tell_licence(recipe: Recipe, start: Model, tell: Callable[[str], object]) -> None:

@@ -99,7 +99,7 @@ def format_of(path: Path) -> str | None:
 def _read(path: Path, settings: LabelSettings) -> Iterator[Coding]:
     if not path.exists():
         raise DataError(f"--data {escape(str(path))}: expected a file or folder of labels, found nothing")
-    files = list(_below(path)) if path.is_dir() else [path]
+    files = label_files(path)
     kinds = {file: settings.format or format_of(file) for file in files}
     if not any(kinds.values()):
         raise DataError(
@@ -108,6 +108,11 @@ def _read(path: Path, settings: LabelSettings) -> Iterator[Coding]:
             "--labels-format"
         )
     yield from (FORMATS[kind](file, settings) for file, kind in kinds.items() if kind is not None)
+
+
+def label_files(path: Path) -> list[Path]:
+    """The files that are looked at where a file or folder is named."""
+    return list(_below(path)) if path.is_dir() else [path]
 
 
 def _below(folder: Path) -> Iterator[Path]:
