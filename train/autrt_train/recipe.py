@@ -217,7 +217,7 @@ class FinetuneSettings(_Strict):
     """The number of a video's first frame in plain tables."""
     most: Positive = 8000
     """Frames and pictures that are learnt from; of more, so many evenly spaced ones."""
-    views: Positive = 4
+    views: Positive = 2
     """How often each picture is seen, each time varied as `augment` says but for the first."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Parts of the people that take turns in being left out."""
