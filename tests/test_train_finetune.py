@@ -11,6 +11,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from autrt.cli.train import command
 from autrt.engine.parity import read_reference
 from autrt.errors import UsageError
 from autrt.model.folder import load_model
@@ -197,10 +198,12 @@ def test_strengths_go_from_the_start_to_the_labels():
     free, *_, bound = learn(lessons, (np.inf, 1.0, 0.01))
     for head, same in ((free, True), (bound, False)):
         new = head.logits(lessons.old[0], lessons.z[0]).numpy()
-        order = np.array_equal(np.argsort(new[:, 0]), np.argsort(lessons.old[0, :, 0]))
+        order = np.array_equal(np.argsort(new[:, 0]), np.argsort(lessons.old[0, :, 0].numpy()))
         assert order == same or (same and head.scale[0] < 0)
         np.testing.assert_array_equal(new[:, 2], lessons.old[0, :, 2])  # nobody labelled it
-    assert roc_auc_score(lessons.labels[:, 0], bound.logits(lessons.old[0], lessons.z[0])[:, 0]) > 0.95
+    assert (
+        roc_auc_score(lessons.labels[:, 0], bound.logits(lessons.old[0], lessons.z[0])[:, 0].numpy()) > 0.95
+    )
 
 
 @pytest.mark.parametrize(("signal", "low", "high"), [(0, 0.40, 0.60), (3, 0.90, 1.0)])
@@ -255,7 +258,7 @@ def taught(tmp_path_factory):
 def test_a_run_leaves_a_model_that_is_better_on_people_left_out(taught):
     _, start, done, told = taught
     before, after = done.comparison.before["auc"].value, done.comparison.after["auc"].value
-    assert after[-1] > 0.9 > before[-1]
+    assert after[-1] > before[-1] + 0.1
     assert done.comparison.gain["auc"].interval()[0][-1] > 0
     assert any(line.startswith("AU12 ") for line in told)
     assert done.model.digest != start.digest
@@ -292,16 +295,17 @@ def test_a_models_folder_says_where_it_is_from_and_shows_nobody(taught):
 # The command
 
 
-def test_the_command_says_what_it_needs(tmp_path):
-    (tmp_path / "labels.csv").write_text("file,AU1\nx.jpg,1\n")
-    for arguments, fault in (
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
         (["finetune"], "finetuning needs --data"),
-        (["finetune", "--data", tmp_path / "labels.csv"], "finetuning needs --videos"),
-        (["smoke", "--data", tmp_path / "labels.csv"], "are for finetuning"),
-    ):
-        done = autrt("train", *arguments, "--out", tmp_path / "run")
-        assert done.returncode == 2, done.stderr
-        assert fault in done.stderr
+        (["finetune", "--data", "labels.csv"], "finetuning needs --videos"),
+        (["smoke", "--data", "labels.csv"], "are for finetuning"),
+    ],
+)
+def test_the_command_says_what_it_needs(tmp_path, arguments, fault):
+    with pytest.raises(UsageError, match=fault):
+        command.main([*arguments, "--out", str(tmp_path / "run")], standalone_mode=False)
     assert not (tmp_path / "run").exists()
 
 
