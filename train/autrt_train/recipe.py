@@ -222,7 +222,7 @@ class FinetuneSettings(_Strict):
     folds: Annotated[int, Field(ge=2)] = 5
     """Parts of the people that take turns in being left out."""
     least: Positive = 10
-    """Positives and negatives that an AU needs to be taught; and of each there must be three people."""
+    """Positives and negatives that an AU needs to be taught; and of each there must be five people."""
 
 
 class ModelSettings(_Strict):

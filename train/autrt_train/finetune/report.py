@@ -15,7 +15,7 @@ from autrt.ensemble import sigmoid
 from autrt.results.part import replacing
 from autrt.types import F32, I64, Bool
 from autrt_train.evaluate.assess import MEAN, Assessment, Estimate, assess_decisions, difference
-from autrt_train.evaluate.bootstrap import FEW_UNITS, LEVEL, Resampling, ranking_scores
+from autrt_train.evaluate.bootstrap import LEVEL, Resampling, ranking_scores
 from autrt_train.metrics import au_scores
 from autrt_train.types import I8
 
@@ -117,10 +117,6 @@ def notes(found: Comparison) -> Iterator[str]:
         f"On people who were left out of the learning, {len(found.labels)} faces of {people} people, single "
         f"frames; in brackets {LEVEL:.0%} intervals over people. Before: the start at its own thresholds."
     )
-    few = [e.au for e in found.evidence() if e.people < FEW_UNITS]
-    if people < FEW_UNITS or few:
-        about = "all of them" if people < FEW_UNITS else ", ".join(few)
-        yield f"Fewer than {FEW_UNITS} people show it, so that intervals are far too narrow to rely on: {about}."
     worse = [
         au
         for i, au in enumerate(found.au_names)

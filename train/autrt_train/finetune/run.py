@@ -24,7 +24,7 @@ from autrt.signals import Signals
 from autrt.types import F32, I64, Bool
 from autrt_train.annotations.check import require_template
 from autrt_train.annotations.folds import folds, groups
-from autrt_train.evaluate.bootstrap import Resampling
+from autrt_train.evaluate.bootstrap import FEW_UNITS, Resampling
 from autrt_train.finetune.crossfit import Taught, cross_fit
 from autrt_train.finetune.data import Labelled, gather
 from autrt_train.finetune.features import au_inputs, au_layer
@@ -37,8 +37,8 @@ from autrt_train.recipe import FinetuneSettings, Recipe
 from autrt_train.types import MISSING, DataError, Index
 
 MODEL_FOLDER: Final = "model"
-LEAST_PEOPLE: Final = 3
-"""Who must show an AU, and who must not, for it to be taught."""
+LEAST_PEOPLE: Final = FEW_UNITS
+"""So many people must show an AU, and as many not, for it to be taught: of three people's faces it learns the faces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,7 @@ def _teach(
 
 
 def _save(recipe: Recipe, folder: Path, start: Model, lesson: _Lesson, facts: dict[str, Any]) -> Model:
+    chosen = recipe.model.smoothing_windows
     windows = zip(start.au_names, start.smoothing_windows.tolist(), strict=True)
     return save_model(
         folder,
@@ -147,7 +148,7 @@ def _save(recipe: Recipe, folder: Path, start: Model, lesson: _Lesson, facts: di
         crops=noise_crops(),
         licence=recipe.model.licence,
         thresholds=lesson.thresholds.tolist(),
-        smoothing_windows=[recipe.model.smoothing_windows.get(au, window) for au, window in windows],
+        smoothing_windows=[chosen[au] if au in chosen else int(window) for au, window in windows],
         smoothing_domain=start.smoothing_domain,
         metrics=_metrics(lesson.comparison, facts),
         training={**facts, "evidence": _evidence(lesson.comparison)},
