@@ -38,7 +38,7 @@ from autrt_train.types import MISSING, DataError, Index
 
 MODEL_FOLDER: Final = "model"
 LEAST_PEOPLE: Final = FEW_UNITS
-"""So many people must show an AU, and as many not, for it to be taught: of three people's faces it learns the faces."""
+"""So many people must show an AU, and as many not, for it to be taught: of three faces it learns the faces."""
 
 
 @dataclass(frozen=True, slots=True)
