@@ -61,4 +61,6 @@ def command(
         changes = (*changes, f"distill.videos={paths}")
     if read_recipe(recipe, changes).distill is None:
         raise UsageError(f"the recipe {recipe} names no teacher: expected --teacher MODEL")
-    ctx.invoke(train, recipe=recipe, changes=changes, check_data=False, **others)
+    # Named in full: `train` has options of these names for finetuning.
+    own = {"data": (), "videos": (), "labels_format": None, "threshold": None, "model": None}
+    ctx.invoke(train, recipe=recipe, changes=changes, check_data=False, **own, **others)

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.console import Mode
 
+if TYPE_CHECKING:
+    from autrt_train.recipe import Recipe
+
 
 @click.command()
 @click.argument("recipe", required=False, type=NameOrPath())
+@click.option(
+    "--data",
+    multiple=True,
+    type=LocalPath(),
+    help="finetune: labels, a file or a folder of files.",
+)
+@click.option(
+    "--videos",
+    multiple=True,
+    type=LocalPath(),
+    help="finetune: the videos or pictures that they are of: a file, folder or glob.",
+)
+@click.option(
+    "--labels-format",
+    help="finetune: table, openface, elan, boris or boris-project.  [default: by content]",
+)
+@click.option("--threshold", type=float, help="finetune: the code from which an AU is present.  [default: 1]")
+@click.option(
+    "--model",
+    type=NameOrPath(),
+    help="finetune: the model to start from, a name or a folder.  [default: student]",
+)
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting: fit.epochs=3.")
 @click.option("--out", type=LocalPath(), help="Folder of the run. [default: runs/RECIPE]")
 @click.option("--resume", is_flag=True, help="Go on from the folder's last checkpoint.")
@@ -25,6 +52,11 @@ from autrt.console import Mode
 )
 def command(
     recipe: str | None,
+    data: tuple[Path, ...],
+    videos: tuple[Path, ...],
+    labels_format: str | None,
+    threshold: float | None,
+    model: str | None,
     changes: tuple[str, ...],
     out: Path | None,
     resume: bool,
@@ -35,6 +67,9 @@ def command(
 ) -> None:
     """Train by RECIPE, a packaged recipe's name or a TOML file; without one, list the packaged ones.
 
+    `autrt train finetune --data labels.csv --videos DIR` teaches a packaged model by your own labels: a table, or
+    files of ELAN, BORIS or OpenFace.
+
     Ctrl-C saves a checkpoint and ends; --resume goes on exactly there. Several GPUs or processes:
     `torchrun --nproc-per-node N -m autrt train RECIPE …`.
     """
@@ -43,13 +78,16 @@ def command(
     if recipe is None:
         _list()
         return
-    settings = read_recipe(recipe, changes)
+    given = {"data": data, "videos": videos, "format": labels_format, "threshold": threshold, "start": model}
+    settings = read_recipe(recipe, (*changes, *_finetune_changes(recipe, given)))
     folder = out or Path("runs") / Path(recipe).with_suffix("").name
     if dry_run:
         from autrt_train.preview import preview_lines
 
         for line in preview_lines(settings):
             click.echo(line)
+    elif settings.finetune is not None:
+        _finetune(settings, folder, check_data=check_data, resume=resume, device=device, progress=progress)
     elif check_data:
         from autrt_train.check_data import check_data as check
 
@@ -72,6 +110,46 @@ def command(
         if not report.finished:
             click.echo(f"stopped after step {report.steps}; go on with --resume --out {folder}", err=True)
             raise SystemExit(128 + (report.signal or 2))
+
+
+def _finetune_changes(recipe: str, given: dict[str, Any]) -> list[str]:
+    """The options of finetuning as changes of its recipe."""
+    from autrt.errors import UsageError
+    from autrt_train.read_recipe import read_recipe
+
+    named = {key: value for key, value in given.items() if value not in (None, ())}
+    if not named:
+        return []
+    if read_recipe(recipe).finetune is None:
+        raise UsageError(
+            f"--data, --videos, --labels-format, --threshold and --model are for finetuning: expected `autrt train "
+            f"finetune …`, found the recipe {recipe}, which names its data itself (--set data.train=…)"
+        )
+    texts = {
+        key: [str(path) for path in value] if isinstance(value, tuple) else value
+        for key, value in named.items()
+    }
+    return [f"finetune.{key}={json.dumps(value, ensure_ascii=False)}" for key, value in texts.items()]
+
+
+def _finetune(settings: Recipe, folder: Path, *, check_data: bool, **how: Any) -> None:
+    from autrt.errors import UsageError
+    from autrt.pipeline import StoppedError
+    from autrt_train.finetune.run import finetune
+    from autrt_train.halt import Halt
+
+    if check_data:
+        raise UsageError(
+            "--check-data is for recipes with data.train; finetuning reports on its labels as it reads them"
+        )
+    halt = Halt()
+    try:
+        finetune(
+            settings, folder, **how, halt=halt, say=lambda line: click.echo(line, err=True), tell=click.echo
+        )
+    except StoppedError:
+        click.echo("stopped; the same command goes on with the faces that were found", err=True)
+        raise SystemExit(128 + (halt.signal or 2)) from None
 
 
 def _list() -> None:

@@ -23,12 +23,15 @@ from autrt.results.disk import writing
 from autrt.results.fingerprint import fingerprint
 from autrt.results.names import escape, results_path
 from autrt.results.part import replacing
-from autrt.results.reader import open_results
-from autrt.types import F32, U8, Source
+from autrt.results.reader import Results, open_results
+from autrt.types import F32, U8, Bool, Source
 from autrt.video.open import open_decoder
 from autrt_train.annotations.pictures import CROPS, still_name
 from autrt_train.crop_face import Wanted, each_crop
 from autrt_train.crop_index import CropRow, CropSettings, VideoRows
+
+Choose = Callable[[Source, Results], Bool]
+"""A video and its results → (F,) bool which of its faces are to be cut out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ def crop_video(
     settings: CropSettings,
     stop: threading.Event,
     advance: Callable[[int], object],
+    choose: Choose | None = None,
 ) -> Cut:
     """Cut the faces of one video out, unless that was done before.
 
@@ -61,6 +65,7 @@ def crop_video(
         settings: how to cut.
         stop: ends it early when set.
         advance: told of every frame that is done.
+        choose: which of the faces are wanted; None: all.
 
     Returns:
         How it ended; "failed" where video or results cannot be read or are not of each other.
@@ -73,7 +78,7 @@ def crop_video(
     start_s = time.monotonic()
     rows = VideoRows(out, source.relative)
     try:
-        wanted, digest = _wanted(source, results, settings)
+        wanted, digest = _wanted(source, results, settings, choose)
         if rows.are_of(digest):
             return Cut(source.relative, "skipped")
         with closing(open_decoder(source)) as decoder:
@@ -94,13 +99,16 @@ def crop_video(
     )
 
 
-def _wanted(source: Source, results: Path, settings: CropSettings) -> tuple[Wanted, str]:
+def _wanted(
+    source: Source, results: Path, settings: CropSettings, choose: Choose | None
+) -> tuple[Wanted, str]:
     with open_results(results_path(results, source.relative)) as file:
         if fingerprint(source.path) != file.header.source.fingerprint:
             raise VideoError(
                 f"{escape(str(file.path))} holds the results of another video: recognise it anew"
             )
-        return Wanted.of(file, settings), settings.digest(file.run_digest)
+        among = None if choose is None else choose(source, file)
+        return Wanted.of(file, settings, among), settings.digest(file.run_digest, among)
 
 
 def _write(

@@ -14,7 +14,7 @@ from autrt.pipeline import StoppedError
 from autrt.results.main_face import main_faces
 from autrt.results.reader import Results
 from autrt.template import TEMPLATES
-from autrt.types import CROP_SIZE_PX, F32, F64, I32, I64, U8, Decoder, Image, Source
+from autrt.types import CROP_SIZE_PX, F32, F64, I32, I64, U8, Bool, Decoder, Image, Source
 from autrt_train.crop_index import CropRow, CropSettings
 
 
@@ -31,11 +31,13 @@ class Wanted:
     score: F32
 
     @classmethod
-    def of(cls, results: Results, settings: CropSettings) -> Wanted:
-        """The faces of a results file that the settings ask for."""
+    def of(cls, results: Results, settings: CropSettings, among: Bool | None = None) -> Wanted:
+        """The faces of a results file that the settings ask for, of those that are true in (F,) `among`."""
         faces, row = results.faces, results.faces["frame"]
         index = results.frames["index"][row]
         chosen = index % settings.every == 0
+        if among is not None:
+            chosen &= among
         if not settings.all_faces:
             chosen &= main_faces(row, faces["track"], faces["box"])
         return cls(

@@ -14,7 +14,7 @@ from typing import Final, Literal, TextIO
 from autrt.results.fingerprint import canonical_json
 from autrt.results.names import escape, file_name
 from autrt.results.part import replacing
-from autrt.types import F32
+from autrt.types import F32, Bool
 from autrt_train.annotations.crop_facts import CROP_FACTS
 from autrt_train.annotations.manifest import LANDMARKS, NAME
 from autrt_train.types import DataError
@@ -37,9 +37,11 @@ class CropSettings:
     """Every track in a folder of its own, instead of the main face of each frame."""
     jpeg_quality: int = 95
 
-    def digest(self, run_digest: str) -> str:
-        """SHA-256 (hex) over everything that decides a video's crops."""
-        whole = {"settings": asdict(self), "results": run_digest}
+    def digest(self, run_digest: str, among: Bool | None = None) -> str:
+        """SHA-256 (hex) over everything that decides a video's crops; `among` as in `Wanted.of`."""
+        whole: dict[str, object] = {"settings": asdict(self), "results": run_digest}
+        if among is not None:
+            whole["among"] = hashlib.sha256(among.tobytes()).hexdigest()
         return hashlib.sha256(canonical_json(whole).encode()).hexdigest()
 
 

@@ -16,7 +16,7 @@ from autrt.pipeline import StoppedError
 from autrt.results.names import escape
 from autrt.signals import Signals
 from autrt.types import Source
-from autrt_train.crop import Cut, crop_video
+from autrt_train.crop import Choose, Cut, crop_video
 from autrt_train.crop_index import CropSettings, settle, write_index
 from autrt_train.types import DataError
 
@@ -30,12 +30,14 @@ class CropRun:
         out: folder of the crops.
         settings: how to cut.
         reporter: told as things happen.
+        choose: which faces of a video are wanted; None: all that the settings ask for.
     """
 
     results: Path
     out: Path
     settings: CropSettings
     reporter: Reporter
+    choose: Choose | None = None
     cuts: list[Cut] = field(default_factory=list[Cut])
     rows: int = 0
     """Of the manifest, all runs together."""
@@ -73,7 +75,7 @@ class CropRun:
         start_s = time.monotonic()
         advance = partial(self.reporter.advance, name=escape(source.relative))
         try:
-            cut = crop_video(source, self.results, self.out, self.settings, self.stop, advance)
+            cut = crop_video(source, self.results, self.out, self.settings, self.stop, advance, self.choose)
         except StoppedError:
             return
         except AutrtError as error:  # of the disk: it concerns every video

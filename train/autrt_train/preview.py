@@ -18,6 +18,9 @@ GB = 1e9
 def preview_lines(recipe: Recipe) -> Iterator[str]:
     """The resolved recipe, its size, and its steps where the data are there. Nothing is rendered or trained."""
     yield recipe_json(recipe).rstrip()
+    if recipe.finetune is not None:
+        yield f"the last layer of {recipe.finetune.start!r} is taught; nothing was read: leave --dry-run out"
+        return
     found = cost(recipe)
     rows = recipe.fit.micro_batch or recipe.fit.batch
     yield (

@@ -195,6 +195,36 @@ class DistillSettings(_Strict):
         return self
 
 
+class FinetuneSettings(_Strict):
+    """Teaching the last layer of a finished model by labels of one's own.
+
+    Of the other sections `augment` and `model` play a part in it, and `seed` does.
+    """
+
+    data: tuple[Path, ...] = ()
+    """Label files, and folders of them."""
+    videos: tuple[Path, ...] = ()
+    """The videos and pictures that they are of: files, folders, globs."""
+    format: str | None = None
+    """table, openface, elan, boris or boris-project; None: by content."""
+    start: str = DEFAULT_MODEL
+    """The model that is taught: a packaged model's name, or a folder."""
+    threshold: Annotated[float, Field(gt=0)] = 1
+    """The code from which an AU is present."""
+    every_s: Annotated[float, Field(gt=0)] = 0.2
+    """Seconds between the frames that are taken of a span, and of frames with the same codes."""
+    first_frame: int = 0
+    """The number of a video's first frame in plain tables."""
+    most: Positive = 8000
+    """Frames and pictures that are learnt from; of more, so many evenly spaced ones."""
+    views: Positive = 2
+    """How often each picture is seen, each time varied as `augment` says but for the first."""
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Parts of the people that take turns in being left out."""
+    least: Positive = 10
+    """Positives and negatives that an AU needs to be taught; and of each there must be five people."""
+
+
 class ModelSettings(_Strict):
     """What the finished model's folder says."""
 
@@ -231,6 +261,8 @@ class Recipe(_Strict):
     model: ModelSettings = ModelSettings()
     distill: DistillSettings | None = None
     """None: no teacher."""
+    finetune: FinetuneSettings | None = None
+    """Set: a finished model's last layer is taught, and nothing else is trained."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -243,6 +275,8 @@ class Recipe(_Strict):
             raise ValueError(f"distill.au_names: {strange[0]} is none of the AUs that are trained")
         if self.steady.weight and self.task != "au":
             raise ValueError(f"steady.weight: compares AU logits: expected 0 for the task {self.task!r}")
+        if self.distill is not None and self.finetune is not None:
+            raise ValueError("distill: finetuning learns from labels alone and has no teacher")
         if self.distill is not None and self.task != "au":
             raise ValueError(f"distill: a teacher teaches AUs: expected the task 'au', found {self.task!r}")
         return self

@@ -18,6 +18,7 @@ _READERS: Final = Registry(
     "table format",
     {
         ".csv": "autrt_train.annotations.table_file:read_csv",
+        ".tsv": "autrt_train.annotations.table_file:read_csv",
         ".txt": "autrt_train.annotations.table_file:read_csv",
         ".parquet": "autrt_train.annotations.parquet:read_parquet",
     },
@@ -45,7 +46,7 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Read a `.csv` (or `.txt`, comma-separated) or `.parquet` file.
+    """Read a `.csv` (or `.tsv`, `.txt`) or `.parquet` file.
 
     Raises:
         DataError: it cannot be read, is of another kind, or has rows of different lengths.
@@ -60,14 +61,15 @@ def read_table(path: Path) -> Table:
 
 
 def read_csv(path: Path) -> Table:
-    """A comma-separated table with a header.
+    """A table with a header, separated by whichever of comma, tab and semicolon the header holds most of.
 
     Raises:
         DataError: it cannot be read, or a row is not as long as the header; names the line.
     """
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            lines = csv.reader(file)
+            lines = csv.reader(file, delimiter=_delimiter(file.readline()))
+            file.seek(0)
             header = [name.strip().lower() for name in next(lines, [])]
             _check_header(header, path)
             rows = [_checked(row, header, path, lines.line_num) for row in lines if row]
@@ -75,6 +77,10 @@ def read_csv(path: Path) -> Table:
         raise DataError(f"{escape(str(path))} cannot be read as a table: {error}") from error
     columns = zip(*rows, strict=True) if rows else ((),) * len(header)
     return Table(path, dict(zip(header, columns, strict=True)), 2)
+
+
+def _delimiter(head: str) -> str:
+    return max(",\t;", key=head.count)
 
 
 def _check_header(header: list[str], path: Path) -> None:

@@ -12,23 +12,22 @@ import numpy as np
 
 from autrt import __version__
 from autrt.config import InferSettings
-from autrt.console import Mode, Reporter, SilentReporter, make_reporter
+from autrt.console import Mode, SilentReporter, make_reporter
 from autrt.engine.cache import EngineCache
 from autrt.engine.cpu import available_cores
 from autrt.engine.open import resolve_engine
 from autrt.job import Job
 from autrt.model.digest import json_digest
 from autrt.model.folder import load_model
-from autrt.networks import DETECTOR_FILE, detection_digest, open_networks
-from autrt.results.names import escape, results_path
-from autrt.results.part import sweep
-from autrt.runner import Run, split_finished
+from autrt.networks import detection_digest
+from autrt.results.names import escape
 from autrt.types import I64, Source
 from autrt.video.discover import discover
-from autrt.weights import cache_dir, fetch
+from autrt.weights import cache_dir
 from autrt_train.annotations.manifest import read as read_manifest
 from autrt_train.crop_index import CropSettings
 from autrt_train.crop_run import CropRun, refuse_inside, refuse_nested
+from autrt_train.find_faces import find_faces
 from autrt_train.halt import Halt
 from autrt_train.recipe import DistillSettings
 from autrt_train.types import DataError, Index
@@ -77,7 +76,7 @@ def video_faces(
     folder = _folder(settings, job, crop)
     refuse_inside(folder, settings.videos)
     with EngineCache(folder).lock(), closing(make_reporter(progress)) as reporter:
-        found = _recognise(sources, folder / RESULTS, job, reporter, halt, say)
+        found = find_faces(sources, replace(job, out=folder / RESULTS), reporter, halt, say)
         _cut(found, folder, crop, halt, say)
     faces = _read(folder, sources)
     if not len(faces):
@@ -95,36 +94,6 @@ def _folder(settings: DistillSettings, job: Job, crop: CropSettings) -> Path:
     inputs = [os.fsencode(video.absolute()).hex() for video in settings.videos]
     key = {"inputs": inputs, "model": job.model.digest, "numbers": job.numbers, "crops": crop.digest("")}
     return cache_dir() / "crops" / json_digest(key)[:16]
-
-
-def _recognise(
-    sources: Sequence[Source],
-    results: Path,
-    job: Job,
-    reporter: Reporter,
-    halt: Halt,
-    say: Callable[[str], object],
-) -> list[Source]:
-    """Find the faces; returns the videos that have results."""
-    job = replace(job, out=results)
-    results.mkdir(parents=True, exist_ok=True)
-    sweep(results)
-    todo = split_finished(sources, job, overwrite=False).todo
-    if todo:
-        say(f"looking for faces in {len(todo)} of {len(sources)} videos")
-        fetch(DETECTOR_FILE, say=say)
-        with closing(open_networks(job.model, job.settings, job.threads)) as networks:
-            reporter.begin(len(todo))
-            summary = Run(job, [networks], reporter).run(todo)
-        if summary.signal is not None:
-            halt.ask(summary.signal)
-        halt.check()
-        if summary.fatal is not None:
-            raise summary.fatal
-        for outcome in summary.outcomes:
-            if outcome.status == "failed":
-                say(f"left out: {escape(outcome.relative)}: {escape(outcome.reason)}")
-    return [source for source in sources if results_path(results, source.relative).exists()]
 
 
 def _cut(

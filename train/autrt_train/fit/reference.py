@@ -23,14 +23,14 @@ def reference_crops(kind: Literal["validation", "noise"], index: Index, loader: 
         loader: of the index.
     """
     if kind == "noise":
-        return _noise()
+        return noise_crops()
     rows = np.linspace(0, len(index) - 1, REFERENCE_CROPS).astype(np.int64)
     batch = next(iter(loader.load(draw_as_they_are(index, rows, REFERENCE_CROPS))))
     return np.ascontiguousarray(np.asarray(batch.pixels), np.uint8)
 
 
-def _noise() -> U8:
-    """Coloured blobs: nobody's picture, and varied enough to tell a wrong engine from a right one."""
+def noise_crops() -> U8:
+    """(64, 112, 112, 3) uint8 RGB coloured blobs: nobody's picture, varied enough to tell a wrong engine by."""
     rng = np.random.default_rng(0)
     side = CROP_SIZE_PX // 8
     coarse = rng.integers(0, 256, (REFERENCE_CROPS, side, side, 3)).repeat(8, 1).repeat(8, 2)

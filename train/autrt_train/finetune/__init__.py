@@ -1,0 +1,1 @@
+"""A model taught by one's own labels: `autrt train finetune`."""

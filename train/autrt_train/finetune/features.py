@@ -1,0 +1,92 @@
+"""What a network's last layer sees: the numbers that its AU logits are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from autrt.errors import UsageError
+from autrt.types import I64
+from autrt_train.loading.augment import AugmentConfig, draw_batch
+from autrt_train.loading.device import to_device
+from autrt_train.loading.loader import open_loader
+from autrt_train.types import Draw, Index
+
+BATCH = 128
+CACHE_BYTES = 1_000_000_000
+
+
+def au_layer(network: nn.Module) -> nn.Linear:
+    """The layer that gives a network's AU logits.
+
+    Raises:
+        UsageError: there is none.
+    """
+    layer = getattr(network, "au", None)
+    if not isinstance(layer, nn.Linear):
+        raise UsageError(f"{type(network).__name__} has no last layer `au` that could be taught")
+    return layer
+
+
+@torch.inference_mode()
+def au_inputs(
+    network: nn.Module,
+    index: Index,
+    augment: AugmentConfig,
+    views: int,
+    seed: int,
+    device: torch.device,
+    check: Callable[[], object],
+) -> NDArray[np.float16]:
+    """The inputs of the AU layer, for pictures as they are and as they might have been.
+
+    A network that averages a crop and its mirror image calls the layer twice; as the layer is linear, the mean of
+    its inputs is what the mean of its outputs is made of.
+
+    Args:
+        network: with an AU layer; left in eval mode on `device`.
+        index: N pictures.
+        augment: how far the views beyond the first are varied.
+        views: V, how often each picture is seen; the first time as it is.
+        seed: of the variations.
+        device: that computes.
+        check: called after every batch; may raise.
+
+    Returns:
+        (V, N, D) float16.
+
+    Raises:
+        DataError: a picture cannot be read.
+    """
+    network.eval().to(device)
+    seen: list[Tensor] = []
+    hook = au_layer(network).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    parts: list[list[NDArray[np.float16]]] = []
+    rows = np.arange(len(index), dtype=np.int64)
+    try:
+        with closing(open_loader("opencv", index, cache_bytes=CACHE_BYTES if views > 1 else 0)) as loader:
+            for view in range(views):
+                how = augment if view else AugmentConfig.none()
+                parts.append([])
+                draws = (
+                    _draw(rows[at : at + BATCH], view, seed, how, index) for at in range(0, len(rows), BATCH)
+                )
+                with closing(loader.load(draws)) as batches:
+                    for batch in batches:
+                        x = (to_device(batch, device).float().permute(0, 3, 1, 2) - 127.5) / 127.5
+                        network(x.contiguous())
+                        parts[-1].append(torch.stack(seen).mean(0).half().cpu().numpy())
+                        seen.clear()
+                        check()
+    finally:
+        hook.remove()
+    return np.stack([np.concatenate(part) for part in parts])
+
+
+def _draw(rows: I64, view: int, seed: int, augment: AugmentConfig, index: Index) -> Draw:
+    return draw_batch(rows, rows, view, seed, augment, index.margin_px)

@@ -1,0 +1,1 @@
+"""Codes of one's own videos and pictures, as coding tools write them."""
