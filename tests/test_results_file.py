@@ -19,16 +19,17 @@ from hypothesis import strategies as st
 
 import autrt
 from autrt.errors import ResultsError
+from autrt.model.folder import load_model
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import VideoFacts
 from autrt.results.reader import open_results
-from autrt.results.schema import ATTRIBUTES, COLUMNS, COMPACT_BYTES, HEADER, OF_THE_FILE
+from autrt.results.schema import ATTRIBUTES, COLUMNS, COMPACT_BYTES, HEADER, PLAIN
 from autrt.results.verify import verify
 from autrt.results.writer import ResultsWriter
 from autrt.types import Loss
 from tests.support.results import header, names_in, results_file, video
 
-PLAIN = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 DOCS = Path(__file__).parents[1] / "docs" / "results.md"
 
 
@@ -153,10 +154,10 @@ def test_facts_are_json_and_the_few_that_tools_read_attributes_too(tmp_path):
         path = writer.finish()
     with h5py.File(path) as file:
         facts = json.loads(file.attrs[HEADER])
-        assert set(facts) == {a.name for a in ATTRIBUTES} - OF_THE_FILE
+        assert set(facts) == {a.name for a in ATTRIBUTES} - PLAIN
         assert set(file.attrs) == {a.name for a in ATTRIBUTES if a.plain and a.on == "/"} | {HEADER}
-        assert list(file.attrs["au_names"]) == facts["au_names"] == ["AU1", "AU2", "AU12"]
-        assert file.attrs["source_path"] == facts["source_path"] == "é\\xff.mp4"
+        assert list(file.attrs["au_names"]) == ["AU1", "AU2", "AU12"]
+        assert file.attrs["source_path"] == "é\\xff.mp4"
         assert file.attrs["schema"] == "autrt-results/2"
         assert facts["settings"] == {"detect_every": 6, "smooth": {"domain": "logit"}}
         assert facts["video_duration_s"] is facts["video_frame_count"] is None
@@ -164,10 +165,17 @@ def test_facts_are_json_and_the_few_that_tools_read_attributes_too(tmp_path):
 
 def test_a_two_second_clip_takes_at_most_30_kb(tmp_path):
     versions = dict.fromkeys(
-        ("autrt", "python", "numpy", "av", "opencv", "openvino", "h5py", "lapx"), "1.2.3"
+        ("autrt", "python", "numpy", "av", "opencv", "onnxruntime", "h5py", "lap"), "1.2.3"
     )
+    model = load_model("student")
+    graded = {
+        "au_names": model.au_names,
+        "au_grades": model.au_grades,
+        "au_evidence": {au: graded.evidence for au, graded in model.grades.items()},
+    }
     made = video([1] * 60, n_members=1, n_aus=12)
-    with ResultsWriter(tmp_path / "a.h5", header(12, members=["student"], versions=versions)) as writer:
+    head = header(12, members=["student"], versions=versions, **graded)
+    with ResultsWriter(tmp_path / "a.h5", head) as writer:
         made.write(writer)
         assert writer.finish().stat().st_size <= 30_000
 
@@ -207,13 +215,13 @@ def test_round_trip_at_any_length(tmp_path_factory, n_frames, faces, keep, with_
 @settings(max_examples=40, deadline=None)
 @given(
     name=st.binary(min_size=1, max_size=40).filter(lambda b: b"\0" not in b),
-    words=st.lists(st.text(PLAIN, max_size=9), max_size=3),
+    words=st.lists(st.text(CHARACTERS, max_size=9), max_size=3),
     duration=st.none() | st.floats(0, 1e6),
     count=st.none() | st.integers(0, 2**40),
     base=st.fractions(min_value=Fraction(1, 10**6), max_value=2, max_denominator=10**6),
     extra=st.recursive(
         st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
-        | st.text(PLAIN),
+        | st.text(CHARACTERS),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3),
         max_leaves=6,
     ),
@@ -243,18 +251,26 @@ def test_any_header_comes_back(tmp_path_factory, name, words, duration, count, b
 def change_facts(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     with h5py.File(path, "r+") as file:
         facts = json.loads(file.attrs[HEADER])
+        facts |= {name: file.attrs[name] for name in PLAIN}
+        before = dict(facts)
         change(facts)
-        file.attrs[HEADER] = json.dumps(facts)
+        for name in PLAIN & before.keys():
+            if name not in facts:
+                del file.attrs[name]
+            elif facts[name] is not before[name]:
+                file.attrs[name] = facts[name]
+        file.attrs[HEADER] = json.dumps({name: facts[name] for name in facts.keys() - PLAIN})
 
 
 @pytest.mark.parametrize(
     ("name", "value", "fault"),
     [
         ("thresholds", "high", "thresholds: expected floats, found 'high'"),
-        ("thresholds", [0.5, 1, 0.5], "thresholds: expected floats"),
+        ("thresholds", [0, 1, 0], "thresholds: expected floats"),
         ("au_names", [1, 2, 3], "au_names: expected texts"),
         ("detect_every", True, "detect_every: expected int, found True"),
-        ("source_path", None, "source_path: expected path"),
+        ("source_path", 3, "source_path: expected path"),
+        ("model_name", None, "model_name: expected text"),
         ("thresholds", [0.5], "expected a threshold and a window for each of 3 AUs"),
         ("time_base_den", 0, "no whole results file"),
     ],

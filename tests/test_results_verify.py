@@ -139,9 +139,7 @@ def test_a_column_says_what_it_is(path, change):
 def test_changed_attributes_are_seen(path, name, value):
     with h5py.File(path, "r+") as file:
         file.attrs[name] = value
-    found = verify(path)
-    assert "attributes differ from their checksum" in found
-    assert name == "note" or f"attribute {name} differs from the one in header" in found
+    assert "attributes differ from their checksum" in verify(path)
 
 
 def test_changed_facts_are_seen(path):

@@ -1,4 +1,4 @@
-"""The facts about a results file: all of them as JSON, and some as attributes for other tools too."""
+"""The facts about a results file: a few as attributes, for other tools, and the rest as JSON."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from autrt.results.hdf5_attributes import (
     put_long_text,
     table_attributes,
 )
-from autrt.results.schema import ATTRIBUTES, FAMILY, HEADER, OF_THE_FILE, READABLE, SCHEMA
+from autrt.results.schema import ATTRIBUTES, FAMILY, HEADER, OF_THE_FILE, PLAIN, READABLE, SCHEMA
 
 _DIGEST: Final = "attributes_sha256"
 
 
 def write_attributes(file: h5py.File, values: Mapping[str, Any]) -> None:
-    """Write all facts as JSON, those marked plain as attributes of their own too, and a digest over all."""
+    """Write those marked plain as attributes of their own, the others as JSON, and a digest over all."""
     for attribute in ATTRIBUTES:
         if attribute.plain and attribute.name in values:
             put_attribute(file[attribute.on], attribute, values[attribute.name])
@@ -49,7 +49,11 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
     complete = attributes.get("complete")
     if not isinstance(complete, np.bool_) or not complete:
         raise ResultsError("it was never finished")
-    facts = parsed_facts(attributes.get(HEADER)) if schema == SCHEMA else plain_values(table_attributes(file))
+    if schema == SCHEMA:
+        own = plain_values({"/": {name: attributes[name] for name in PLAIN if name in attributes}})
+        facts = own | parsed_facts(attributes.get(HEADER))
+    else:
+        facts = plain_values(table_attributes(file))
     if missing := [
         a.name for a in ATTRIBUTES if not (a.name in facts or a.optional or a.name in OF_THE_FILE)
     ]:

@@ -1,4 +1,4 @@
-"""The facts about a results file as one JSON object: what its attribute `header` holds."""
+"""Most facts about a results file as one JSON object: what its attribute `header` holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from autrt.errors import ResultsError
 from autrt.results.hdf5_attributes import plain_text
 from autrt.results.names import escape, unescape
-from autrt.results.schema import ATTRIBUTES, HEADER, OF_THE_FILE, Attribute, Kind
+from autrt.results.schema import ATTRIBUTES, HEADER, PLAIN, Attribute, Kind
 
 _ENCODED: Final[dict[Kind, Callable[[Any], Any]]] = {
     "text": plain_text, "path": escape, "bool": bool, "int": int, "float": float,
@@ -29,7 +29,7 @@ _TYPES: Final[dict[Kind, tuple[type, ...]]] = {
 
 
 def facts_json(values: Mapping[str, Any]) -> str:
-    """The JSON of all `values` that are in the table."""
+    """The JSON of those `values` that the table puts there."""
     facts = {a.name: _ENCODED[a.kind](values[a.name]) for a in _facts() if a.name in values}
     return json.dumps(facts, allow_nan=False, separators=(",", ":"))
 
@@ -50,7 +50,7 @@ def parsed_facts(text: Any) -> dict[str, Any]:
 
 
 def _facts() -> Iterator[Attribute]:
-    return (a for a in ATTRIBUTES if a.name not in OF_THE_FILE)
+    return (a for a in ATTRIBUTES if a.name not in PLAIN)
 
 
 def _decoded(attribute: Attribute, value: Any) -> Any:

@@ -23,12 +23,12 @@ PLAIN_SCHEMA: Final = "autrt-results/1"
 READABLE: Final = (PLAIN_SCHEMA, SCHEMA)
 
 HEADER: Final = "header"
-"""The attribute of the file that holds all facts as JSON, but for `OF_THE_FILE`."""
+"""The attribute of the file that holds as JSON all facts but those in `PLAIN`."""
 
 PLAIN: Final = frozenset(
     {"schema", "complete", "au_names", "au_grades", "thresholds", "source_path", "attributes_sha256"}
 )
-"""Facts about the file that are attributes of their own too, for other tools and a glance. With `header` these are
+"""Facts about the file that are attributes of their own, for other tools and a glance. With `header` these are
 eight: with more, HDF5 stores attributes in a way that takes more space and time."""
 
 OF_THE_FILE: Final = frozenset({"schema", "complete", "attributes_sha256"})
@@ -78,7 +78,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A fact about the file, or about a column: a key of the JSON in the attribute `header`."""
+    """A fact about the file, or about a column: a key of the JSON in the attribute `header`, or an attribute."""
 
     name: str
     kind: Kind
@@ -90,7 +90,7 @@ class Attribute:
 
     @property
     def plain(self) -> bool:
-        """Whether it is an HDF5 attribute of its own too."""
+        """Whether it is an HDF5 attribute of its own; one of a column stands in the JSON too."""
         return self.on != "/" or self.name in PLAIN
 
 
