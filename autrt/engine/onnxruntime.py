@@ -14,7 +14,7 @@ from autrt.engine.fixed_graph import fixed_graph
 from autrt.engine.graph import Graph, Options
 from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine
-from autrt.errors import EngineError
+from autrt.errors import EngineError, EngineOptionError
 from autrt.model.folder import Member
 from autrt.registry import Registry
 from autrt.types import F32, U8, EngineSpec, TensorSpec
@@ -34,8 +34,8 @@ def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) 
         EngineError: no such device or precision here, or ONNX Runtime cannot take the graph.
     """
     if options.precision == "bf16":
-        raise EngineError(
-            "ONNX Runtime has no bfloat16 on a CPU: use --precision f32, or --engine openvino "
+        raise EngineOptionError(
+            "ONNX Runtime has no bfloat16 on a CPU: expected f32 or int8, or --engine openvino "
             "(pip install 'autrt[openvino]')"
         )
     options.require("onnxruntime", devices=("cpu",), precisions=("f32", "int8"))

@@ -107,7 +107,7 @@ class _Source:
         """Open one after the other; what can't be opened is noted in `bad` and never tried again."""
         for path in list(self.paths):
             try:
-                results = open_results(path)
+                results = _opened(path)
             except ResultsError as error:
                 bad.append(str(error))
                 self.paths.remove(path)
@@ -123,3 +123,15 @@ class _Source:
                     yield from read_rows(results, layout.columns, layout.faces_only)
             except ResultsError as error:
                 raise _DamagedError(path, error) from error
+
+
+def _opened(path: Path) -> Results:
+    """Open results and what their layout is made of: tables are opened when they are first looked at."""
+    results = open_results(path)
+    try:
+        for table in (results.frames, results.faces):
+            len(table)
+    except ResultsError:
+        results.close()
+        raise
+    return results

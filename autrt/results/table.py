@@ -26,10 +26,13 @@ class Table:
 
     @cached_property
     def _datasets(self) -> dict[str, Any]:
-        group = self._file[self._name]
-        if not isinstance(group, h5py.Group):
-            raise fault(self._path, f"/{self._name}: expected a group of columns, found something else")
-        found = {name: item for name, item in group.items() if isinstance(item, h5py.Dataset)}
+        try:
+            group = self._file[self._name]
+            if not isinstance(group, h5py.Group):
+                raise fault(self._path, f"/{self._name}: expected a group of columns, found something else")
+            found = {name: item for name, item in group.items() if isinstance(item, h5py.Dataset)}
+        except (OSError, RuntimeError, LookupError, ValueError) as error:
+            raise fault(self._path, f"/{self._name} cannot be opened: {error}") from error
         place = {column.name: i for i, column in enumerate(c for c in COLUMNS if c.table == self._name)}
         return {name: found[name] for name in sorted(found, key=lambda name: place.get(name, len(place)))}
 
