@@ -73,6 +73,7 @@ def test_a_killed_process_ends_the_others_with_a_clear_error(recipe: Path, tmp_p
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_torchrun_ends_when_a_process_is_killed(recipe: Path, tmp_path: Path) -> None:
     running = torchrun(4, RANK, tmp_path, *arguments(recipe, tmp_path, "fit.save_every_s=0.2"))
     wait_for_steps(tmp_path, 40)  # with saving in between
@@ -107,6 +108,7 @@ def test_a_picture_that_one_process_cannot_read_ends_all(tmp_path: Path) -> None
     assert not any("Traceback" in errors for errors in told)
 
 
+@pytest.mark.slow
 def test_every_recipe_trains_in_two_processes(tmp_path: Path) -> None:
     running = torchrun(2, "tests.support.rank_recipes", tmp_path)
     told, errors = running.communicate(timeout=230)
