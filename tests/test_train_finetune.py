@@ -122,6 +122,15 @@ def test_labels_meet_the_main_face_or_the_track_that_they_name(tmp_path):
     assert sorted(zip(found.row.tolist(), found.track.tolist(), strict=True)) == [(0, main), (2, 0), (3, 1)]
 
 
+def test_labels_of_several_people_for_one_face_are_left_out_and_counted(tmp_path):
+    path = results_file(tmp_path / "a.mp4.h5", counts=(1, 1))
+    coding = coding_of([1, 0, 1], frame=np.array([0, 0, 1]), person=np.array(["ann", "bob", "ann"]))
+    with open_results(path) as results:
+        found = find_moments(Source(path, "a.mp4", "video"), coding, results, 0.0)
+    assert found.index.tolist() == [1]
+    assert (found.unclear, found.not_found) == (1, 0)
+
+
 def test_times_mean_the_frame_that_is_shown_then(tmp_path):
     path = results_file(tmp_path / "a.mp4.h5", counts=(1,) * 6)
     with open_results(path) as results:

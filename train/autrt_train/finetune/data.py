@@ -91,6 +91,11 @@ def gather(
     not_found = sum(found.not_found for found in moments.values())
     if not_found:
         say(f"no face was found in {not_found} labelled frames or pictures")
+    if unclear := sum(found.unclear for found in moments.values()):
+        say(
+            f"left out: {unclear} faces with labels of different people: say which face each is of by a column "
+            "`track` (see `autrt summary`)"
+        )
     index = _labelled(_crops(out / CROPS, moments), by_video, moments, settings, au_names)
     if not len(index):
         raise DataError("no labelled face: expected faces in the frames that the labels are of, found none")

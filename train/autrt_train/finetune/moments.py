@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -29,6 +29,8 @@ class Moments(ShapedRepr):
     """(K,) int64 track of the face."""
     not_found: int
     """Labelled moments without a face."""
+    unclear: int
+    """Faces with labels of different people, none of which names a track: left out."""
 
 
 def find_moments(source: Source, coding: Coding, results: Results, every_s: float) -> Moments:
@@ -58,8 +60,11 @@ def find_moments(source: Source, coding: Coding, results: Results, every_s: floa
     )
     labelled = ~np.isnan(coding.codes).all(axis=1)
     row = np.flatnonzero(labelled & (face != NONE))
+    faces_labelled = len(np.unique(face[row]))
     row = row[_told_apart(face[row], coding, row)]
-    moments = Moments(row, of_face[face[row]], track[face[row]], int((labelled & (face == NONE)).sum()))
+    unclear = faces_labelled - len(row)
+    not_found = int((labelled & (face == NONE)).sum())
+    moments = Moments(row, of_face[face[row]], track[face[row]], not_found, unclear)
     return moments if source.kind == "still" else _thinned(moments, coding, results, face[row], every_s)
 
 
@@ -103,4 +108,4 @@ def _thinned(moments: Moments, coding: Coding, results: Results, face: I64, ever
         last[int(moments.track[i])] = i
         keep.append(i)
     at = np.array(keep, np.int64)
-    return Moments(moments.row[at], moments.index[at], moments.track[at], moments.not_found)
+    return replace(moments, row=moments.row[at], index=moments.index[at], track=moments.track[at])
