@@ -167,3 +167,19 @@ def test_shards_are_told_all_that_differs(clips, out):
     assert refused.returncode == 2
     assert "--max-faces: all → 1" in refused.stderr
     assert "--baseline: none → p20" in refused.stderr
+
+
+def test_the_command_of_before_computes_nothing_finished_again(clips, out):
+    assert infer(out, clips / "a.mp4", "--overwrite", *NEW).returncode == 0
+    refused = infer(out, clips / "a.mp4")
+    assert refused.returncode == 2
+    (line,) = [line for line in refused.stderr.splitlines() if "the settings of before" in line]
+    assert "--max-faces 1" in line
+    assert "--overwrite" not in line
+
+
+def test_a_place_that_does_not_exist_is_refused_and_nothing_is_made(clips, tmp_path):
+    refused = infer(tmp_path / "out", tmp_path / "interviws")
+    assert refused.returncode == 2
+    assert "no such file or folder" in refused.stderr
+    assert not (tmp_path / "out").exists()

@@ -408,7 +408,7 @@ def test_openface_has_its_columns_and_no_values_where_nothing_is_known(tmp_path)
     code, said = run(path, "--format", "openface", "--out", tmp_path / "t")
     assert code == 0
     assert "no column for AU24" in said
-    head, rows = records(tmp_path / "t" / "b.mp4.csv")
+    head, rows = records(tmp_path / "t" / "b.mp4.openface.csv")
     with open_results(path) as results:
         active, score = results.faces["active"], results.faces["score"]
         time_s, track = results.frames["time_s"][results.faces["frame"]], results.faces["track"]
@@ -424,7 +424,7 @@ def test_openface_has_its_columns_and_no_values_where_nothing_is_known(tmp_path)
     known = {"frame", "face_id", "timestamp", "confidence", "success", "AU01_c", "AU12_c"}
     assert (seen.drop(columns=list(known)) == "").to_numpy().all()
     assert (none.drop(columns=["frame", "timestamp", "success"]) == "").to_numpy().all()
-    about = json.loads((tmp_path / "t" / "b.mp4.csv-metadata.json").read_text())
+    about = json.loads((tmp_path / "t" / "b.mp4.openface.csv-metadata.json").read_text())
     assert [c["name"] for c in about["tableSchema"]["columns"]] == head
     assert run(path, "--format", "openface", "--faces-only", "--out", tmp_path / "one.csv")[0] == 0
     assert len(records(tmp_path / "one.csv")[1]) == 4
@@ -545,6 +545,7 @@ def test_verify_command(path, tmp_path):
     outcome = CliRunner().invoke(verify, [str(tmp_path / "out")])
     assert outcome.exit_code == 3
     lines = outcome.output.splitlines()
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert "bad\\x0a.h5: no whole HDF5 file" in lines[0]
     assert lines[1] == "2 files checked: 1 sound, 1 bad"
+    assert lines[2].startswith("delete what is bad")

@@ -468,3 +468,24 @@ def test_the_docs_name_everything():
         assert f"`{column.name}`" in text or f"`/{column.path}`" in text
     for attribute in ATTRIBUTES:
         assert f"`{attribute.name}`" in text
+
+
+def test_results_that_are_closed_say_so(tmp_path):
+    with open_results(results_file(tmp_path / "a.h5")) as results:
+        results.faces["score"]
+    for read in (lambda: results.faces["score"], lambda: len(results.tracks)):
+        with pytest.raises(ResultsError, match=r"closed.*with autrt\.open_results"):
+            read()
+
+
+def test_a_damaged_column_is_not_called_a_missing_one(tmp_path):
+    path = results_file(tmp_path / "a.h5")
+    with h5py.File(path) as file:
+        at = file["faces/smoothed"].id.get_offset() or path.read_bytes().find(
+            file["faces/smoothed"][:].tobytes()
+        )
+    raw = bytearray(path.read_bytes())
+    raw[at] ^= 1
+    path.write_bytes(raw)
+    with open_results(path) as results, pytest.raises(ResultsError, match="checksum"):
+        results.faces["smoothed"]

@@ -21,6 +21,7 @@ from autrt.results.summary import summarise
 from autrt.results.summary_text import clock, percent
 from autrt.results.writer import ResultsWriter
 from autrt.types import Block, Faces
+from tests.support.command import autrt
 from tests.support.results import header, names_in, results_file
 
 THRESHOLD = 0.5
@@ -252,3 +253,10 @@ def test_times_and_shares_read_well():
     assert [percent(x) for x in (0, 0.0001, 0.01, 0.5, 0.99, 0.9999, 1)] == [
         "0%", "<1%", "1%", "50%", "99%", ">99%", "100%",
     ]  # fmt: skip
+
+
+def test_a_file_that_holds_no_results_is_refused(tmp_path):
+    (tmp_path / "interview.mp4").write_bytes(b"a video")
+    done = autrt("summary", tmp_path / "interview.mp4")
+    assert done.returncode == 2
+    assert "no results file" in done.stderr

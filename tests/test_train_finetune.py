@@ -124,7 +124,7 @@ def test_labels_meet_the_main_face_or_the_track_that_they_name(tmp_path):
 
 def test_labels_of_several_people_for_one_face_are_left_out_and_counted(tmp_path):
     path = results_file(tmp_path / "a.mp4.h5", counts=(1, 1))
-    coding = coding_of([1, 0, 1], frame=np.array([0, 0, 1]), person=np.array(["ann", "bob", "ann"]))
+    coding = coding_of([1, 0, 1], frame=np.array([0, 0, 1]), person=["ann", "bob", "ann"])
     with open_results(path) as results:
         found = find_moments(Source(path, "a.mp4", "video"), coding, results, 0.0)
     assert found.index.tolist() == [1]

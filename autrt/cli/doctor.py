@@ -56,6 +56,7 @@ def command(ctx: click.Context) -> None:
     if not (whole and works):
         click.echo("the main job does not work here: see the lines that begin with NO")
         ctx.exit(1)
+    click.echo("the main job works here; lines with a small no are options that are not installed")
 
 
 def _tell(title: str, lines: Callable[[], Iterator[Line]]) -> bool:
@@ -109,7 +110,7 @@ def _gpu() -> Iterator[Line]:
     if not gpus:
         yield "no", "driver", f"no NVIDIA GPU, or no driver ({DRIVER})"
     if find_spec("torch") is None:
-        yield "no", "CUDA", "needs torch with CUDA: pip install 'autrt[train]'"
+        yield "no", "CUDA", "needs torch with CUDA: pip install 'autrt[gpu]'"
         return
     cuda = import_module("torch").cuda
     name = cuda.get_device_name(0) if cuda.is_available() else "no CUDA device, or a torch build without CUDA"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,11 +27,13 @@ class Ending:
         job: what the videos were done with.
         todo: how many there were to do.
         skipped: how many were done before.
+        overwrites: those to do may have earlier results.
     """
 
     job: Job
     todo: int
     skipped: int
+    overwrites: bool = False
 
     def facts(self, summary: Summary | None) -> dict[str, Any]:
         """What the last JSON event says; without a summary for a run that an error ends."""
@@ -72,14 +74,28 @@ class Ending:
             f"{why}: {_videos(kept)} finished and kept in {escape(str(self.job.out))}; "
             f"{under_way if dropped else 'nothing is half-written'}"
         ]
+        if left and self.overwrites:
+            lines.append(f"the results that the {left} had before are untouched")
         if left:
             lines += [f"to go on with the remaining {left}, run:", f"  {again(self.job.command)}"]
         return lines
 
 
-def again(command: str) -> str:
-    """The command line that does the rest: the same, but what is finished is never done over."""
-    return shlex.join(word for word in shlex.split(command) if word != "--overwrite")
+def again(command: str, *, without: Sequence[str] = ()) -> str:
+    """Return the command line that does the rest: the same, but what is finished is never done over.
+
+    Args:
+        command: as it was typed.
+        without: options, each with a value, to leave out too.
+    """
+    words: list[str] = []
+    left = iter(shlex.split(command))
+    for word in left:
+        if word in without:
+            next(left, None)
+        elif word != "--overwrite" and word.partition("=")[0] not in without:
+            words.append(word)
+    return shlex.join(words)
 
 
 def _listed(outcomes: Iterable[Outcome]) -> list[str]:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from autrt.results.layout import TableLayout
 
 TABLES = {"csv": ".csv", "openface": ".csv", "parquet": ".parquet"}
-"""Format → ending of its files."""
+"""Format → ending of a file that is named by --out."""
+
+ENDINGS = {**TABLES, "openface": ".openface.csv"}
+"""Format → ending of a table of each video: those of two formats may lie side by side."""
 
 CHALLENGES = ("abaw-2022", "abaw-2024")
 
@@ -73,7 +76,8 @@ def command(
     `time_s` and `track` come first; names are the same in CSV, Parquet and data frames (docs/results.md). Beside a
     CSV file NAME.csv-metadata.json says what its columns mean, and how far each Action Unit can be trusted.
 
-    Without a file as --out a/b.mp4.h5 becomes a/b.mp4.csv or a/b.mp4.parquet. A file of that name is replaced. Exit
+    Without a file as --out a/b.mp4.h5 becomes a/b.mp4.csv, a/b.mp4.openface.csv or
+    a/b.mp4.parquet. A file of that name is replaced. Exit
     code 0: all were written; 3: some were damaged, and left out.
 
     A challenge's files hold the decisions for the main face in every frame of --frames, or of all results. For a
@@ -157,7 +161,7 @@ def _tables(
 
     found = find_results(paths)
     paths = list(dict.fromkeys(path for path, _ in found))
-    jobs = {out: paths} if whole and out else one_each(found, out, TABLES[fmt])
+    jobs = {out: paths} if whole and out else one_each(found, out, ENDINGS[fmt])
     if fmt == "openface" and any(len(of) > 1 for of in jobs.values()):
         raise click.UsageError(
             f"--format openface: {len(paths)} results in one file could not be told apart, as OpenFace has no "

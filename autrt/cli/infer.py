@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import sys
@@ -38,6 +39,7 @@ from autrt.results.plan import RunPlan
 from autrt.results.shard import Shard
 from autrt.runner import Run, Split, Summary, split_finished
 from autrt.stages import Networks
+from autrt.types import Source
 from autrt.video.discover import discover
 from autrt.video.probe import probe
 from autrt.weights import fetch
@@ -188,13 +190,15 @@ def command(
     if refusal := resumption.refusal():
         raise UsageError(refusal)
     todo, done = split.todo, split.done
-    reporter, ending = make_reporter(progress), Ending(job, len(todo), len(done))
+    reporter, ending = make_reporter(progress), Ending(job, len(todo), len(done), overwrite)
     with closing(reporter), ExitStack() as opened:
         for note in resumption.notes():
             reporter.say(note)
         if todo and precision == "auto" and settings.quality == "fast" and (advice := faster_by(engine)):
             reporter.say(advice)
         networks = _open(opened, job, devices, offline, reporter) if todo else []
+        if todo:
+            _require_some(todo)
         _claim(opened, resumption)  # only now: a mistake above must not have touched the folder
         index.save(out, share)
         reporter.begin(len(todo), skipped=len(done))
@@ -204,6 +208,13 @@ def command(
     if summary.outcomes and progress != "json":
         _tell_grades(job.model)
     _finish(summary, ending, progress)
+
+
+def _require_some(sources: Sequence[Source]) -> None:
+    """Refuse a run of which nothing exists: a name was mistyped. Among others a missing video is one that fails."""
+    if not any(os.path.lexists(source.path) for source in sources):
+        names = ", ".join(escape(str(source.path)) for source in sources[:3])
+        raise UsageError(f"no such file or folder: {names}{', …' if len(sources) > 3 else ''}")
 
 
 def _tell_grades(model: Model) -> None:

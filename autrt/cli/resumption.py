@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autrt.cli.ending import again as command_again
 from autrt.errors import ResultsError, UsageError
 from autrt.results.names import escape, results_path
 from autrt.results.plan import RunPlan
@@ -84,7 +85,8 @@ class Resumption:
     def _ways(self, old: RunPlan | None) -> list[str]:
         command = str(self.plan.about.get("command", ""))
         again = "--overwrite" if command.startswith("autrt infer") else f"delete {escape(str(self.out))}"
-        before = str(old.about["command"]) if old else ""
+        without = () if self.sharded else ("--shard",)
+        before = command_again(str(old.about["command"]), without=without) if old else ""
         return [
             "Choose:",
             f"  {again} to compute them again with the new settings",

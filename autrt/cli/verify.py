@@ -79,6 +79,8 @@ def _print(bad: Sequence[tuple[Path, tuple[str, ...]]], n: int) -> None:
     for path, problems in bad:
         click.echo(f"{escape(str(path))}: {escape(_told(problems))}")
     click.echo(f"{n} files checked: {n - len(bad)} sound, {len(bad)} bad")
+    if bad:
+        click.echo("delete what is bad and run the same `autrt infer` again: it computes these videos anew")
 
 
 def _told(problems: Sequence[str]) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from autrt.errors import UsageError
 from autrt.results.names import escape
 from autrt.results.schema import SUFFIX
+
+_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
 
 def find_results(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
@@ -17,7 +20,7 @@ def find_results(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
     Folders are searched in depth for `*.h5`, in order of name; a file may have any name.
 
     Raises:
-        UsageError: a path does not exist, or nothing was found.
+        UsageError: a path does not exist, a file is none of HDF5, or nothing was found.
     """
     found = [pair for path in paths for pair in _below(path)]
     if not found:
@@ -39,10 +42,20 @@ def is_newer(target: Path, than: Sequence[Path]) -> bool:
         return False
 
 
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_SIGNATURE)) == _SIGNATURE
+
+
 def _below(path: Path) -> Iterator[tuple[Path, Path]]:
     if not path.exists():
         raise UsageError(f"{escape(str(path))} does not exist: expected a results file or a folder of them")
     if not path.is_dir():
+        if path.suffix != SUFFIX and not _is_hdf5(path):
+            raise UsageError(
+                f"{escape(str(path))} is no results file: expected one (*{SUFFIX}) that `autrt infer` wrote, or "
+                "a folder of them, its --out"
+            )
         yield path, Path(path.name)
         return
     for folder, folders, names in os.walk(path):

@@ -26,11 +26,14 @@ class Table:
 
     @cached_property
     def _datasets(self) -> dict[str, Any]:
+        self._require_open()
         try:
             group = self._file[self._name]
             if not isinstance(group, h5py.Group):
                 raise fault(self._path, f"/{self._name}: expected a group of columns, found something else")
-            found = {name: item for name, item in group.items() if isinstance(item, h5py.Dataset)}
+            # Not by items(), which gives None for what cannot be opened.
+            every = {name: group[name] for name in group}
+            found = {name: item for name, item in every.items() if isinstance(item, h5py.Dataset)}
         except (OSError, RuntimeError, LookupError, ValueError) as error:
             raise fault(self._path, f"/{self._name} cannot be opened: {error}") from error
         place = {column.name: i for i, column in enumerate(c for c in COLUMNS if c.table == self._name)}
@@ -60,6 +63,7 @@ class Table:
     def raw(self, name: str, rows: slice) -> Array:
         """The same with text as bytes."""
         dataset = self.dataset(name)
+        self._require_open()
         try:
             return dataset[rows]
         except OSError as error:
@@ -74,6 +78,12 @@ class Table:
         if name not in self._datasets:
             raise fault(self._path, f"/{self._name} has no column {name!r}; it has {', '.join(self.columns)}")
         return self._datasets[name]
+
+    def _require_open(self) -> None:
+        if not self._file:
+            raise fault(
+                self._path, "the results are closed: read what you need inside `with autrt.open_results(…)`"
+            )
 
 
 def fault(path: Path, what: str) -> ResultsError:
