@@ -292,3 +292,14 @@ def test_modes(monkeypatch) -> None:
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_a_signal_amid_the_start_of_its_clock_leaves_a_reporter_that_closes(monkeypatch):
+    def interrupted(self: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    reporter = JsonReporter(io.StringIO())
+    with pytest.raises(KeyboardInterrupt):
+        reporter.begin(1)
+    reporter.close()

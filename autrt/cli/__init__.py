@@ -90,7 +90,7 @@ def main() -> NoReturn:
         _hinted(error).show()
         finish = 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was finished is kept: the same command goes on", err=True)
+        click.echo("interrupted", err=True)
         finish = 130
     except AutrtError as error:
         click.echo(f"error: {error}", err=True)

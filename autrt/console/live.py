@@ -70,7 +70,7 @@ class LiveReporter:
     def close(self) -> None:
         """Stop telling."""
         self._over.set()
-        if self._ticker is not None:
+        if self._ticker is not None and self._ticker.is_alive():  # a signal may come amid its start
             self._ticker.join()
         with self._lock:
             if self._begun:
