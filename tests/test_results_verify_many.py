@@ -82,7 +82,8 @@ def test_the_command_prints_bad_files_in_order(folder):
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert [line.partition(":")[0] for line in lines[:2]] == [str(folder / f"{n}.mp4.h5") for n in "bd"]
-    assert lines[2:] == ["5 files checked: 3 sound, 2 bad"]
+    assert lines[2] == "5 files checked: 3 sound, 2 bad"
+    assert [line.partition(" and ")[0] for line in lines[3:]] == ["delete what is bad"]
 
 
 def test_the_commands_progress(folder):

@@ -32,7 +32,7 @@ class Table:
             if not isinstance(group, h5py.Group):
                 raise fault(self._path, f"/{self._name}: expected a group of columns, found something else")
             # Not by items(), which gives None for what cannot be opened.
-            every = {name: group[name] for name in group}
+            every: dict[str, Any] = {str(name): group[name] for name in group}
             found = {name: item for name, item in every.items() if isinstance(item, h5py.Dataset)}
         except (OSError, RuntimeError, LookupError, ValueError) as error:
             raise fault(self._path, f"/{self._name} cannot be opened: {error}") from error
