@@ -58,11 +58,6 @@ def result_state(
     return _state(finished, source, model_digest, settings, index)
 
 
-def is_finished(target: Path, source: Source, model_digest: str, settings: Mapping[str, Any]) -> bool:
-    """Tell whether `result_state` is finished; takes and raises the same."""
-    return result_state(target, source, model_digest, settings) == "finished"
-
-
 def _state(
     stored: Finished, source: Source, model_digest: str, settings: Mapping[str, Any], index: ResultsIndex
 ) -> ResultState:

@@ -46,9 +46,9 @@ def _judged(judged: Judged) -> Iterator[str]:
     rows: list[list[str]] = []
     for column, name in enumerate((*scored.au_names, MEAN)):
         n = judged.n.sum() if name == MEAN else judged.n[column]
-        row = [name, str(n), _number(judged.last["prevalence"].value[column])]
-        row += [_with_interval(found["f1_binary"], column) for found in judged.stages.values()]
-        rows.append(row + [_number(judged.last[metric].value[column]) for metric in SHOWN])
+        row = [name, str(n), number(judged.last["prevalence"].value[column])]
+        row += [with_interval(found["f1_binary"], column) for found in judged.stages.values()]
+        rows.append(row + [number(judged.last[metric].value[column]) for metric in SHOWN])
     yield from aligned([head, *rows], left=1)
 
 
@@ -76,10 +76,10 @@ def _calibration(calibration: Calibration) -> Iterator[str]:
         row = [
             name,
             *changes,
-            *(_number(held[how]["f1_binary"].value[column]) for how in held if how != calibration.chosen),
+            *(number(held[how]["f1_binary"].value[column]) for how in held if how != calibration.chosen),
         ]
-        row += [_with_interval(held[calibration.chosen]["f1_binary"], column)]
-        rows.append(row + [_with_interval(gain, column, signed=True) for gain in gains.values()])
+        row += [with_interval(held[calibration.chosen]["f1_binary"], column)]
+        rows.append(row + [with_interval(gain, column, signed=True) for gain in gains.values()])
     yield from aligned([head, *rows], left=1)
 
 
@@ -87,18 +87,20 @@ def _by_au(
     assessment: Assessment, metrics: Sequence[str], names: Sequence[str], *, signed: bool
 ) -> list[list[str]]:
     return [
-        [name, *(_with_interval(assessment[metric], column, signed=signed) for metric in metrics)]
+        [name, *(with_interval(assessment[metric], column, signed=signed) for metric in metrics)]
         for column, name in enumerate((*names, MEAN))
     ]
 
 
-def _with_interval(estimate: Estimate, column: int, *, signed: bool = False) -> str:
+def with_interval(estimate: Estimate, column: int, *, signed: bool = False) -> str:
+    """The value of one column with its interval, where that is known."""
     low, high = (end[column] for end in estimate.interval())
-    value = _number(estimate.value[column], signed=signed)
+    value = number(estimate.value[column], signed=signed)
     if np.isnan(low):
         return value
-    return f"{value} [{_number(low, signed=signed)}, {_number(high, signed=signed)}]"
+    return f"{value} [{number(low, signed=signed)}, {number(high, signed=signed)}]"
 
 
-def _number(value: float, *, signed: bool = False) -> str:
+def number(value: float, *, signed: bool = False) -> str:
+    """A score with three decimals; `UNKNOWN` for NaN."""
     return UNKNOWN if np.isnan(value) else f"{value:+.3f}" if signed else f"{value:.3f}"

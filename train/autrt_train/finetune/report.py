@@ -16,11 +16,11 @@ from autrt.results.part import replacing
 from autrt.types import F32, I64, Bool
 from autrt_train.evaluate.assess import MEAN, Assessment, Estimate, assess_decisions, difference
 from autrt_train.evaluate.bootstrap import LEVEL, Resampling, ranking_scores
+from autrt_train.evaluate.table import number, with_interval
 from autrt_train.metrics import au_scores
 from autrt_train.types import I8
 
 AUC, F1 = "auc", "f1_binary"
-UNKNOWN: Final = "–"
 RESAMPLINGS: Final = 1000
 
 
@@ -94,13 +94,13 @@ def rows_of(found: Comparison) -> list[list[str]]:
         counts = [(label == 1).sum(), (label == 0).sum(), len(np.unique(found.group[label == 1]))]
         row = [au, *map(str, counts)]
         for metric in (AUC, F1):
-            row += [_number(found.before[metric].value[i]), _number(found.after[metric].value[i])]
-            row.append(_difference(gain[metric], i))
-        rows.append([*row, _number(found.thresholds[i])])
+            row += [number(found.before[metric].value[i]), number(found.after[metric].value[i])]
+            row.append(with_interval(gain[metric], i, signed=True))
+        rows.append([*row, number(found.thresholds[i])])
     whole = [MEAN, "", "", ""]
     for metric in (AUC, F1):
-        whole += [_number(found.before[metric].value[-1]), _number(found.after[metric].value[-1])]
-        whole.append(_difference(gain[metric], -1))
+        whole += [number(found.before[metric].value[-1]), number(found.after[metric].value[-1])]
+        whole.append(with_interval(gain[metric], -1, signed=True))
     return [*rows, [*whole, ""]]
 
 
@@ -162,18 +162,6 @@ def as_dict(found: Comparison) -> dict[str, Any]:
             scores |= {"threshold": _plain(found.thresholds[i]), "strength": _plain(found.strengths[i])}
         out[au] = scores
     return out
-
-
-def _difference(estimate: Estimate, column: int) -> str:
-    low, high = (end[column] for end in estimate.interval())
-    value = _number(estimate.value[column], signed=True)
-    if np.isnan(low):
-        return value
-    return f"{value} [{_number(low, signed=True)}, {_number(high, signed=True)}]"
-
-
-def _number(value: float, *, signed: bool = False) -> str:
-    return UNKNOWN if np.isnan(value) else f"{value:+.3f}" if signed else f"{value:.3f}"
 
 
 def _plain(value: float) -> float | None:
