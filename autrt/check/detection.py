@@ -7,16 +7,16 @@ from contextlib import closing
 import numpy as np
 
 from autrt.check import NotCheckedError
+from autrt.download.weights import FILES, cached
 from autrt.engine.graph import Graph
 from autrt.engine.open import open_engine, resolve_engine
 from autrt.engine.parity import read_reference
 from autrt.errors import EngineError
 from autrt.face.detect import FRAME_CANVASES, CenterFace, iou_matrix
 from autrt.model.folder import load_model
-from autrt.networks import DETECTOR_FILE
+from autrt.pipeline.open_networks import DETECTOR_FILE
 from autrt.types import CROP_SIZE_PX, Engine
 from autrt.video.image import PlanarImage, Plane
-from autrt.weights import FILES, cached
 
 _CORNER_PX = 104, 40
 _CANVAS = FRAME_CANVASES["small"][0]

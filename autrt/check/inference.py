@@ -10,7 +10,7 @@ from autrt.engine.open import Graph, open_engine, resolve_engine
 from autrt.engine.parity import compare, faults, read_reference
 from autrt.errors import EngineError
 from autrt.model.folder import load_model
-from autrt.networks import AU_BATCH
+from autrt.pipeline.open_networks import AU_BATCH
 
 
 def check_inference() -> str:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from autrt.aligned import aligned
 from autrt.cli.paths import LocalPath, NameOrPath
+from autrt.console.text_table import aligned
 from autrt.engine.build import BuildReport, build
 from autrt.engine.crops import read_crops
-from autrt.engine.layer import Layer
 from autrt.engine.open import ENGINES
+from autrt.engine.precision.layer import Layer
 from autrt.errors import UsageError
 from autrt.model.folder import DEFAULT_MODEL, load_model
 

@@ -10,7 +10,7 @@ import click
 from autrt.cli.paths import LocalPath, NameOrPath
 
 if TYPE_CHECKING:
-    from autrt_train.crop_run import CropRun
+    from autrt_train.crop.run import CropRun
 
 
 @click.command("crop", short_help="Cut aligned face crops out of videos or pictures, with their index.")
@@ -72,13 +72,14 @@ def command(
 
     from autrt.cli.infer import command as infer
     from autrt.console import make_reporter
-    from autrt.engine.cpu import available_cores
     from autrt.errors import UsageError
+    from autrt.machine import available_cores
     from autrt.model.folder import load_model
-    from autrt.results.names import escape, results_path
+    from autrt.results.names import results_path
+    from autrt.storage.escape import escape
     from autrt.video.discover import discover
-    from autrt_train.crop_index import CropSettings, agree
-    from autrt_train.crop_run import CropRun, refuse_inside, refuse_nested
+    from autrt_train.crop.index import CropSettings, agree
+    from autrt_train.crop.run import CropRun, refuse_inside, refuse_nested
 
     if not paths and not videos:
         raise UsageError("no input: name files, folders or globs, e.g. `autrt crop --videos DIR --out OUT`")
@@ -106,7 +107,7 @@ def command(
 
 def _finish(ctx: click.Context, run: CropRun, quiet: bool, unrecognised: bool) -> None:
     """The last lines, and the exit code."""
-    from autrt.results.names import escape
+    from autrt.storage.escape import escape
 
     if not quiet:
         counts = [f"{run.count(s)} {s}" for s in ("ok", "partial", "failed", "skipped") if run.count(s)]

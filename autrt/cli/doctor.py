@@ -10,8 +10,8 @@ from importlib.util import find_spec
 import click
 
 from autrt import __version__
-from autrt.engine.cpu import available_cores, cpu_features
 from autrt.engine.gpu import DRIVER, find_gpus
+from autrt.machine import available_cores, cpu_features
 
 PURPOSES = {
     "openvino": "the OpenVINO engine: bfloat16 (`--quality fast`), and int8 at its fastest",
@@ -118,7 +118,7 @@ def _gpu() -> Iterator[Line]:
 
 
 def _files() -> Iterator[Line]:
-    weights = import_module("autrt.weights")
+    weights = import_module("autrt.download.weights")
     yield "", "", str(weights.cache_dir())
     for file in weights.FILES.values():
         here = weights.cached(file.name) is not None

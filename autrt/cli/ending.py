@@ -10,10 +10,10 @@ from typing import Any, Final
 import click
 
 from autrt.console.words import duration, number
-from autrt.job import Job, Outcome
-from autrt.results.names import escape
-from autrt.runner import Summary
-from autrt.signals import signal_name
+from autrt.run.job import Job, Outcome
+from autrt.run.run import Summary
+from autrt.run.signals import signal_name
+from autrt.storage.escape import escape
 
 _LISTED: Final = 100
 """Videos that are listed with their reasons; of more, the manifest has the rest."""

@@ -98,10 +98,10 @@ def command(
     """
     from contextlib import closing
 
-    from autrt.config import InferSettings
     from autrt.console import make_reporter
     from autrt.engine.open import resolve_engine
     from autrt.errors import UsageError
+    from autrt.settings import InferSettings
     from autrt_train.evaluate.evaluation import EvalSettings, evaluate
     from autrt_train.evaluate.labels import read_specs
     from autrt_train.evaluate.table import lines

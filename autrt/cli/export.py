@@ -12,7 +12,7 @@ from autrt.cli.paths import LocalPath, NameOrPath
 
 if TYPE_CHECKING:
     from autrt.results.challenge.submission import Challenge
-    from autrt.results.layout import TableLayout
+    from autrt.results.tables.layout import TableLayout
 
 TABLES = {"csv": ".csv", "openface": ".csv", "parquet": ".parquet"}
 """Format → ending of a file that is named by --out."""
@@ -156,8 +156,8 @@ def _tables(
     update: bool,
 ) -> int:
     """Write the tables; the exit code."""
-    from autrt.results.export import export_table, one_each
     from autrt.results.find import find_results, is_newer
+    from autrt.results.tables.export import export_table, one_each
 
     found = find_results(paths)
     paths = list(dict.fromkeys(path for path, _ in found))
@@ -190,7 +190,7 @@ def _tables(
 
 def _notes(fmt: str, layout: TableLayout) -> list[str]:
     """What a reader of the table should know."""
-    from autrt.results.openface import without_column
+    from autrt.results.tables.openface import without_column
 
     models = layout.about["models"]
     notes: list[str] = []

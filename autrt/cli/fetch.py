@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from autrt import weights
 from autrt.cli.paths import LocalPath
+from autrt.download import weights
 
 
 @click.command()

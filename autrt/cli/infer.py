@@ -21,28 +21,29 @@ from autrt.check import require
 from autrt.cli.ending import Ending
 from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.cli.resumption import Resumption
-from autrt.config import InferSettings
 from autrt.console import Mode, Reporter, make_reporter
-from autrt.engine.cpu import available_cores
+from autrt.download.weights import fetch
 from autrt.engine.devices import devices_of
 from autrt.engine.open import faster_by, resolve_engine, resolve_precision
 from autrt.errors import AutrtError, UsageError
 from autrt.grades import grade_line
-from autrt.job import Job
+from autrt.machine import available_cores
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, Model, load_model
-from autrt.networks import DETECTOR_FILE, detection_digest, open_networks
-from autrt.results.claim import claim
-from autrt.results.index import ResultsIndex
-from autrt.results.names import escape, results_path
-from autrt.results.part import sweep
-from autrt.results.plan import RunPlan
-from autrt.results.shard import Shard
-from autrt.runner import Run, Split, Summary, split_finished
-from autrt.stages import Networks
+from autrt.pipeline.networks import Networks
+from autrt.pipeline.open_networks import DETECTOR_FILE, detection_digest, open_networks
+from autrt.results.names import results_path
+from autrt.run.claim import claim
+from autrt.run.index import ResultsIndex
+from autrt.run.job import Job
+from autrt.run.plan import RunPlan
+from autrt.run.run import Run, Split, Summary, split_finished
+from autrt.run.shard import Shard
+from autrt.settings import InferSettings
+from autrt.storage.atomic_file import sweep
+from autrt.storage.escape import escape
 from autrt.types import Source
 from autrt.video.discover import discover
 from autrt.video.probe import probe
-from autrt.weights import fetch
 
 COMPUTING_PACKAGES = ("numpy", "av", "opencv-python-headless", "onnxruntime", "openvino", "h5py", "lap")
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from autrt.errors import UsageError
-from autrt.local_path import local_path
+from autrt.storage.local_path import local_path
 
 
 class LocalPath(click.Path):

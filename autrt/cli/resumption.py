@@ -8,10 +8,11 @@ from pathlib import Path
 
 from autrt.cli.ending import again as command_again
 from autrt.errors import ResultsError, UsageError
-from autrt.results.names import escape, results_path
-from autrt.results.plan import RunPlan
+from autrt.results.names import results_path
 from autrt.results.reader import open_results
-from autrt.runner import Split
+from autrt.run.plan import RunPlan
+from autrt.run.run import Split
+from autrt.storage.escape import escape
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,10 +65,10 @@ def command(
 def _summarise(paths: Sequence[Path], form: Form, all_aus: bool) -> int:
     """Tell all; how many results are damaged."""
     from autrt.errors import ResultsError
-    from autrt.results.names import escape
     from autrt.results.reading import reading
     from autrt.results.summary import summarise
     from autrt.results.summary_forms import Total, without
+    from autrt.storage.escape import escape
 
     total = Total()
     for path in paths:
@@ -92,7 +92,7 @@ def _opened(out: Path | None) -> Generator[Write]:
     if out is None:
         yield lambda text: click.echo(text, nl=False)
         return
-    from autrt.results.part import replacing
+    from autrt.storage.atomic_file import replacing
 
     with replacing(out) as part, part.open("w", encoding="utf-8", newline="") as file:
         yield file.write

@@ -55,8 +55,8 @@ def command(out: Path, rig: str, workers: int | None, overwrite: bool, **numbers
     sheet.png is to look at. The same options give the same pictures, whatever the number of processes. Stopped
     early, nothing is left.
     """
-    from autrt_train.synth.dataset import write_dataset
-    from autrt_train.synth.settings import SynthSettings
+    from autrt_train.synth.dataset.dataset import write_dataset
+    from autrt_train.synth.dataset.settings import SynthSettings
 
     done = write_dataset(out, rig, SynthSettings(**numbers), workers=workers, overwrite=overwrite)
     rate = (

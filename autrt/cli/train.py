@@ -134,7 +134,7 @@ def _finetune_changes(recipe: str, given: dict[str, Any]) -> list[str]:
 
 def _finetune(settings: Recipe, folder: Path, *, check_data: bool, **how: Any) -> None:
     from autrt.errors import UsageError
-    from autrt.pipeline import StoppedError
+    from autrt.pipeline.recognise import StoppedError
     from autrt_train.finetune.run import finetune
     from autrt_train.halt import Halt
 

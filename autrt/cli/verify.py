@@ -40,7 +40,7 @@ def command(ctx: click.Context, paths: tuple[Path, ...], jobs: int | None, progr
     from contextlib import closing
 
     from autrt.console import make_reporter
-    from autrt.engine.cpu import available_cores
+    from autrt.machine import available_cores
     from autrt.results.find import find_results
 
     found = [path for path, _ in find_results(paths)]
@@ -58,8 +58,8 @@ def _check(paths: Sequence[Path], jobs: int, reporter: Reporter) -> list[Checked
     """What was found in each file, in their order."""
     from contextlib import closing
 
-    from autrt.results.names import escape
     from autrt.results.verify_many import check_many
+    from autrt.storage.escape import escape
 
     reporter.begin(len(paths), None)
     found: dict[int, Checked] = {}
@@ -74,7 +74,7 @@ def _check(paths: Sequence[Path], jobs: int, reporter: Reporter) -> list[Checked
 
 
 def _print(bad: Sequence[tuple[Path, tuple[str, ...]]], n: int) -> None:
-    from autrt.results.names import escape
+    from autrt.storage.escape import escape
 
     for path, problems in bad:
         click.echo(f"{escape(str(path))}: {escape(_told(problems))}")

@@ -61,7 +61,7 @@ class CropBatcher:
         """Crops in one full batch."""
         return self._size
 
-    def submit(self, pixels: Any) -> Ticket:
+    def submit(self, pixels: Any) -> PendingOutputs:
         """Start on (F, 112, 112, 3) uint8 RGB crops in `memory`; any F, 0 too."""
         parts: list[tuple[_Batch, slice]] = []
         taken = 0
@@ -76,7 +76,7 @@ class CropBatcher:
             taken += place.stop - place.start
             if full:
                 self._run(batch)
-        return Ticket(self, parts)
+        return PendingOutputs(self, parts)
 
     def close(self) -> None:
         """Close the engines."""
@@ -142,7 +142,7 @@ class _Batch:
         return place
 
 
-class Ticket:
+class PendingOutputs:
     """A claim on the outputs of submitted crops."""
 
     def __init__(self, batcher: CropBatcher, parts: list[tuple[_Batch, slice]]) -> None:

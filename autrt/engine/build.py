@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 
 from autrt.engine.graph import Graph, Options
-from autrt.engine.layer import Layer, read_layers
 from autrt.engine.open import open_and_check, resolve_engine
 from autrt.engine.parity import Parity
+from autrt.engine.precision.layer import Layer, read_layers
 from autrt.errors import UsageError
 from autrt.model.folder import Member, Model
 from autrt.registry import Registry
@@ -20,7 +20,7 @@ from autrt.types import U8, EngineSpec
 
 _AHEAD: Final = Registry(
     "engine",
-    dict.fromkeys(("tensorrt", "tensorrt-rtx"), "autrt.engine.ahead:build_ahead"),
+    dict.fromkeys(("tensorrt", "tensorrt-rtx"), "autrt.engine.cross_build:build_ahead"),
     extras={"onnx": "rtx"},
 )
 """Engines that can be built where they cannot run."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from autrt.engine.cpu import available_cores
 from autrt.errors import EngineError, EngineOptionError
+from autrt.machine import available_cores
 from autrt.model.folder import Member
 from autrt.types import U8
 
@@ -29,7 +29,7 @@ class Graph:
     member: Member | None = None
     """The model member that the file belongs to, if any; engines that need its weights take them from there."""
     derived: str = ""
-    """SHA-256 (hex) of a file that `autrt.engine.derive` made of the network's own, for another precision."""
+    """SHA-256 (hex) of a file that `precision.derive` made of the network's own, for another precision."""
 
     @classmethod
     def of(cls, member: Member) -> Graph:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from autrt.engine.cache import EngineCache
-from autrt.engine.cpu import has_bf16
 from autrt.engine.graph import Graph, Options
 from autrt.engine.parity import Parity, check_parity
 from autrt.errors import MissingDependencyError
+from autrt.machine import has_bf16
 from autrt.registry import Registry
 from autrt.types import Engine
 
@@ -29,12 +29,12 @@ __all__ = [
 ENGINES: Final = Registry(
     "engine",
     {
-        "openvino": "autrt.engine.openvino:open_openvino",
-        "onnxruntime": "autrt.engine.onnxruntime:open_onnxruntime",
-        "torch": "autrt.engine.torch:open_torch",
-        "tensorrt": "autrt.engine.tensorrt:open_tensorrt",
-        "tensorrt-rtx": "autrt.engine.tensorrt:open_tensorrt_rtx",
-        "torch-tensorrt": "autrt.engine.torch_tensorrt:open_torch_tensorrt",
+        "openvino": "autrt.engine.backends.openvino:open_openvino",
+        "onnxruntime": "autrt.engine.backends.onnxruntime:open_onnxruntime",
+        "torch": "autrt.engine.backends.torch:open_torch",
+        "tensorrt": "autrt.engine.backends.tensorrt:open_tensorrt",
+        "tensorrt-rtx": "autrt.engine.backends.tensorrt:open_tensorrt_rtx",
+        "torch-tensorrt": "autrt.engine.backends.torch_tensorrt:open_torch_tensorrt",
     },
     extras={
         "openvino": "openvino",

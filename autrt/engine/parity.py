@@ -24,7 +24,10 @@ Against = Literal["torch", "reference", "onnxruntime"]
 
 _TRUTHS = Registry(
     "truth",
-    {"torch": "autrt.model.load:torch_outputs", "onnxruntime": "autrt.engine.onnxruntime:graph_outputs"},
+    {
+        "torch": "autrt.model.load:torch_outputs",
+        "onnxruntime": "autrt.engine.backends.onnxruntime:graph_outputs",
+    },
     extras={"torch": "train", "safetensors": "train", "onnx": "ort"},
 )
 

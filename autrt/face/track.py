@@ -16,7 +16,7 @@ import lap  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
 
 from autrt.face.detect import iou_matrix
-from autrt.face.looks import Look, Looks
+from autrt.face.detection_schedule import DetectionSchedule, PendingDetections
 from autrt.face.shots import ShotFrame, split_shots
 from autrt.types import DETECTED, F32, INTERPOLATED, Detections, Faces, Frame
 
@@ -46,7 +46,7 @@ class Segment:
 
 
 def track(
-    frames: Iterable[Frame], looks: Looks, detect_every: int, look_ahead: int | None = None
+    frames: Iterable[Frame], looks: DetectionSchedule, detect_every: int, look_ahead: int | None = None
 ) -> Iterator[Segment]:
     """Find and follow every face.
 
@@ -83,7 +83,7 @@ class _Seen:
     """A frame under way, with its detections where it has any."""
 
     shot: ShotFrame
-    pending: Look | None
+    pending: PendingDetections | None
     row: int = 0
     found: Detections | None = None
 
@@ -91,14 +91,14 @@ class _Seen:
     def time_s(self) -> float:
         return self.shot.frame.time_s
 
-    def detections(self, looks: Looks) -> Detections:
+    def detections(self, looks: DetectionSchedule) -> Detections:
         if self.found is None:
             self.found = (self.pending or looks.thorough(self.shot.frame)).result()
         return self.found
 
 
 def _propose(
-    frames: Iterable[Frame], looks: Looks, detect_every: int, look_ahead: int | None
+    frames: Iterable[Frame], looks: DetectionSchedule, detect_every: int, look_ahead: int | None
 ) -> Iterator[_Seen]:
     """Start the detections that are certain to be needed, some frames before they are waited for."""
     ahead: deque[_Seen] = deque()
@@ -119,7 +119,7 @@ class _Track:
 
 @dataclass(slots=True)
 class _Tracker:
-    looks: Looks
+    looks: DetectionSchedule
     next_id: int = 0
     active: dict[int, _Track] = field(default_factory=dict[int, _Track])
     """Tracks by the index that their face has among the last detection frame's detections."""

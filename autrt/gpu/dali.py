@@ -19,11 +19,11 @@ from torch import Tensor
 from autrt.gpu.image import TensorImage
 from autrt.gpu.sequences import SequenceError, Sequences, Stretch
 from autrt.types import F32, Frame, Loss, VideoInfo
+from autrt.video.brightest_pixel import brightest
 from autrt.video.colour import BT601, yuv_to_rgb
+from autrt.video.orientation import Orientation
+from autrt.video.packet_scan import Scan, UnsoundError, scan
 from autrt.video.pyav import PyavDecoder
-from autrt.video.scan import Scan, UnsoundError, scan
-from autrt.video.seen import brightest
-from autrt.video.upright import Orientation
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import numpy as np
 from autrt.errors import UsageError
 from autrt.model.folder import MEMBERS_FOLDER, Member, Model, load_model
 from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE, AUGrade, Domain, EnsembleFile, Metric, write_json
-from autrt.model.whole import copy_files, new_folder
+from autrt.storage.atomic_folder import copy_files, new_folder
 from autrt.types import F32
 
 WEIGHT_DIGITS: Final = 6

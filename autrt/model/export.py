@@ -18,7 +18,7 @@ from autrt.model.folder import GRAPH_FILE, REFERENCE_FILE, WEIGHTS_FILE, Model, 
 from autrt.model.load import load_network, reference_outputs
 from autrt.model.onnx_graph import export_onnx
 from autrt.model.schema import MODEL_FILE, AUGrade, Domain, Metric, ModelFile, write_json
-from autrt.model.whole import new_folder
+from autrt.storage.atomic_folder import new_folder
 from autrt.types import CROP_SIZE_PX, F32, U8
 
 __all__ = ["export_onnx", "load_network", "reference_outputs", "save_model"]

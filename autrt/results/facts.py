@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from autrt.errors import ResultsError
 from autrt.results.hdf5_attributes import plain_text
-from autrt.results.names import escape, unescape
 from autrt.results.schema import ATTRIBUTES, HEADER, PLAIN, Attribute, Kind
+from autrt.storage.escape import escape, unescape
 
 _ENCODED: Final[dict[Kind, Callable[[Any], Any]]] = {
     "text": plain_text, "path": escape, "bool": bool, "int": int, "float": float,

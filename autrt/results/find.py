@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from autrt.errors import UsageError
-from autrt.results.names import escape
 from autrt.results.schema import SUFFIX
+from autrt.storage.escape import escape
 
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autrt.errors import VideoError
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt.types import Source
 
 _MIB: Final = 1 << 20

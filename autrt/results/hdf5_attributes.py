@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 
 from autrt.errors import ResultsError
-from autrt.results.names import escape, unescape
 from autrt.results.schema import ATTRIBUTES, Attribute, Kind
+from autrt.storage.escape import escape, unescape
 
 Attributes = Mapping[str, Mapping[str, Any]]
 """By the path of their object, `/` for the file, and by name; as h5py gives them."""

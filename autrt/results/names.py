@@ -1,39 +1,17 @@
-"""Names of results files, and a text form of names that keeps any bytes."""
+"""Names of results files."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from autrt.errors import UsageError
 from autrt.results.schema import SUFFIX
+from autrt.storage.escape import escape
 
 NAME_MAX_BYTES: Final = 255
-
-_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_ESCAPED = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
-
-
-def escape(name: str) -> str:
-    r"""A name of the file system as plain, printable Unicode that keeps its bytes.
-
-    A backslash is doubled; a control character and every byte that is not part of valid UTF-8 becomes `\xNN`,
-    two lower-case hexadecimal digits a byte; everything else stays.
-
-    Args:
-        name: as Python gives it, with surrogate escapes for bytes that are no UTF-8.
-    """
-    text = os.fsencode(name).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
-    return _UNSHOWABLE.sub(lambda m: "".join(f"\\x{b:02x}" for b in m[0].encode()), text)
-
-
-def unescape(text: str) -> str:
-    """The name that `escape` was given."""
-    raw = _ESCAPED.sub(lambda m: b"\\" if m[1] is None else bytes([int(m[1], 16)]), text.encode())
-    return os.fsdecode(raw)
 
 
 def results_path(out: Path, relative: str) -> Path:

@@ -15,10 +15,10 @@ import numpy as np
 from autrt.errors import ResultsError
 from autrt.grades import UNGRADED
 from autrt.results.attributes import read_attributes
-from autrt.results.formats import FORMATS
 from autrt.results.header import Header
 from autrt.results.schema import CACHE_BYTES, TABLES
 from autrt.results.table import Table, fault
+from autrt.results.tables.formats import FORMATS
 from autrt.types import I64
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from autrt.results.disk import make_folder, write_all, writing
+from autrt.storage.disk import make_folder, write_all, writing
 from autrt.types import F64, I64, Block, Faces
 
 _FRAME = np.dtype([("index", "i8"), ("pts", "i8"), ("time_s", "f8"), ("first_face", "i8")])

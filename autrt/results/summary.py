@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from autrt.results.names import escape
 from autrt.results.reader import Results
+from autrt.storage.escape import escape
 from autrt.types import F32, F64, I64, Bool
 
 RATE_MIN_S: Final = 1.0

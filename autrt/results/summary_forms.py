@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Protocol
 
-from autrt.results.csv_table import csv_line
 from autrt.results.summary import AUSummary, TrackSummary, VideoSummary
+from autrt.results.tables.csv import csv_line
 
 SUMMARY_SCHEMA: Final = "autrt-summary/1"
 

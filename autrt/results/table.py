@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 
 from autrt.errors import ResultsError
-from autrt.results.names import escape
 from autrt.results.schema import COLUMNS
+from autrt.storage.escape import escape
 
 Array = np.ndarray[Any, Any]
 

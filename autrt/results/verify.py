@@ -11,10 +11,10 @@ from autrt.errors import ResultsError
 from autrt.results.attributes import contradictions, read_attributes
 from autrt.results.hdf5_attributes import Attributes, all_attributes, text_of
 from autrt.results.invariants import broken_invariants
-from autrt.results.names import escape
 from autrt.results.reader import Results, open_results
 from autrt.results.schema import COLUMNS, Column
 from autrt.results.table import Table
+from autrt.storage.escape import escape
 
 _BROKEN: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
 """What h5py raises over a broken structure."""

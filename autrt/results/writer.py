@@ -18,14 +18,14 @@ import numpy as np
 
 from autrt.errors import ResultsError
 from autrt.results.attributes import write_attributes
-from autrt.results.disk import explain
+from autrt.results.deferred_error_file import DeferredErrorFile
 from autrt.results.header import Header
-from autrt.results.latch import LatchedFile
-from autrt.results.part import Part
 from autrt.results.schema import CACHE_BYTES, SCHEMA, columns_of
 from autrt.results.table_writer import TableWriter, text_rows
 from autrt.results.tracks import TrackTally
 from autrt.results.verify import verify
+from autrt.storage.atomic_file import Part
+from autrt.storage.disk import explain
 from autrt.types import F32, F64, Block, Bool, Loss
 
 _HDF5_1_8 = ("v108", "v108")
@@ -52,7 +52,7 @@ class ResultsWriter:
         self._keep_members = keep_members
         self._tally = TrackTally()
         self._part = Part(target)
-        self._disk = LatchedFile(self._part.fd)
+        self._disk = DeferredErrorFile(self._part.fd)
         with self._whole_or_nothing():
             self._file = h5py.File(self._disk, "w", libver=_HDF5_1_8, rdcc_nbytes=CACHE_BYTES)
             self._frames = self._table("frames")

@@ -18,9 +18,9 @@ from av.video.stream import VideoStream
 
 from autrt.errors import VideoError
 from autrt.types import VideoInfo
-from autrt.video.fault import reason_of
+from autrt.video.orientation import UPRIGHT, Orientation, orientation_of
 from autrt.video.releases import LENIENT_METADATA, exact
-from autrt.video.upright import UPRIGHT, Orientation, orientation_of
+from autrt.video.unreadable import reason_of
 
 GUESSED_RATE: Final = Fraction(30)
 """Frames a second where a file tells nothing credible."""

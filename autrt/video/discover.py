@@ -17,7 +17,7 @@ from typing import Final
 
 from autrt.errors import UsageError
 from autrt.types import Source
-from autrt.video.candidate import Kind, kind_by_name, kind_of_file
+from autrt.video.file_kind import Kind, kind_by_name, kind_of_file
 from autrt.video.pictures import picture_number
 
 _MAGIC: Final = re.compile(r"[*?[]")

@@ -15,9 +15,9 @@ import numpy as np
 
 from autrt.errors import VideoError
 from autrt.types import U8, Frame, Loss, VideoInfo
-from autrt.video.fault import check_file, system_reason
 from autrt.video.image import PlanarImage, Plane
 from autrt.video.losses import Losses
+from autrt.video.unreadable import check_file, system_reason
 
 _NUMBERED: Final = re.compile(r"([0-9]{5,18})\.(jpg|png)", re.ASCII)
 """Names of a video's pictures, as Aff-Wild2 has them; longer numbers would not fit into 64 bits."""

@@ -12,8 +12,8 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from autrt.types import U8, Image
 from autrt.video.colour import grey_to_rgb, yuv_to_rgb
 from autrt.video.image import PlanarImage, Plane
+from autrt.video.orientation import UPRIGHT, Orientation, UprightImage
 from autrt.video.releases import ONE_THREAD
-from autrt.video.upright import UPRIGHT, Orientation, UprightImage
 
 _CHROMA_STEPS: Final = {
     "yuv420p": (2, 2), "yuvj420p": (2, 2), "yuva420p": (2, 2), "yuv422p": (2, 1), "yuvj422p": (2, 1),

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from autrt.errors import VideoError
 from autrt.types import Frame, Loss, VideoInfo
-from autrt.video.audit import Audit
+from autrt.video.completeness import Audit
 from autrt.video.container import (
     info_of,
     main_stream,
@@ -25,11 +25,11 @@ from autrt.video.container import (
     start_of,
     time_base_of,
 )
-from autrt.video.fault import check_file
 from autrt.video.losses import Losses
-from autrt.video.pace import Opening
 from autrt.video.planes import PlaneReader
+from autrt.video.time_source import Opening
 from autrt.video.timing import Clock, RateClock, Times
+from autrt.video.unreadable import check_file
 
 _SAME_IN_SLICES: Final = frozenset({"ffv1", "huffyuv", "prores"})
 """Codecs whose slices don't depend on each other: damaged or not, threads change no pixel and no report.

@@ -13,11 +13,11 @@ import numpy as np
 from autrt import __version__
 from autrt.model.folder import Model
 from autrt.results.fingerprint import SourceFacts
-from autrt.results.finished import FileState, Finished
 from autrt.results.header import Header, VideoFacts
-from autrt.results.manifest import Manifest
 from autrt.results.names import results_path
 from autrt.results.writer import ResultsWriter, utc_now
+from autrt.run.finished import FileState, Finished
+from autrt.run.manifest import Manifest
 from autrt.types import F32, Block, Bool, Faces, Source
 
 SETTINGS: Final = {"detect_every": None, "image_rate": "30", "precision": "f32", "smoothing": "logit"}

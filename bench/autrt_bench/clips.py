@@ -13,10 +13,11 @@ import av
 import cv2
 import numpy as np
 
+from autrt.download.weights import fetch
 from autrt.results.fingerprint import fingerprint
-from autrt.results.part import replacing
+from autrt.storage.atomic_file import replacing
+from autrt.storage.cache import cache_dir
 from autrt.types import U8
-from autrt.weights import cache_dir, fetch
 
 DEMO: Final = "clip-laugh"
 

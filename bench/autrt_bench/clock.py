@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from autrt.engine.cpu import available_cores
+from autrt.machine import available_cores
 
 
 @dataclass(frozen=True, slots=True)

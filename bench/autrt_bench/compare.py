@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autrt.aligned import aligned
+from autrt.console.text_table import aligned
 from autrt_bench.fingerprint import MACHINE
 from autrt_bench.statistics import Ratio, Verdict, judge, median_ratio
 from autrt_bench.table import amount

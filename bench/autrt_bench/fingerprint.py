@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from autrt.engine.cpu import available_cores, cpu_features
+from autrt.machine import available_cores, cpu_features
 
 PACKAGES: Final = (
     "autrt", "numpy", "av", "opencv-python-headless", "onnxruntime", "openvino", "h5py", "lap", "torch",

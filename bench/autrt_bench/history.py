@@ -12,7 +12,7 @@ from typing import Any, Final
 import platformdirs
 
 from autrt.errors import UsageError
-from autrt.results.disk import make_folder, writing
+from autrt.storage.disk import make_folder, writing
 from autrt_bench.fingerprint import checkout
 from autrt_bench.types import Measurement, Metric, Run, Skipped
 

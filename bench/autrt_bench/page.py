@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from autrt.results.part import replacing
+from autrt.storage.atomic_file import replacing
 from autrt_bench.compare import Difference
 from autrt_bench.statistics import spread
 from autrt_bench.table import amount, number

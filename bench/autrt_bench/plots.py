@@ -9,7 +9,7 @@ from typing import Any, Final
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from autrt.results.part import replacing
+from autrt.storage.atomic_file import replacing
 from autrt_bench.statistics import spread
 from autrt_bench.types import Measurement, Metric, Run
 

@@ -14,12 +14,12 @@ from typing import Final
 
 from autrt.errors import AutrtError
 from autrt.face.track import Segment
-from autrt.job import Job
-from autrt.pipeline import recognise
+from autrt.pipeline.networks import Networks
+from autrt.pipeline.recognise import recognise
 from autrt.results.header import Header
 from autrt.results.names import results_path
 from autrt.results.reader import open_results
-from autrt.stages import Networks
+from autrt.run.job import Job
 from autrt.types import U8, Block, Frame, Loss, Source, VideoInfo
 from autrt.video.open import open_decoder
 from autrt_bench import stages_alone

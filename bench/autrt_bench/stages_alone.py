@@ -7,15 +7,16 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from autrt.config import InferSettings
 from autrt.console import SilentReporter
 from autrt.errors import VideoError
 from autrt.face.track import Segment, track
-from autrt.job import Job
+from autrt.pipeline.networks import Networks
+from autrt.pipeline.sink import ResultsSink
+from autrt.pipeline.stages import cut_out
 from autrt.results.header import Header
-from autrt.runner import Run
-from autrt.sink import ResultsSink
-from autrt.stages import Networks, cut_out
+from autrt.run.job import Job
+from autrt.run.run import Run
+from autrt.settings import InferSettings
 from autrt.types import F32, U8, Block, Frame, Source, VideoInfo
 from autrt.video.open import open_decoder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from autrt.aligned import aligned
+from autrt.console.text_table import aligned
 from autrt_bench.statistics import spread
 from autrt_bench.types import Measurement
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from autrt.download.weights import fetch
 from autrt.errors import AutrtError
-from autrt.weights import fetch
 
 
 def fetched(name: str) -> Path:

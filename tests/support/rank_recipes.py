@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from autrt_train.fit.loop import Fit
-from autrt_train.fit.world import World, join
+from autrt_train.fit.processes import World, join
 from autrt_train.halt import Halt
 from autrt_train.learner import build_learner
 from autrt_train.read_recipe import read_recipe, recipe_names

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from autrt.aus import ABAW_AUS
+from autrt.pipeline.sink import ResultsSink
 from autrt.results.header import Header
-from autrt.sink import ResultsSink
 from autrt.types import Block, Faces
 from autrt_train.evaluate.scored import Scored, Timed, smoothed_by
 from tests.support.results import header

@@ -9,7 +9,7 @@ from typing import Final
 from autrt_train.annotations.check import check
 from autrt_train.annotations.report import report_table, write_report
 from autrt_train.data import gather, require_fit
-from autrt_train.fit.world import World
+from autrt_train.fit.processes import World
 from autrt_train.read_recipe import require_places
 from autrt_train.recipe import Recipe
 

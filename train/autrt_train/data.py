@@ -13,13 +13,13 @@ from autrt_train.annotations.check import require_template, require_trainable
 from autrt_train.annotations.findings import Findings
 from autrt_train.annotations.folds import split_by
 from autrt_train.annotations.read import DataSpec, read_data
-from autrt_train.distill.lesson import Lesson
-from autrt_train.fit.world import World
-from autrt_train.join import join
+from autrt_train.fit.processes import World
+from autrt_train.join_indices import join
 from autrt_train.loading.loader import Loader, open_loader
 from autrt_train.recipe import Recipe
 from autrt_train.rendered import rendered_root
 from autrt_train.sampling.plan import EpochPlan
+from autrt_train.teacher.targets import Lesson
 from autrt_train.types import I8, DataError, Index
 
 TEMPLATE: Final = "arcface-112"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from autrt.pipeline import StoppedError
+from autrt.pipeline.recognise import StoppedError
 
 
 @dataclass(slots=True)
@@ -17,7 +17,7 @@ class Halt:
     """The first signal's number."""
 
     def ask(self, signal: int) -> None:
-        """Ask the run to stop: a handler for `autrt.signals.Signals`."""
+        """Ask the run to stop: a handler for `autrt.run.signals.Signals`."""
         if self.signal is None:
             self.signal = signal
         self.event.set()

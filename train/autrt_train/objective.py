@@ -9,7 +9,6 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from autrt_train.distill.lesson import Lesson
 from autrt_train.loading.device import to_device
 from autrt_train.losses import (
     AuLoss,
@@ -28,6 +27,7 @@ from autrt_train.losses import (
     steady_loss,
 )
 from autrt_train.recipe import Recipe
+from autrt_train.teacher.targets import Lesson
 from autrt_train.types import Batch, Index
 
 

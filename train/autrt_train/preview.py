@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from autrt.errors import UsageError
 from autrt_train.cost import cost
 from autrt_train.data import make_plan, read_indices
-from autrt_train.fit.world import World
+from autrt_train.fit.processes import World
 from autrt_train.read_recipe import recipe_json, require_places
 from autrt_train.recipe import Recipe
 from autrt_train.types import DataError

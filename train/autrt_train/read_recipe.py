@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from pydantic import ValidationError
 
 from autrt.errors import UsageError
-from autrt.local_path import local_path
+from autrt.storage.local_path import local_path
 from autrt_train.recipe import Recipe
 
 RECIPES: Final = Path(__file__).parent / "recipes"

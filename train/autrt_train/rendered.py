@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from autrt.weights import cache_dir
-from autrt_train.fit.world import World
+from autrt.storage.cache import cache_dir
+from autrt_train.fit.processes import World
 from autrt_train.recipe import RenderSettings
-from autrt_train.synth.dataset import write_dataset
-from autrt_train.synth.settings import SynthSettings
+from autrt_train.synth.dataset.dataset import write_dataset
+from autrt_train.synth.dataset.settings import SynthSettings
 from autrt_train.types import DataError
 
 FINISHED = "synth.json"

@@ -10,8 +10,8 @@ from pathlib import Path
 from autrt.console import Mode
 from autrt.errors import UsageError
 from autrt.model.folder import Model
-from autrt.pipeline import StoppedError
-from autrt.signals import Signals
+from autrt.pipeline.recognise import StoppedError
+from autrt.run.signals import Signals
 from autrt_train.data import Data, open_data
 from autrt_train.distill.data import open_taught_data
 from autrt_train.distill.report import compare
@@ -19,10 +19,10 @@ from autrt_train.distill.report import write as write_comparison
 from autrt_train.fit import checkpoint
 from autrt_train.fit.best import best_weights
 from autrt_train.fit.finish import write_model
-from autrt_train.fit.judge import Judgement, judge
 from autrt_train.fit.log import RunLog
 from autrt_train.fit.loop import Fit
-from autrt_train.fit.world import World, join
+from autrt_train.fit.processes import World, join
+from autrt_train.fit.validate import Judgement, judge
 from autrt_train.halt import Halt
 from autrt_train.learner import build_learner, start_from
 from autrt_train.loading.rate import bare_rate

@@ -8,9 +8,9 @@ import numpy as np
 
 from autrt.aus import ABAW_AUS
 from autrt.errors import UsageError
-from autrt.results.main_face import main_faces
-from autrt.results.names import escape
+from autrt.postprocess.main_face import main_faces
 from autrt.results.reader import Results
+from autrt.storage.escape import escape
 from autrt.types import I64, U8, ShapedRepr, check_array
 
 

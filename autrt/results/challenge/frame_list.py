@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 
 from autrt.errors import UsageError
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt.types import I64, ShapedRepr, check_array
-from autrt.video.candidate import STILL_SUFFIXES, VIDEO_SUFFIXES
+from autrt.video.file_kind import STILL_SUFFIXES, VIDEO_SUFFIXES
 
 LOCATION: Final = "image_location"
 """First column of the single file and of the challenge's samples of it."""

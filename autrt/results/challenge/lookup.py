@@ -8,8 +8,8 @@ from typing import Final
 
 from autrt.errors import UsageError
 from autrt.results.challenge.frame_list import without_suffix
-from autrt.results.names import escape
 from autrt.results.schema import SUFFIX
+from autrt.storage.escape import escape
 
 _SHOWN: Final = 5
 

@@ -14,9 +14,9 @@ from autrt.errors import ResultsError, UsageError
 from autrt.results.challenge.decisions import Decided, SeenFrames
 from autrt.results.challenge.frame_list import LOCATION, FrameList, WantedFrames, without_suffix
 from autrt.results.challenge.lookup import own_names, results_of
-from autrt.results.names import escape
-from autrt.results.part import replacing
 from autrt.results.reader import open_results
+from autrt.storage.atomic_file import replacing
+from autrt.storage.escape import escape
 
 Challenge = Literal["abaw-2022", "abaw-2024"]
 

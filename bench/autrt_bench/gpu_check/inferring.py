@@ -11,9 +11,9 @@ from typing import Final
 
 import numpy as np
 
+from autrt.download.weights import fetch
 from autrt.errors import AutrtError
 from autrt.results.reader import Results, open_results
-from autrt.weights import fetch
 from autrt_bench.gpu_check.rows import Failure, Measured, Missing
 from autrt_bench.gpu_load import Load
 

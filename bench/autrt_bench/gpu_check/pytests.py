@@ -11,7 +11,7 @@ from autrt_bench.gpu_check.machine import require
 from autrt_bench.gpu_check.rows import Failure, Measured, Missing
 
 ROOT: Final = Path(__file__).parents[3]
-_REHEARSED: Final = "tests/test_gpu_image.py"
+_REHEARSED: Final = "tests/gpu/test_image.py"
 """What a rehearsal runs: quick, and the same command."""
 
 
@@ -25,7 +25,7 @@ def run_tests(device: str) -> Measured:
     require(device, "torch", "pytest")
     files = [
         str(path.relative_to(ROOT))
-        for path in sorted((ROOT / "tests").glob("test_*.py"))
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
         if "mark.gpu" in path.read_text(encoding="utf-8")
     ]
     if not files:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Literal
 
-from autrt.aligned import aligned
+from autrt.console.text_table import aligned
 from autrt.errors import MissingDependencyError
 
 TIERS = ("torch", "dali", "tensorrt", "rtx", "torch-tensorrt")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from autrt.weights import RemoteFile, Url
+from autrt.download.weights import RemoteFile, Url
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from autrt.errors import AutrtError
-from autrt.weights import cache_dir
+from autrt.storage.cache import cache_dir
 from autrt_bench.peers import Peer
 
 READY: Final = "autrt-ready"

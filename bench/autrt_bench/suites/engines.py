@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 
 from autrt.engine.open import ENGINES, Graph, open_engine
-from autrt.ensemble import used_members
 from autrt.errors import EngineError, MissingDependencyError
 from autrt.model.folder import Member
+from autrt.postprocess.ensemble import used_members
 from autrt.registry import Registry
 from autrt.types import CROP_SIZE_PX, U8, Engine
 from autrt_bench.fingerprint import gpus

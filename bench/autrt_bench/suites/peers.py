@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from autrt.download.weights import fetch
 from autrt.errors import AutrtError
-from autrt.weights import fetch
 from autrt_bench.child import spend
 from autrt_bench.clips import demo_clip
 from autrt_bench.inferring import PEAK, SPEED, infer

@@ -9,14 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from autrt.config import InferSettings
-from autrt.engine.cpu import available_cores
+from autrt.download.weights import fetch
 from autrt.engine.open import resolve_engine
-from autrt.job import Job, settle_process
-from autrt.networks import DETECTOR_FILE, detection_digest, open_networks
-from autrt.stages import Networks
+from autrt.machine import available_cores
+from autrt.pipeline.networks import Networks
+from autrt.pipeline.open_networks import DETECTOR_FILE, detection_digest, open_networks
+from autrt.run.job import Job, configure_process
+from autrt.settings import InferSettings
 from autrt.types import Source
-from autrt.weights import fetch
 from autrt_bench.clips import Recipe, demo_clip, remade
 from autrt_bench.clock import clocked
 from autrt_bench.fingerprint import gpus
@@ -47,7 +47,7 @@ def pipeline(settings: BenchSettings) -> Iterator[Group | Skipped]:
     )
     fetch(DETECTOR_FILE, say=settings.say)
     with closing(open_networks(job.model, infer, job.threads)) as networks:
-        settle_process()
+        configure_process()
         for name, clip in _clips(settings):
             with TemporaryDirectory(prefix="autrt-bench-") as out:
                 yield _group(name, Source(clip, clip.name, "video"), job, networks, Path(out))

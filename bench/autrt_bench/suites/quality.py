@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
+from autrt.download.weights import fetch
 from autrt.errors import AutrtError
-from autrt.weights import fetch
 from autrt_bench.agreement import compare
 from autrt_bench.inferring import infer_into
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values

@@ -9,12 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from autrt.engine.cpu import available_cores
 from autrt.errors import AutrtError
-from autrt.results.index import ResultsIndex
+from autrt.machine import available_cores
 from autrt.results.reader import open_results
-from autrt.results.resume import result_state
 from autrt.results.verify_many import check_many
+from autrt.run.index import ResultsIndex
+from autrt.run.resume import result_state
 from autrt_bench.archive import SETTINGS, Archive, make_archive
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from autrt.errors import VideoError
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt.types import CROP_SIZE_PX, I64
 from autrt.video.pictures import read_picture
 from autrt_train.annotations.duplicates import duplicates_between

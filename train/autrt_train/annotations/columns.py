@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt.types import F64, I32
 from autrt_train.types import I8, MISSING, DataError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt.template import TEMPLATES
 from autrt_train.types import DataError
 

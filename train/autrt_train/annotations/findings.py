@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 
 Kind = Literal[
     "missing_frames",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt.types import F64, I32
 from autrt_train.annotations.columns import binary
 from autrt_train.types import I8, MISSING, DataError

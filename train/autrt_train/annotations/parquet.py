@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt_train.annotations.table_file import Table
 from autrt_train.types import DataError
 

@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt.types import I32, Bool
-from autrt.video.candidate import STILL_SUFFIXES, VIDEO_SUFFIXES
+from autrt.video.file_kind import STILL_SUFFIXES, VIDEO_SUFFIXES
 from autrt_train.annotations.findings import Findings
 from autrt_train.types import DataError
 

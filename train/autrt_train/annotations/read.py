@@ -11,21 +11,21 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from autrt.registry import Registry
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt_train.annotations.findings import Findings
 from autrt_train.types import MISSING, DataError, Index, Split
 
 READERS: Final = Registry(
     "kind of data set",
     {
-        "affwild2": "autrt_train.annotations.affwild2:read",
-        "manifest": "autrt_train.annotations.manifest:read",
-        "expression": "autrt_train.annotations.expression:read",
-        "identity": "autrt_train.annotations.identity:read",
-        "disfa": "autrt_train.annotations.disfa:read",
-        "bp4d": "autrt_train.annotations.bp4d:read",
-        "rendered": "autrt_train.annotations.rendered:read",
-        "results": "autrt_train.annotations.results:read",
+        "affwild2": "autrt_train.annotations.sets.affwild2:read",
+        "manifest": "autrt_train.annotations.sets.manifest:read",
+        "expression": "autrt_train.annotations.sets.expression:read",
+        "identity": "autrt_train.annotations.sets.identity:read",
+        "disfa": "autrt_train.annotations.sets.disfa:read",
+        "bp4d": "autrt_train.annotations.sets.bp4d:read",
+        "rendered": "autrt_train.annotations.sets.rendered:read",
+        "results": "autrt_train.annotations.sets.results:read",
     },
 )
 """Kinds of data sets: `read(root, split, **options) -> (Index, Findings)`."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from autrt.results.part import replacing
+from autrt.storage.atomic_file import replacing
 from autrt_train.annotations.findings import MEANING
 
 

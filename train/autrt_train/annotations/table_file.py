@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autrt.registry import Registry
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt_train.types import DataError
 
 Columns = dict[str, Sequence[Any]]

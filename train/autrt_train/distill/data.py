@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from autrt.console import Mode
-from autrt.ensemble import sigmoid
 from autrt.errors import UsageError
+from autrt.postprocess.ensemble import sigmoid
 from autrt.types import I64
 from autrt_train.annotations.folds import split_by
 from autrt_train.data import (
@@ -21,17 +21,17 @@ from autrt_train.data import (
     require_judged,
     tell_findings,
 )
-from autrt_train.distill.duplicates import distinct
-from autrt_train.distill.lesson import Lesson
-from autrt_train.distill.taught import Standardised, Taught
-from autrt_train.distill.teach import teach
-from autrt_train.distill.teacher import Teacher, read_teacher
-from autrt_train.distill.videos import video_faces
-from autrt_train.fit.world import World
+from autrt_train.distill.near_duplicates import distinct
+from autrt_train.distill.video_faces import video_faces
+from autrt_train.fit.processes import World
 from autrt_train.halt import Halt
-from autrt_train.join import join
+from autrt_train.join_indices import join
+from autrt_train.model_outputs import LANDMARKS, PRESENCE
 from autrt_train.recipe import DistillSettings, Recipe
-from autrt_train.running import LANDMARKS, PRESENCE
+from autrt_train.teacher.cached_outputs import teach
+from autrt_train.teacher.picture_targets import Standardised, Taught
+from autrt_train.teacher.targets import Lesson
+from autrt_train.teacher.teacher import Teacher, read_teacher
 from autrt_train.types import I8, MISSING, DataError, Index
 
 LARGEST = 60.0

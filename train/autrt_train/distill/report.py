@@ -11,16 +11,16 @@ from typing import Any, Final
 import numpy as np
 
 from autrt import __version__
-from autrt.ensemble import sigmoid
 from autrt.model.flops import measure_architecture
 from autrt.model.folder import Model
-from autrt.results.part import replacing
+from autrt.postprocess.ensemble import sigmoid
+from autrt.storage.atomic_file import replacing
 from autrt.types import F32, F64, ShapedRepr, check_array
 from autrt_train.data import Data
-from autrt_train.distill.lesson import Lesson
 from autrt_train.distill.speed import crops_per_s
 from autrt_train.metrics import au_scores, best_thresholds
-from autrt_train.running import RunningModel
+from autrt_train.model_outputs import RunningModel
+from autrt_train.teacher.targets import Lesson
 from autrt_train.types import I8, MISSING
 
 SCHEMA: Final = "autrt-distill/1"

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from autrt.networks import AU_BATCH
+from autrt.pipeline.open_networks import AU_BATCH
 from autrt.types import CROP_SIZE_PX, U8, Engine
-from autrt_train.running import RunningModel
+from autrt_train.model_outputs import RunningModel
 
 TURNS: Final = 5
 TURN_S: Final = 0.25

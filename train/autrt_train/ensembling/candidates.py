@@ -17,7 +17,7 @@ from autrt.model.folder import Member, Model, load_model, packaged_models
 from autrt.model.load import load_network
 from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE
 from autrt.model.state_dict import read_state_dict
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt_train.fit.best import BEST_FILE
 from autrt_train.fit.checkpoint import WEIGHTS
 from autrt_train.learner import build_learner

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from autrt.types import F32, F64, I64
-from autrt_train.ensembling.panel import Panel
+from autrt_train.ensembling.candidate_scores import Panel
 
 ROUNDS: Final = 20
 """Members, counted as often as they are taken, at most."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autrt.ensemble import sigmoid
+from autrt.postprocess.ensemble import sigmoid
 from autrt.types import F32, I32, Bool, ShapedRepr, check_array
-from autrt_train.ensembling.panel import Panel
+from autrt_train.ensembling.candidate_scores import Panel
 from autrt_train.ensembling.scores import Limits, mixed
 from autrt_train.ensembling.selectors import Selector
 from autrt_train.types import I8

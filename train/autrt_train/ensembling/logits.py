@@ -13,11 +13,11 @@ from torch import nn
 from autrt.model.architectures import architecture_of
 from autrt.model.digest import json_digest
 from autrt.types import F32
+from autrt_train.cached_array import cached_array
 from autrt_train.ensembling.candidates import Candidate, Source
 from autrt_train.ensembling.validation import Validation
-from autrt_train.fit.judge import run
-from autrt_train.fit.world import World
-from autrt_train.kept import kept_array
+from autrt_train.fit.processes import World
+from autrt_train.fit.validate import run
 from autrt_train.learner import Learner
 from autrt_train.loading.loader import Loader
 from autrt_train.types import TrainingError
@@ -89,4 +89,4 @@ def validation_logits(
             raise TrainingError(f"{candidate.origin}: the network's logits are not all finite numbers")
         return found
 
-    return kept_array(f"logits/{validation.digest[:32]}", f"{entrant.digest}.npy", compute, shape)
+    return cached_array(f"logits/{validation.digest[:32]}", f"{entrant.digest}.npy", compute, shape)

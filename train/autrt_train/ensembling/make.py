@@ -10,19 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from autrt.ensemble import used_members
 from autrt.errors import UsageError
 from autrt.model.assemble import WEIGHT_DIGITS, save_ensemble
 from autrt.model.folder import Model
-from autrt.results.names import escape
+from autrt.postprocess.ensemble import used_members
+from autrt.storage.escape import escape
 from autrt.types import F32, I32, I64
 from autrt_train.annotations.folds import folds, groups
 from autrt_train.annotations.read import DataSpec
+from autrt_train.ensembling.candidate_scores import Panel
 from autrt_train.ensembling.candidates import Source, read_sources
 from autrt_train.ensembling.held_out import HALVES, Halves
 from autrt_train.ensembling.logits import Entrant, entrants_of, validation_logits
 from autrt_train.ensembling.members import member_folder, names_of, smoothing_of
-from autrt_train.ensembling.panel import Panel
 from autrt_train.ensembling.report import HEADLINE, EnsembleReport, MemberReport
 from autrt_train.ensembling.scores import LIMITS, Limits, Thresholds, mean, mixed
 from autrt_train.ensembling.selectors import SELECTORS, Selector, Strategy, best_single
@@ -30,7 +30,7 @@ from autrt_train.ensembling.simplex import mixtures
 from autrt_train.ensembling.validation import Validation, validation_of
 from autrt_train.evaluate.assess import assess_decisions, difference
 from autrt_train.evaluate.bootstrap import Resampling
-from autrt_train.fit.world import join
+from autrt_train.fit.processes import join
 from autrt_train.loading.loader import Loader, open_loader
 from autrt_train.recipe import LoaderSettings
 

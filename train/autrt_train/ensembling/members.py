@@ -10,7 +10,7 @@ from autrt.aus import authors_windows
 from autrt.model.export import save_model
 from autrt.model.folder import Model, load_model
 from autrt.model.schema import MODEL_FILE, Domain
-from autrt.model.whole import copy_files
+from autrt.storage.atomic_folder import copy_files
 from autrt.types import F32
 from autrt_train.ensembling.candidates import Candidate, Checkpoint, FolderNetwork
 from autrt_train.fit.reference import reference_crops

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autrt import __version__
-from autrt.aligned import aligned
+from autrt.console.text_table import aligned
 from autrt.model.schema import Metric
 from autrt_train.ensembling.scores import Thresholds
 from autrt_train.ensembling.selectors import Strategy

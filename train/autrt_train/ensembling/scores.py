@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from autrt.ensemble import combine, sigmoid, used_members
+from autrt.postprocess.ensemble import combine, sigmoid, used_members
 from autrt.types import F32, F64, Bool
 from autrt_train.metrics import DEFAULT_THRESHOLD, best_thresholds
 from autrt_train.types import I8
@@ -66,7 +66,7 @@ LIMITS: Final[dict[Thresholds, Limits]] = {
 
 
 def mixed(logits: F32, weights: F32) -> F32:
-    """(N, A) logits of an ensemble: `autrt.ensemble.combine` in little memory.
+    """(N, A) logits of an ensemble: `autrt.postprocess.ensemble.combine` in little memory.
 
     Args:
         logits: (N, M, A) float32.

@@ -8,8 +8,8 @@ from typing import Final, Literal
 import numpy as np
 
 from autrt.types import F32
+from autrt_train.ensembling.candidate_scores import Panel
 from autrt_train.ensembling.greedy import greedy
-from autrt_train.ensembling.panel import Panel
 from autrt_train.ensembling.simplex import simplex, simplex_shared
 
 Strategy = Literal["best-per-au", "simplex", "simplex-shared", "greedy"]

@@ -15,7 +15,7 @@ import numpy as np
 
 from autrt.errors import UsageError
 from autrt.types import F32, F64
-from autrt_train.ensembling.panel import Panel
+from autrt_train.ensembling.candidate_scores import Panel
 from autrt_train.ensembling.scores import mean
 
 TENTHS: Final = 10

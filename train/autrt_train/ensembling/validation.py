@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt_train.annotations.check import require_template
 from autrt_train.annotations.read import DataSpec, read_telling
 from autrt_train.data import gather
 from autrt_train.ensembling.candidates import Run, Source
-from autrt_train.fit.world import World
-from autrt_train.join import join
+from autrt_train.fit.processes import World
+from autrt_train.join_indices import join
 from autrt_train.read_recipe import require_places
 from autrt_train.types import MISSING, DataError, Index
 

@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from autrt.ensemble import sigmoid
 from autrt.model.schema import Metric
+from autrt.postprocess.ensemble import sigmoid
 from autrt.types import F32, F64, I64, Bool, ShapedRepr, check_array
 from autrt_train.evaluate.bootstrap import LEVEL, Resampling, decision_scores, known_mean, ranking_scores
 from autrt_train.evaluate.scored import Scored

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from autrt.threshold import decide
+from autrt.postprocess.threshold import decide
 from autrt.types import F32, F64, I32, Bool, ShapedRepr, check_array
 from autrt_train.annotations.folds import placed
 from autrt_train.evaluate.assess import Assessment, assess_decisions, difference, stages_of

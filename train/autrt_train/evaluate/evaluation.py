@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from autrt.config import InferSettings
 from autrt.errors import UsageError
 from autrt.model.folder import Model, load_model, packaged_models
 from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE
-from autrt.results.names import escape
+from autrt.settings import InferSettings
+from autrt.storage.escape import escape
 from autrt_train.annotations.read import DataSpec
 from autrt_train.evaluate.assess import Assessment, Judged, differences, judge, paired
 from autrt_train.evaluate.bootstrap import FEW_UNITS, Resampling

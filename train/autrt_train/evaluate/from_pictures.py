@@ -9,17 +9,17 @@ from fractions import Fraction
 
 import numpy as np
 
-from autrt.config import InferSettings
 from autrt.model.folder import Model
-from autrt.results.names import escape
+from autrt.settings import InferSettings
+from autrt.storage.escape import escape
 from autrt.types import F32, I32
 from autrt_train.annotations.check import require_template
 from autrt_train.annotations.folds import groups
 from autrt_train.annotations.read import DataSpec, read_telling
 from autrt_train.evaluate.scored import Scored, Timed, smoothed_by
 from autrt_train.evaluate.truth import MAIN_FACE
-from autrt_train.join import join
-from autrt_train.running import LOGITS, RunningModel
+from autrt_train.join_indices import join
+from autrt_train.model_outputs import LOGITS, RunningModel
 from autrt_train.types import DataError, Index
 
 

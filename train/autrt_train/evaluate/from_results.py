@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from autrt.postprocess.smooth import median_interval_s, subtract_baseline
 from autrt.results.find import find_results
 from autrt.results.header import Header
-from autrt.results.names import escape
 from autrt.results.reader import Results, open_results
 from autrt.results.schema import SUFFIX
-from autrt.smooth import median_interval_s, subtract_baseline
+from autrt.storage.escape import escape
 from autrt.types import F32, I64, Bool
 from autrt_train.annotations.folds import video_groups
 from autrt_train.evaluate.scored import Scored, Timed, concatenated

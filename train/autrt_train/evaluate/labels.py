@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from autrt.errors import UsageError
-from autrt.local_path import as_local_path, local_path
+from autrt.storage.local_path import as_local_path, local_path
 from autrt_train.annotations.read import READERS, DataSpec
 from autrt_train.read_recipe import value_of
 

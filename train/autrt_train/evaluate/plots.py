@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve, precision_score, recall_score
 
-from autrt.results.part import replacing
+from autrt.storage.atomic_file import replacing
 from autrt.types import F32
 from autrt_train.evaluate.assess import MEAN, Estimate, Judged, Stage, stages_of
 from autrt_train.evaluate.evaluation import Evaluation

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from autrt import __version__
-from autrt.results.part import replacing
+from autrt.storage.atomic_file import replacing
 from autrt_train.annotations.read import DataSpec
 from autrt_train.evaluate.assess import MEAN, Assessment, Judged
 from autrt_train.evaluate.bootstrap import LEVEL

@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from autrt.ensemble import sigmoid
 from autrt.model.schema import Domain
-from autrt.smooth import smooth
+from autrt.postprocess.ensemble import sigmoid
+from autrt.postprocess.smooth import smooth
 from autrt.types import F32, F64, I32, I64, Bool, ShapedRepr, check_array
 from autrt_train.types import I8, MISSING
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from autrt.aligned import aligned
+from autrt.console.text_table import aligned
 from autrt_train.evaluate.assess import MEAN, Assessment, Estimate, Judged
 from autrt_train.evaluate.bootstrap import LEVEL
 from autrt_train.evaluate.calibrate import NONE, OWN, Calibration

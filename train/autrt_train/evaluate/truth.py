@@ -11,20 +11,20 @@ from typing import Final, Protocol
 import numpy as np
 
 from autrt.aus import ABAW_AUS
+from autrt.postprocess.main_face import main_faces
 from autrt.registry import Registry
 from autrt.results.find import find_results
-from autrt.results.main_face import main_faces
-from autrt.results.names import escape
 from autrt.results.reader import Results
 from autrt.results.schema import SUFFIX
+from autrt.storage.escape import escape
 from autrt.types import I32, I64
-from autrt_train.annotations.affwild2 import label_texts, read_labels, recordings
 from autrt_train.annotations.columns import codes
-from autrt_train.annotations.manifest import NAME, of_split
 from autrt_train.annotations.pictures import existing_root, without_suffix
 from autrt_train.annotations.read import READERS, DataSpec, read_by, read_data
-from autrt_train.annotations.results import beside, label_file
-from autrt_train.annotations.row_labels import FrameFaces, RowLabels, au_columns
+from autrt_train.annotations.sets.affwild2 import label_texts, read_labels, recordings
+from autrt_train.annotations.sets.manifest import NAME, of_split
+from autrt_train.annotations.sets.results import beside, label_file
+from autrt_train.annotations.sets.row_labels import FrameFaces, RowLabels, au_columns
 from autrt_train.annotations.table_file import read_table
 from autrt_train.types import I8, MISSING, DataError, Split
 
@@ -36,7 +36,7 @@ TRUTHS: Final = Registry(
     {
         "affwild2": "autrt_train.evaluate.truth:affwild2",
         "manifest": "autrt_train.evaluate.truth:manifest",
-        "rendered": "autrt_train.evaluate.films:rendered",
+        "rendered": "autrt_train.evaluate.rendered_videos:rendered",
         "results": "autrt_train.evaluate.truth:results",
     },
 )
@@ -174,7 +174,7 @@ def manifest(
 def results(
     root: Path, split: Split | None = None, *, labels: Path | None = None, threshold: float | None = None
 ) -> Truth:
-    """A label file for each video, as `autrt_train.annotations.results` has them; crops are not needed."""
+    """A label file for each video, as `autrt_train.annotations.sets.results` has them; crops are not needed."""
     if split is not None:
         raise DataError("results come without a split: leave `split` out, or use folders of their own")
     place = existing_root(beside(root, labels or "labels"), "label files")

@@ -18,8 +18,8 @@ from autrt.model.schema import (
     read_json,
     write_json,
 )
-from autrt.results.names import escape
-from autrt.results.part import replacing
+from autrt.storage.atomic_file import replacing
+from autrt.storage.escape import escape
 from autrt_train.evaluate.assess import stated
 from autrt_train.evaluate.calibrate import Calibration
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from autrt.ensemble import sigmoid
+from autrt.postprocess.ensemble import sigmoid
 from autrt.types import F32, I32, I64, Bool, ShapedRepr, check_array
 from autrt_train.finetune.head import Head, Lessons, learn
 from autrt_train.metrics import best_thresholds

@@ -14,21 +14,22 @@ import cv2
 import numpy as np
 
 from autrt import __version__
-from autrt.config import InferSettings
 from autrt.console import Mode, SilentReporter, make_reporter
-from autrt.engine.cpu import available_cores
-from autrt.job import Job
+from autrt.machine import available_cores
 from autrt.model.folder import DEFAULT_MODEL, load_model
-from autrt.networks import detection_digest
-from autrt.results.names import escape, results_path
+from autrt.pipeline.open_networks import detection_digest
+from autrt.results.names import results_path
 from autrt.results.reader import Results, open_results
+from autrt.run.job import Job
+from autrt.settings import InferSettings
+from autrt.storage.escape import escape
 from autrt.types import F32, Bool, Source
 from autrt.video.discover import discover
 from autrt_train.annotations.columns import codes as coded
-from autrt_train.annotations.manifest import read as read_manifest
-from autrt_train.crop_index import CropSettings
-from autrt_train.crop_run import CropRun, refuse_inside, refuse_nested
-from autrt_train.find_faces import find_faces
+from autrt_train.annotations.sets.manifest import read as read_manifest
+from autrt_train.crop.find_faces import find_faces
+from autrt_train.crop.index import CropSettings
+from autrt_train.crop.run import CropRun, refuse_inside, refuse_nested
 from autrt_train.finetune.match import Meant, match_sources
 from autrt_train.finetune.moments import Moments, find_moments
 from autrt_train.finetune.people import likely_people

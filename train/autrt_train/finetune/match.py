@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt.types import Source
 from autrt.video.pictures import picture_number
 from autrt_train.annotations.pictures import is_picture, without_suffix

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from autrt.results.main_face import main_faces
-from autrt.results.names import escape
+from autrt.postprocess.main_face import main_faces
 from autrt.results.reader import Results
+from autrt.storage.escape import escape
 from autrt.types import I64, ShapedRepr, Source
 from autrt_train.labels.coding import NO_FRAME, NO_TRACK, Coding
 from autrt_train.types import DataError

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from autrt.aligned import aligned
-from autrt.ensemble import sigmoid
-from autrt.results.part import replacing
+from autrt.console.text_table import aligned
+from autrt.postprocess.ensemble import sigmoid
+from autrt.storage.atomic_file import replacing
 from autrt.types import F32, I64, Bool
 from autrt_train.evaluate.assess import MEAN, Assessment, Estimate, assess_decisions, difference
 from autrt_train.evaluate.bootstrap import LEVEL, Resampling, ranking_scores

@@ -13,15 +13,15 @@ from torch import nn
 
 from autrt import __version__
 from autrt.console import Mode
-from autrt.ensemble import sigmoid
 from autrt.errors import UsageError
 from autrt.grades import grade_of
 from autrt.model.export import save_model
 from autrt.model.folder import Model, load_model
 from autrt.model.load import load_network
 from autrt.model.schema import AUGrade, Metric
-from autrt.results.names import escape
-from autrt.signals import Signals
+from autrt.postprocess.ensemble import sigmoid
+from autrt.run.signals import Signals
+from autrt.storage.escape import escape
 from autrt.types import F32, I64, Bool
 from autrt_train.annotations.check import require_template
 from autrt_train.annotations.folds import folds, groups
@@ -31,8 +31,8 @@ from autrt_train.finetune.data import Labelled, gather
 from autrt_train.finetune.features import au_inputs, au_layer
 from autrt_train.finetune.head import Lessons, Scaling
 from autrt_train.finetune.report import AUC, F1, RESAMPLINGS, Comparison, judged, lines, write
+from autrt_train.fit.processes import join
 from autrt_train.fit.reference import noise_crops
-from autrt_train.fit.world import join
 from autrt_train.halt import Halt
 from autrt_train.recipe import FinetuneSettings, Recipe
 from autrt_train.types import MISSING, DataError, Index

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final, cast
 import torch
 
 from autrt.errors import DiskFullError, UsageError
-from autrt.results.disk import FULL
+from autrt.storage.disk import FULL
 
 LAST: Final = "last.pt"
 """The state to go on from."""

@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 
 from autrt import __version__
 from autrt.aus import authors_windows
-from autrt.ensemble import sigmoid
 from autrt.model.export import save_model
 from autrt.model.folder import Model
 from autrt.model.schema import Metric
+from autrt.postprocess.ensemble import sigmoid
 from autrt.types import F32
 from autrt_train.data import Data
-from autrt_train.fit.judge import Judgement
 from autrt_train.fit.reference import reference_crops
+from autrt_train.fit.validate import Judgement
 from autrt_train.learner import Learner
 from autrt_train.metrics import au_scores, best_thresholds
 from autrt_train.recipe import Recipe

@@ -25,11 +25,11 @@ from autrt_train.fit import checkpoint
 from autrt_train.fit.best import OVERALL, Best
 from autrt_train.fit.ema import Ema
 from autrt_train.fit.guard import Guard
-from autrt_train.fit.judge import Judgement, judge
 from autrt_train.fit.log import RunLog
+from autrt_train.fit.processes import World
 from autrt_train.fit.schedule import make_optimiser, rate, set_rate
 from autrt_train.fit.step import Stepper
-from autrt_train.fit.world import World
+from autrt_train.fit.validate import Judgement, judge
 from autrt_train.learner import Learner, freeze_statistics, lay_out
 from autrt_train.loading.augment import draw_batch
 from autrt_train.objective import Objective

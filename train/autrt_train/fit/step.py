@@ -13,12 +13,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from autrt.errors import UsageError
 from autrt.types import F32
-from autrt_train.distill.lesson import Lesson
 from autrt_train.fit.guard import Guard
-from autrt_train.fit.world import World
+from autrt_train.fit.processes import World
 from autrt_train.losses import moved, seen_twice
 from autrt_train.objective import Objective, Truth
 from autrt_train.recipe import Recipe
+from autrt_train.teacher.targets import Lesson
 from autrt_train.types import Batch
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt_train.labels.coding import Coding, concatenated, level_of, units_in
 from autrt_train.labels.rows import Lines, cell, read_lines, seconds
 from autrt_train.labels.spans import CODED, Span, SpanFile, sampled

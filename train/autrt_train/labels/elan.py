@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from autrt.results.names import escape
-from autrt.video.candidate import VIDEO_SUFFIXES
+from autrt.storage.escape import escape
+from autrt.video.file_kind import VIDEO_SUFFIXES
 from autrt_train.labels.coding import Coding, concatenated, level_of, units_in
 from autrt_train.labels.spans import CODED, Span, SpanFile, sampled
 from autrt_train.types import DataError

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from autrt.errors import UsageError
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt_train.annotations.table_file import Table, read_csv, read_table
 from autrt_train.labels import boris, elan, openface, table
 from autrt_train.labels.coding import Coding, concatenated

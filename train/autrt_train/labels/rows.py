@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt_train.types import DataError
 
 DELIMITERS: Final = ",\t;"

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from autrt.results.names import escape
+from autrt.storage.escape import escape
 from autrt.types import F64, I64
 from autrt_train.annotations.columns import au_name, numbers, whole_numbers
 from autrt_train.annotations.table_file import Table

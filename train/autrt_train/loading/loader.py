@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import Final, Protocol, runtime_checkable
 
-from autrt.engine.cpu import available_cores
+from autrt.machine import available_cores
 from autrt.registry import Registry
 from autrt_train.types import Batch, Draw, Index
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from autrt.stream import ahead
+from autrt.pipeline.prefetch import ahead
 from autrt.types import CROP_SIZE_PX, F32, F64, U8
 from autrt_train.loading.batch import assemble
 from autrt_train.loading.erase import erase

@@ -1,0 +1,1 @@
+"""Engine back ends, one library each."""

@@ -1,0 +1,113 @@
+"""Networks on the CPU by ONNX Runtime: the engine of every install."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime as ort
+
+from autrt.engine.graph import Graph, Options
+from autrt.engine.inputs import HostBuffers
+from autrt.engine.pool import PooledEngine
+from autrt.engine.precision.fixed_graph import fixed_graph
+from autrt.errors import EngineError, EngineOptionError
+from autrt.machine import require_int8
+from autrt.model.folder import Member
+from autrt.registry import Registry
+from autrt.types import F32, U8, EngineSpec, TensorSpec
+
+WARNINGS_AND_WORSE: Final = 3
+
+_GRAPHS: Final = Registry(
+    "precision", {"int8": "autrt.engine.precision.derive:derive"}, extras={"onnx": "ort"}
+)
+
+
+def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
+    """Load a graph; but for an int8 graph nothing of it is worth caching.
+
+    Each runner computes alone in its own thread, as many as there are cores, so that a row's numbers do not
+    depend on how a batch would be split, and nothing spins.
+
+    Raises:
+        EngineError: no such device or precision here, or ONNX Runtime cannot take the graph.
+    """
+    if options.precision == "bf16":
+        raise EngineOptionError(
+            "ONNX Runtime has no bfloat16 on a CPU: expected f32 or int8, or --engine openvino "
+            "(pip install 'autrt[openvino]')"
+        )
+    options.require("onnxruntime", devices=("cpu",), precisions=("f32", "int8"))
+    if options.precision == "int8":
+        require_int8()
+        graph = _GRAPHS.load("int8")(graph, options, cache)
+    return run_graph(graph, options)
+
+
+def run_graph(graph: Graph, options: Options) -> PooledEngine:
+    """Load a graph as it is, whatever its precision; float16 is computed in float32 in places.
+
+    Raises:
+        EngineError: ONNX Runtime cannot take the graph.
+    """
+    graph.verify()
+    model = fixed_graph(graph, options.batch)
+    try:
+        session = ort.InferenceSession(model, _settings(), providers=["CPUExecutionProvider"])
+        runners = [
+            OnnxRuntimeRunner(session, options.batch) for _ in range(options.in_flight or options.cores)
+        ]
+        first = runners[0].run(options.batch)
+    except Exception as error:  # ONNX Runtime's errors have no base of their own
+        raise EngineError(f"ONNX Runtime cannot run {graph.path}: {error}") from error
+    return PooledEngine(_spec(session, first, graph, options), runners)
+
+
+def graph_outputs(member: Member, crops: U8) -> dict[str, F32]:
+    """What a member's own graph says of crops, uint8 (n, 112, 112, 3) RGB, in float32: name → float32 (n, …)."""
+    with run_graph(Graph.of(member), Options(batch=4)) as engine:
+        return engine.infer({engine.spec.inputs[0].name: crops})
+
+
+class OnnxRuntimeRunner(HostBuffers):
+    """Buffers for one batch; the session serves all runners."""
+
+    def __init__(self, session: ort.InferenceSession, batch: int) -> None:
+        inputs = session.get_inputs()
+        super().__init__({one.name: np.zeros((batch, *one.shape[1:]), np.uint8) for one in inputs})
+        self._session = session
+        self._names = [tensor.name for tensor in session.get_outputs()]
+
+    def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
+        """Compute, in this thread."""
+        found: list[Any] = list(self._session.run(self._names, dict(self.buffers)))
+        return dict(zip(self._names, found, strict=True))
+
+
+def _settings() -> ort.SessionOptions:
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = 1
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = WARNINGS_AND_WORSE
+    return settings
+
+
+def _spec(
+    session: ort.InferenceSession, first: Mapping[str, np.ndarray[Any, Any]], graph: Graph, options: Options
+) -> EngineSpec:
+    inputs = tuple(TensorSpec(t.name, tuple(t.shape[1:]), "uint8") for t in session.get_inputs())
+    return EngineSpec(
+        engine="onnxruntime",
+        network_digest=graph.network_digest,
+        inputs=inputs,
+        outputs=tuple(TensorSpec(name, value.shape[1:], "float32") for name, value in first.items()),
+        precision=options.precision,
+        batch=options.batch,
+        device=options.device,
+        au_names=graph.au_names,
+        versions={"onnxruntime": ort.__version__},
+        graph_digest=graph.derived,
+    )

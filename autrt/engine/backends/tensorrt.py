@@ -1,0 +1,119 @@
+"""Networks on an NVIDIA GPU by TensorRT or TensorRT-RTX, through torch's tensors and streams.
+
+Building has been run with TensorRT-RTX; what is in this file has never been: no GPU was to be had. It is written
+after the documentation of both libraries, and every call is checked against TensorRT-RTX's own module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autrt.engine.backends.tensorrt_api import LIBRARIES, make_logger
+from autrt.engine.backends.tensorrt_build import build_plan
+from autrt.engine.backends.tensorrt_plan import Plan, find_plan
+from autrt.engine.backends.tensorrt_targets import ADVICE, PRECISIONS
+from autrt.engine.backends.torch_cuda import IN_FLIGHT, CudaRunner
+from autrt.engine.gpu import require_gpu
+from autrt.engine.graph import Graph, Options
+from autrt.engine.pool import PooledEngine
+from autrt.engine.precision.derive import derive
+from autrt.errors import EngineError
+from autrt.types import EngineSpec
+
+
+def _open(engine: str, graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
+    """Load a plan that fits this GPU, or build one, and run it.
+
+    Raises:
+        MissingDependencyError: the library is not installed.
+        EngineError: no GPU, a network that the library cannot take, or a plan that does not run here.
+    """
+    trt = LIBRARIES.load(engine)
+    options.require(engine, devices=("cuda",), precisions=PRECISIONS)
+    gpu = require_gpu(options.device, engine, ADVICE[engine])
+    if not torch.cuda.is_available():
+        raise EngineError(
+            f"torch finds no CUDA device here (torch {torch.__version__}): install torch with CUDA"
+        )
+    target = gpu.target if engine == "tensorrt-rtx" else gpu.word
+    derived = derive(graph, options, cache)
+    options = replace(options, crops=None)
+    plan = find_plan(derived, engine, trt.__version__, options, target, cache)
+    plan = plan or build_plan(engine, graph, options, cache)
+    spec = replace(plan.spec, batch=options.batch, device=options.device)
+    with torch.cuda.device(options.device):
+        loaded = LoadedPlan(trt, plan, spec)
+        runners = [
+            CudaRunner(loaded.context(), spec.inputs, options) for _ in range(options.in_flight or IN_FLIGHT)
+        ]
+    return PooledEngine(spec, runners)
+
+
+open_tensorrt = partial(_open, "tensorrt")
+open_tensorrt_rtx = partial(_open, "tensorrt-rtx")
+
+
+class LoadedPlan:
+    """A plan on the current GPU.
+
+    Args:
+        trt: the library.
+        plan: that it built.
+        spec: the plan's, with batch and device as they are used.
+
+    Raises:
+        EngineError: it does not load; says why, and how to build again.
+    """
+
+    def __init__(self, trt: Any, plan: Plan, spec: EngineSpec) -> None:
+        self.spec = spec
+        self._logger = make_logger(trt)
+        self._runtime = trt.Runtime(self._logger)
+        self.engine = self._runtime.deserialize_cuda_engine(plan.content)
+        if self.engine is None:
+            raise self.error(f"the engine in {plan.folder} does not load")
+
+    def context(self) -> _Context:
+        """A further one, to run beside others."""
+        context = self.engine.create_execution_context()
+        if context is None:
+            raise self.error("the GPU has no room for another execution context")
+        return _Context(self, context)
+
+    def error(self, what: str) -> EngineError:
+        """What went wrong, and how to build again."""
+        spec = self.spec
+        reasons = "; ".join(self._logger.errors) or "no reason is given"
+        return EngineError(
+            f"{what}: {reasons}. Engine, driver, GPU and the version of {spec.engine} "
+            f"({spec.versions[spec.engine]}) must fit together; after a change of one of them, delete the folder "
+            f"and build again: autrt build-engine --engine {spec.engine} --precision {spec.precision} "
+            f"--batch {spec.batch} --device {spec.device}"
+        )
+
+
+class _Context:
+    """One execution context and its outputs; calling it queues a batch on torch's current stream."""
+
+    def __init__(self, loaded: LoadedPlan, context: Any) -> None:
+        self._loaded, self._context = loaded, context
+        spec = loaded.spec
+        self._outputs = {
+            tensor.name: torch.empty((spec.batch, *tensor.shape), dtype=torch.float32, device=spec.device)
+            for tensor in spec.outputs
+        }
+
+    def __call__(self, placed: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        fits = [self._context.set_input_shape(name, tuple(value.shape)) for name, value in placed.items()]
+        for name, value in (*placed.items(), *self._outputs.items()):
+            fits.append(self._context.set_tensor_address(name, value.data_ptr()))
+        if not all(fits) or not self._context.execute_async_v3(torch.cuda.current_stream().cuda_stream):
+            raise self._loaded.error("the engine does not run")
+        return self._outputs

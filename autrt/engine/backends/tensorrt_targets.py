@@ -1,0 +1,69 @@
+"""What TensorRT and TensorRT-RTX engines are built for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from autrt.engine.gpu import require_gpu
+from autrt.engine.graph import Options
+from autrt.engine.precision.layer import Layer
+from autrt.engine.precision.observe import PRODUCTS
+from autrt.errors import EngineOptionError
+
+PRECISIONS: Final = ("f32", "fp16", "int8")
+
+ADVICE: Final = {
+    "tensorrt": "TensorRT builds and runs on a GPU alone; `--engine tensorrt-rtx --target sm86` builds without one",
+    "tensorrt-rtx": "To build for another machine, name its GPUs, e.g. --target sm86,sm89",
+}
+"""What to do without a GPU."""
+
+
+def targeted(engine: str, options: Options) -> Options:
+    """Checked, and for TensorRT-RTX with the targets to build for: those named, or the GPU that is here.
+
+    Raises:
+        EngineOptionError: another kind of device or precision than the engine has, no GPU, or targets for TensorRT.
+    """
+    options.require(engine, devices=("cuda",), precisions=PRECISIONS)
+    if engine == "tensorrt" and options.targets:
+        raise EngineOptionError(
+            "TensorRT builds for the GPU that it runs on: leave --target out, or use tensorrt-rtx"
+        )
+    if options.targets:
+        return options
+    gpu = require_gpu(options.device, engine, ADVICE[engine])
+    return replace(options, targets=(gpu.target,)) if engine == "tensorrt-rtx" else options
+
+
+def capabilities(trt: Any, targets: Sequence[str]) -> list[Any]:
+    """TensorRT-RTX's names of targets.
+
+    Raises:
+        EngineOptionError: it does not build for one of them.
+    """
+    known = {n.lower(): value for n, value in trt.ComputeCapability.__members__.items() if n.startswith("SM")}
+    unknown = [target for target in targets if target not in known]
+    if unknown:
+        raise EngineOptionError(
+            f"TensorRT-RTX {trt.__version__} builds for {', '.join(known)}, not for {', '.join(unknown)}. "
+            f"Data centre GPUs since Hopper (sm90, sm100) need --engine tensorrt, on the GPU itself"
+        )
+    return [known[target] for target in targets]
+
+
+def refuse_float_products(layers: Sequence[Layer], options: Options) -> None:
+    """GPUs of compute capability 7.5 multiply matrices in float16 only.
+
+    Raises:
+        EngineOptionError: they are among the targets, and a layer needs more.
+    """
+    kept = [layer.name for layer in layers if layer.op in PRODUCTS and layer.precision == "f32"]
+    if "sm75" in options.targets and (kept or options.precision == "f32"):
+        which = f"layer {kept[0]} stays float32" if kept else "all layers are float32"
+        raise EngineOptionError(
+            f"GPUs of sm75 multiply matrices in float16 only, and {which} in {options.precision}: leave sm75 out"
+            + ("" if options.precision == "fp16" else ", or use --precision fp16")
+        )

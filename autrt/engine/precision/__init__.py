@@ -1,0 +1,1 @@
+"""Graphs in reduced precision, derived from a network and checked layer by layer."""

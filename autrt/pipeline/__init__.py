@@ -1,0 +1,1 @@
+"""Stages from decoded frames to rows of a results file, joined by iterators."""

@@ -1,0 +1,80 @@
+"""A file for h5py that survives a full disk."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+
+class DeferredErrorFile(io.RawIOBase):
+    """Bytes of an open file, as h5py's `fileobj` driver wants them; the first failed write is kept, not raised.
+
+    HDF5 cannot close a file whose last writes fail: it crashes the process. So a write that fails is noted in
+    `error` and from then on every write is dropped and said to have worked; whoever writes looks at `error`
+    after each step.
+    """
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self.error: OSError | None = None
+        self._fd = fd
+        self._at = 0
+
+    def drop(self) -> None:
+        """Drop every write from now on: the file is not wanted any more."""
+        self.error = self.error or OSError("abandoned")
+
+    def write(self, data: Any, /) -> int:
+        """Write all of `data` at the position."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while rest and self.error is None:
+                rest = rest[os.pwrite(self._fd, rest, self._at + size - len(rest)) :]
+        except OSError as error:
+            self.error = error
+        self._at += size
+        return size
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill `buffer` from the position, with zeros behind the end of the file."""
+        view = memoryview(buffer).cast("B")
+        got = 0
+        while got < len(view) and (n := os.preadv(self._fd, [view[got:]], self._at + got)):
+            got += n
+        view[got:] = bytes(len(view) - got)
+        self._at += len(view)
+        return len(view)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Set the file's length."""
+        size = self._at if size is None else size
+        try:
+            if self.error is None:
+                os.ftruncate(self._fd, size)
+        except OSError as error:
+            self.error = error
+        return size
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move the position."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._fd).st_size}[whence]
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        """The position."""
+        return self._at
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True

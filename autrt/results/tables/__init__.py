@@ -1,0 +1,1 @@
+"""Tables of results outside HDF5: CSV, Parquet, OpenFace and pandas."""

@@ -1,0 +1,99 @@
+"""The columns of tables outside HDF5: one naming for CSV, Parquet and data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from autrt.errors import UsageError
+from autrt.results.schema import COLUMNS
+from autrt.storage.escape import escape
+
+_OF_FACES: Final = {c.name: c for c in COLUMNS if c.table == "faces" and c.name not in {"frame", "track"}}
+"""Columns of `/faces` that a table can have, by name."""
+
+ALL: Final = tuple(name for name in _OF_FACES if name != "member_logit")
+"""What a table has where nothing is chosen and room is no matter."""
+
+BRIEF: Final = ("score", "box", "smoothed", "active")
+"""What a CSV file has where nothing is chosen."""
+
+_LANDMARKS: Final = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+"""Left and right as seen in the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """One value in each row of a table."""
+
+    name: str
+    group: str
+    """The column of `/faces` that it is one value of; the keys' own name."""
+    dtype: str
+    """A numpy dtype's name, or `text`."""
+    unit: str
+    description: str
+    au: str = ""
+    """The Action Unit that it tells of, if any."""
+
+
+VIDEO: Final = TableColumn(
+    "video", "video", "text", "path", "the video relative to its input folder; see 'Names'"
+)
+FRAME: Final = TableColumn(
+    "frame",
+    "frame",
+    "int64",
+    "frames",
+    "index of the frame, from 0; for an image folder the file's number − 1",
+)
+TIME: Final = TableColumn("time_s", "time_s", "float64", "s", "presentation time from the video's start")
+TRACK: Final = TableColumn(
+    "track", "track", "int32", "track id", "one face through one shot; from 0 in each video"
+)
+
+KEYS: Final = (VIDEO, FRAME, TIME, TRACK)
+"""What every table begins with."""
+
+
+def table_columns(
+    au_names: Sequence[str], member_names: Sequence[str], wanted: Sequence[str]
+) -> tuple[TableColumn, ...]:
+    """The keys, then what is wanted, in its order.
+
+    `box` stands for box_x0, box_y0, box_x1, box_y1; `landmarks` for left_eye_x, …; `smoothed` for AU1_smoothed, …;
+    `member_logit` for NAME_AU1_member_logit, …; one of these may be named alone.
+
+    Raises:
+        UsageError: there is no such column.
+    """
+    every = [column for group in _OF_FACES for column in spread(group, au_names, member_names)]
+    chosen: dict[str, TableColumn] = {}
+    for name in wanted:
+        found = {c.name: c for c in every if name in (c.group, c.name)}
+        if not found and name not in _OF_FACES and au_names:  # without results there are no AUs to know of
+            raise UsageError(
+                f"no column {name!r}: expected {', '.join(_OF_FACES)}, or one of their columns such as "
+                f"{'AU12_active' if 'AU12' in au_names else every[-1].name}"
+            )
+        chosen |= {n: c for n, c in found.items() if n not in chosen}
+    return (*KEYS, *chosen.values())
+
+
+def spread(group: str, au_names: Sequence[str], member_names: Sequence[str]) -> list[TableColumn]:
+    """A column of `/faces` as one for each value in its row, row-major; names are kept printable by `escape`."""
+    whole = _OF_FACES[group]
+    one = TableColumn(group, group, whole.dtype, whole.unit, whole.description)
+    match whole.tail:
+        case ("A",):
+            return [replace(one, name=f"{escape(au)}_{group}", au=au) for au in au_names]
+        case ("M", "A"):
+            names = [(escape(member), au) for member in member_names for au in au_names]
+            return [replace(one, name=f"{member}_{escape(au)}_{group}", au=au) for member, au in names]
+        case (4,):
+            return [replace(one, name=f"{group}_{corner}") for corner in ("x0", "y0", "x1", "y1")]
+        case (5, 2):
+            return [replace(one, name=f"{point}_{axis}") for point in _LANDMARKS for axis in "xy"]
+        case _:
+            return [one]

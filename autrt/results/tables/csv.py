@@ -1,0 +1,62 @@
+"""Results as CSV (RFC 4180), with its description beside it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from autrt.results.tables.columns import FRAME, TIME, VIDEO, TableColumn
+from autrt.results.tables.csv_metadata import write_metadata
+from autrt.results.tables.layout import TableLayout
+from autrt.results.tables.rows import Rows
+from autrt.storage.atomic_file import replacing
+
+_DECIMALS: Final = {"px": "%.2f"}
+"""By unit; other numbers have six decimals."""
+
+
+def export_csv(layout: TableLayout, path: Path, rows: Iterable[Rows]) -> None:
+    """Write a CSV file, whole or not at all: UTF-8, one header line, a value that is not there is empty.
+
+    Decisions are 0 or 1. `<path>-metadata.json` beside it describes the columns.
+
+    Raises:
+        DiskFullError: no room.
+        ResultsError: the results are damaged, or `path` cannot be written.
+    """
+    with replacing(path) as part:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.write(csv_line([column.name for column in layout.columns]))
+            for piece in rows:
+                file.writelines(_lines(layout.columns, piece))
+        write_metadata(layout, layout.columns, path)
+
+
+def csv_line(texts: Sequence[str]) -> str:
+    """Texts as one line of CSV, quoted where they have to be."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(texts)
+    return line.getvalue()
+
+
+def _lines(columns: Sequence[TableColumn], rows: Rows) -> Iterator[str]:
+    others = [c for c in columns if c not in (VIDEO, FRAME, TIME)]
+    have = [c for c in others if c.name in rows.values]
+    video = csv_line([rows.video]).removesuffix("\n")
+    face = "".join("," + (_form(c) if c in have else "") for c in others)
+    none = "," * len(others)
+    keys = zip(rows.values[FRAME.name].tolist(), rows.values[TIME.name].tolist(), strict=True)
+    table = np.stack([rows.values[c.name].astype(np.float64) for c in have], axis=1).tolist()
+    for (frame, time_s), row, seen in zip(keys, table, rows.has_face.tolist(), strict=True):
+        # NaN, a member's logit that was not computed, is a value that is not there too.
+        values = (face % tuple(row)).replace(",nan", ",") if seen else none
+        yield f"{video},{frame},{time_s:.6f}{values}\n"
+
+
+def _form(column: TableColumn) -> str:
+    return _DECIMALS.get(column.unit, "%.6f") if column.dtype.startswith("float") else "%d"

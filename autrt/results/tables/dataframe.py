@@ -1,0 +1,45 @@
+"""Results as pandas tables; loaded only when one is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from autrt.results.reader import Results
+from autrt.results.tables.columns import KEYS, TRACK, TableColumn
+from autrt.results.tables.layout import TableLayout, layout_of
+from autrt.results.tables.rows import Rows, read_rows
+
+_NULLABLE: Final = {"int32": "Int32", "uint8": "UInt8", "bool": "boolean"}
+"""pandas' dtypes that can be without a value; a float is NaN instead."""
+
+
+def results_dataframe(results: Results, columns: Sequence[str] | None, faces_only: bool) -> pd.DataFrame:
+    """A video's whole table; see `Results.to_dataframe`."""
+    layout = layout_of([results], columns, faces_only=faces_only)
+    (rows,) = read_rows(results, layout.columns, faces_only, max(results.n_frames, 1))
+    return dataframe(layout, rows)
+
+
+def dataframe(layout: TableLayout, rows: Rows) -> pd.DataFrame:
+    """Rows with the layout's columns."""
+    return pd.DataFrame({c.name: _column(layout, c, rows) for c in layout.columns}, copy=True)
+
+
+def _column(layout: TableLayout, column: TableColumn, rows: Rows) -> Any:
+    if column.dtype == "text":
+        return pd.Series([rows.video] * len(rows), dtype="str")
+    values = rows.values.get(column.name)
+    of_face = column == TRACK or column not in KEYS
+    if values is None:
+        values, seen = np.zeros(len(rows), column.dtype), np.zeros(len(rows), bool)
+    else:
+        seen = rows.has_face
+    if not of_face or not layout.nullable:
+        return values
+    if column.dtype in _NULLABLE:
+        return pd.Series(values, dtype=_NULLABLE[column.dtype]).mask(~seen)
+    return np.where(seen, values, np.array(np.nan, values.dtype))

@@ -1,0 +1,109 @@
+"""What a table over some results files looks like, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from autrt.errors import UsageError
+from autrt.grades import GRADES
+from autrt.results.hdf5_attributes import plain_text
+from autrt.results.header import Header
+from autrt.results.reader import Results
+from autrt.results.tables.columns import ALL, TableColumn, table_columns
+from autrt.storage.escape import escape
+
+TABLE_SCHEMA: Final = "autrt-table/1"
+
+
+@dataclass(frozen=True, slots=True)
+class TableLayout:
+    """Columns of one table, and what is known about it as a whole."""
+
+    columns: tuple[TableColumn, ...]
+    faces_only: bool
+    """No rows for frames without a face."""
+    gaps: bool
+    """Whether some of the results lack some of the columns."""
+    about: dict[str, Any]
+    """JSON: the models, the number of videos; of one video all attributes of its results."""
+
+    @property
+    def nullable(self) -> bool:
+        """Whether columns of faces can be without a value."""
+        return self.gaps or not self.faces_only
+
+    def grade(self, column: TableColumn) -> dict[str, str]:
+        """`grade` and `evidence` of a column's AU, the worst of the models'; empty where there are none."""
+        models: list[dict[str, Any]] = self.about["models"]
+        graded = [m for m in models if m["grades"].get(column.au) in GRADES]
+        if not graded:
+            return {}
+        worst = max(graded, key=lambda m: GRADES.index(m["grades"][column.au]))
+        return {
+            "grade": worst["grades"][column.au],
+            "evidence": plain_text(worst["evidence"].get(column.au, "")),
+        }
+
+
+def layout_of(
+    opened: Iterable[Results], columns: Sequence[str] | None = None, *, faces_only: bool = False
+) -> TableLayout:
+    """The layout of one table over some results: the union of their columns.
+
+    Args:
+        opened: results files, each looked at once and not kept.
+        columns: see `columns.table_columns`; all but the members' logits if left out.
+        faces_only: leave out frames without a face.
+
+    Raises:
+        UsageError: no such column, or two of the results are of videos of one name.
+    """
+    models: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = {}
+    seen: set[str] = set()
+    last: dict[str, Any] = {}
+    for results in opened:
+        header = results.header
+        if header.source.path in seen:
+            raise UsageError(_twice(header.source.path, results))
+        seen.add(header.source.path)
+        models.setdefault((header.model_digest, header.au_grades), _model(header))["videos"] += 1
+        last = _attributes(results)
+    aus = dict.fromkeys(au for model in models.values() for au in model["au_names"])
+    members = dict.fromkeys(name for model in models.values() for name in model["member_names"])
+    found = table_columns(tuple(aus), tuple(members), ALL if columns is None else columns)
+    of_members = any(column.group == "member_logit" for column in found)
+    gaps = any(
+        set(model["au_names"]) != set(aus) or (of_members and set(model["member_names"]) != set(members))
+        for model in models.values()
+    )
+    about = {"table": TABLE_SCHEMA, "models": list(models.values()), "videos": len(seen)}
+    return TableLayout(found, faces_only, gaps, about if len(seen) != 1 else last | about)
+
+
+def _attributes(results: Results) -> dict[str, Any]:
+    """All that the results say of themselves, paths as they stand in the file."""
+    header = results.header
+    paths = {"source_path": escape(header.source.path), "command": escape(header.command)}
+    return header.attributes() | paths | {"n_frames": results.n_frames}
+
+
+def _model(header: Header) -> dict[str, Any]:
+    return {
+        "name": header.model_name,
+        "digest": header.model_digest,
+        "au_names": list(header.au_names),
+        "member_names": list(header.member_names),
+        "thresholds": list(header.thresholds),
+        "grades": dict(zip(header.au_names, header.au_grades, strict=False)),
+        "evidence": dict(header.au_evidence),
+        "videos": 0,
+    }
+
+
+def _twice(path: str, results: Results) -> str:
+    return (
+        f"{escape(str(results.path))}: expected each video once, found {escape(path)} a second time, and nothing "
+        "in one table would tell them apart: export them to tables of their own"
+    )

@@ -1,0 +1,71 @@
+"""Rows of tables outside HDF5, read from results files piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from autrt.results.reader import Results
+from autrt.results.tables.columns import FRAME, KEYS, TIME, TRACK, TableColumn, spread
+from autrt.storage.escape import escape
+from autrt.types import Bool
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of one video: one per face, and one for each frame without."""
+
+    video: str
+    """The video's path, escaped: the value of that column."""
+    values: dict[str, Array]
+    """Column name → (n,) values; 0 where there is no face. Columns that the results lack are missing."""
+    has_face: Bool
+    """(n,) bool."""
+
+    def __len__(self) -> int:
+        return len(self.has_face)
+
+
+def read_rows(
+    results: Results, columns: Sequence[TableColumn], faces_only: bool, frames_per_piece: int = 4096
+) -> Iterator[Rows]:
+    """A video's rows in order of frame, then track; at least one piece.
+
+    Raises:
+        ResultsError: the file is damaged.
+    """
+    if not results.n_frames:
+        yield _read(results, columns, faces_only, slice(0, 0), slice(0, 0))
+    for frames, faces in results.spans(frames_per_piece):
+        yield _read(results, columns, faces_only, frames, faces)
+
+
+def _read(
+    results: Results, columns: Sequence[TableColumn], faces_only: bool, frames: slice, faces: slice
+) -> Rows:
+    counts = results.frames["n_faces", frames]
+    repeats = counts if faces_only else np.maximum(counts, 1)
+    frame, seen = np.repeat(np.arange(len(counts)), repeats), np.repeat(counts > 0, repeats)
+
+    def laid_out(of_faces: Array) -> Array:
+        """Values of the faces in their rows, 0 in those of frames without."""
+        out = np.zeros((len(seen), *of_faces.shape[1:]), of_faces.dtype)
+        out[seen] = of_faces
+        return out
+
+    values: dict[str, Array] = {
+        FRAME.name: results.frames["index", frames][frame],
+        TIME.name: results.frames["time_s", frames][frame],
+        TRACK.name: laid_out(results.faces["track", faces]),
+    }
+    for group, members in groupby((c for c in columns if c not in KEYS), key=lambda c: c.group):
+        own = [c.name for c in spread(group, results.au_names, results.header.member_names)]
+        table = laid_out(results.faces[group, faces].reshape(-1, len(own)))
+        values |= {c.name: table[:, own.index(c.name)] for c in members if c.name in own}
+    return Rows(escape(results.header.source.path), values, seen)

@@ -1,0 +1,1 @@
+"""Runs over many videos: jobs, worker processes, the manifest, and resuming."""

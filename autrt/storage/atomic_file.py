@@ -1,0 +1,161 @@
+"""Files that appear whole or not at all: written under a temporary, locked name beside their place."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, Literal
+
+from autrt.storage.disk import make_folder, sync_folder, write_all, writing
+
+_NAME = re.compile(r"\.autrt-[0-9a-f]{16}\.part")
+_NO_LOCKS: Final = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+_STALE_S: Final = 24 * 3600
+"""Where the file system knows no locks, a part this long untouched belongs to nobody."""
+
+
+class Part:
+    """A file under construction: `.autrt-<16 hex>.part`, locked (flock) as long as its writer lives.
+
+    The lock is best-effort: a file system without locks is written to all the same.
+
+    Raises:
+        DiskFullError: no room.
+        ResultsError: the folder cannot be made or written.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        with writing(target):
+            make_folder(target.parent)
+            self.path, self.fd = _create(target.parent)
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        with writing(self.target):
+            write_all(self.fd, memoryview(data))
+
+    def commit(self, *, replace: bool = True) -> bool:
+        """Make the bytes durable and give the file its name.
+
+        Returns:
+            False where something has the name already and `replace` is off; then nothing is left behind.
+        """
+        with writing(self.target):
+            os.fsync(self.fd)
+            if replace:
+                self.path.replace(self.target)
+            elif not self._claim():
+                self.discard()
+                return False
+            self._close()
+            sync_folder(self.target.parent)
+        return True
+
+    def discard(self) -> None:
+        """Leave nothing behind. Does nothing after `commit`."""
+        if self.fd >= 0:
+            self.path.unlink(missing_ok=True)
+            self._close()
+
+    def _claim(self) -> bool:
+        """Take the name if it is free; of several that try at once, one succeeds."""
+        try:
+            os.link(self.path, self.target)
+        except FileExistsError:
+            return False
+        except OSError:  # no hard links on this file system
+            if self.target.exists():
+                return False
+            self.path.replace(self.target)
+        self.path.unlink(missing_ok=True)
+        return True
+
+    def _close(self) -> None:
+        fd, self.fd = self.fd, -1
+        os.close(fd)
+
+
+@contextmanager
+def replacing(target: Path) -> Generator[Path]:
+    """A path to write to that becomes `target` when the block ends well, and vanishes when it does not.
+
+    Raises:
+        DiskFullError: no room.
+        ResultsError: the folder cannot be made or written.
+    """
+    part = Part(target)
+    try:
+        with writing(target):
+            yield part.path
+        part.commit()
+    finally:
+        part.discard()
+
+
+def sweep(folder: Path) -> int:
+    """Remove what writers that died left in `folder` and below; parts of living writers stay.
+
+    Returns:
+        How many files were removed.
+    """
+    return sum(
+        _remove_if_dead(Path(where, name))
+        for where, _, names in os.walk(folder)
+        for name in names
+        if _NAME.fullmatch(name)
+    )
+
+
+def _create(folder: Path) -> tuple[Path, int]:
+    """A new locked part; another name where a sweep was faster than the lock."""
+    while True:
+        path = folder / f".autrt-{secrets.token_hex(8)}.part"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        if _lock(fd) != "held" and _is(path, fd):
+            return path, fd
+        os.close(fd)
+
+
+def _lock(fd: int) -> Literal["locked", "held", "unknown"]:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "held"
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return "unknown"
+        raise
+    return "locked"
+
+
+def _is(path: Path, fd: int) -> bool:
+    """Whether `path` still names the open file."""
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_if_dead(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # gone, renamed, or not ours to open
+        return False
+    try:
+        state = _lock(fd)
+        stale = time.time() - os.fstat(fd).st_mtime > _STALE_S
+        dead = _is(path, fd) and (state == "locked" or (state == "unknown" and stale))
+        if dead:
+            with suppress(FileNotFoundError):
+                path.unlink()
+        return dead
+    finally:
+        os.close(fd)

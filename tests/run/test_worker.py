@@ -1,0 +1,180 @@
+"""Videos in processes of their own: the same results, and nothing that happens to one of them ends the run."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autrt.machine import available_cores
+from autrt.model.folder import load_model
+from autrt.results.verify import verify
+from autrt.run.job import Job
+from autrt.run.worker import PROCESS_BYTES, VIDEOS_EACH, processes_for
+from autrt.settings import InferSettings
+from tests.support.command import assert_equal_results, autrt, leftovers, manifest, start
+from tests.support.fetched import fetched
+
+MANY = 2 * VIDEOS_EACH
+shared = pytest.mark.skipif(available_cores() < 2, reason="one core: one process does everything")
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory) -> Path:
+    """A folder of enough videos for two processes."""
+    fetched("centerface")
+    folder = tmp_path_factory.mktemp("many")
+    for i in range(MANY):
+        shutil.copy(fetched("clip-smile" if i % 2 else "clip-talk"), folder / f"{i}.mp4")
+    return folder
+
+
+@pytest.fixture
+def killer(tmp_path) -> dict[str, str]:
+    """An environment in which every video with "killer" in its name aborts the process that opens it."""
+    (tmp_path / "inject").mkdir()
+    (tmp_path / "inject" / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if any('autrt' in a for a in sys.orig_argv) or 'spawn_main' in ' '.join(sys.orig_argv):\n"
+        "    import autrt.video.open as door\n"
+        "    real = door.open_decoder\n"
+        "    def open_decoder(source, **kwargs):\n"
+        "        if 'killer' in source.relative: os.abort()\n"
+        "        return real(source, **kwargs)\n"
+        "    door.open_decoder = open_decoder\n"
+    )
+    return os.environ | {"PYTHONPATH": str(tmp_path / "inject")}
+
+
+def run(videos, out, *options):
+    return ("infer", "--videos", videos, "--out", out, "--progress", "plain", *options)
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(word) for word in found.stdout.split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
+def until_first_video(running) -> None:
+    for line in running.stderr:
+        if line.startswith("ok"):
+            return
+
+
+def job(**settings) -> Job:
+    return Job(Path(), load_model("student"), InferSettings(engine="openvino", **settings), "", {}, "", 16)
+
+
+@pytest.mark.parametrize(
+    ("videos", "most", "processes_of_memory", "expected"),
+    [
+        (2 * VIDEOS_EACH - 1, None, math.inf, 0),
+        (2 * VIDEOS_EACH, None, math.inf, 2),
+        (10_000, None, math.inf, 16),
+        (10_000, 3, math.inf, 3),
+        (10_000, 40, math.inf, 40),
+        (10_000, 1, math.inf, 0),
+        (10_000, None, 5.9, 5),
+        (10_000, None, 1.9, 0),
+    ],
+)
+def test_processes_are_as_many_as_cores_videos_memory_and_the_user_allow(
+    monkeypatch, videos, most, processes_of_memory, expected
+):
+    monkeypatch.setattr("autrt.run.worker.memory_limit", lambda: processes_of_memory * PROCESS_BYTES)
+    assert processes_for(job(), videos, most) == expected
+
+
+def test_one_process_does_all_on_a_gpu_with_torch_and_with_large_networks(monkeypatch):
+    assert processes_for(job(device="cuda:0"), 10_000) == 0
+    assert processes_for(replace(job(), settings=InferSettings(engine="torch")), 10_000) == 0
+    monkeypatch.setattr("autrt.run.worker.LIGHT_BYTES", 100_000)
+    assert processes_for(job(), 10_000) == 0
+
+
+@shared
+def test_processes_give_the_very_numbers_of_one(many, tmp_path):
+    assert autrt(*run(many, tmp_path / "one", "--workers", 1)).returncode == 0
+    done = autrt(*run(many, tmp_path / "several"))
+    assert done.returncode == 0, done.stderr
+    assert_equal_results(tmp_path / "one", tmp_path / "several")
+    assert len(list((tmp_path / "several").rglob("*.h5"))) == MANY
+
+
+@shared
+def test_a_crash_among_many_costs_one_video(many, killer, tmp_path):
+    videos = shutil.copytree(many, tmp_path / "videos")
+    shutil.copy(videos / "0.mp4", videos / "00-killer.mp4")
+    done = autrt(*run(videos, tmp_path / "out"), env=killer)
+    assert done.returncode == 3, done.stderr
+    assert "SIGABRT" in done.stderr
+    told = {path: event["status"] for path, event in manifest(tmp_path / "out").items()}
+    assert told.pop("00-killer.mp4") == "failed"
+    assert set(told.values()) == {"ok"}
+    assert len(told) == MANY
+    assert all(verify(path) == [] for path in (tmp_path / "out").rglob("*.h5"))
+
+
+def test_a_video_that_crashes_the_only_process_is_found_and_set_aside(many, killer, tmp_path):
+    shutil.copy(many / "1.mp4", tmp_path / "good.mp4")
+    shutil.copy(many / "1.mp4", tmp_path / "killer.mp4")
+    again = run(tmp_path / "good.mp4", tmp_path / "out")
+    again = (*again, tmp_path / "killer.mp4")
+    for _ in range(2):
+        assert autrt(*again, env=killer).returncode == -signal.SIGABRT
+    done = autrt(*again, env=killer)
+    assert done.returncode == 3
+    assert "SIGABRT" in done.stderr
+    assert verify(tmp_path / "out" / "good.mp4.h5") == []
+    assert manifest(tmp_path / "out")["killer.mp4"]["status"] == "failed"
+
+
+@shared
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("early", [True, False])
+def test_a_signal_to_the_whole_group_stops_cleanly(many, tmp_path, number, code, early):
+    running = start(*run(many, tmp_path / "out"), start_new_session=True)
+    deadline_s = time.monotonic() + 30
+    while early and not children(running.pid) and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    if not early:
+        until_first_video(running)
+    os.killpg(running.pid, number)
+    _, errors = running.communicate()
+    assert running.returncode == code
+    assert "Traceback" not in errors
+    assert leftovers(tmp_path / "out") == []
+    assert "started" not in {e["status"] for e in manifest(tmp_path / "out").values()}
+
+
+@shared
+def test_killed_it_leaves_no_process_behind_and_a_second_run_does_the_rest(many, tmp_path):
+    running = start(*run(many, tmp_path / "out"))
+    until_first_video(running)
+    processes = children(running.pid)
+    assert len(processes) >= 2
+    running.kill()
+    running.communicate()
+    deadline_s = time.monotonic() + 10
+    while any(map(alive, processes)) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert not any(map(alive, processes))
+    assert autrt(*run(many, tmp_path / "out")).returncode == 0
+    assert len(list((tmp_path / "out").rglob("*.h5"))) == MANY
+    assert leftovers(tmp_path / "out") == []

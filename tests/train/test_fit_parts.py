@@ -1,0 +1,159 @@
+"""The parts that the training loop stands on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from autrt.errors import DiskFullError, UsageError
+from autrt_train.fit import checkpoint
+from autrt_train.fit.best import OVERALL, Best
+from autrt_train.fit.ema import Ema
+from autrt_train.fit.guard import FIRST_STEPS, Guard
+from autrt_train.fit.schedule import make_optimiser, rate
+from autrt_train.join_indices import join
+from autrt_train.recipe import OptimiserSettings
+from autrt_train.types import DataError, Index, TrainingError
+
+
+def index(n: int = 6, *, videos: int = 2, names: tuple[str, ...] = ("AU1", "AU2"), **more: object) -> Index:
+    rng = np.random.default_rng(n)
+    return Index(
+        paths=np.array([f"/pictures/{i}.jpg".encode() for i in range(n)]),
+        label_names=names,
+        labels=rng.integers(-1, 2, (n, len(names))).astype(np.int8),
+        video=(np.arange(n) % videos).astype(np.int32),
+        video_names=tuple(f"v{i}" for i in range(videos)),
+        frame=np.arange(1, n + 1, dtype=np.int32),
+        person=np.full(n, -1, np.int32),
+        **more,  # pyright: ignore[reportArgumentType]
+    )
+
+
+@given(st.integers(1, 40), st.lists(st.integers(1, 20), max_size=4, unique=True))
+def test_the_rate_falls_tenfold_after_each_milestone(steps_an_epoch: int, milestones: list[int]) -> None:
+    settings = OptimiserSettings(lr=0.5, milestones=tuple(sorted(milestones)))
+    for epoch in range(22):
+        passed = len([m for m in milestones if m <= epoch])
+        for step in (epoch * steps_an_epoch, (epoch + 1) * steps_an_epoch - 1):
+            assert rate(settings, step, steps_an_epoch, 10**6) == pytest.approx(0.5 * 0.1**passed)
+
+
+@given(st.integers(2, 500), st.floats(0.01, 0.9))
+def test_one_cycle_rises_to_the_rate_once_and_falls_towards_zero(steps: int, warm_up: float) -> None:
+    settings = OptimiserSettings(lr=0.3, schedule="one-cycle", warm_up=warm_up)
+    rates = [rate(settings, step, 10, steps) for step in range(steps)]
+    top = int(np.argmax(rates))
+    assert max(rates) == pytest.approx(0.3)
+    assert (np.diff(rates[: top + 1]) > 0).all()
+    assert (np.diff(rates[top:]) <= 1e-12).all()
+    assert min(rates) > 0
+
+
+def test_norms_and_biases_decay_only_where_asked() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    plain = make_optimiser(network, OptimiserSettings(weight_decay=0.1))
+    assert [g["weight_decay"] for g in plain.param_groups] == [0.1]
+    spared = make_optimiser(network, OptimiserSettings(name="adamw", weight_decay=0.1, decay_norms=False))
+    decays = {p.ndim > 1: g["weight_decay"] for g in spared.param_groups for p in g["params"]}
+    assert decays == {True: 0.1, False: 0.0}
+
+
+def test_the_running_mean_follows_the_weights() -> None:
+    linear = nn.Linear(2, 2)
+    network = nn.Sequential(linear, nn.BatchNorm1d(2))
+    ema = Ema(network, 0.9)
+    weights = [torch.randn(2, 2) for _ in range(60)]
+    expected = linear.weight.detach().clone()
+    for step, value in enumerate(weights, 1):
+        with torch.no_grad():
+            linear.weight.copy_(value)
+        network(torch.randn(4, 2))
+        ema.update(network)
+        decay = min(0.9, step / (step + 10))
+        expected = decay * expected + (1 - decay) * value
+    torch.testing.assert_close(ema.state["0.weight"], expected)
+    assert ema.state["1.num_batches_tracked"] == 60
+
+
+def test_best_keeps_the_weights_of_every_best_and_no_others(tmp_path: Path) -> None:
+    best = Best(tmp_path)
+    looks = [
+        {OVERALL: 0.5, "AU1": 0.9, "AU2": 0.1},
+        {OVERALL: 0.6, "AU1": 0.8, "AU2": float("nan")},
+        {OVERALL: 0.6, "AU1": 0.7, "AU2": 0.3},
+        {OVERALL: 0.2, "AU1": 0.2, "AU2": 0.3},
+    ]
+    won = []
+    for number, scores in enumerate(looks, 1):
+        won.append(best.consider(number, scores, {"w": torch.tensor(float(number))}))
+        best.tidy()
+    assert won == [[OVERALL, "AU1", "AU2"], [OVERALL], ["AU2"], []]
+    assert best.looks == {OVERALL: 2, "AU1": 1, "AU2": 3}
+    assert sorted(p.name for p in (tmp_path / "weights").iterdir()) == ["0001.pt", "0002.pt", "0003.pt"]
+    assert checkpoint.load(best.weights_of(3))["state_dict"]["w"] == 3
+    again = Best(tmp_path)
+    again.restore(best.state())
+    assert again.consider(5, {OVERALL: 0.6}, {}) == []
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    path = tmp_path / "last.pt"
+    checkpoint.save(path, {"step": 1})
+    (tmp_path / ".last.pt.part").symlink_to("/dev/full")
+    with pytest.raises(DiskFullError, match=r"no space left.*--resume"):
+        checkpoint.save(path, {"weights": torch.zeros(100_000)})
+    assert checkpoint.load(path) == {"step": 1}
+
+
+def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    with pytest.raises(UsageError, match="found nothing"):
+        checkpoint.load(path)
+    checkpoint.save(path, {"weights": torch.zeros(1000)})
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(UsageError, match="damaged"):
+        checkpoint.load(path)
+
+
+def test_the_guard_says_where_a_loss_stopped_being_a_number() -> None:
+    guard = Guard(100, index())
+    rows = np.array([3, 1], np.int64)
+    guard.check({"loss": 1.0, "bce": 1.0}, 0, rows)
+    with pytest.raises(TrainingError, match=r"step 5: bce is nan.*/pictures/3\.jpg"):
+        guard.check({"bce": float("nan"), "loss": float("nan")}, 4, rows)
+
+
+def test_the_guard_says_when_the_loss_has_run_away_and_survives_a_resume() -> None:
+    guard = Guard(100, index())
+    rows = np.array([0], np.int64)
+    for step in range(FIRST_STEPS):
+        guard.check({"loss": 2.0}, step, rows)
+    again = Guard(100, index())
+    again.restore(guard.state())
+    again.check({"loss": 199.0}, 50, rows)
+    with pytest.raises(TrainingError, match="run away"):
+        again.check({"loss": 201.0}, 51, rows)
+
+
+def test_joined_sources_keep_their_videos_and_persons_apart() -> None:
+    a = index(4, videos=2, landmarks=np.zeros((4, 5, 2), np.float32))
+    b = index(6, videos=3)
+    both = join([a, b])
+    assert both.video.tolist() == [*a.video, *(b.video + 2)]
+    assert both.video_names == (*a.video_names, *b.video_names)
+    assert (both.person == -1).all()
+    assert both.landmarks is not None
+    assert np.isnan(both.landmarks[4:]).all()
+    assert not np.isnan(both.landmarks[:4]).any()
+    assert both.targets is None
+    with pytest.raises(DataError, match="label_names"):
+        join([a, index(names=("AU1", "AU4"))])

@@ -1,0 +1,197 @@
+"""Training in several processes: they decide together, and none waits for ever for one that is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from autrt_train.data import open_data
+from autrt_train.fit import checkpoint, peers
+from autrt_train.fit.peers import Peers
+from autrt_train.fit.processes import World
+from autrt_train.fit.validate import judge
+from autrt_train.learner import build_learner
+from autrt_train.read_recipe import read_recipe, recipe_names
+from tests.support.pictures import TINY_RECIPE, write_pictures
+from tests.support.ranks import by_hand, changes, pid_of, torchrun
+
+RANK = "tests.support.rank"
+
+PATIENCE_S = 150
+"""For busy machines; processes end within seconds of what ends them."""
+
+ENDLESS = ("fit.epochs=100000", "fit.judge_every=1000", "fit.batch=24", "fit.precision=f32")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ranks")
+    path = folder / "recipe.toml"
+    path.write_text(TINY_RECIPE.replace("MANIFEST", str(write_pictures(folder / "pictures"))))
+    return path
+
+
+def arguments(recipe: Path, folder: Path, *settings: str) -> list[str]:
+    place = ["--out", str(folder / "run"), "--device", "cpu", "--progress", "none"]
+    return ["train", str(recipe), *place, *changes([*ENDLESS, *settings])]
+
+
+def wait_for_steps(folder: Path, steps: int) -> None:
+    log = folder / "run" / "log.jsonl"
+    for _ in range(10 * PATIENCE_S):
+        if log.is_file() and log.read_text().count('"step"') >= steps:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no {steps} steps within {PATIENCE_S} s")
+
+
+def test_saving_by_the_clock_needs_no_agreement_of_clocks(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "1.clock").write_text("3")
+    settings = ("fit.save_every_s=0.2", "fit.steps=60")
+    running = torchrun(2, RANK, tmp_path, *arguments(recipe, tmp_path, *settings))
+    _, errors = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 0, errors
+    assert checkpoint.load(tmp_path / "run" / "last.pt")["step"] == 60
+
+
+def test_a_killed_process_ends_the_others_with_a_clear_error(recipe: Path, tmp_path: Path) -> None:
+    processes = by_hand(2, RANK, tmp_path, *arguments(recipe, tmp_path))
+    wait_for_steps(tmp_path, 5)
+    os.kill(pid_of(tmp_path, 1), signal.SIGKILL)
+    _, errors = processes[0].communicate(timeout=PATIENCE_S)
+    processes[1].communicate()
+    assert processes[0].returncode == 1, errors
+    assert "another process of 2 has ended" in errors
+    assert "--resume" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.slow
+def test_torchrun_ends_when_a_process_is_killed(recipe: Path, tmp_path: Path) -> None:
+    running = torchrun(4, RANK, tmp_path, *arguments(recipe, tmp_path, "fit.save_every_s=0.2"))
+    wait_for_steps(tmp_path, 40)  # with saving in between
+    os.kill(pid_of(tmp_path, 2), signal.SIGKILL)
+    _, errors = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 1, errors
+
+
+@pytest.mark.parametrize("where", ["a checkpoint", "the best weights"])
+def test_a_full_disk_of_the_leading_process_ends_all(where: str, recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "0.limit").write_text("20000")
+    settings = ["fit.save_every_s=0.5"] if where == "a checkpoint" else ["fit.judge_every=1"]
+    processes = by_hand(2, RANK, tmp_path, *arguments(recipe, tmp_path, *settings))
+    told = [process.communicate(timeout=PATIENCE_S)[1] for process in processes]
+    assert [process.returncode for process in processes] == [1, 1], told
+    assert "no space left" in told[0]
+    assert "process 1 of 2 failed: no space left" in told[1]
+    assert not any("Traceback" in errors for errors in told)
+
+
+def test_a_picture_that_one_process_cannot_read_ends_all(tmp_path: Path) -> None:
+    manifest = write_pictures(tmp_path / "pictures")
+    rows = manifest.read_text().splitlines()
+    bad = tmp_path / "pictures" / rows[1].split(",")[0]
+    bad.write_bytes(b"no picture")
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(TINY_RECIPE.replace("MANIFEST", str(manifest)))
+    processes = by_hand(2, RANK, tmp_path, *arguments(recipe, tmp_path))
+    told = [process.communicate(timeout=PATIENCE_S)[1] for process in processes]
+    assert all(process.returncode in (1, 2) for process in processes), told
+    assert sum(bad.name in errors for errors in told) >= 1
+    assert not any("Traceback" in errors for errors in told)
+
+
+@pytest.mark.slow
+def test_every_recipe_trains_in_two_processes(tmp_path: Path) -> None:
+    running = torchrun(2, "tests.support.rank_recipes", tmp_path)
+    told, errors = running.communicate(timeout=230)
+    assert running.returncode == 0, errors
+    assert told.split() == [word for name in recipe_names() for word in ("done", name)]
+
+
+class SharedStore:
+    """A store in memory."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def set(self, key: str, value: str) -> None:
+        self.values[key] = value
+
+    def get(self, key: str) -> bytes:
+        return self.values[key].encode()
+
+    def check(self, keys: list[str]) -> bool:
+        return all(key in self.values for key in keys)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("BEAT_S", 0.02), ("SILENT_S", 0.4), ("GRACE_S", 0.1)):
+        monkeypatch.setattr(peers, name, seconds)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_peers_notice_silence() -> None:
+    store, ended, told = SharedStore(), threading.Event(), list[str]()
+    with_end = Peers(0, 2, store, lambda message: (told.append(message), ended.set()))
+    other = Peers(1, 2, store, lambda _: None)
+    assert not ended.wait(0.6)  # both speak
+    other._closed.set()  # as a killed process: it tells nobody
+    assert ended.wait(5)
+    assert "process 2 of 2 has not answered" in told[0]
+    assert "--resume" in told[0]
+    with_end.stop()
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("reason", ["the disk is full", None])
+def test_peers_tell_failures_and_pass_over_ends(reason: str | None) -> None:
+    store, ended, told = SharedStore(), threading.Event(), list[str]()
+    watcher = Peers(0, 2, store, lambda message: (told.append(message), ended.set()))
+    other = Peers(1, 2, store, lambda _: None)
+    if reason is not None:
+        other.failed(reason)
+    other.stop()
+    assert ended.wait(1.0) == (reason is not None)
+    if reason is not None:
+        assert told[0].startswith("process 2 of 2 failed: the disk is full")
+        assert watcher.lost() == "process 2 of 2 failed: the disk is full"
+    watcher.stop()
+
+
+@pytest.mark.usefixtures("hurried")
+def test_peers_that_end_by_themselves_are_not_ended() -> None:
+    store, told = SharedStore(), list[str]()
+    watcher = Peers(0, 2, store, told.append)
+    Peers(1, 2, store, lambda _: None).failed("the disk is full")
+    assert watcher.lost(wait_s=5)
+    watcher.stop()
+    time.sleep(0.3)
+    assert told == []
+
+
+def test_what_is_saved_is_what_was_judged(recipe: Path, tmp_path: Path) -> None:
+    """In one process, the saved weights give the score that the look of two processes found."""
+    settings = ("fit.steps=9", "fit.judge_every=3", "fit.ema=0.5")
+    running = torchrun(2, "autrt", *arguments(recipe, tmp_path, *settings))
+    _, errors = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 0, errors
+    looks = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    last = [line for line in looks if line["event"] == "look"][-1]
+
+    read = read_recipe(str(recipe), [*ENDLESS, *settings])
+    learner = build_learner(read, ())
+    state = checkpoint.load(tmp_path / "run" / "last.pt")["ema"]["state"]
+    learner.network.load_state_dict(state)
+    with closing(open_data(read, World(), lambda _: None)) as data:
+        again = judge(learner, data, read, World())
+    assert last["auc"] == pytest.approx(again.facts["auc"], abs=1e-9)
+    assert last["f1_binary"] == pytest.approx(again.facts["f1_binary"], abs=1e-9)

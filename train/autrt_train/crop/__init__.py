@@ -1,0 +1,1 @@
+"""Aligned crops of videos, and their index."""

@@ -1,0 +1,156 @@
+"""Aligned crops of videos whose faces are known from results, and their index.
+
+`OUT/cropped_aligned/<video>/00001.jpg` (or `<video>/<track>/00001.jpg`) are the crops, `OUT/index.csv` is their
+manifest, `OUT/crop.json` says how they were cut, and `OUT/rows` keeps the manifest's rows by video: a video whose
+rows are there is done. A still's only crop keeps the still's name.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from autrt.errors import ResultsError, VideoError
+from autrt.results.fingerprint import fingerprint
+from autrt.results.names import results_path
+from autrt.results.reader import Results, open_results
+from autrt.storage.atomic_file import replacing
+from autrt.storage.atomic_folder import new_folder
+from autrt.storage.disk import writing
+from autrt.storage.escape import escape
+from autrt.types import F32, U8, Bool, Source
+from autrt.video.open import open_decoder
+from autrt_train.annotations.pictures import CROPS, still_name
+from autrt_train.crop.faces import Wanted, each_crop
+from autrt_train.crop.index import CropRow, CropSettings, VideoRows
+
+Choose = Callable[[Source, Results], Bool]
+"""A video and its results → (F,) bool which of its faces are to be cut out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How one video ended."""
+
+    relative: str
+    status: str
+    """ok, partial, failed, stopped, or skipped: it was done before."""
+    crops: int = 0
+    tracks: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+
+
+def crop_video(
+    source: Source,
+    results: Path,
+    out: Path,
+    settings: CropSettings,
+    stop: threading.Event,
+    advance: Callable[[int], object],
+    choose: Choose | None = None,
+) -> Cut:
+    """Cut the faces of one video out, unless that was done before.
+
+    Args:
+        source: the video.
+        results: folder with its results.
+        out: where crops and rows go.
+        settings: how to cut.
+        stop: ends it early when set.
+        advance: told of every frame that is done.
+        choose: which of the faces are wanted; None: all.
+
+    Returns:
+        How it ended; "failed" where video or results cannot be read or are not of each other.
+
+    Raises:
+        StoppedError: `stop` was set.
+        DiskFullError: no room.
+        ResultsError: `out` cannot be written.
+    """
+    start_s = time.monotonic()
+    rows = VideoRows(out, source.relative)
+    try:
+        wanted, digest = _wanted(source, results, settings, choose)
+        if rows.are_of(digest):
+            return Cut(source.relative, "skipped")
+        with closing(open_decoder(source)) as decoder:
+            written = _write(
+                source, each_crop(decoder, wanted, settings, stop, advance), wanted, out, settings
+            )
+    except (VideoError, ResultsError) as error:
+        return Cut(source.relative, "failed", reason=str(error))
+    rows.write(written, digest)
+    lacking = len(wanted.index) - len(written)
+    return Cut(
+        source.relative,
+        "partial" if lacking else "ok",
+        len(written),
+        len({row.track for row in written}),
+        time.monotonic() - start_s,
+        f"{lacking} faces are in frames that could not be decoded again" if lacking else "",
+    )
+
+
+def _wanted(
+    source: Source, results: Path, settings: CropSettings, choose: Choose | None
+) -> tuple[Wanted, str]:
+    with open_results(results_path(results, source.relative)) as file:
+        if fingerprint(source.path) != file.header.source.fingerprint:
+            raise VideoError(
+                f"{escape(str(file.path))} holds the results of another video: recognise it anew"
+            )
+        among = None if choose is None else choose(source, file)
+        return Wanted.of(file, settings, among), settings.digest(file.run_digest, among)
+
+
+def _write(
+    source: Source,
+    crops: Iterator[tuple[int, U8, F32]],
+    wanted: Wanted,
+    out: Path,
+    settings: CropSettings,
+) -> list[CropRow]:
+    """Write a video's crops, all or none; returns their rows."""
+    single = source.kind == "still" and not settings.all_faces
+    relative = f"{CROPS}/{still_name(source.relative) if single else source.relative}"
+    target = out / relative
+    with writing(target):
+        if not len(wanted.index):
+            _remove(target)
+            return []
+        target.parent.mkdir(parents=True, exist_ok=True)
+        rows: list[CropRow] = []
+        with replacing(target) if single else new_folder(target, overwrite=True) as fresh:
+            for row, pixels, landmarks in crops:
+                name = "" if single else _name(wanted, row, settings)
+                file = fresh / name if name else fresh
+                file.parent.mkdir(exist_ok=True)
+                file.write_bytes(_jpeg(pixels, settings.jpeg_quality))
+                rows.append(wanted.row(row, f"{relative}/{name}" if name else relative, source, landmarks))
+        return rows
+
+
+def _name(wanted: Wanted, row: int, settings: CropSettings) -> str:
+    picture = f"{wanted.index[row] + 1:05d}.jpg"
+    return f"{wanted.track[row]}/{picture}" if settings.all_faces else picture
+
+
+def _jpeg(pixels: U8, quality: int) -> bytes:
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def _remove(target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)

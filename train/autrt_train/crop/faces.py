@@ -1,0 +1,116 @@
+"""The faces that are to be cut out of a video, and cutting one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from autrt.face.align import apply, crop_matrix, cut_patches, invert
+from autrt.pipeline.recognise import StoppedError
+from autrt.postprocess.main_face import main_faces
+from autrt.results.reader import Results
+from autrt.template import TEMPLATES
+from autrt.types import CROP_SIZE_PX, F32, F64, I32, I64, U8, Bool, Decoder, Image, Source
+from autrt_train.crop.index import CropRow, CropSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Faces to cut out of one video, in order of time."""
+
+    index: I64
+    """(F,) index of the frame."""
+    time_s: F64
+    track: I32
+    landmarks: F32
+    """(F, 5, 2) frame pixels."""
+    score: F32
+
+    @classmethod
+    def of(cls, results: Results, settings: CropSettings, among: Bool | None = None) -> Wanted:
+        """The faces of a results file that the settings ask for, of those that are true in (F,) `among`."""
+        faces, row = results.faces, results.faces["frame"]
+        index = results.frames["index"][row]
+        chosen = index % settings.every == 0
+        if among is not None:
+            chosen &= among
+        if not settings.all_faces:
+            chosen &= main_faces(row, faces["track"], faces["box"])
+        return cls(
+            index[chosen],
+            results.frames["time_s"][row[chosen]],
+            *(faces[name][chosen] for name in ("track", "landmarks", "score")),
+        )
+
+    def row(self, row: int, path: str, source: Source, landmarks: F32) -> CropRow:
+        """The manifest's row of one crop."""
+        return CropRow(
+            path,
+            source.relative,
+            int(self.track[row]),
+            int(self.index[row]) + 1,
+            float(self.time_s[row]),
+            float(self.score[row]),
+            landmarks,
+        )
+
+
+def cut_face(
+    image: Image, landmarks: F32, template: F32, pixel_aspect: Fraction, margin_px: int
+) -> tuple[U8, F32]:
+    """An aligned crop with a margin; within the margin it is what `infer` sees.
+
+    Args:
+        image: the frame.
+        landmarks: (5, 2) float32 frame pixels.
+        template: (5, 2) float32 crop pixels.
+        pixel_aspect: width over height of a frame pixel.
+        margin_px: what is added on every side.
+
+    Returns:
+        (112 + 2·margin_px)² × 3 uint8 RGB, and the landmarks (5, 2) float32 in pixels of the crop without margin.
+    """
+    (patch,) = cut_patches([image], crop_matrix(landmarks[None], template, pixel_aspect), pixel_aspect)
+    inside = apply(invert(patch.to_frame()), landmarks)
+    matrix = crop_matrix(inside, template + np.float32(margin_px), pixel_aspect)
+    pixels = patch.image.warped(matrix.astype(np.float32), CROP_SIZE_PX + 2 * margin_px)
+    return pixels, apply(matrix, inside) - np.float32(margin_px)
+
+
+def each_crop(
+    decoder: Decoder,
+    wanted: Wanted,
+    settings: CropSettings,
+    stop: threading.Event,
+    advance: Callable[[int], object],
+) -> Iterator[tuple[int, U8, F32]]:
+    """Decode a video again and cut its faces out.
+
+    Args:
+        decoder: of the video.
+        wanted: its faces.
+        settings: how to cut.
+        stop: ends it early when set.
+        advance: told of every frame.
+
+    Yields:
+        Row of `wanted`, the crop as `cut_face` gives it, and the landmarks in it.
+
+    Raises:
+        StoppedError: `stop` was set.
+        VideoError: the video cannot be read.
+    """
+    template, aspect = TEMPLATES[settings.template], decoder.info.pixel_aspect
+    for frame in decoder:
+        if stop.is_set():
+            raise StoppedError
+        first, last = np.searchsorted(wanted.index, [frame.index, frame.index + 1]).tolist()
+        for row in range(first, last):
+            yield row, *cut_face(frame.image, wanted.landmarks[row], template, aspect, settings.margin_px)
+        advance(1)
+        if last == len(wanted.index):
+            return

@@ -1,0 +1,161 @@
+"""What `autrt crop` knows of a folder of crops: settings, rows by video, and the manifest made of them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Literal, TextIO
+
+from autrt.results.fingerprint import canonical_json
+from autrt.results.names import file_name
+from autrt.storage.atomic_file import replacing
+from autrt.storage.escape import escape
+from autrt.types import F32, Bool
+from autrt_train.annotations.crop_facts import CROP_FACTS
+from autrt_train.annotations.sets.manifest import LANDMARKS, NAME
+from autrt_train.types import DataError
+
+SCHEMA: Final = "autrt-crop/1"
+ROWS: Final = "rows"
+COLUMNS: Final = ("path", "video", "track", "frame", "time_s", "person", "score", *LANDMARKS)
+
+
+@dataclass(frozen=True, slots=True)
+class CropSettings:
+    """How faces are cut out."""
+
+    template: str = "arcface-112"
+    margin_px: int = 12
+    """What is added to the crop on every side: room for alignment jitter."""
+    every: int = 1
+    """Cut out of every so many frames."""
+    all_faces: bool = False
+    """Every track in a folder of its own, instead of the main face of each frame."""
+    jpeg_quality: int = 95
+
+    def digest(self, run_digest: str, among: Bool | None = None) -> str:
+        """SHA-256 (hex) over everything that decides a video's crops; `among` as in `Wanted.of`."""
+        whole: dict[str, object] = {"settings": asdict(self), "results": run_digest}
+        if among is not None:
+            whole["among"] = hashlib.sha256(among.tobytes()).hexdigest()
+        return hashlib.sha256(canonical_json(whole).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class CropRow:
+    """One crop."""
+
+    path: str
+    """Relative to the manifest."""
+    video: str
+    track: int
+    frame: int
+    """From 1."""
+    time_s: float
+    score: float
+    landmarks: F32
+    """(5, 2) float32 crop pixels."""
+
+    def values(self) -> list[str]:
+        """The manifest's row; who the person is, nobody knows yet."""
+        points = [f"{value:.2f}" for value in self.landmarks.ravel().tolist()]
+        facts = [str(self.track), str(self.frame), f"{self.time_s:.6f}", "", f"{self.score:.4f}"]
+        return [self.path, self.video, *facts, *points]
+
+
+def agree(out: Path, settings: CropSettings) -> None:
+    """Make sure that `out` holds no crops of other settings.
+
+    Raises:
+        DataError: it does, or is no folder.
+    """
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{escape(str(out))}: expected a folder, found a file")
+    file, wanted = out / CROP_FACTS, asdict(settings)
+    if not file.exists():
+        return
+    try:
+        found = json.loads(file.read_bytes())
+        different = [name for name, value in wanted.items() if found.get(name) != value]
+    except (OSError, ValueError, AttributeError) as error:
+        raise DataError(f"{escape(str(file))}: expected the settings of crops: {error}") from error
+    if different:
+        name = different[0]
+        raise DataError(
+            f"{escape(str(out))} holds crops with {name} {found.get(name)!r}, not {wanted[name]!r}: choose another "
+            "folder, or remove it"
+        )
+
+
+def settle(out: Path, settings: CropSettings) -> None:
+    """Make `out` a folder of crops of these settings.
+
+    Raises:
+        DataError: see `agree`.
+        DiskFullError, ResultsError: it cannot be written.
+    """
+    agree(out, settings)
+    if not (out / CROP_FACTS).exists():
+        with replacing(out / CROP_FACTS) as part:
+            part.write_text(json.dumps({"schema": SCHEMA, **asdict(settings)}, indent=1) + "\n")
+
+
+class VideoRows:
+    """The manifest's rows of one video, in a file whose first line is the digest of its crops."""
+
+    def __init__(self, out: Path, relative: str) -> None:
+        place = out / ROWS / relative
+        self._file = place.parent / file_name(place.name, ".csv")
+
+    def are_of(self, digest: str) -> bool:
+        """Whether the video was cut, by this digest."""
+        try:
+            with _opened(self._file) as file:
+                return file.readline() == f"{digest}\n"
+        except OSError:
+            return False
+
+    def write(self, rows: Sequence[CropRow], digest: str) -> None:
+        """Say that the video is cut.
+
+        Raises:
+            DiskFullError, ResultsError: it cannot be written.
+        """
+        with replacing(self._file) as part, _opened(part, "w") as file:
+            file.write(f"{digest}\n")
+            csv.writer(file, lineterminator="\n").writerows(row.values() for row in rows)
+
+
+def write_index(out: Path) -> int:
+    """Write the manifest of all videos that are cut, whole or not at all; returns its number of rows.
+
+    Raises:
+        DiskFullError, ResultsError: it cannot be written.
+    """
+    n = 0
+    with replacing(out / NAME) as part, _opened(part, "w") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for rows in _row_files(out / ROWS):
+            with _opened(rows) as lines:
+                next(lines, None)
+                for row in csv.reader(lines):
+                    writer.writerow(row)
+                    n += 1
+    return n
+
+
+def _row_files(folder: Path) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (Path(where, name) for name in sorted(names) if name.endswith(".csv"))
+
+
+def _opened(path: Path, mode: Literal["r", "w"] = "r") -> TextIO:
+    """Text in which names keep their bytes, whatever they are."""
+    return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="")

@@ -1,0 +1,124 @@
+"""Faces of unlabelled videos: found by the pipeline, cut out, and read as an index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from autrt import __version__
+from autrt.console import Mode, SilentReporter, make_reporter
+from autrt.engine.open import resolve_engine
+from autrt.machine import available_cores
+from autrt.model.digest import json_digest
+from autrt.model.folder import load_model
+from autrt.pipeline.open_networks import detection_digest
+from autrt.run.job import Job
+from autrt.settings import InferSettings
+from autrt.storage.cache import CacheFolder, cache_dir
+from autrt.storage.escape import escape
+from autrt.types import I64, Source
+from autrt.video.discover import discover
+from autrt_train.annotations.sets.manifest import read as read_manifest
+from autrt_train.crop.find_faces import find_faces
+from autrt_train.crop.index import CropSettings
+from autrt_train.crop.run import CropRun, refuse_inside, refuse_nested
+from autrt_train.halt import Halt
+from autrt_train.recipe import DistillSettings
+from autrt_train.types import DataError, Index
+
+RESULTS = "results"
+
+
+def video_faces(
+    settings: DistillSettings,
+    margin_px: int | None,
+    progress: Mode,
+    halt: Halt,
+    say: Callable[[str], object],
+) -> Index:
+    """The faces of all tracks in the videos, ordered by video, track and frame, without labels.
+
+    What an earlier run found and cut is not done again. Videos that fail are told and left out.
+
+    Args:
+        settings: the videos, how often to cut, and where crops are kept.
+        margin_px: around each crop; None: what `autrt crop` adds.
+        progress: how to tell what happens.
+        halt: asked to stop by signals.
+        say: takes lines worth reading.
+
+    Returns:
+        Paths, videos, frames and the detector's landmarks; one folder for each track.
+
+    Raises:
+        UsageError: there is no video, or the folder of crops is of other settings.
+        DataError: no face is in any of them.
+        StoppedError: stopped by a signal.
+        EngineError, DiskFullError, ResultsError: of no single video alone.
+    """
+    sources = discover(settings.videos)
+    refuse_nested(sources)
+    finder = load_model(settings.finder)
+    engine, device = resolve_engine(settings.engine, settings.device)
+    how = InferSettings(engine=engine, device=device)
+    crop = CropSettings(finder.template, every=settings.every, all_faces=True)
+    if margin_px is not None:
+        crop = CropSettings(finder.template, margin_px, settings.every, all_faces=True)
+    job = Job(
+        Path(), finder, how, detection_digest(), {"autrt": __version__}, "autrt distill", available_cores()
+    )
+    folder = _folder(settings, job, crop)
+    refuse_inside(folder, settings.videos)
+    with CacheFolder(folder).lock(), closing(make_reporter(progress)) as reporter:
+        found = find_faces(sources, replace(job, out=folder / RESULTS), reporter, halt, say)
+        _cut(found, folder, crop, halt, say)
+    faces = _read(folder, sources)
+    if not len(faces):
+        raise DataError(
+            f"no face in {len(sources)} videos of {', '.join(escape(str(v)) for v in settings.videos)}: expected "
+            "videos of people; see the lines above for those that failed"
+        )
+    return faces
+
+
+def _folder(settings: DistillSettings, job: Job, crop: CropSettings) -> Path:
+    """Where crops are kept: the user's choice, or a place in the cache named by all that decides them."""
+    if settings.crops is not None:
+        return Path(settings.crops).expanduser()
+    inputs = [os.fsencode(video.absolute()).hex() for video in settings.videos]
+    key = {"inputs": inputs, "model": job.model.digest, "numbers": job.numbers, "crops": crop.digest("")}
+    return cache_dir() / "crops" / json_digest(key)[:16]
+
+
+def _cut(
+    sources: Sequence[Source], folder: Path, settings: CropSettings, halt: Halt, say: Callable[[str], object]
+) -> None:
+    say(f"cutting faces out of {len(sources)} videos, unless that was done before")
+    run = CropRun(folder / RESULTS, folder, settings, SilentReporter())
+    run.run(sources, available_cores())
+    if run.signal is not None:
+        halt.ask(run.signal)
+    halt.check()
+    for cut in run.cuts:
+        if cut.status == "failed":
+            say(f"left out: {escape(cut.relative)}: {escape(cut.reason)}")
+
+
+def _read(folder: Path, sources: Sequence[Source]) -> Index:
+    """The crops of these videos; those of videos that are no longer named stay on disk."""
+    index, _ = read_manifest(folder)
+    named = {source.relative for source in sources}
+    of = [number for number, name in enumerate(index.video_names) if name in named]
+    index = index.take(np.isin(index.video, of))
+    return index.take(_in_order(index))
+
+
+def _in_order(index: Index) -> I64:
+    folders = [os.path.dirname(path) for path in index.paths.tolist()]  # noqa: PTH120
+    _, track = np.unique(np.array(folders, np.bytes_), return_inverse=True)
+    return np.lexsort((index.frame, track.reshape(-1), index.video)).astype(np.int64)

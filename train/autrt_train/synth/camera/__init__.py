@@ -1,0 +1,1 @@
+"""Cameras: projection, rasterising, colour grading and compression."""

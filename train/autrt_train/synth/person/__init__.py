@@ -1,0 +1,1 @@
+"""Random people: shape, skin, hair, and what their faces do."""

@@ -1,0 +1,92 @@
+"""One random person: the shape of the head, its colours, how it wrinkles, and glasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from autrt.types import F32, ShapedRepr
+from autrt_train.synth.dataset.randomisation import Knobs
+from autrt_train.synth.person.features import paint_beard, paint_brows, paint_lashes, paint_lips, paint_scalp
+from autrt_train.synth.person.glasses import Glasses, draw_glasses
+from autrt_train.synth.person.inside import paint_inside
+from autrt_train.synth.person.noise import noise_of
+from autrt_train.synth.person.skin import draw_tone, paint_age, paint_skin
+from autrt_train.synth.person.wrinkles import Wrinkles, draw_wrinkles
+from autrt_train.synth.rig.masks import masks_of
+from autrt_train.synth.rig.parts import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP
+from autrt_train.synth.rig.rig import Rig
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Person(ShapedRepr):
+    """All that stays of a person from picture to picture."""
+
+    shape: F32
+    """(V, 3) float32 cm: the neutral head."""
+    albedo: F32
+    """(V, 3) float32 RGB, 0…255 under full light."""
+    wrinkles: Wrinkles
+    skin_rgb: F32
+    """(3,) float32."""
+    hair_rgb: F32
+    """(3,) float32."""
+    gap_at_rest: float
+    """`lip_gap` of the neutral head."""
+    glasses: Glasses | None
+
+
+def draw_person(rng: Generator, rig: Rig, knobs: Knobs) -> Person:
+    """A random person; the knobs identity, skin, wrinkles and extras say what is random."""
+    shape = _draw_shape(rng, rig, knobs)
+    masks, noise = masks_of(rig), noise_of(rig)
+    tone = draw_tone(rng, knobs)
+    albedo = np.tile(tone.skin_rgb, (len(shape), 1))
+    face = albedo[rig.parts.of("face")]
+    wrinkles = draw_wrinkles(rng, masks, noise, knobs)
+    if knobs.skin:
+        paint_skin(rng, albedo, masks, noise, tone)
+        paint_age(rng, face, masks, wrinkles.forehead_lines, rng.beta(1, 2))
+    paint_lips(rng, face, masks, tone, knobs)
+    paint_brows(rng, face, rig, noise, tone, knobs)
+    paint_lashes(rng, face, masks, knobs)
+    if knobs.skin:
+        paint_beard(rng, face, masks, noise, tone)
+    paint_scalp(rng, albedo, rig, noise, tone, knobs)
+    paint_inside(rng, albedo, rig, tone)
+    return Person(
+        shape=shape,
+        albedo=np.clip(albedo, 2, 255).astype(np.float32),
+        wrinkles=wrinkles,
+        skin_rgb=tone.skin_rgb,
+        hair_rgb=tone.hair_rgb,
+        gap_at_rest=lip_gap(shape[rig.landmarks]),
+        glasses=draw_glasses(rng) if knobs.extras else None,
+    )
+
+
+def lip_gap(landmarks: NDArray[np.floating[Any]]) -> float:
+    """How far the inner lips are apart, over the distance of the eyes.
+
+    Pressed lips and a raised chin push the rig's lips past each other: that is no gap, but 0.
+
+    Args:
+        landmarks: (68, 3) cm, of a head that is not turned.
+    """
+    up = float(landmarks[UPPER_LIP, 1].mean() - landmarks[LOWER_LIP, 1].mean())
+    eyes = landmarks[RIGHT_EYE].mean(0) - landmarks[LEFT_EYE].mean(0)
+    return max(0.0, up) / float(np.linalg.norm(eyes))
+
+
+def _draw_shape(rng: Generator, rig: Rig, knobs: Knobs) -> F32:
+    """Identity shapes of normal weights, and a wider or narrower head; real ones are wider than the rig."""
+    if not knobs.identity:
+        return rig.neutral
+    weights = rng.normal(0, rng.uniform(0.7, 1.25), len(rig.identity_deltas)).astype(np.float32)
+    shape = rig.neutral + np.einsum("i,ivc->vc", weights, rig.identity_deltas)
+    width = np.clip(rng.normal(1.05, 0.06), 0.9, 1.2)
+    return (shape * np.array([width, 1, rng.uniform(0.9, 1.08)])).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Face rigs: ICT-FaceKit, and a small generated head."""

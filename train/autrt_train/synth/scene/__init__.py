@@ -1,0 +1,1 @@
+"""Scenes: light, background, occlusion, and the composed picture."""

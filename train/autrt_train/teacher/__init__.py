@@ -1,0 +1,1 @@
+"""Teachers, and the targets that a student learns from."""

@@ -1,0 +1,29 @@
+"""What pictures are, as a digest, whatever is known of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import numpy as np
+
+from autrt.storage.escape import escape
+from autrt_train.types import DataError, Index
+
+
+def pictures_digest(index: Index) -> str:
+    """SHA-256 (hex) over alignment, and every picture's path, size and time of change; labels do not count.
+
+    Raises:
+        DataError: a picture is not there.
+    """
+    found = hashlib.sha256(f"{index.template} {index.margin_px} ".encode())
+    found.update(np.ascontiguousarray(index.paths).view(np.uint8).tobytes())
+    for path in index.paths.tolist():
+        try:
+            facts = os.stat(path)  # noqa: PTH116 -- of as many files as there are pictures
+        except OSError as error:
+            name = escape(os.fsdecode(path))
+            raise DataError(f"{name}: expected a picture, found {error.strerror}: cut it out anew") from error
+        found.update(f"{facts.st_size} {facts.st_mtime_ns};".encode())
+    return found.hexdigest()

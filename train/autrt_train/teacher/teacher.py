@@ -1,0 +1,80 @@
+"""A teacher: any model, run through its engines."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions, version
+
+import numpy as np
+
+from autrt.engine.open import resolve_engine
+from autrt.machine import instruction_set
+from autrt.model.digest import json_digest
+from autrt.model.folder import load_model
+from autrt.pipeline.open_networks import AU_BATCH
+from autrt.settings import InferSettings
+from autrt.types import I64
+from autrt_train.model_outputs import RunningModel
+from autrt_train.recipe import DistillSettings
+from autrt_train.types import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher(RunningModel):
+    """A model whose answers are learnt from."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over everything that decides its outputs: networks, weights, engine, version, device."""
+        engine, device = self.settings.engine, self.settings.device
+        library = packages_distributions().get(engine, [engine])[0]
+        return json_digest(
+            {
+                "networks": self.model.network_digests,
+                "weights": self.model.weights.tolist(),
+                "engine": engine,
+                "version": version(library),
+                "precision": self.settings.precision,
+                "device": instruction_set() if device == "cpu" else device,
+                "batch": AU_BATCH,
+            }
+        )
+
+    def columns(self, au_names: Sequence[str], asked: Collection[str] | None = None) -> I64:
+        """(A,) int64 its own column of each AU; −1 where it does not know the AU or is not asked about it.
+
+        Args:
+            au_names: (A,) what is learnt.
+            asked: AUs that it is asked about; None: all.
+
+        Raises:
+            DataError: it knows none of them.
+        """
+        at = {name: i for i, name in enumerate(self.model.au_names) if asked is None or name in asked}
+        found = np.array([at.get(name, -1) for name in au_names], np.int64)
+        if (found < 0).all():
+            raise DataError(
+                f"the teacher {self.model.name!r} has none of the AUs that it is asked about: expected some of "
+                f"{', '.join(au_names if asked is None else asked)}, found {', '.join(self.model.au_names)}"
+            )
+        return found
+
+
+def read_teacher(settings: DistillSettings) -> Teacher:
+    """The teacher that a recipe names.
+
+    Raises:
+        DataError: it names none.
+        UsageError: there is no such model, or it is damaged.
+    """
+    if not settings.teacher:
+        raise DataError(
+            "the recipe names no teacher: expected a model's or an ensemble's folder, or a packaged model's name: "
+            "--teacher MODEL, or --set distill.teacher=MODEL"
+        )
+    engine, device = resolve_engine(settings.engine, settings.device)
+    return Teacher(
+        load_model(settings.teacher),
+        InferSettings(engine=engine, precision=settings.precision, device=device),
+    )
