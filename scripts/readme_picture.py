@@ -27,7 +27,7 @@ import autrt
 from autrt.results.reader import Results
 from autrt.types import U8
 
-FILM = "--people 0 --videos 4 --seconds 10 --shots 10 10 --preset clean --seed 3".split()
+FILM = "--people 0 --videos 4 --seconds 10 --shots 10 10 --preset clean --seed 3"
 VIDEO = "v0004.mp4"
 TRACK = 0
 AUS = ("AU2", "AU6", "AU10", "AU25", "AU26")
@@ -40,7 +40,7 @@ def main(rig: str, out: Path) -> None:
     """Render, recognise and draw."""
     with TemporaryDirectory() as folder:
         film, results = Path(folder) / "film", Path(folder) / "results"
-        autrt_command("synth", film, "--rig", rig, *FILM)
+        autrt_command("synth", film, "--rig", rig, *FILM.split())
         autrt_command("infer", film / "videos" / VIDEO, "--out", results, "--progress", "none")
         with autrt.open_results(results / f"{VIDEO}.h5") as found:
             draw(found, decoded(film / "videos" / VIDEO), out)
