@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -150,6 +151,12 @@ def test_advice_names_extras_that_exist_and_bring_the_package():
 def test_the_page_on_installing_names_every_extra_for_users():
     page = (ROOT / "docs/install.md").read_text()
     assert {name for name in OPTIONAL if f"| `{name}` |" not in page} == {"dev", "docs"}
+
+
+def test_distribution_takes_its_version_from_the_package():
+    line = [sys.executable, "-m", "hatchling", "version"]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == __version__
 
 
 def test_the_metadata_say_for_whom_it_is():
