@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ import click
 import pytest
 from packaging.requirements import Requirement
 
+from autrt import __version__
 from autrt.cli import COMMANDS, EXTRAS
 from autrt.cli.doctor import PURPOSES
 from autrt.download.weights import FILES
@@ -96,7 +98,7 @@ def test_the_conda_recipe_needs_what_the_wheel_needs():
     run = {re.split(r"[ <>=]", line)[0] for line in recipe["requirements"]["run"]} - {"__linux", "python"}
     ours = {Requirement(line).name for line in PROJECT["dependencies"]}
     assert run == {CONDA_NAMES.get(name, name) for name in ours}
-    assert recipe["context"]["version"] == PROJECT["version"]
+    assert recipe["context"]["version"] == __version__
     assert recipe["about"]["license"] == PROJECT["license"]
     [entry] = recipe["build"]["python"]["entry_points"]
     assert entry == f"autrt = {PROJECT['scripts']['autrt']}"
@@ -148,7 +150,13 @@ def test_advice_names_extras_that_exist_and_bring_the_package():
 
 def test_the_page_on_installing_names_every_extra_for_users():
     page = (ROOT / "docs/install.md").read_text()
-    assert {name for name in OPTIONAL if f"| `{name}` |" not in page} == {"dev"}
+    assert {name for name in OPTIONAL if f"| `{name}` |" not in page} == {"dev", "docs"}
+
+
+def test_distribution_takes_its_version_from_the_package():
+    line = [sys.executable, "-m", "hatchling", "version"]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == __version__
 
 
 def test_the_metadata_say_for_whom_it_is():
