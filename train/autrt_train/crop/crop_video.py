@@ -27,7 +27,7 @@ from autrt.storage.disk import writing
 from autrt.storage.escape import escape
 from autrt.types import F32, U8, Bool, Source
 from autrt.video.open import open_decoder
-from autrt_train.annotations.pictures import CROPS, still_name
+from autrt_train.annotations.pictures import CROPS, still_crop_name
 from autrt_train.crop.faces import Wanted, each_crop
 from autrt_train.crop.index import CropRow, CropSettings, VideoRows
 
@@ -121,7 +121,7 @@ def _write(
 ) -> list[CropRow]:
     """Write a video's crops, all or none; returns their rows."""
     single = source.kind == "still" and not settings.all_faces
-    relative = f"{CROPS}/{still_name(source.relative) if single else source.relative}"
+    relative = f"{CROPS}/{still_crop_name(source.relative) if single else source.relative}"
     target = out / relative
     with writing(target):
         if not len(wanted.index):

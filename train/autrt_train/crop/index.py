@@ -16,7 +16,7 @@ from autrt.results.names import file_name
 from autrt.storage.atomic_file import replacing
 from autrt.storage.escape import escape
 from autrt.types import F32, Bool
-from autrt_train.annotations.crop_facts import CROP_FACTS
+from autrt_train.annotations.crop_geometry import CROP_JSON
 from autrt_train.annotations.sets.manifest import LANDMARKS, NAME
 from autrt_train.types import DataError
 
@@ -76,7 +76,7 @@ def agree(out: Path, settings: CropSettings) -> None:
     """
     if out.exists() and not out.is_dir():
         raise DataError(f"{escape(str(out))}: expected a folder, found a file")
-    file, wanted = out / CROP_FACTS, asdict(settings)
+    file, wanted = out / CROP_JSON, asdict(settings)
     if not file.exists():
         return
     try:
@@ -100,8 +100,8 @@ def settle(out: Path, settings: CropSettings) -> None:
         DiskFullError, ResultsError: it cannot be written.
     """
     agree(out, settings)
-    if not (out / CROP_FACTS).exists():
-        with replacing(out / CROP_FACTS) as part:
+    if not (out / CROP_JSON).exists():
+        with replacing(out / CROP_JSON) as part:
             part.write_text(json.dumps({"schema": SCHEMA, **asdict(settings)}, indent=1) + "\n")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from autrt.postprocess.threshold import decide
 from autrt.types import F32, F64, I32, Bool, ShapedRepr, check_array
-from autrt_train.annotations.folds import placed
+from autrt_train.annotations.folds import assign_parts
 from autrt_train.evaluate.assess import Assessment, assess_decisions, difference, stages_of
 from autrt_train.evaluate.bootstrap import Resampling, ratio
 from autrt_train.evaluate.scored import Scored
@@ -177,4 +177,4 @@ def _folds(known: Scored, folds: int, seed: int) -> I32:
     counts = np.stack([np.bincount(unit, mark) for mark in marks], axis=1)
     there = counts.sum(axis=0) > 0
     weights = counts[:, there] / counts.sum(axis=0)[there]
-    return placed(weights, np.full(folds, 1 / folds), seed)[unit]
+    return assign_parts(weights, np.full(folds, 1 / folds), seed)[unit]

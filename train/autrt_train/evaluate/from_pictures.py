@@ -15,7 +15,7 @@ from autrt.storage.escape import escape
 from autrt.types import F32, I32
 from autrt_train.annotations.check import require_template
 from autrt_train.annotations.folds import groups
-from autrt_train.annotations.read import DataSpec, read_telling
+from autrt_train.annotations.read import DataSpec, read_and_report
 from autrt_train.evaluate.scored import Scored, Timed, smoothed_by
 from autrt_train.evaluate.truth import MAIN_FACE
 from autrt_train.join_indices import join
@@ -29,7 +29,7 @@ def read_pictures(specs: Sequence[DataSpec], say: Callable[[str], object]) -> In
     Raises:
         DataError: they are missing or wrong, or have no AU label.
     """
-    parts = [read_telling(spec, say) for spec in specs]
+    parts = [read_and_report(spec, say) for spec in specs]
     names = tuple(dict.fromkeys(name for part in parts for name in part.label_names))
     index = join([_au_labels(part, names) for part in parts])
     if not len(index) or not names:

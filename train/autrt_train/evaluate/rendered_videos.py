@@ -12,7 +12,7 @@ import numpy as np
 from autrt.results.reader import Results
 from autrt.storage.escape import escape
 from autrt.types import F32, I32
-from autrt_train.annotations.pictures import existing_root
+from autrt_train.annotations.pictures import require_folder
 from autrt_train.evaluate.truth import Matched, Truth, VideoTruth
 from autrt_train.types import I8, MISSING, DataError, Split
 
@@ -71,7 +71,7 @@ def rendered(root: Path, split: Split | None = None) -> Truth:
     """
     if split is not None:
         raise DataError("rendered films have no split: nobody in them is in a still; leave `split` out")
-    folder = existing_root(root, "a rendered set (`autrt synth`)") / "videos"
+    folder = require_folder(root, "a rendered set (`autrt synth`)") / "videos"
     files = sorted(folder.glob("*.npz"))
     if not files:
         raise DataError(

@@ -18,14 +18,14 @@ from autrt.results.reader import Results
 from autrt.results.schema import SUFFIX
 from autrt.storage.escape import escape
 from autrt.types import I32, I64
-from autrt_train.annotations.columns import codes
-from autrt_train.annotations.pictures import existing_root, without_suffix
-from autrt_train.annotations.read import READERS, DataSpec, read_by, read_data
+from autrt_train.annotations.annotation_table import read_table
+from autrt_train.annotations.columns import name_ids
+from autrt_train.annotations.pictures import require_folder, without_video_suffix
+from autrt_train.annotations.read import READERS, DataSpec, read_data, read_with
 from autrt_train.annotations.sets.affwild2 import label_texts, read_labels, recordings
+from autrt_train.annotations.sets.label_table import FrameFaces, LabelTable, au_columns
 from autrt_train.annotations.sets.manifest import NAME, of_split
 from autrt_train.annotations.sets.results import beside, label_file
-from autrt_train.annotations.sets.row_labels import FrameFaces, RowLabels, au_columns
-from autrt_train.annotations.table_file import read_table
 from autrt_train.types import I8, MISSING, DataError, Split
 
 MAIN_FACE: Final = -1
@@ -79,7 +79,7 @@ class Truth:
     def find(self, video: str) -> str | None:
         """The annotations' name of a video: its path or file name, with or without its extension."""
         names = [video, PurePosixPath(video).name]
-        for name in (n for whole in names for n in (whole, without_suffix(whole))):
+        for name in (n for whole in names for n in (whole, without_video_suffix(whole))):
             if name in self.videos:
                 return name
             if name in self._short:
@@ -88,20 +88,20 @@ class Truth:
 
     @cached_property
     def _short(self) -> dict[str, str]:
-        return {without_suffix(name): name for name in self.videos}
+        return {without_video_suffix(name): name for name in self.videos}
 
 
 @dataclass(frozen=True, slots=True)
 class RowTruth:
     """Labels by frame or by time, of the main face or of tracks."""
 
-    rows: RowLabels
+    rows: LabelTable
     persons: tuple[str, ...] = ()
 
     def match(self, results: Results) -> Matched:
         """See `VideoTruth.match`."""
         faces, at = results.faces, self.rows
-        found = at.rows(FrameFaces.of(results, main=False))
+        found = at.face_rows(FrameFaces.of(results, main=False))
         if at.track is None:
             found = np.where(main_faces(faces["frame"], faces["track"], faces["box"]), found, -1)
         labels = np.append(at.labels, np.full((1, at.labels.shape[1]), MISSING, np.int8), axis=0)
@@ -127,7 +127,7 @@ def read_truth(spec: DataSpec) -> Truth:
             "au_names and drop_any_missing choose pictures: results are judged by all labels there are"
         )
     if spec.kind in TRUTHS:
-        truth: Truth = read_by(TRUTHS, spec)
+        truth: Truth = read_with(TRUTHS, spec)
     else:
         READERS.load(spec.kind)
         truth = _of_pictures(spec)
@@ -141,7 +141,7 @@ def affwild2(root: Path, split: Split | None = None, *, labels: Path | None = No
     texts = label_texts(root / (labels or ""), split)
     persons = recordings([text.stem for text in texts])
     videos = {
-        text.stem: RowTruth(RowLabels(read_labels(text), None, None, None), _known(persons[text.stem]))
+        text.stem: RowTruth(LabelTable(read_labels(text), None, None, None), _known(persons[text.stem]))
         for text in texts
     }
     return Truth(ABAW_AUS, videos)
@@ -158,9 +158,9 @@ def manifest(
             f"found {', '.join(table.columns)}"
         )
     names = tuple(au_columns(table))
-    whole = RowLabels.of(table, names, threshold)
+    whole = LabelTable.of(table, names, threshold)
     chosen = of_split(table, split)
-    video, video_names = codes(table["video"])
+    video, video_names = name_ids(table["video"])
     person = [str(p or "") for p in table["person"]] if "person" in table else [""] * len(table)
     videos: dict[str, VideoTruth] = {}
     for number, name in enumerate(video_names):
@@ -177,7 +177,7 @@ def results(
     """A label file for each video, as `autrt_train.annotations.sets.results` has them; crops are not needed."""
     if split is not None:
         raise DataError("results come without a split: leave `split` out, or use folders of their own")
-    place = existing_root(beside(root, labels or "labels"), "label files")
+    place = require_folder(beside(root, labels or "labels"), "label files")
     files: dict[str, Path] = {}
     for _, relative in find_results([root]):
         name = relative.as_posix().removesuffix(SUFFIX)
@@ -185,7 +185,7 @@ def results(
             files[name] = file
     tables = {name: read_table(file) for name, file in files.items()}
     names = tuple(dict.fromkeys(au for table in tables.values() for au in au_columns(table)))
-    return Truth(names, {name: RowTruth(RowLabels.of(t, names, threshold)) for name, t in tables.items()})
+    return Truth(names, {name: RowTruth(LabelTable.of(t, names, threshold)) for name, t in tables.items()})
 
 
 def _of_pictures(spec: DataSpec) -> Truth:
@@ -196,11 +196,11 @@ def _of_pictures(spec: DataSpec) -> Truth:
         part = index.take(index.video == number)
         who = tuple(sorted({index.person_names[p] for p in part.person[part.person >= 0].tolist()}))
         if len(part):
-            videos[name] = RowTruth(RowLabels(part.labels, part.frame, None, None), who)
+            videos[name] = RowTruth(LabelTable(part.labels, part.frame, None, None), who)
     return Truth(index.label_names, videos)
 
 
-def _taken(labels: RowLabels, rows: np.ndarray) -> RowLabels:
+def _taken(labels: LabelTable, rows: np.ndarray) -> LabelTable:
     columns = {
         name: None if (column := getattr(labels, name)) is None else column[rows]
         for name in ("labels", "frame", "time_s", "track")

@@ -25,7 +25,7 @@ from autrt.settings import InferSettings
 from autrt.storage.escape import escape
 from autrt.types import F32, Bool, Source
 from autrt.video.discover import discover
-from autrt_train.annotations.columns import codes as coded
+from autrt_train.annotations.columns import name_ids
 from autrt_train.annotations.sets.manifest import read as read_manifest
 from autrt_train.crop.find_faces import find_faces
 from autrt_train.crop.index import CropSettings
@@ -222,7 +222,7 @@ def _labelled(
             columns = [au_names.index(au) for au in coding.au_names]
             labels[at, columns] = labels_of(coding.codes[row], settings.threshold)
             persons[at] = str(coding.person[row])
-    person, person_names = coded(persons)
+    person, person_names = name_ids(persons)
     index = replace(
         crops,
         label_names=tuple(au_names),

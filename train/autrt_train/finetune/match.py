@@ -11,7 +11,7 @@ from typing import Final
 from autrt.storage.escape import escape
 from autrt.types import Source
 from autrt.video.pictures import picture_number
-from autrt_train.annotations.pictures import is_picture, without_suffix
+from autrt_train.annotations.pictures import is_picture, without_video_suffix
 from autrt_train.types import DataError
 
 SHOWN: Final = 5
@@ -98,7 +98,7 @@ def _hits(parts: Sequence[str], tails: dict[str, list[Source]]) -> list[Source]:
 
 def _bare(name: str) -> str:
     """A name without the extension of a video or picture."""
-    return str(PurePosixPath(name).with_suffix("")) if is_picture(name) else without_suffix(name)
+    return str(PurePosixPath(name).with_suffix("")) if is_picture(name) else without_video_suffix(name)
 
 
 def _nearest(lacking: Sequence[str], sources: Sequence[Source]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from autrt_train.annotations.annotation_table import Table
 from autrt_train.annotations.columns import au_name, numbers, whole_numbers
-from autrt_train.annotations.table_file import Table
 from autrt_train.labels.coding import Coding
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from autrt.errors import UsageError
 from autrt.storage.escape import escape
-from autrt_train.annotations.table_file import Table, read_csv, read_table
+from autrt_train.annotations.annotation_table import Table, read_csv, read_table
 from autrt_train.labels import boris, elan, openface, table
 from autrt_train.labels.coding import Coding, concatenated
 from autrt_train.labels.rows import find_header

@@ -11,8 +11,8 @@ import numpy as np
 
 from autrt.storage.escape import escape
 from autrt.types import F64, I64
+from autrt_train.annotations.annotation_table import Table
 from autrt_train.annotations.columns import au_name, numbers, whole_numbers
-from autrt_train.annotations.table_file import Table
 from autrt_train.labels.coding import NO_FRAME, Coding, concatenated, level_of
 from autrt_train.types import DataError
 

@@ -1,4 +1,4 @@
-"""Data sets of a few people, coded frame by frame: codes and pictures brought together."""
+"""Index of data sets of a few people coded frame by frame (BP4D, DISFA)."""
 
 from __future__ import annotations
 
@@ -8,54 +8,54 @@ from typing import Final
 
 import numpy as np
 
-from autrt_train.annotations.assemble import LabelledVideo, assemble, labelled_pictures
-from autrt_train.annotations.crop_facts import CropFacts
-from autrt_train.annotations.findings import Findings
-from autrt_train.annotations.frame_values import FrameValues
+from autrt_train.annotations.build_index import LabelledVideo, build_index, match_pictures
+from autrt_train.annotations.crop_geometry import CropGeometry
+from autrt_train.annotations.data_issues import DataIssues
+from autrt_train.annotations.frame_labels import FrameLabels
 from autrt_train.annotations.pictures import numbered_pictures
-from autrt_train.annotations.sets.frame_folders import folders_below
+from autrt_train.annotations.sets.picture_folders import find_picture_folders
 from autrt_train.types import I8, MISSING, DataError, Index, Split
 
 ACTIVE_FROM: Final = 2.0
-"""The intensity from which an AU counts as active, as is usual with DISFA and BP4D."""
+"""Intensity from which an AU counts as active, as is usual for DISFA and BP4D."""
 
 
-def coded_index(
-    coded: Mapping[str, FrameValues],
+def index_coded_videos(
+    coded: Mapping[str, FrameLabels],
     keys: Mapping[str, tuple[str, str]],
     images: Path,
     first_picture: int,
-    facts: CropFacts,
-) -> tuple[Index, Findings]:
-    """Bring codes and pictures together.
+    geometry: CropGeometry,
+) -> tuple[Index, DataIssues]:
+    """Match codes with pictures.
 
     Args:
-        coded: labels by the coded video.
-        keys: its person, and a regular expression for its folders of pictures, of which there may be several.
-        images: folders of pictures lie below it.
+        coded: name of the coded video → its labels.
+        keys: name → its person, and a regular expression for its folders of pictures (there may be several).
+        images: folder above the folders of pictures.
         first_picture: number of the picture of frame 1.
-        facts: how the pictures were cut.
+        geometry: of the crops.
 
     Raises:
         DataError: there are no pictures.
     """
-    findings = Findings()
+    issues = DataIssues()
     names = sorted({au for values in coded.values() for au in values.names}, key=lambda au: int(au[2:]))
-    found = folders_below(images, {name: pattern for name, (_, pattern) in keys.items()})
+    found = find_picture_folders(images, {name: pattern for name, (_, pattern) in keys.items()})
     videos: list[LabelledVideo] = []
     for name, values in coded.items():
         if not found[name]:
-            findings.note("videos_without_pictures", name)
+            issues.note("videos_without_pictures", name)
         rows = _columns(values, names)
         for folder in found[name]:
             short = folder.relative_to(images).as_posix()
-            pictures = numbered_pictures(folder, findings, short)
+            pictures = numbered_pictures(folder, issues, short)
             frame = (values.frame + (first_picture - 1)).astype(np.int32)
-            videos.append(labelled_pictures(pictures, frame, rows, short, findings, keys[name][0]))
-    return assemble(videos, names, facts), findings
+            videos.append(match_pictures(pictures, frame, rows, short, issues, keys[name][0]))
+    return build_index(videos, names, geometry), issues
 
 
-def _columns(values: FrameValues, names: Sequence[str]) -> I8:
+def _columns(values: FrameLabels, names: Sequence[str]) -> I8:
     out = np.full((len(values.frame), len(names)), MISSING, np.int8)
     for column, name in enumerate(values.names):
         out[:, names.index(name)] = values.labels[:, column]
@@ -63,10 +63,10 @@ def _columns(values: FrameValues, names: Sequence[str]) -> I8:
 
 
 def refuse_split(split: Split | None, what: str, example: str) -> None:
-    """Say what to do instead of naming a split.
+    """Refuse a split, and name the alternative.
 
     Raises:
-        DataError: one is named.
+        DataError: `split` is not None.
     """
     if split is not None:
         raise DataError(

@@ -1,4 +1,4 @@
-"""A label file beside results: which of its rows is of which face."""
+"""A label file beside results, and its rows matched to faces."""
 
 from __future__ import annotations
 
@@ -10,38 +10,42 @@ from autrt.postprocess.main_face import main_faces
 from autrt.results.reader import Results
 from autrt.storage.escape import escape
 from autrt.types import F64, I32, I64, Bool
-from autrt_train.annotations.columns import au_name, binary, numbers, whole_numbers
-from autrt_train.annotations.table_file import Table
+from autrt_train.annotations.annotation_table import Table
+from autrt_train.annotations.columns import au_name, binary_labels, numbers, whole_numbers
 from autrt_train.types import I8, MISSING, DataError
 
 
 def au_columns(table: Table) -> dict[str, str]:
-    """AU → its column."""
+    """Return AU → name of its column."""
     return {au: column for column in table.columns if (au := au_name(column)) is not None}
 
 
 @dataclass(frozen=True, slots=True)
-class RowLabels:
-    """A label file: what its rows are of, and their labels."""
+class LabelTable:
+    """Labels of one video, by row, and the frames, times and tracks they apply to. Letters: R rows, L AUs."""
 
     labels: I8
+    """(R, L) int8: 1, 0 or `MISSING`."""
     frame: I32 | None
+    """(R,) int32 from 1; None: rows are the frames in order, or have times."""
     time_s: F64 | None
+    """(R,) float64 s, from which on the row applies; None: rows have frames."""
     track: I32 | None
+    """(R,) int32; None: rows apply to any face of the frame."""
 
     @classmethod
-    def of(cls, table: Table, names: tuple[str, ...], threshold: float | None) -> RowLabels:
-        """What a table says of the AUs `names`; one that it lacks is missing.
+    def of(cls, table: Table, names: tuple[str, ...], threshold: float | None) -> LabelTable:
+        """Read the labels of the AUs `names` from a table; AUs that it lacks are `MISSING`.
 
         Raises:
-            DataError: something in it is no label, number or time; names file and line.
+            DataError: a value is not a label, number or time; names file and line.
         """
         columns = au_columns(table)
         labels = np.full((len(table), len(names)), MISSING, np.int8)
         for i, name in enumerate(names):
             if name in columns:
                 values = numbers(table[columns[name]], table.path, name, table.first_line)
-                labels[:, i] = binary(values, threshold, table.path, name, table.first_line)
+                labels[:, i] = binary_labels(values, threshold, table.path, name, table.first_line)
         frame, track = (
             whole_numbers(table[key], table.path, key, table.first_line) if key in table else None
             for key in ("frame", "track")
@@ -53,10 +57,10 @@ class RowLabels:
                 raise DataError(f"{escape(str(table.path))}: time_s: expected a time in every row")
         return cls(labels, frame, time_s, track)
 
-    def rows(self, faces: FrameFaces) -> I64:
-        """(F,) the label row of each face, or −1."""
+    def face_rows(self, faces: FrameFaces) -> I64:
+        """Return (F,) int64, the label row of each face, or −1."""
         if self.time_s is not None:
-            return self._at(faces)
+            return self._rows_by_time(faces)
         frame = np.arange(1, len(self.labels) + 1) if self.frame is None else self.frame
         track = np.full(len(frame), -1) if self.track is None else self.track
         row_of = {key: row for row, key in enumerate(zip(frame.tolist(), track.tolist(), strict=True))}
@@ -66,7 +70,7 @@ class RowLabels:
             np.int64,
         ).reshape(-1)
 
-    def _at(self, faces: FrameFaces) -> I64:
+    def _rows_by_time(self, faces: FrameFaces) -> I64:
         assert self.time_s is not None
         out = np.full(len(faces.number), -1, np.int64)
         for track in [None] if self.track is None else np.unique(faces.track).tolist():
@@ -80,16 +84,16 @@ class RowLabels:
 
 @dataclass(frozen=True, slots=True)
 class FrameFaces:
-    """Faces of a video."""
+    """Faces of one video."""
 
     number: I64
-    """(F,) number of the frame, from 1."""
+    """(F,) int64 number of the frame, from 1."""
     time_s: F64
     track: I32
 
     @classmethod
     def of(cls, results: Results, *, main: bool) -> FrameFaces:
-        """All faces of a results file, or the main face of each frame."""
+        """Return all faces of a results file, or the main face of each frame."""
         faces = results.faces
         row: I64 = faces["frame"]
         chosen = main_faces(row, faces["track"], faces["box"]) if main else np.ones(len(row), bool)
@@ -97,6 +101,6 @@ class FrameFaces:
         return cls(results.frames["index"][row] + 1, results.frames["time_s"][row], faces["track"][chosen])
 
     def alone(self) -> Bool:
-        """(F,) whether the face is the only one in its frame."""
+        """Return (F,) bool: True if the face is the only one in its frame."""
         _, inverse, counts = np.unique(self.number, return_inverse=True, return_counts=True)
         return counts[inverse] == 1

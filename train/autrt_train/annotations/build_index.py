@@ -1,4 +1,4 @@
-"""From labelled videos to an index."""
+"""An index built from labelled videos."""
 
 from __future__ import annotations
 
@@ -9,54 +9,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autrt.types import F32, I32
-from autrt_train.annotations.columns import codes
-from autrt_train.annotations.crop_facts import CropFacts
-from autrt_train.annotations.findings import Findings
-from autrt_train.annotations.pictures import Numbered, as_paths
+from autrt_train.annotations.columns import name_ids
+from autrt_train.annotations.crop_geometry import CropGeometry
+from autrt_train.annotations.data_issues import DataIssues
+from autrt_train.annotations.pictures import NumberedPictures, as_paths
 from autrt_train.types import I8, Index
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledVideo:
-    """The labelled pictures of one video."""
+    """Labelled pictures of one video. Letters in shapes: n pictures, L label columns."""
 
     name: str
     paths: NDArray[np.bytes_]
     frame: I32
     labels: I8
-    """(n, L)."""
+    """(n, L) int8: 1, 0 or `MISSING`."""
     targets: F32 | None = None
-    """(n, L)."""
+    """(n, L) float32 soft labels, or None."""
     person: str = ""
-    """Empty where nobody knows."""
+    """Name of the person, or empty if unknown."""
 
 
-def labelled_pictures(
-    pictures: Numbered, frame: I32, labels: I8, name: str, findings: Findings, person: str = ""
+def match_pictures(
+    pictures: NumberedPictures, frame: I32, labels: I8, name: str, issues: DataIssues, person: str = ""
 ) -> LabelledVideo:
-    """Bring label rows and pictures together; rows without a picture are left out.
+    """Match label rows with pictures by frame number; rows without a picture are left out.
 
     Args:
         pictures: of the video.
-        frame: (n,) int32, the picture's number for each row.
+        frame: (n,) int32, the picture number of each row.
         labels: (n, L) int8.
         name: of the video.
-        findings: is told of missing frames, and where the numbers of rows and pictures differ.
-        person: who is seen.
+        issues: records missing frames, and a different number of rows and pictures.
+        person: who is seen; empty if unknown.
     """
     found, row = pictures.find(frame)
     if len(frame) != len(pictures.frame):
-        findings.note("row_mismatches", name, f"{len(frame)} rows, {len(pictures.frame)} pictures")
+        issues.note("row_mismatches", name, f"{len(frame)} rows, {len(pictures.frame)} pictures")
     if not found.all():
-        findings.note("missing_frames", name, f"frame {frame[~found][0]}", int((~found).sum()))
+        issues.note("missing_frames", name, f"frame {frame[~found][0]}", int((~found).sum()))
     return LabelledVideo(name, pictures.paths[row[found]], frame[found], labels[found], person=person)
 
 
-def assemble(videos: Sequence[LabelledVideo], label_names: Sequence[str], facts: CropFacts) -> Index:
-    """All videos' pictures, in order."""
+def build_index(videos: Sequence[LabelledVideo], label_names: Sequence[str], geometry: CropGeometry) -> Index:
+    """Return the index of all videos' pictures, in order."""
     sizes = [len(video.frame) for video in videos]
     width = len(label_names)
-    person, person_names = codes([video.person for video in videos])
+    person, person_names = name_ids([video.person for video in videos])
     with_targets = any(video.targets is not None for video in videos)
     return Index(
         paths=np.concatenate([as_paths([]), *(video.paths for video in videos)]),
@@ -68,8 +68,8 @@ def assemble(videos: Sequence[LabelledVideo], label_names: Sequence[str], facts:
         person=np.repeat(person, sizes),
         person_names=person_names,
         targets=_targets(videos, width) if with_targets else None,
-        margin_px=facts.margin_px,
-        template=facts.template,
+        margin_px=geometry.margin_px,
+        template=geometry.template,
     )
 
 

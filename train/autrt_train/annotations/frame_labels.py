@@ -1,4 +1,4 @@
-"""Labels that come AU by AU, brought together by frame."""
+"""Labels stored in a file per AU, merged by frame."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ import numpy as np
 
 from autrt.storage.escape import escape
 from autrt.types import F64, I32
-from autrt_train.annotations.columns import binary
+from autrt_train.annotations.columns import binary_labels
 from autrt_train.types import I8, MISSING, DataError
 
 
 @dataclass(frozen=True, slots=True)
-class FrameValues:
-    """Labels of one video."""
+class FrameLabels:
+    """Labels of one video. Letters in shapes: n frames, L AUs."""
 
     names: tuple[str, ...]
     frame: I32
-    """(n,) int32, increasing, as the files count."""
+    """(n,) int32, increasing, in the files' own count."""
     labels: I8
-    """(n, L) int8."""
+    """(n, L) int8: 1, 0 or `MISSING`."""
 
 
-def by_frame(columns: Mapping[str, tuple[I32, I8]]) -> FrameValues:
-    """AU → frames and labels, as one table; a frame that an AU's file lacks is `MISSING` there."""
+def merge_by_frame(columns: Mapping[str, tuple[I32, I8]]) -> FrameLabels:
+    """Merge the frames and labels of each AU into one table; frames that an AU lacks are `MISSING` there."""
     frame = np.unique(np.concatenate([np.empty(0, np.int32), *(f for f, _ in columns.values())]))
     labels = np.full((len(frame), len(columns)), MISSING, np.int8)
     for i, (frames, values) in enumerate(columns.values()):
         labels[np.searchsorted(frame, frames), i] = values
-    return FrameValues(tuple(columns), frame, labels)
+    return FrameLabels(tuple(columns), frame, labels)
 
 
-def read_pairs(path: Path) -> tuple[I32, F64]:
-    """Lines `frame,value`: (n,) int32 and (n,) float64.
+def read_frame_values(path: Path) -> tuple[I32, F64]:
+    """Read lines `frame,value` as (n,) int32 and (n,) float64.
 
     Raises:
-        DataError: a line is something else; names it.
+        DataError: a line is invalid; names it.
     """
     frames: list[int] = []
     values: list[float] = []
@@ -60,13 +60,13 @@ def read_pairs(path: Path) -> tuple[I32, F64]:
     return np.array(frames, np.int32), np.array(values, np.float64)
 
 
-def pair_labels(path: Path, threshold: float, unknown: float | None = None) -> tuple[I32, I8]:
-    """Lines `frame,intensity` as frames (n,) int32 and labels (n,) int8: active from `threshold` on.
+def read_frame_labels(path: Path, threshold: float, unknown: float | None = None) -> tuple[I32, I8]:
+    """Read lines `frame,intensity` as frames (n,) int32 and labels (n,) int8, active from `threshold` on.
 
     Raises:
-        DataError: a line is something else; names it.
+        DataError: a line is invalid; names it.
     """
-    frame, values = read_pairs(path)
+    frame, values = read_frame_values(path)
     if unknown is not None:
         values[values == unknown] = np.nan
-    return frame, binary(values, threshold, path, "intensity", 1)
+    return frame, binary_labels(values, threshold, path, "intensity", 1)

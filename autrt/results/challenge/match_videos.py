@@ -1,4 +1,4 @@
-"""Which results file is of which of the challenge's videos."""
+"""Results files matched to the challenge's videos by name."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from autrt.storage.escape import escape
 _SHOWN: Final = 5
 
 
-def results_of(videos: Sequence[str], found: Sequence[tuple[Path, Path]]) -> dict[str, Path]:
-    """The results file of each video.
+def match_results(videos: Sequence[str], found: Sequence[tuple[Path, Path]]) -> dict[str, Path]:
+    """Return the results file of each video.
 
-    A video goes by its path below the input folder, or by its name alone where only one has it, with or without its
-    extension.
+    A video is matched by its path below the input folder, or by its file name if that is unique, with or
+    without its extension.
 
     Args:
-        videos: as the challenge calls them.
-        found: results files with their paths below the folder that was named.
+        videos: the challenge's names.
+        found: results files and their paths relative to the searched folder (`find_results`).
 
     Raises:
-        UsageError: a video has no results, or several videos go by its name.
+        UsageError: a video has no results, or a name matches several.
     """
     named = _named(found)
     out, lacking = dict[str, Path](), list[str]()
@@ -49,11 +49,11 @@ def results_of(videos: Sequence[str], found: Sequence[tuple[Path, Path]]) -> dic
     return out
 
 
-def own_names(found: Sequence[tuple[Path, Path]]) -> dict[str, Path]:
-    """Every results file under its video's name without folders and extension, in order of name.
+def results_by_name(found: Sequence[tuple[Path, Path]]) -> dict[str, Path]:
+    """Return every results file by its video's name without folders and extension, sorted by name.
 
     Raises:
-        UsageError: two have one name.
+        UsageError: two files have the same name.
     """
     out: dict[str, Path] = {}
     for path, relative in found:
@@ -77,6 +77,6 @@ def _named(found: Sequence[tuple[Path, Path]]) -> dict[str, list[Path]]:
 
 
 def _keys(video: str) -> list[str]:
-    """What a video goes by, the most telling first."""
+    """Return the names that match a video, the most specific first."""
     name = PurePosixPath(video).name
     return list(dict.fromkeys((video, without_suffix(video), name, without_suffix(name))))

@@ -1,4 +1,4 @@
-"""Forms of summaries, each written video by video: here one JSON document, and CSV."""
+"""Output formats of summaries, each written video by video: JSON and CSV."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Write = Callable[[str], object]
 
 
 @dataclass(slots=True)
-class Total:
-    """All videos together."""
+class Totals:
+    """Totals over all videos."""
 
     videos: int = 0
     duration_s: float = 0.0
@@ -30,7 +30,7 @@ class Total:
     damaged: int = 0
 
     def add(self, video: VideoSummary) -> None:
-        """Count one more."""
+        """Add one video."""
         self.videos += 1
         self.tracks += len(video.tracks)
         self.videos_with_losses += video.losses > 0
@@ -38,24 +38,24 @@ class Total:
             setattr(self, name, getattr(self, name) + getattr(video, name))
 
 
-class Form(Protocol):
-    """Takes summaries one after the other."""
+class SummaryWriter(Protocol):
+    """Writes summaries in one format, video by video."""
 
-    def video(self, video: VideoSummary, left_out: tuple[str, ...]) -> None:
-        """One video, without the AUs that are left out."""
+    def add_video(self, video: VideoSummary, left_out: tuple[str, ...]) -> None:
+        """Write the summary of one video; `left_out` names the AUs that it lacks."""
         ...
 
-    def damaged(self, path: str, reason: str) -> None:
-        """Results that could not be read."""
+    def add_damaged(self, path: str, reason: str) -> None:
+        """Record a results file that could not be read."""
         ...
 
-    def end(self, total: Total) -> None:
-        """That was all."""
+    def finish(self, total: Totals) -> None:
+        """Write what comes after the last video."""
         ...
 
 
-def without(video: VideoSummary, grade: str) -> tuple[VideoSummary, tuple[str, ...]]:
-    """The summary without the AUs of a grade, and their names."""
+def without_grade(video: VideoSummary, grade: str) -> tuple[VideoSummary, tuple[str, ...]]:
+    """Return the summary without the AUs of a grade, and the names of these AUs."""
     out = dict.fromkeys(au.au for track in video.tracks for au in track.aus if au.grade == grade)
     tracks = tuple(
         replace(track, aus=tuple(au for au in track.aus if au.grade != grade)) for track in video.tracks
@@ -63,52 +63,52 @@ def without(video: VideoSummary, grade: str) -> tuple[VideoSummary, tuple[str, .
     return replace(video, tracks=tracks), tuple(out)
 
 
-class JsonForm:
-    """One JSON document."""
+class JsonSummaryWriter:
+    """Writes one JSON document."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
         self._damaged: list[dict[str, str]] = []
         self._before = f'{{"schema": "{SUMMARY_SCHEMA}", "videos": ['
 
-    def video(self, video: VideoSummary, left_out: tuple[str, ...]) -> None:
-        """An object on a line of its own."""
-        told = asdict(video) | {"left_out": list(left_out)}
-        self._write(f"{self._before}\n{json.dumps(told, ensure_ascii=False)}")
+    def add_video(self, video: VideoSummary, left_out: tuple[str, ...]) -> None:
+        """Write one object, on a line of its own."""
+        record = asdict(video) | {"left_out": list(left_out)}
+        self._write(f"{self._before}\n{json.dumps(record, ensure_ascii=False)}")
         self._before = ","
 
-    def damaged(self, path: str, reason: str) -> None:
-        """Kept for the end."""
+    def add_damaged(self, path: str, reason: str) -> None:
+        """Record a damaged file for the end of the document."""
         self._damaged.append({"path": path, "reason": reason})
 
-    def end(self, total: Total) -> None:
-        """What is damaged, and all together."""
+    def finish(self, total: Totals) -> None:
+        """Write the damaged files and the totals."""
         first = "" if total.videos else self._before
         damaged = json.dumps(self._damaged, ensure_ascii=False)
         self._write(f'{first}\n], "damaged": {damaged}, "total": {json.dumps(asdict(total))}}}\n')
 
 
-class CsvForm:
-    """A row per video, track and AU; what is not there is empty."""
+class CsvSummaryWriter:
+    """Writes CSV: a row per video, track and AU; missing values are empty."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
         track = [f.name for f in fields(TrackSummary) if f.name != "aus"]
         self._write(csv_line(["video", *track, *(f.name for f in fields(AUSummary))]))
 
-    def video(self, video: VideoSummary, left_out: tuple[str, ...]) -> None:
-        """Its rows."""
+    def add_video(self, video: VideoSummary, left_out: tuple[str, ...]) -> None:
+        """Write the video's rows."""
         for track in video.tracks:
-            told = asdict(track)
-            for au in told.pop("aus"):
-                values = (*told.values(), *au.values())
+            record = asdict(track)
+            for au in record.pop("aus"):
+                values = (*record.values(), *au.values())
                 self._write(csv_line([video.video, *map(_cell, values)]))
 
-    def damaged(self, path: str, reason: str) -> None:
-        """Nothing: the errors are on standard error."""
+    def add_damaged(self, path: str, reason: str) -> None:
+        """Do nothing: errors are printed to standard error."""
 
-    def end(self, total: Total) -> None:
-        """Nothing: rows alone."""
+    def finish(self, total: Totals) -> None:
+        """Do nothing: CSV holds only rows."""
 
 
 def _cell(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Tables of annotations, CSV or Parquet, as columns."""
+"""Tables of annotations, read from CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Columns = dict[str, Sequence[Any]]
 _READERS: Final = Registry(
     "table format",
     {
-        ".csv": "autrt_train.annotations.table_file:read_csv",
-        ".tsv": "autrt_train.annotations.table_file:read_csv",
-        ".txt": "autrt_train.annotations.table_file:read_csv",
+        ".csv": "autrt_train.annotations.annotation_table:read_csv",
+        ".tsv": "autrt_train.annotations.annotation_table:read_csv",
+        ".txt": "autrt_train.annotations.annotation_table:read_csv",
         ".parquet": "autrt_train.annotations.parquet:read_parquet",
     },
     extras={"pyarrow": "tables"},
@@ -28,12 +28,12 @@ _READERS: Final = Registry(
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table's columns by their name in lower case, all of one length."""
+    """Columns of a table by their names in lower case, all of one length."""
 
     path: Path
     columns: Columns
     first_line: int
-    """What messages call the first row: a line of the file, or 1."""
+    """Number of the first row in messages: a line of the file, or 1."""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -50,7 +50,7 @@ def read_table(path: Path) -> Table:
 
     Raises:
         DataError: it cannot be read, is of another kind, or has rows of different lengths.
-        MissingDependencyError: Parquet without pyarrow.
+        MissingDependencyError: pyarrow is not installed (Parquet only).
     """
     suffix = path.suffix.lower()
     if suffix not in _READERS:
@@ -61,7 +61,7 @@ def read_table(path: Path) -> Table:
 
 
 def read_csv(path: Path) -> Table:
-    """A table with a header, separated by whichever of comma, tab and semicolon the header holds most of.
+    """Read a table with a header, separated by commas, tabs or semicolons (the most frequent in the header).
 
     Raises:
         DataError: it cannot be read, or a row is not as long as the header; names the line.

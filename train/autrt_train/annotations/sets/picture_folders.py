@@ -1,4 +1,4 @@
-"""Folders of numbered pictures anywhere below a root, by a pattern in their path."""
+"""Folders of numbered pictures at any depth, found by patterns in their paths."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from autrt_train.annotations.pictures import is_picture
 from autrt_train.types import DataError
 
 
-def folders_below(root: Path, patterns: Mapping[str, str]) -> dict[str, list[Path]]:
-    """Folders that hold pictures, for each key those whose path below `root` its pattern is found in.
+def find_picture_folders(root: Path, patterns: Mapping[str, str]) -> dict[str, list[Path]]:
+    """Return for each key the folders with pictures in whose path below `root` its pattern occurs.
 
     Args:
-        root: is searched in depth.
-        patterns: key → regular expression, of which no digit may follow.
+        root: folder to search recursively.
+        patterns: key → regular expression; its match must not be followed by a digit.
 
     Returns:
-        Every key → its folders in order of path.
+        Every key → its folders, sorted by path.
 
     Raises:
-        DataError: `root` is no folder, or nothing below it holds pictures.
+        DataError: `root` is not a folder, or nothing below it holds pictures.
     """
     if not root.is_dir():
         raise DataError(

@@ -1,4 +1,4 @@
-"""What was irregular in a data set, counted, with some examples of each kind."""
+"""Irregularities in a data set, counted, with examples of each kind."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ MEANING: Final[dict[Kind, str]] = {
 }
 
 EXAMPLES: Final = 20
-"""Examples kept of each kind; all are counted."""
+"""Number of examples kept of each kind; all are counted."""
 
 
 @dataclass(slots=True)
-class Findings:
-    """Irregularities of a data set, none of which keeps it from being trained on."""
+class DataIssues:
+    """Irregularities in a data set that do not prevent training on it."""
 
     counts: dict[Kind, int] = field(default_factory=dict[Kind, int])
-    """Kind → how many in all."""
+    """Kind → total number."""
     places: dict[Kind, int] = field(default_factory=dict[Kind, int])
-    """Kind → in how many files or videos."""
+    """Kind → number of files or videos."""
     examples: dict[Kind, list[str]] = field(default_factory=dict[Kind, list[str]])
-    """Kind → "where: what", at most `EXAMPLES`."""
+    """Kind → "where: what", at most `EXAMPLES` of them."""
 
     def note(self, kind: Kind, where: str, what: str = "", count: int = 1) -> None:
-        """Count something irregular. A count of 0 is nothing."""
+        """Count an irregularity; nothing is recorded for a count of 0."""
         if count <= 0:
             return
         self.counts[kind] = self.counts.get(kind, 0) + count
@@ -55,7 +55,7 @@ class Findings:
             examples.append(escape(where) + (f": {what}" if what else ""))
 
     def lines(self) -> list[str]:
-        """A line for each kind that occurred, with the first examples."""
+        """Return a line for each kind that occurred, with its first examples."""
         out: list[str] = []
         for kind, count in self.counts.items():
             shown = "; ".join(self.examples[kind][:3])
@@ -64,7 +64,7 @@ class Findings:
         return out
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as JSON values."""
+        """Return the counts and examples as JSON values."""
         return {
             kind: {"count": count, "places": self.places[kind], "examples": self.examples[kind]}
             for kind, count in self.counts.items()

@@ -1,4 +1,4 @@
-"""The data check's report, for people and for programs."""
+"""Output of the data check's report: JSON and text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from autrt.storage.atomic_file import replacing
-from autrt_train.annotations.findings import MEANING
+from autrt_train.annotations.data_issues import MEANING
 
 
-def write_report(report: dict[str, Any], path: Path) -> None:
-    """Write a report of `check` as JSON, whole or not at all.
+def write_check_report(report: dict[str, Any], path: Path) -> None:
+    """Write the report of a data check as JSON, whole or not at all.
 
     Raises:
         DiskFullError, ResultsError: it cannot be written.
@@ -21,8 +21,8 @@ def write_report(report: dict[str, Any], path: Path) -> None:
         part.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def report_table(report: dict[str, Any]) -> str:
-    """A report of `check` as text: counts per AU and part, findings, problems."""
+def check_report_text(report: dict[str, Any]) -> str:
+    """Return the report of a data check as text: counts per part and AU, issues, problems."""
     return "\n".join(_lines(report))
 
 

@@ -1,4 +1,4 @@
-"""Most facts about a results file as one JSON object: what its attribute `header` holds."""
+"""The JSON text in a results file's `header` attribute."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _TYPES: Final[dict[Kind, tuple[type, ...]]] = {
     "text": (str,), "texts": (str,), "path": (str,), "bool": (bool,), "int": (int,), "ints": (int,),
     "maybe_int": (int, type(None)), "float": (float,), "floats": (float,), "maybe_float": (float, type(None)),
 }  # fmt: skip
-"""Of a value, or of each of several."""
+"""Accepted Python types of a value, or of each element of a list."""
 
 
-def facts_json(values: Mapping[str, Any]) -> str:
-    """The JSON of those `values` that the table puts there."""
+def header_to_json(values: Mapping[str, Any]) -> str:
+    """Return the JSON text of those `values` that are not plain HDF5 attributes."""
     facts = {a.name: _ENCODED[a.kind](values[a.name]) for a in _facts() if a.name in values}
     return json.dumps(facts, allow_nan=False, separators=(",", ":"))
 
 
-def parsed_facts(text: Any) -> dict[str, Any]:
-    """The values whose `facts_json` this is; keys that are not in the table are left out.
+def header_from_json(text: Any) -> dict[str, Any]:
+    """Return the values in a JSON text that `header_to_json` wrote; unknown keys are ignored.
 
     Raises:
-        ResultsError: it is no such JSON.
+        ResultsError: the text is not such JSON.
     """
     try:
         found = json.loads(text)
