@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from autrt.errors import UsageError
-from autrt_train.labels.agreement import combined, kappa, labels_of
-from autrt_train.labels.coding import NO_FRAME, level_of, units_in
-from autrt_train.labels.read import LabelSettings, format_of, read_labels
+from autrt_train.labels.agreement import combine_coders, kappa, to_labels
+from autrt_train.labels.coding import NO_FRAME, aus_in, parse_level
+from autrt_train.labels.read import LabelSettings, detect_format, read_labels
 from autrt_train.types import DataError
 
 HOW = LabelSettings()
@@ -45,7 +45,7 @@ def absent(coding, au: str) -> list[float]:
 def test_a_table_of_pictures_holds_codes_and_question_marks(tmp_path):
     path = written(tmp_path, "t.csv", "file,source,AU1,AU02,au12\na/x.jpg,web,0,?,2\ny.jpg,,-1,1,\n")
     coding = read(path)
-    assert format_of(path) == "table"
+    assert detect_format(path) == "table"
     assert coding.au_names == ("AU1", "AU2", "AU12")
     assert coding.video.tolist() == ["a/x.jpg", "y.jpg"]
     np.testing.assert_array_equal(coding.codes, [[0, np.nan, 2], [np.nan, 1, np.nan]])
@@ -76,8 +76,8 @@ def test_stretches_of_a_table_become_moments(tmp_path):
 
 def test_two_columns_of_an_au_are_two_coders(tmp_path):
     text = "file,AU1_a,AU1_b\n0.jpg,0,0\n1.jpg,2,1\n2.jpg,0,1\n3.jpg,1,?\n"
-    coding, agreement = combined(read(written(tmp_path, "t.csv", text)), 1.0)
-    assert labels_of(coding.codes[:, 0], 1.0).tolist() == [0, 1, -1, 1]
+    coding, agreement = combine_coders(read(written(tmp_path, "t.csv", text)), 1.0)
+    assert to_labels(coding.codes[:, 0], 1.0).tolist() == [0, 1, -1, 1]
     assert agreement.n == {"AU1": 3}
     assert agreement.kappa["AU1"] == pytest.approx(cohen_kappa_score([0, 1, 0], [0, 1, 1]))
     assert "AU1 0.40" in str(agreement)
@@ -85,7 +85,7 @@ def test_two_columns_of_an_au_are_two_coders(tmp_path):
 
 def test_a_column_of_coders_does_the_same(tmp_path):
     text = "file,coder,AU1\nx.jpg,ann,0\nx.jpg,bob,2\ny.jpg,ann,1\ny.jpg,bob,1\n"
-    coding, agreement = combined(read(written(tmp_path, "t.csv", text)), 1.0)
+    coding, agreement = combine_coders(read(written(tmp_path, "t.csv", text)), 1.0)
     assert coding.video.tolist() == ["x.jpg", "y.jpg"]
     assert coding.codes[:, 0].tolist() == [1, 1]
     assert agreement.coders == ("ann", "bob")
@@ -99,7 +99,7 @@ def test_kappa_is_that_of_scikit_learn(pairs):
 
 
 def test_intensities_take_a_threshold_and_leave_the_middle_out():
-    assert labels_of(np.array([0, 0.5, 1, 2, 5, np.nan]), 2.0).tolist() == [0, 0, -1, 1, 1, -1]
+    assert to_labels(np.array([0, 0.5, 1, 2, 5, np.nan]), 2.0).tolist() == [0, 0, -1, 1, 1, -1]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ OPENFACE = (
 def test_an_openface_table_counts_from_one_and_knows_its_failures(tmp_path):
     path = written(tmp_path, "anna.csv", OPENFACE)
     coding = read(path)
-    assert format_of(path) == "openface"
+    assert detect_format(path) == "openface"
     assert coding.au_names == ("AU1", "AU12", "AU28")
     assert coding.video.tolist() == ["anna"] * 3
     assert coding.frame.tolist() == [0, 1, 2]
@@ -174,7 +174,7 @@ def test_elan_tiers_are_aus_absent_between_their_spans(tmp_path):
     text = eaf(tier("AU12", ("ts1", "ts2", "x")) + tier("AU04", ("ts3", "ts5", "B")) + tier("AU1"))
     path = written(tmp_path, "one.eaf", text)
     coding = read(path, every_s=0.5)
-    assert format_of(path) == "elan"
+    assert detect_format(path) == "elan"
     assert set(coding.video.tolist()) == {"C:/study/anna b.mp4"}
     assert coding.au_names == ("AU1", "AU4", "AU12")
     assert coding.time_s.min() == 1.0
@@ -243,7 +243,7 @@ AGGREGATED = (
 def test_boris_states_and_points_of_a_tabular_export(tmp_path):
     path = written(tmp_path, "events.tsv", TABULAR)
     coding = read(path, every_s=0.5)
-    assert format_of(path) == "boris"
+    assert detect_format(path) == "boris"
     assert set(coding.video.tolist()) == {"/data/anna.mp4"}
     assert set(coding.person.tolist()) == {"anna"}
     assert active(coding, "AU12") == [1.5]
@@ -255,7 +255,7 @@ def test_boris_states_and_points_of_a_tabular_export(tmp_path):
 def test_boris_aggregated_bouts_and_the_coded_stretch(tmp_path):
     path = written(tmp_path, "events.csv", AGGREGATED)
     coding = read(path, every_s=0.5)
-    assert format_of(path) == "boris"
+    assert detect_format(path) == "boris"
     assert set(coding.person.tolist()) == {""}
     assert active(coding, "AU12") == [1.5]
     assert absent(coding, "AU12") == [0.0, 0.5, 2.5, 3.0, 3.5, 4.0]
@@ -302,7 +302,7 @@ def test_a_boris_project_with_two_files_in_a_row(tmp_path):
     }
     path = written(tmp_path, "study.boris", json.dumps(project))
     coding = read(path, every_s=0.5)
-    assert format_of(path) == "boris-project"
+    assert detect_format(path) == "boris-project"
     second = coding.take(coding.video == "/d/b.mp4")
     assert active(coding.take(coding.video == "/d/a.mp4"), "AU12") == [1.5]
     assert active(second, "AU12") == [3.5]
@@ -326,11 +326,11 @@ def test_a_boris_project_with_two_files_in_a_row(tmp_path):
     ],
 )
 def test_the_aus_that_a_text_names(text, units):
-    assert units_in(text) == units
+    assert aus_in(text) == units
 
 
 def test_what_an_annotation_says_of_the_level():
-    assert [level_of(text) for text in ("0", "absent", "A", "e", "2.5", "strong")] == [
+    assert [parse_level(text) for text in ("0", "absent", "A", "e", "2.5", "strong")] == [
         0,
         0,
         1,
@@ -338,7 +338,7 @@ def test_what_an_annotation_says_of_the_level():
         2.5,
         np.inf,
     ]
-    assert np.isnan(level_of("?"))
+    assert np.isnan(parse_level("?"))
 
 
 def test_formats_can_be_forced_and_unknown_ones_are_refused(tmp_path):

@@ -34,7 +34,7 @@ from autrt_train.finetune.match import Meant, match_sources
 from autrt_train.finetune.moments import Moments, find_moments
 from autrt_train.finetune.people import likely_people
 from autrt_train.halt import Halt
-from autrt_train.labels.agreement import combined, labels_of
+from autrt_train.labels.agreement import combine_coders, to_labels
 from autrt_train.labels.coding import NO_FRAME, Coding
 from autrt_train.labels.read import LabelSettings, label_files, read_labels
 from autrt_train.loading.read import read_picture
@@ -115,7 +115,7 @@ def _read(settings: FinetuneSettings, au_names: Sequence[str], say: Callable[[st
         )
     if strange:
         say(f"not learnt, as the model {settings.start!r} does not know them: {', '.join(strange)}")
-    coding, agreement = combined(whole.with_aus(known), settings.threshold)
+    coding, agreement = combine_coders(whole.with_aus(known), settings.threshold)
     if agreement is not None:
         say(str(agreement))
     return coding.take(np.flatnonzero(~np.isnan(coding.codes).all(axis=1)))
@@ -220,7 +220,7 @@ def _labelled(
         coding = by_video[name][1]
         if (row := row_of.get((name, frame, track))) is not None:
             columns = [au_names.index(au) for au in coding.au_names]
-            labels[at, columns] = labels_of(coding.codes[row], settings.threshold)
+            labels[at, columns] = to_labels(coding.codes[row], settings.threshold)
             persons[at] = str(coding.person[row])
     person, person_names = name_ids(persons)
     index = replace(

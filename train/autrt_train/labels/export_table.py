@@ -1,4 +1,4 @@
-"""Lines of exports whose header is not always the first line."""
+"""Exported tables whose header need not be the first line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from autrt_train.types import DataError
 
 DELIMITERS: Final = ",\t;"
 HEAD_LINES: Final = 60
-"""So many lines are looked at for a header."""
+"""Number of lines that are searched for the header."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
-    """A table below some lines of another kind."""
+class ExportTable:
+    """Table below some lines of another kind."""
 
     path: Path
     header: tuple[str, ...]
@@ -27,15 +27,15 @@ class Lines:
     first_line: int
 
     def numbered(self) -> Iterator[tuple[int, tuple[str, ...]]]:
-        """Each row with its line."""
+        """Yield each row that is not empty, with its line number."""
         yield from ((n, row) for n, row in enumerate(self.rows, self.first_line) if any(row))
 
 
-def read_lines(path: Path, is_header: Callable[[Sequence[str]], bool]) -> Lines:
-    """Read a table whose header is the first line that `is_header` takes for one.
+def read_export_table(path: Path, is_header: Callable[[Sequence[str]], bool]) -> ExportTable:
+    """Read a table whose header is the first line that `is_header` accepts.
 
     Raises:
-        DataError: it cannot be read, or has no such line.
+        DataError: the file cannot be read, or has no such line.
     """
     try:
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
@@ -48,11 +48,11 @@ def read_lines(path: Path, is_header: Callable[[Sequence[str]], bool]) -> Lines:
         tuple(value.strip() for value in row) for row in csv.reader(text.splitlines(), delimiter=delimiter)
     ]
     header = tuple(name.lower() for name in whole[number])
-    return Lines(path, header, tuple(whole[number + 1 :]), number + 2)
+    return ExportTable(path, header, tuple(whole[number + 1 :]), number + 2)
 
 
 def find_header(text: str, is_header: Callable[[Sequence[str]], bool]) -> tuple[int, str] | None:
-    """The number of the header's line, from 0, and what separates its cells; None where there is none."""
+    """Return the number of the header's line, from 0, and its delimiter; None if there is none."""
     for number, line in enumerate(text.splitlines()[:HEAD_LINES]):
         for delimiter in DELIMITERS:
             if is_header(next(csv.reader([line], delimiter=delimiter), [])):
@@ -61,16 +61,16 @@ def find_header(text: str, is_header: Callable[[Sequence[str]], bool]) -> tuple[
 
 
 def cell(row: Sequence[str], header: Sequence[str], name: str) -> str:
-    """A row's value under a name; empty where there is none."""
+    """Return a row's value in a column; empty if there is none."""
     at = header.index(name) if name in header else len(row)
     return row[at] if at < len(row) else ""
 
 
-def seconds(text: str, path: Path, line: int, column: str) -> float:
-    """A time.
+def parse_seconds(text: str, path: Path, line: int, column: str) -> float:
+    """Parse a time, as seconds or hh:mm:ss.
 
     Raises:
-        DataError: it is none; names file and line.
+        DataError: it is not a time; names file and line.
     """
     try:
         *higher, last = text.split(":")
