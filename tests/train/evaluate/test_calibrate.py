@@ -13,7 +13,7 @@ from autrt.errors import UsageError
 from autrt.model.folder import Model, load_model
 from autrt_train.evaluate.bootstrap import Resampling
 from autrt_train.evaluate.calibrate import BOTH, NONE, OWN, THRESHOLDS, WINDOWS, calibrate
-from autrt_train.evaluate.write_back import require_same_network, write_calibration
+from autrt_train.evaluate.write_calibration import require_same_network, write_calibration
 from autrt_train.types import DataError
 from tests.support.models import copied
 from tests.support.scored import film, noisy_logits, scored
@@ -62,7 +62,7 @@ def test_a_video_is_judged_by_what_was_found_on_others():
 def test_what_the_predictions_came_with_is_judged_as_it_is():
     rows = noisy()
     found = calibrated(rows)
-    smoothed = rows.timed.smoothed >= rows.thresholds
+    smoothed = rows.series.smoothed >= rows.thresholds
     raw = rows.logit >= 0
     for name, active in ((OWN, smoothed), (NONE, raw)):
         expected = [f1_score(rows.labels[:, a], active[:, a]) for a in range(2)]

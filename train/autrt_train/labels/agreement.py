@@ -14,7 +14,7 @@ from autrt_train.labels.coding import Coding
 from autrt_train.types import I8, MISSING
 
 ABSENT_UP_TO: Final = 0.34
-"""Share of the threshold up to which an AU is absent: one of three coders may see a trace, or an intensity be low."""
+"""Share of the threshold up to which an AU is absent: one of three coders may see a trace."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which faces of a video's results its labels are of."""
+"""Faces in a video's results that its labels apply to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NONE: Final = -1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Moments(ShapedRepr):
+class LabelledFaces(ShapedRepr):
     """Labelled faces of one video."""
 
     row: I64
@@ -28,27 +28,27 @@ class Moments(ShapedRepr):
     track: I64
     """(K,) int64 track of the face."""
     not_found: int
-    """Labelled moments without a face."""
+    """Number of labelled moments without a face."""
     unclear: int
-    """Faces with labels of different people, none of which names a track: left out."""
+    """Number of faces with labels of different people and no track, which are left out."""
 
 
-def find_moments(source: Source, coding: Coding, results: Results, every_s: float) -> Moments:
-    """The labelled faces of a video, thinned.
+def find_labelled_faces(source: Source, coding: Coding, results: Results, every_s: float) -> LabelledFaces:
+    """Return the labelled faces of a video.
 
-    Of frames that follow each other with the same codes, and so look alike, one every `every_s` is kept.
+    Of consecutive frames with equal codes, which look alike, one is kept every `every_s`.
 
     Args:
         source: the video.
-        coding: its rows; one with a label at least.
+        coding: its rows, of which at least one has a label.
         results: of the video.
         every_s: seconds.
 
     Raises:
-        DataError: labels of a video say neither frame nor time.
+        DataError: the labels of a video have neither frame nor time.
     """
     index = results.frames["index"]
-    wanted = _frames(source, coding, index, results.frames["time_s"])
+    wanted = _frame_indices(source, coding, index, results.frames["time_s"])
     faces = results.faces
     of_face, track = index[faces["frame"]], faces["track"].astype(np.int64)
     main = main_faces(faces["frame"], faces["track"], faces["box"])
@@ -61,15 +61,15 @@ def find_moments(source: Source, coding: Coding, results: Results, every_s: floa
     labelled = ~np.isnan(coding.codes).all(axis=1)
     row = np.flatnonzero(labelled & (face != NONE))
     faces_labelled = len(np.unique(face[row]))
-    row = row[_told_apart(face[row], coding, row)]
+    row = row[_one_row_per_face(face[row], coding, row)]
     unclear = faces_labelled - len(row)
     not_found = int((labelled & (face == NONE)).sum())
-    moments = Moments(row, of_face[face[row]], track[face[row]], not_found, unclear)
-    return moments if source.kind == "still" else _thinned(moments, coding, results, face[row], every_s)
+    found = LabelledFaces(row, of_face[face[row]], track[face[row]], not_found, unclear)
+    return found if source.kind == "still" else _thin_out(found, coding, results, face[row], every_s)
 
 
-def _frames(source: Source, coding: Coding, index: I64, time_s: np.ndarray) -> I64:
-    """(N,) the frame's index of each row, or `NONE`."""
+def _frame_indices(source: Source, coding: Coding, index: I64, time_s: np.ndarray) -> I64:
+    """Return (N,) int64 the frame's index of each row, or `NONE`."""
     if source.kind == "still":
         return np.zeros(len(coding), np.int64)
     timeless = (coding.frame == NO_FRAME) & np.isnan(coding.time_s)
@@ -86,8 +86,8 @@ def _frames(source: Source, coding: Coding, index: I64, time_s: np.ndarray) -> I
     return np.where(coding.frame == NO_FRAME, shown, coding.frame).astype(np.int64)
 
 
-def _told_apart(face: I64, coding: Coding, row: I64) -> I64:
-    """Rows of one face each: neither a face with two rows of different people, nor the same frame twice."""
+def _one_row_per_face(face: I64, coding: Coding, row: I64) -> I64:
+    """Return one row per face; faces with rows of different people are left out."""
     people: dict[int, set[str]] = {}
     for one, person in zip(face.tolist(), coding.person[row].tolist(), strict=True):
         people.setdefault(one, set()).add(person)
@@ -95,17 +95,19 @@ def _told_apart(face: I64, coding: Coding, row: I64) -> I64:
     return np.array([i for i in sorted(first.tolist()) if len(people[int(face[i])]) == 1], np.int64)
 
 
-def _thinned(moments: Moments, coding: Coding, results: Results, face: I64, every_s: float) -> Moments:
+def _thin_out(
+    found: LabelledFaces, coding: Coding, results: Results, face: I64, every_s: float
+) -> LabelledFaces:
     time_s = results.frames["time_s"][results.faces["frame"][face]]
     keep: list[int] = []
     last: dict[int, int] = {}
     for i in np.argsort(time_s, kind="stable").tolist():
-        before = last.get(int(moments.track[i]))
+        before = last.get(int(found.track[i]))
         if before is not None and time_s[i] - time_s[before] < every_s - 1e-4:
-            codes = coding.codes[moments.row[[before, i]]]
+            codes = coding.codes[found.row[[before, i]]]
             if np.array_equal(codes[0], codes[1], equal_nan=True):
                 continue
-        last[int(moments.track[i])] = i
+        last[int(found.track[i])] = i
         keep.append(i)
     at = np.array(keep, np.int64)
-    return replace(moments, row=moments.row[at], index=moments.index[at], track=moments.track[at])
+    return replace(found, row=found.row[at], index=found.index[at], track=found.track[at])

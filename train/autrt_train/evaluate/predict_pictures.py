@@ -1,4 +1,4 @@
-"""Predictions of annotated pictures: a model run through its engines over aligned crops."""
+"""Predictions for annotated pictures: runs a model over aligned crops."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from autrt.types import F32, I32
 from autrt_train.annotations.check import require_template
 from autrt_train.annotations.folds import groups
 from autrt_train.annotations.read import DataSpec, read_and_report
-from autrt_train.evaluate.scored import Scored, Timed, smoothed_by
-from autrt_train.evaluate.truth import MAIN_FACE
+from autrt_train.evaluate.ground_truth import MAIN_FACE
+from autrt_train.evaluate.labelled_predictions import LabelledPredictions, TrackSeries, smooth_with
 from autrt_train.join_indices import join
 from autrt_train.model_outputs import LOGITS, RunningModel
 from autrt_train.types import DataError, Index
 
 
-def read_pictures(specs: Sequence[DataSpec], say: Callable[[str], object]) -> Index:
-    """The pictures of some data sets as one index, by video and frame.
+def read_pictures(specs: Sequence[DataSpec], log: Callable[[str], object]) -> Index:
+    """Return the pictures of several data sets as one index, ordered by video and frame.
 
     Raises:
-        DataError: they are missing or wrong, or have no AU label.
+        DataError: data are missing or invalid, or have no AU label.
     """
-    parts = [read_and_report(spec, say) for spec in specs]
+    parts = [read_and_report(spec, log) for spec in specs]
     names = tuple(dict.fromkeys(name for part in parts for name in part.label_names))
     index = join([_au_labels(part, names) for part in parts])
     if not len(index) or not names:
@@ -37,20 +37,20 @@ def read_pictures(specs: Sequence[DataSpec], say: Callable[[str], object]) -> In
     return index.take(np.lexsort((index.frame, index.video)))
 
 
-def score_pictures(
-    model: Model, index: Index, settings: InferSettings, rate: Fraction | None, say: Callable[[str], object]
-) -> Scored:
+def predict_pictures(
+    model: Model, index: Index, settings: InferSettings, rate: Fraction | None, log: Callable[[str], object]
+) -> LabelledPredictions:
     """Run a model over pictures.
 
     Args:
-        model: its members that no AU uses are not run.
+        model: members that no AU uses are not run.
         index: the pictures, ordered by video and frame.
         settings: engine, precision and device.
-        rate: frames a second, where a video's pictures follow each other; None: they have no order in time.
-        say: told that it begins.
+        rate: frames per second of consecutive pictures; None: the pictures have no order in time.
+        log: receives a line at the start.
 
     Raises:
-        DataError: pictures cannot be read, or have no label of the model's AUs or another alignment.
+        DataError: pictures cannot be read, have no label of the model's AUs, or follow another template.
         EngineError: an engine cannot run here.
     """
     require_template(index, model.template, f"the model {model.name!r}")
@@ -61,15 +61,15 @@ def score_pictures(
             f"found {', '.join(index.label_names)}"
         )
     index = index.with_labels(names)
-    say(f"{model.name}: {len(index)} pictures")
+    log(f"{model.name}: {len(index)} pictures")
     at = [model.au_names.index(name) for name in names]
     with closing(RunningModel(model, settings).over(index)) as answers:
         logit = np.concatenate([answer[LOGITS] for answer in answers])[:, at]
     windows = model.smoothing_windows[at]
-    timed = None if rate is None else _timed(index, logit, rate)
-    if timed is not None:
-        timed.smoothed[:] = smoothed_by(timed, index.video, model.smoothing_domain, windows.tolist())
-    return Scored(
+    series = None if rate is None else _series(index, logit, rate)
+    if series is not None:
+        series.smoothed[:] = smooth_with(series, index.video, model.smoothing_domain, windows.tolist())
+    return LabelledPredictions(
         name=model.name,
         au_names=names,
         labels=index.labels,
@@ -83,7 +83,7 @@ def score_pictures(
         windows=windows,
         domain=model.smoothing_domain,
         network_digests=model.network_digests,
-        timed=timed,
+        series=series,
     )
 
 
@@ -91,11 +91,11 @@ def _au_labels(index: Index, names: tuple[str, ...]) -> Index:
     return replace(index.with_labels(names), targets=None, classes=None, class_names=())
 
 
-def _timed(index: Index, logit: F32, rate: Fraction) -> Timed:
+def _series(index: Index, logit: F32, rate: Fraction) -> TrackSeries:
     n = len(index)
     _refuse_doubles(index)
-    return Timed(
-        judged=logit,
+    return TrackSeries(
+        logit=logit,
         smoothed=np.empty_like(logit),
         track=np.zeros(n, np.int32),
         time_s=index.frame / float(rate),
@@ -115,7 +115,7 @@ def _refuse_doubles(index: Index) -> None:
 
 
 def _faces(index: Index) -> I32:
-    """(N,) int32 the how-manieth picture of its frame each is, the first being `MAIN_FACE`."""
+    """Return (N,) int32: each picture's number among those of its frame, from `MAIN_FACE` on."""
     new = np.ones(len(index), bool)
     new[1:] = (np.diff(index.video) != 0) | (np.diff(index.frame) != 0)
     starts = np.flatnonzero(new)

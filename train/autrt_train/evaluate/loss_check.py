@@ -1,4 +1,4 @@
-"""Is the second of two sets of predictions good enough, given how much worse it may be?"""
+"""Check that the second of two sets of predictions loses no more than a stated limit."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from autrt_train.evaluate.evaluation import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A stated loss of mean `f1_binary`, and what was found."""
+class LossCheck:
+    """Tolerated loss of mean `f1_binary`, and the measured difference."""
 
     most_loss: float
     difference: float
-    """Second minus first, of what a user of the models gets."""
+    """Second minus first, in the last stage."""
     low: float
-    """Lower end of its interval; NaN where there is none."""
+    """Lower end of its interval; NaN if unknown."""
 
     @property
     def accepted(self) -> bool:
-        """Whether the loss is surely no larger: an interval that is not known accepts nothing."""
+        """True if the loss is certainly within the limit; False if the interval is unknown."""
         return self.low >= -self.most_loss
 
     def __str__(self) -> str:
@@ -30,13 +30,13 @@ class Verdict:
         )
 
 
-def judge_loss(evaluation: Evaluation, most_loss: float) -> Verdict:
-    """Whether the second set of predictions loses at most so much.
+def check_loss(evaluation: Evaluation, most_loss: float) -> LossCheck:
+    """Check if the second set of predictions loses at most `most_loss`.
 
     Args:
         evaluation: of two sets.
-        most_loss: of mean `f1_binary`, from 0.
+        most_loss: of mean `f1_binary`, 0 or more.
     """
     found = list(evaluation.differences.values())[-1]["f1_binary"]
     low, _ = found.interval()
-    return Verdict(most_loss, float(found.value[-1]), float(low[-1]))
+    return LossCheck(most_loss, float(found.value[-1]), float(low[-1]))

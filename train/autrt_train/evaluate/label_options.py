@@ -1,4 +1,4 @@
-"""Annotations as the command line names them."""
+"""Data sets with labels, as given on the command line."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from autrt_train.annotations.read import READERS, DataSpec
 from autrt_train.read_recipe import value_of
 
 
-def read_specs(labels: Sequence[str], split: str | None, changes: Sequence[str]) -> list[DataSpec]:
-    """Data sets from `KIND=ROOT` texts.
+def parse_label_options(labels: Sequence[str], split: str | None, changes: Sequence[str]) -> list[DataSpec]:
+    """Parse `KIND=ROOT` texts as data sets.
 
     Args:
-        labels: what is to be read.
+        labels: the texts.
         split: of each.
-        changes: `key=value` texts that hold for each: fields of `DataSpec`, or what else its kind takes.
+        changes: `key=value` texts for all of them: fields of `DataSpec`, or options of their kinds.
 
     Raises:
-        UsageError: a text is none, or there is no such kind.
+        UsageError: a text is invalid, or there is no such kind.
     """
     return [_spec(text, split, dict(map(_change, changes))) for text in labels]
 

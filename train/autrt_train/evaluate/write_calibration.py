@@ -1,4 +1,4 @@
-"""Thresholds and windows that were found, written into a model's folder."""
+"""Writing of calibrated thresholds and windows into a model folder."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from autrt.model.schema import (
 )
 from autrt.storage.atomic_file import replacing
 from autrt.storage.escape import escape
-from autrt_train.evaluate.assess import stated
 from autrt_train.evaluate.calibrate import Calibration
+from autrt_train.evaluate.scores import headline_metrics
 
 ABOUT: Final = "calibration on "
-"""What the metrics of a calibration begin with; a new one takes their place."""
+"""Prefix of the metrics of a calibration; a new calibration replaces them."""
 
 
 def require_same_network(folder: Path, network_digests: Sequence[str]) -> Model:
-    """The model in a folder, if it is the one that predictions were made by.
+    """Return the model in a folder if its networks made the predictions.
 
     Raises:
-        UsageError: it is another one, or there is none.
+        UsageError: the folder holds another model, or none.
     """
     model = load_model(folder)
     if model.network_digests != tuple(network_digests):
@@ -44,17 +44,17 @@ def require_same_network(folder: Path, network_digests: Sequence[str]) -> Model:
 
 
 def write_calibration(folder: Path, calibration: Calibration, data: str) -> Model:
-    """Write what was found on all data into the folder's `model.json` or `ensemble.json`, at once or not at all.
+    """Write the parameters found on all data into the folder's `model.json` or `ensemble.json`, in one step.
 
-    AUs that the labels did not have keep their thresholds, windows and grades; the others are ungraded from now on.
+    AUs without labels keep their thresholds, windows and grades; the others become ungraded.
 
     Args:
         folder: of the model.
-        calibration: what was found.
-        data: what it was found on, for whoever reads the file.
+        calibration: the result to write.
+        data: description of the data it was found on.
 
     Returns:
-        The model as it is now; its digest is another, its networks' are not.
+        The changed model; its digest differs, its networks' digests do not.
 
     Raises:
         UsageError: there is no model.
@@ -90,6 +90,6 @@ def _rewrite(path: Path, kind: type[FileT], calibration: Calibration, data: str)
 def _metrics(calibration: Calibration, data: str) -> list[Metric]:
     about = (
         f"{ABOUT}{data}: held out, chosen on the other {calibration.folds - 1} of {calibration.folds} folds of "
-        f"{calibration.n_groups} videos; the {calibration.chosen} of this file were then chosen on all of them"
+        f"{calibration.n_groups} videos; the {calibration.method} of this file were then chosen on all of them"
     )
-    return stated(calibration.held_out[calibration.chosen], calibration.au_names, about)
+    return headline_metrics(calibration.held_out[calibration.method], calibration.au_names, about)

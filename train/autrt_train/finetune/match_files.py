@@ -1,4 +1,4 @@
-"""Which video or picture a label file means."""
+"""File names in labels, matched to videos and pictures."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from autrt_train.annotations.pictures import is_picture, without_video_suffix
 from autrt_train.types import DataError
 
 SHOWN: Final = 5
-"""Names that a message lists."""
+"""Number of names listed in a message."""
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
-    """What a name means."""
+class MatchedFile:
+    """The file that a name stands for."""
 
     source: Source
     frame: int | None = None
-    """Of a folder of numbered pictures: the index of the one that is named."""
+    """Index of a picture in a folder of numbered pictures, if the name is that of a picture."""
 
 
 def match_sources(
-    names: Sequence[str], sources: Sequence[Source], say: Callable[[str], object]
-) -> dict[str, Meant]:
-    r"""The source of each name that has one.
+    names: Sequence[str], sources: Sequence[Source], log: Callable[[str], object]
+) -> dict[str, MatchedFile]:
+    r"""Return the file of each name that has one.
 
-    A name is a path or a part of one, with or without extension, `\` or `/` between its parts; what its last parts
-    agree with most is meant.
+    A name is a path or the end of one, with or without extension, with `\` or `/` between its parts; it stands
+    for the file whose path agrees with most of its last parts.
 
     Args:
-        names: as the labels write them.
-        sources: all videos and pictures there are.
-        say: told which names have no source.
+        names: file names in the labels.
+        sources: all videos and pictures.
+        log: receives a line about names without a file.
 
     Raises:
-        DataError: no name has one, or one has several.
+        DataError: no name has a file, or a name fits several.
     """
     tails: dict[str, list[Source]] = {}
     for source in sources:
         for tail in _tails(source):
             tails.setdefault(tail, []).append(source)
-    found: dict[str, Meant] = {}
+    found: dict[str, MatchedFile] = {}
     lacking: list[str] = []
     for name in dict.fromkeys(names):
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
@@ -62,19 +62,19 @@ def match_sources(
                 f"{', '.join(escape(str(source.path)) for source in hits[:SHOWN])}: write more of its path"
             )
         if hits:
-            found[name] = Meant(hits[0], frame)
+            found[name] = MatchedFile(hits[0], frame)
         else:
             lacking.append(name)
     if not found:
         raise DataError(f"no name in the labels is one of a video or picture. {_nearest(lacking, sources)}")
     if lacking:
         whole = len(found) + len(lacking)
-        say(f"{len(lacking)} of {whole} names in the labels have no file. {_nearest(lacking, sources)}")
+        log(f"{len(lacking)} of {whole} names in the labels have no file. {_nearest(lacking, sources)}")
     return found
 
 
 def _tails(source: Source) -> set[str]:
-    """The ends of a source's path: its name, its folder and name, and so on."""
+    """Return the ends of a source's path: its name, its folder and name, and so on."""
     parts = source.path.absolute().parts[1:]
     whole = ["/".join(parts[-n:]) for n in range(1, len(parts) + 1)]
     whole.append(source.relative)
@@ -82,12 +82,12 @@ def _tails(source: Source) -> set[str]:
 
 
 def _first_number(folder: Source) -> int:
-    """What a folder's pictures count from."""
+    """Return the number of the first picture: 0 or 1."""
     return 0 if any(picture_number(entry.name) == 0 for entry in folder.path.iterdir()) else 1
 
 
 def _hits(parts: Sequence[str], tails: dict[str, list[Source]]) -> list[Source]:
-    """The sources that the longest end of a path is an end of."""
+    """Return the sources whose path ends like the longest possible end of a name."""
     for n in range(len(parts), 0, -1):
         end = "/".join(parts[-n:])
         for text in dict.fromkeys((end, _bare(end))):
@@ -97,7 +97,7 @@ def _hits(parts: Sequence[str], tails: dict[str, list[Source]]) -> list[Source]:
 
 
 def _bare(name: str) -> str:
-    """A name without the extension of a video or picture."""
+    """Return a name without the extension of a video or picture."""
     return str(PurePosixPath(name).with_suffix("")) if is_picture(name) else without_video_suffix(name)
 
 

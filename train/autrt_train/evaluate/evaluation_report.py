@@ -1,4 +1,4 @@
-"""An evaluation as JSON and as a long table, each whole or not at all."""
+"""Output of an evaluation as JSON and as a long table in CSV, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ import numpy as np
 from autrt import __version__
 from autrt.storage.atomic_file import replacing
 from autrt_train.annotations.read import DataSpec
-from autrt_train.evaluate.assess import MEAN, Assessment, Judged
 from autrt_train.evaluate.bootstrap import LEVEL
-from autrt_train.evaluate.calibrate import BOTH, NONE, OWN, THRESHOLDS, Calibration, Choice
+from autrt_train.evaluate.calibrate import BOTH, NONE, OWN, THRESHOLDS, Calibration, DecisionParameters
 from autrt_train.evaluate.evaluation import EvalSettings, Evaluation
+from autrt_train.evaluate.scores import MEAN, EvaluatedPredictions, Scores
 
 SCHEMA: Final = "autrt-eval/1"
 JSON_FILE, CSV_FILE = "eval.json", "eval.csv"
 COLUMNS: Final = ("predictions", "stage", "au", "metric", "value", "low", "high")
 
 GAINS: Final = ((BOTH, NONE), (BOTH, OWN), (THRESHOLDS, NONE), (BOTH, THRESHOLDS))
-"""Which way of deciding is compared with which, on held-out videos."""
+"""Methods that are compared with each other on held-out videos."""
 
 
-def write_report(
+def write_evaluation_report(
     out: Path,
     evaluation: Evaluation,
     predictions: Sequence[str],
     labels: Sequence[DataSpec],
     settings: EvalSettings,
 ) -> None:
-    """Write `eval.json` and `eval.csv` into a folder, in place of earlier ones.
+    """Write `eval.json` and `eval.csv` into a folder, replacing earlier ones.
 
     Raises:
         DiskFullError, ResultsError: they cannot be written.
     """
-    whole = as_json(evaluation, predictions, labels, settings)
+    whole = to_json(evaluation, predictions, labels, settings)
     with replacing(out / JSON_FILE) as part:
         part.write_text(
             json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
@@ -49,11 +49,11 @@ def write_report(
         writer.writerows(_rows(evaluation))
 
 
-def as_json(
+def to_json(
     evaluation: Evaluation, predictions: Sequence[str], labels: Sequence[DataSpec], settings: EvalSettings
 ) -> dict[str, Any]:
-    """The whole evaluation as JSON values; what is not defined is null."""
-    names = evaluation.judged[0].scored.au_names
+    """Return the whole evaluation as JSON values; undefined scores are None."""
+    names = evaluation.evaluated[0].predictions.au_names
     return {
         "schema": SCHEMA,
         "autrt": __version__,
@@ -66,27 +66,26 @@ def as_json(
         },
         "notes": list(evaluation.notes),
         "predictions": [
-            _judged(judged, given) for judged, given in zip(evaluation.judged, predictions, strict=True)
+            _evaluated(evaluated, given)
+            for evaluated, given in zip(evaluation.evaluated, predictions, strict=True)
         ],
-        "differences": {
-            stage: _assessment(assessment, names) for stage, assessment in evaluation.differences.items()
-        },
+        "differences": {stage: _scores(scores, names) for stage, scores in evaluation.differences.items()},
         "calibration": None if evaluation.calibration is None else _calibration(evaluation.calibration),
     }
 
 
-def _judged(judged: Judged, given: str) -> dict[str, Any]:
-    scored = judged.scored
-    own = Choice(scored.thresholds, scored.windows)
+def _evaluated(evaluated: EvaluatedPredictions, given: str) -> dict[str, Any]:
+    predictions = evaluated.predictions
+    own = DecisionParameters(predictions.thresholds, predictions.windows)
     return {
-        "name": judged.name,
+        "name": evaluated.name,
         "given": given,
-        "network_digests": list(scored.network_digests),
-        "videos": len(np.unique(scored.video)),
-        "faces": len(scored),
-        "decisions": _choice(own, scored.au_names),
-        "n": dict(zip(scored.au_names, judged.n.tolist(), strict=True)),
-        "stages": {name: _assessment(found, scored.au_names) for name, found in judged.stages.items()},
+        "network_digests": list(predictions.network_digests),
+        "videos": len(np.unique(predictions.video)),
+        "faces": len(predictions),
+        "decisions": _choice(own, predictions.au_names),
+        "n": dict(zip(predictions.au_names, evaluated.n.tolist(), strict=True)),
+        "stages": {name: _scores(found, predictions.au_names) for name, found in evaluated.stages.items()},
     }
 
 
@@ -97,20 +96,20 @@ def _calibration(calibration: Calibration) -> dict[str, Any]:
         "videos": calibration.n_groups,
         "own": _choice(calibration.own, names),
         "found": _choice(calibration.found, names),
-        "held_out": {name: _assessment(found, names) for name, found in calibration.held_out.items()},
+        "held_out": {name: _scores(found, names) for name, found in calibration.held_out.items()},
         "gains": [
-            {"of": of, "over": over, **_assessment(gain, names)}
+            {"of": of, "over": over, **_scores(gain, names)}
             for (of, over), gain in _gains(calibration).items()
         ],
     }
 
 
-def _gains(calibration: Calibration) -> dict[tuple[str, str], Assessment]:
+def _gains(calibration: Calibration) -> dict[tuple[str, str], Scores]:
     there = [pair for pair in GAINS if set(pair) <= set(calibration.held_out)]
     return {(of, over): calibration.gain(over, of) for of, over in there}
 
 
-def _choice(choice: Choice, names: Sequence[str]) -> dict[str, dict[str, float]]:
+def _choice(choice: DecisionParameters, names: Sequence[str]) -> dict[str, dict[str, float]]:
     pairs = zip(choice.thresholds.tolist(), choice.windows.tolist(), strict=True)
     return {
         name: {"threshold": round(threshold, 4), "window": window}
@@ -118,40 +117,38 @@ def _choice(choice: Choice, names: Sequence[str]) -> dict[str, dict[str, float]]
     }
 
 
-def _assessment(
-    assessment: Assessment, names: Sequence[str]
-) -> dict[str, dict[str, dict[str, float | None]]]:
-    """AU or mean → metric → value and interval."""
+def _scores(scores: Scores, names: Sequence[str]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Return AU or mean → metric → value and interval."""
     out: dict[str, dict[str, dict[str, float | None]]] = {}
-    for name, metric, value, low, high in _cells(assessment, names):
+    for name, metric, value, low, high in _cells(scores, names):
         out.setdefault(name, {})[metric] = {"value": _plain(value), "low": _plain(low), "high": _plain(high)}
     return out
 
 
-def _cells(assessment: Assessment, names: Sequence[str]) -> Iterator[tuple[str, str, float, float, float]]:
-    tables = {metric: (found.value, *found.interval()) for metric, found in assessment.items()}
+def _cells(scores: Scores, names: Sequence[str]) -> Iterator[tuple[str, str, float, float, float]]:
+    tables = {metric: (found.value, *found.interval()) for metric, found in scores.items()}
     for column, name in enumerate((*names, MEAN)):
         for metric, (value, low, high) in tables.items():
             yield name, metric, float(value[column]), float(low[column]), float(high[column])
 
 
 def _rows(evaluation: Evaluation) -> Iterator[list[str]]:
-    names = evaluation.judged[0].scored.au_names
-    for judged in evaluation.judged:
-        yield from _table(judged.name, judged.stages, judged.scored.au_names)
+    names = evaluation.evaluated[0].predictions.au_names
+    for evaluated in evaluation.evaluated:
+        yield from _table(evaluated.name, evaluated.stages, evaluated.predictions.au_names)
     if evaluation.differences:
-        first, second = evaluation.judged
+        first, second = evaluation.evaluated
         yield from _table(f"{second.name} - {first.name}", evaluation.differences, names)
     if (calibration := evaluation.calibration) is not None:
-        name = evaluation.judged[0].name
+        name = evaluation.evaluated[0].name
         held = {f"held out: {how}": found for how, found in calibration.held_out.items()}
         gains = {f"held out: {of} - {over}": gain for (of, over), gain in _gains(calibration).items()}
         yield from _table(name, held | gains, calibration.au_names)
 
 
-def _table(predictions: str, stages: Mapping[str, Assessment], names: Sequence[str]) -> Iterator[list[str]]:
-    for stage, assessment in stages.items():
-        for au, metric, *numbers in _cells(assessment, names):
+def _table(predictions: str, stages: Mapping[str, Scores], names: Sequence[str]) -> Iterator[list[str]]:
+    for stage, scores in stages.items():
+        for au, metric, *numbers in _cells(scores, names):
             yield [predictions, stage, au, metric, *("" if np.isnan(x) else f"{x:.6g}" for x in numbers)]
 
 

@@ -1,4 +1,4 @@
-"""What annotations say of the faces in results files: which label belongs to which face of which frame."""
+"""Ground truth of videos: annotations matched to the faces in results files."""
 
 from __future__ import annotations
 
@@ -29,55 +29,55 @@ from autrt_train.annotations.sets.results import beside, label_file
 from autrt_train.types import I8, MISSING, DataError, Split
 
 MAIN_FACE: Final = -1
-"""The name (`Matched.face`) of a frame's main face, where labels say nothing of which face they are of."""
+"""Id (`MatchedLabels.face`) of a frame's main face, for labels that do not identify a face."""
 
-TRUTHS: Final = Registry(
+GROUND_TRUTH_READERS: Final = Registry(
     "kind of labels",
     {
-        "affwild2": "autrt_train.evaluate.truth:affwild2",
-        "manifest": "autrt_train.evaluate.truth:manifest",
+        "affwild2": "autrt_train.evaluate.ground_truth:affwild2",
+        "manifest": "autrt_train.evaluate.ground_truth:manifest",
         "rendered": "autrt_train.evaluate.rendered_videos:rendered",
-        "results": "autrt_train.evaluate.truth:results",
+        "results": "autrt_train.evaluate.ground_truth:results",
     },
 )
-"""Kinds that need no pictures: `read(root, split, **options) -> Truth`. Others are read as training reads them."""
+"""Kinds that need no pictures: `read(root, split, **options) -> GroundTruth`. Others are read as for training."""
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
-    """The labels of a results file's faces."""
+class MatchedLabels:
+    """Labels of the faces in one results file."""
 
     labels: I8
     """(F, L) int8; `MISSING` for a face without a label."""
     face: I32
-    """(F,) int32: with the frame, names the labelled face whatever found it: a track, a person, or `MAIN_FACE`."""
+    """(F,) int32, identifies the labelled face within its frame: a track, a person, or `MAIN_FACE`."""
     not_found: int
-    """Labelled faces that the results do not have."""
+    """Number of labelled faces that the results do not have."""
 
 
-class VideoTruth(Protocol):
-    """The labels of one video."""
+class VideoLabels(Protocol):
+    """Labels of one video."""
 
     @property
     def persons(self) -> tuple[str, ...]:
-        """Who is in it, where that is known; people of that name are the same in other videos of these labels."""
+        """Names of the people in it, if known; equal names in videos of one ground truth are the same person."""
         ...
 
-    def match(self, results: Results) -> Matched:
-        """Find the labelled faces in the video's results."""
+    def match(self, results: Results) -> MatchedLabels:
+        """Match the labelled faces with those in the video's results."""
         ...
 
 
 @dataclass(frozen=True)
-class Truth:
-    """Labels of videos."""
+class GroundTruth:
+    """Labels of several videos."""
 
     au_names: tuple[str, ...]
-    videos: Mapping[str, VideoTruth]
-    """By name, as the annotations have it."""
+    videos: Mapping[str, VideoLabels]
+    """By the annotations' name of the video."""
 
     def find(self, video: str) -> str | None:
-        """The annotations' name of a video: its path or file name, with or without its extension."""
+        """Return the annotations' name of a video, found by path or file name, or None; extensions are optional."""
         names = [video, PurePosixPath(video).name]
         for name in (n for whole in names for n in (whole, without_video_suffix(whole))):
             if name in self.videos:
@@ -92,65 +92,65 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class RowTruth:
+class TableLabels:
     """Labels by frame or by time, of the main face or of tracks."""
 
     rows: LabelTable
     persons: tuple[str, ...] = ()
 
-    def match(self, results: Results) -> Matched:
-        """See `VideoTruth.match`."""
+    def match(self, results: Results) -> MatchedLabels:
+        """See `VideoLabels.match`."""
         faces, at = results.faces, self.rows
         found = at.face_rows(FrameFaces.of(results, main=False))
         if at.track is None:
             found = np.where(main_faces(faces["frame"], faces["track"], faces["box"]), found, -1)
         labels = np.append(at.labels, np.full((1, at.labels.shape[1]), MISSING, np.int8), axis=0)
         face = np.full(len(found), MAIN_FACE, np.int32) if at.track is None else faces["track"]
-        return Matched(labels[found], face.astype(np.int32), self._not_found(found))
+        return MatchedLabels(labels[found], face.astype(np.int32), self._not_found(found))
 
     def _not_found(self, found: I64) -> int:
         if self.rows.time_s is not None:
-            return 0  # a row holds until the next one does: it may be of any number of frames, or of none
+            return 0  # a row applies until the time of the next: to any number of frames, or to none
         labelled = np.flatnonzero((self.rows.labels != MISSING).any(axis=1))
         return len(np.setdiff1d(labelled, found))
 
 
-def read_truth(spec: DataSpec) -> Truth:
-    """Read the labels of videos.
+def read_ground_truth(spec: DataSpec) -> GroundTruth:
+    """Read the ground truth of videos.
 
     Raises:
-        DataError: they are missing or wrong; names the place.
+        DataError: labels are missing or invalid; names the place.
         UsageError: there is no such kind.
     """
     if spec.au_names is not None or spec.drop_any_missing:
         raise DataError(
-            "au_names and drop_any_missing choose pictures: results are judged by all labels there are"
+            "au_names and drop_any_missing choose pictures: results are evaluated with all labels"
         )
-    if spec.kind in TRUTHS:
-        truth: Truth = read_with(TRUTHS, spec)
+    if spec.kind in GROUND_TRUTH_READERS:
+        ground_truth: GroundTruth = read_with(GROUND_TRUTH_READERS, spec)
     else:
         READERS.load(spec.kind)
-        truth = _of_pictures(spec)
-    if not truth.au_names:
+        ground_truth = _of_pictures(spec)
+    if not ground_truth.au_names:
         raise DataError(f"{spec.kind} {escape(str(spec.root))}: expected labels of AUs, found none")
-    return truth
+    return ground_truth
 
 
-def affwild2(root: Path, split: Split | None = None, *, labels: Path | None = None) -> Truth:
-    """Aff-Wild2's label texts; no picture is needed."""
+def affwild2(root: Path, split: Split | None = None, *, labels: Path | None = None) -> GroundTruth:
+    """Read Aff-Wild2's label texts, without pictures."""
     texts = label_texts(root / (labels or ""), split)
     persons = recordings([text.stem for text in texts])
     videos = {
-        text.stem: RowTruth(LabelTable(read_labels(text), None, None, None), _known(persons[text.stem]))
+        text.stem: TableLabels(LabelTable(read_labels(text), None, None, None), _known(persons[text.stem]))
         for text in texts
     }
-    return Truth(ABAW_AUS, videos)
+    return GroundTruth(ABAW_AUS, videos)
 
 
 def manifest(
     root: Path, split: Split | None = None, *, labels: Path | None = None, threshold: float | None = None
-) -> Truth:
-    """A table with columns `video`, `frame` (or `time_s`) and AUs; also read: `track`, `person`, `split`."""
+) -> GroundTruth:
+    """Read a table with columns `video`, `frame` (or `time_s`) and AUs; optionally `track`, `person`, `split`."""
     table = read_table(root if root.is_file() else root / (labels or NAME))
     if "video" not in table or not ("frame" in table or "time_s" in table):
         raise DataError(
@@ -162,19 +162,19 @@ def manifest(
     chosen = of_split(table, split)
     video, video_names = name_ids(table["video"])
     person = [str(p or "") for p in table["person"]] if "person" in table else [""] * len(table)
-    videos: dict[str, VideoTruth] = {}
+    videos: dict[str, VideoLabels] = {}
     for number, name in enumerate(video_names):
         rows = np.flatnonzero(chosen & (video == number))
         if len(rows):
             who = tuple(sorted({person[row] for row in rows.tolist()} - {""}))
-            videos[name] = RowTruth(_taken(whole, rows), who)
-    return Truth(names, videos)
+            videos[name] = TableLabels(_taken(whole, rows), who)
+    return GroundTruth(names, videos)
 
 
 def results(
     root: Path, split: Split | None = None, *, labels: Path | None = None, threshold: float | None = None
-) -> Truth:
-    """A label file for each video, as `autrt_train.annotations.sets.results` has them; crops are not needed."""
+) -> GroundTruth:
+    """Read a label file for each video, as in `autrt_train.annotations.sets.results`, without crops."""
     if split is not None:
         raise DataError("results come without a split: leave `split` out, or use folders of their own")
     place = require_folder(beside(root, labels or "labels"), "label files")
@@ -185,19 +185,21 @@ def results(
             files[name] = file
     tables = {name: read_table(file) for name, file in files.items()}
     names = tuple(dict.fromkeys(au for table in tables.values() for au in au_columns(table)))
-    return Truth(names, {name: RowTruth(LabelTable.of(t, names, threshold)) for name, t in tables.items()})
+    return GroundTruth(
+        names, {name: TableLabels(LabelTable.of(t, names, threshold)) for name, t in tables.items()}
+    )
 
 
-def _of_pictures(spec: DataSpec) -> Truth:
-    """Labels that come with pictures: each of the main face of its frame."""
+def _of_pictures(spec: DataSpec) -> GroundTruth:
+    """Read labels that come with pictures, which apply to the main face of each frame."""
     index, _ = read_data(spec)
-    videos: dict[str, VideoTruth] = {}
+    videos: dict[str, VideoLabels] = {}
     for number, name in enumerate(index.video_names):
         part = index.take(index.video == number)
         who = tuple(sorted({index.person_names[p] for p in part.person[part.person >= 0].tolist()}))
         if len(part):
-            videos[name] = RowTruth(LabelTable(part.labels, part.frame, None, None), who)
-    return Truth(index.label_names, videos)
+            videos[name] = TableLabels(LabelTable(part.labels, part.frame, None, None), who)
+    return GroundTruth(index.label_names, videos)
 
 
 def _taken(labels: LabelTable, rows: np.ndarray) -> LabelTable:

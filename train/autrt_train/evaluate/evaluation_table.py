@@ -1,4 +1,4 @@
-"""An evaluation on the terminal."""
+"""Output of an evaluation as text tables for the terminal."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Final
 import numpy as np
 
 from autrt.console.text_table import aligned
-from autrt_train.evaluate.assess import MEAN, Assessment, Estimate, Judged
 from autrt_train.evaluate.bootstrap import LEVEL
 from autrt_train.evaluate.calibrate import NONE, OWN, Calibration
 from autrt_train.evaluate.evaluation import Evaluation
+from autrt_train.evaluate.scores import MEAN, Estimate, EvaluatedPredictions, Scores
 
 SHOWN: Final = ("f1_posneg", "precision", "recall", "auc", "ap")
-"""Metrics of the last stage, beside the `f1_binary` of every stage."""
+"""Metrics shown of the last stage, beside the `f1_binary` of every stage."""
 
 UNKNOWN: Final = "–"
 
 
-def lines(evaluation: Evaluation) -> Iterator[str]:
-    """Everything that was found out."""
-    for judged in evaluation.judged:
-        yield from _judged(judged)
+def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
+    """Yield all lines of the tables."""
+    for evaluated in evaluation.evaluated:
+        yield from _evaluated(evaluated)
         yield ""
     if evaluation.differences:
         yield from _differences(evaluation)
@@ -38,26 +38,26 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
         yield f"note: {note}"
 
 
-def _judged(judged: Judged) -> Iterator[str]:
-    scored, last = judged.scored, list(judged.stages)[-1]
-    yield f"{judged.name}: {len(scored)} labelled faces in {len(np.unique(scored.video))} videos"
-    head = ["", "n", "positive", *(f"f1_binary {stage}" for stage in judged.stages)]
+def _evaluated(evaluated: EvaluatedPredictions) -> Iterator[str]:
+    predictions, last = evaluated.predictions, list(evaluated.stages)[-1]
+    yield f"{evaluated.name}: {len(predictions)} labelled faces in {len(np.unique(predictions.video))} videos"
+    head = ["", "n", "positive", *(f"f1_binary {stage}" for stage in evaluated.stages)]
     head += [f"{metric} {last}" if metric == SHOWN[0] else metric for metric in SHOWN]
     rows: list[list[str]] = []
-    for column, name in enumerate((*scored.au_names, MEAN)):
-        n = judged.n.sum() if name == MEAN else judged.n[column]
-        row = [name, str(n), number(judged.last["prevalence"].value[column])]
-        row += [with_interval(found["f1_binary"], column) for found in judged.stages.values()]
-        rows.append(row + [number(judged.last[metric].value[column]) for metric in SHOWN])
+    for column, name in enumerate((*predictions.au_names, MEAN)):
+        n = evaluated.n.sum() if name == MEAN else evaluated.n[column]
+        row = [name, str(n), format_score(evaluated.last["prevalence"].value[column])]
+        row += [format_interval(found["f1_binary"], column) for found in evaluated.stages.values()]
+        rows.append(row + [format_score(evaluated.last[metric].value[column]) for metric in SHOWN])
     yield from aligned([head, *rows], left=1)
 
 
 def _differences(evaluation: Evaluation) -> Iterator[str]:
-    first, second = evaluation.judged
+    first, second = evaluation.evaluated
     stage, last = list(evaluation.differences.items())[-1]
     yield f"{second.name} − {first.name}, {stage}:"
     shown = [metric for metric in last if metric != "prevalence"]
-    yield from aligned([["", *shown], *_by_au(last, shown, first.scored.au_names, signed=True)], left=1)
+    yield from aligned([["", *shown], *_by_au(last, shown, first.predictions.au_names, signed=True)], left=1)
 
 
 def _calibration(calibration: Calibration) -> Iterator[str]:
@@ -76,31 +76,33 @@ def _calibration(calibration: Calibration) -> Iterator[str]:
         row = [
             name,
             *changes,
-            *(number(held[how]["f1_binary"].value[column]) for how in held if how != calibration.chosen),
+            *(
+                format_score(held[how]["f1_binary"].value[column])
+                for how in held
+                if how != calibration.method
+            ),
         ]
-        row += [with_interval(held[calibration.chosen]["f1_binary"], column)]
-        rows.append(row + [with_interval(gain, column, signed=True) for gain in gains.values()])
+        row += [format_interval(held[calibration.method]["f1_binary"], column)]
+        rows.append(row + [format_interval(gain, column, signed=True) for gain in gains.values()])
     yield from aligned([head, *rows], left=1)
 
 
-def _by_au(
-    assessment: Assessment, metrics: Sequence[str], names: Sequence[str], *, signed: bool
-) -> list[list[str]]:
+def _by_au(scores: Scores, metrics: Sequence[str], names: Sequence[str], *, signed: bool) -> list[list[str]]:
     return [
-        [name, *(with_interval(assessment[metric], column, signed=signed) for metric in metrics)]
+        [name, *(format_interval(scores[metric], column, signed=signed) for metric in metrics)]
         for column, name in enumerate((*names, MEAN))
     ]
 
 
-def with_interval(estimate: Estimate, column: int, *, signed: bool = False) -> str:
-    """The value of one column with its interval, where that is known."""
+def format_interval(estimate: Estimate, column: int, *, signed: bool = False) -> str:
+    """Format the value of one column with its interval, if known."""
     low, high = (end[column] for end in estimate.interval())
-    value = number(estimate.value[column], signed=signed)
+    value = format_score(estimate.value[column], signed=signed)
     if np.isnan(low):
         return value
-    return f"{value} [{number(low, signed=signed)}, {number(high, signed=signed)}]"
+    return f"{value} [{format_score(low, signed=signed)}, {format_score(high, signed=signed)}]"
 
 
-def number(value: float, *, signed: bool = False) -> str:
-    """A score with three decimals; `UNKNOWN` for NaN."""
+def format_score(value: float, *, signed: bool = False) -> str:
+    """Format a score with three decimals; NaN as `UNKNOWN`."""
     return UNKNOWN if np.isnan(value) else f"{value:+.3f}" if signed else f"{value:.3f}"
