@@ -1,4 +1,4 @@
-"""Results files: what is written is what is read, whatever the video."""
+"""Results files: round trips, layout, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spool gives back what it took, in even pieces with their surroundings."""
+"""The spool returns the rows that it took, in even pieces with a halo."""
 
 from __future__ import annotations
 

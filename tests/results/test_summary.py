@@ -1,4 +1,4 @@
-"""`autrt summary`: its numbers against a plain reference, its three forms, and what it leaves out."""
+"""`autrt summary`: its numbers compared with a plain reference, its three formats, and omissions."""
 
 from __future__ import annotations
 

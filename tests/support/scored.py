@@ -1,4 +1,4 @@
-"""Results files and labels made up for evaluations: what is predicted follows what is true, with noise."""
+"""Made-up results files, labels and labelled predictions for evaluations."""
 
 from __future__ import annotations
 

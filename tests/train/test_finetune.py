@@ -1,4 +1,4 @@
-"""Teaching a model's last layer: `autrt_train.finetune`, and `autrt train finetune` on real clips."""
+"""Finetuning of a last layer: `autrt_train.finetune`, and `autrt train finetune` on real clips."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def sources(tmp_path: Path, *names: str) -> list[Source]:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "matched"),
     [
         ("anna.mp4", "anna.mp4"),
         ("anna", "anna.mp4"),
@@ -122,7 +122,7 @@ def test_labels_meet_the_main_face_or_the_track_that_they_name(tmp_path):
     assert sorted(zip(found.row.tolist(), found.track.tolist(), strict=True)) == [(0, main), (2, 0), (3, 1)]
 
 
-def test_labels_of_several_people_for_one_face_are_left_out_and_counted(tmp_path):
+def test_labels_of_several_people_for_one_face_are_left_out(tmp_path):
     path = results_file(tmp_path / "a.mp4.h5", counts=(1, 1))
     coding = coding_of([1, 0, 1], frame=np.array([0, 0, 1]), person=["ann", "bob", "ann"])
     with open_results(path) as results:
@@ -165,7 +165,7 @@ def test_labels_of_a_video_without_frame_or_time_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("mirror", [False, True])
-def test_a_taught_layer_gives_the_logits_that_were_judged(tmp_path, mirror):
+def test_trained_layer_gives_the_heads_logits(tmp_path, mirror):
     torch.manual_seed(0)
     network = settled(Student(StudentConfig(width=4, squeeze=8, mirror=mirror, au_names=AUS))).eval()
     index, _ = read_manifest(write_pictures(tmp_path, 12))
@@ -221,7 +221,7 @@ def test_strengths_go_from_the_start_to_the_labels():
 
 
 @pytest.mark.parametrize(("signal", "low", "high"), [(0, 0.40, 0.60), (3, 0.90, 1.0)])
-def test_what_is_told_of_people_left_out_is_neither_flattered_nor_missed(signal, low, high):
+def test_cross_validation_is_unbiased_on_new_people(signal, low, high):
     lessons, group = lessons_of(400, signal)
     fold = (group % 5).astype(np.int32)
     own, taught = np.full(3, 0.5, np.float32), np.array([True, True, False])
@@ -253,7 +253,7 @@ def taught(tmp_path_factory):
         "finetune",
         [
             f'finetune.start="{start.path}"',
-            'finetune.labelled_crops=["labels.csv"]',
+            'finetune.data=["labels.csv"]',
             'finetune.videos=["pictures"]',
             "finetune.views=2",
             "model.licence=CC0",
@@ -271,7 +271,7 @@ def taught(tmp_path_factory):
     return root, start, done, told
 
 
-def test_a_run_leaves_a_model_that_is_better_on_people_left_out(taught):
+def test_finetuning_improves_held_out_scores(taught):
     _, start, done, told = taught
     before, after = done.comparison.before["auc"].value, done.comparison.after["auc"].value
     assert after[-1] > before[-1] + 0.1
@@ -281,7 +281,7 @@ def test_a_run_leaves_a_model_that_is_better_on_people_left_out(taught):
     assert done.model.smoothing_windows.tolist() == [5, 6, 7, 8]
 
 
-def test_what_was_not_labelled_is_the_starts(taught):
+def test_finetuning_keeps_what_was_not_labelled(taught):
     _, start, done, _ = taught
     old, new = (load_network(model.members[0]).state_dict() for model in (start, done.model))
     changed = {name for name in old if not torch.equal(old[name], new[name])}
@@ -290,7 +290,7 @@ def test_what_was_not_labelled_is_the_starts(taught):
     assert done.model.thresholds[3] == start.thresholds[3]
 
 
-def test_a_models_folder_says_where_it_is_from_and_shows_nobody(taught):
+def test_finetuned_folder_states_its_origin_and_holds_no_picture(taught):
     root, start, done, _ = taught
     told = json.loads((done.model.path / "model.json").read_text())
     assert told["licence"] == "CC0"

@@ -54,7 +54,7 @@ def test_a_table_of_pictures_holds_codes_and_question_marks(tmp_path):
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";"])
-def test_frames_persons_and_tracks_are_read_whatever_separates_them(tmp_path, delimiter):
+def test_table_with_any_delimiter_has_frames_persons_and_tracks(tmp_path, delimiter):
     text = "video,frame,subject,track,AU4\nanna.mp4,10,anna,3,1\nanna.mp4,12,anna,3,0\n"
     coding = read(written(tmp_path, "t.csv", text.replace(",", delimiter)), first_frame=1)
     assert coding.frame.tolist() == [9, 11]
@@ -62,7 +62,7 @@ def test_frames_persons_and_tracks_are_read_whatever_separates_them(tmp_path, de
     assert coding.track.tolist() == [3, 3]
 
 
-def test_a_table_without_a_column_of_files_is_of_the_video_of_its_name(tmp_path):
+def test_table_without_a_file_column_is_of_its_namesake(tmp_path):
     coding = read(written(tmp_path, "anna.csv", "time,AU4\n0.5,1\n1.5,0\n"))
     assert coding.video.tolist() == ["anna", "anna"]
     assert coding.time_s.tolist() == [0.5, 1.5]
@@ -92,7 +92,7 @@ def test_a_column_of_coders_does_the_same(tmp_path):
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
-def test_kappa_is_that_of_scikit_learn(pairs):
+def test_kappa_equals_scikit_learns(pairs):
     one, two = np.array(pairs, np.int8).T
     if len(set(one.tolist()) | set(two.tolist())) > 1:
         assert kappa(one, two) == pytest.approx(cohen_kappa_score(one, two))
@@ -111,7 +111,7 @@ def test_intensities_take_a_threshold_and_leave_the_middle_out():
         ("file,smile\nx.jpg,1\n", "expected a table with AU columns"),
     ],
 )
-def test_what_is_wrong_in_a_table_is_said(tmp_path, text, fault):
+def test_table_errors_name_the_place(tmp_path, text, fault):
     with pytest.raises(DataError, match=fault):
         read(written(tmp_path, "t.csv", text))
 
@@ -126,7 +126,7 @@ OPENFACE = (
 )
 
 
-def test_an_openface_table_counts_from_one_and_knows_its_failures(tmp_path):
+def test_openface_table_counts_from_1_and_marks_failures(tmp_path):
     path = written(tmp_path, "anna.csv", OPENFACE)
     coding = read(path)
     assert detect_format(path) == "openface"
@@ -186,7 +186,7 @@ def test_elan_tiers_are_aus_absent_between_their_spans(tmp_path):
     assert np.nanmax(coding.codes[:, 1]) == 2
 
 
-def test_elan_values_can_name_the_aus_and_a_tier_the_coded_stretch(tmp_path):
+def test_elan_values_name_aus_and_a_tier_the_coded_interval(tmp_path):
     text = eaf(
         tier("AUs", ("ts2", "ts3", "AU1+2B"), PARTICIPANT="anna", ANNOTATOR="k")
         + tier("coded", ("ts1", "ts5", ""))
@@ -199,7 +199,7 @@ def test_elan_values_can_name_the_aus_and_a_tier_the_coded_stretch(tmp_path):
     assert absent(coding, "AU2") == [1.0, 1.5, 3.5, 4.0]
 
 
-def test_elan_time_slots_without_a_time_lie_between_and_media_may_start_later(tmp_path):
+def test_elan_slots_without_time_and_late_media(tmp_path):
     text = eaf(tier("AU12", ("ts3", "ts4", "")), origin='TIME_ORIGIN="500"')
     coding = read(written(tmp_path, "one.eaf", text), every_s=10)
     assert active(coding, "AU12") == [3.75]  # 3.0 to 3.5, and half a second later in the media
@@ -210,7 +210,7 @@ def test_an_elan_file_without_aus_lists_its_tiers(tmp_path):
         read(written(tmp_path, "one.eaf", eaf(tier("speech", ("ts1", "ts2", "hello")))))
 
 
-def test_a_folder_is_read_whole_and_what_is_no_label_file_passed_over(tmp_path):
+def test_folder_is_read_without_files_that_hold_no_labels(tmp_path):
     written(tmp_path, "a.eaf", eaf(tier("AU12", ("ts1", "ts2", "x"))))
     written(tmp_path, "b.csv", "file,AU4\nx.jpg,1\n")
     written(tmp_path, "notes.txt", "hello\n")
@@ -329,7 +329,7 @@ def test_the_aus_that_a_text_names(text, units):
     assert aus_in(text) == units
 
 
-def test_what_an_annotation_says_of_the_level():
+def test_parse_level_of_annotations():
     assert [parse_level(text) for text in ("0", "absent", "A", "e", "2.5", "strong")] == [
         0,
         0,

@@ -1,4 +1,4 @@
-"""The data check: counts, pictures, folds; and what is refused."""
+"""The data check: counts, pictures, duplicates, and refusal of unusable data."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def report(sets):
     return check_index(train, judge, [("mine", found)], sample=None)
 
 
-def test_counts(report):
+def test_check_counts_labels_per_part(report):
     assert report["parts"]["train"]["pictures"] == 6
     assert report["parts"]["train"]["aus"] == {
         "AU1": {"positive": 3, "negative": 3, "missing": 0, "share": 0.5},
@@ -98,7 +98,7 @@ def test_an_empty_validation_part_is_a_problem(sets):
     check_report_text(report)
 
 
-def test_what_cannot_be_trained_on_is_refused(sets):
+def test_require_trainable_refuses_unusable_data(sets):
     (train, _), _ = sets
     require_trainable(train, ("AU1",))
     require_trainable(train, ())
@@ -118,7 +118,7 @@ def test_another_template_is_refused():
         require_template(replace(table, template="other"), "arcface-112", "the model 'student'")
 
 
-def test_findings_count_all_and_show_some():
+def test_issues_count_all_and_show_some():
     findings = DataIssues()
     for i in range(100):
         findings.note("missing_frames", f"v{i}", "frame 1", 3)

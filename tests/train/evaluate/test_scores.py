@@ -1,4 +1,4 @@
-"""Scores of resamplings against scoring the resampled rows themselves, and what intervals say."""
+"""Bootstrap scores compared with scores of the resampled rows, and intervals."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def many(videos, seed=0, noise=1.0):
     return scored(labels, noisy_logits(labels, seed, noise), np.repeat(np.arange(videos), 60))
 
 
-def test_values_are_of_sklearn_and_intervals_hold_them_and_narrow_with_more_videos():
+def test_intervals_hold_sklearns_scores_and_narrow_with_videos():
     few, more = many(6), many(60)
     widths = []
     for rows in (few, more):

@@ -1,4 +1,4 @@
-"""How the pictures of a data set were cropped: alignment template and margin."""
+"""Geometry of a data set's crops: alignment template and margin."""
 
 from __future__ import annotations
 

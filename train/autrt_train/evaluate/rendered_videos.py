@@ -70,12 +70,12 @@ def rendered(root: Path, split: Split | None = None) -> GroundTruth:
         DataError: there are none, or the ground truth of one is damaged.
     """
     if split is not None:
-        raise DataError("rendered films have no split: nobody in them is in a still; leave `split` out")
+        raise DataError("rendered videos have no split, as their people are in no picture: leave `split` out")
     folder = require_folder(root, "a rendered set (`autrt synth`)") / "videos"
     files = sorted(folder.glob("*.npz"))
     if not files:
         raise DataError(
-            f"{escape(str(folder))}: expected films with their truth (`autrt synth --videos N`), found none"
+            f"{escape(str(folder))}: expected videos with their ground truth (`autrt synth --videos N`), found none"
         )
     names, videos = (), dict[str, VideoLabels]()
     for file in files:
@@ -95,5 +95,5 @@ def _facts(file: Path) -> dict[str, Any]:
             return {name: stored[name] for name in ("person", "landmarks", "label", "au_names")}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{escape(str(file))}: expected the truth of a rendered film: {error}: render it anew"
+            f"{escape(str(file))}: expected the ground truth of a rendered video: {error}: render it anew"
         ) from error
