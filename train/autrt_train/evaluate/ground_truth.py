@@ -99,7 +99,7 @@ class TableLabels:
     persons: tuple[str, ...] = ()
 
     def match(self, results: Results) -> MatchedLabels:
-        """See `VideoLabels.match`."""
+        """Match the labelled faces with those in the results; see `VideoLabels.match`."""
         faces, at = results.faces, self.rows
         found = at.face_rows(FrameFaces.of(results, main=False))
         if at.track is None:
