@@ -78,7 +78,7 @@ def command(
     from autrt.results.names import results_path
     from autrt.storage.escape import escape
     from autrt.video.discover import discover
-    from autrt_train.crop.index import CropSettings, agree
+    from autrt_train.crop.index import CropSettings, require_same_settings
     from autrt_train.crop.run import CropRun, refuse_inside, refuse_nested
 
     if not paths and not videos:
@@ -87,7 +87,7 @@ def command(
     sources = discover([*paths, *videos], out)
     refuse_nested(sources)
     settings = CropSettings(load_model(search["model"]).template, margin_px, every, all_faces)
-    agree(out, settings)
+    require_same_settings(out, settings)
     unrecognised = False
     if results is None:
         results = out / "results"

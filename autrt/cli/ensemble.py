@@ -67,12 +67,12 @@ def command(
     other. A member that no AU uses is left out, and what is there twice counts once.
     """
     from autrt_train.ensembling.make import EnsembleSettings, make_ensemble
-    from autrt_train.evaluate.labels import read_specs
+    from autrt_train.evaluate.label_options import parse_label_options
 
     settings = EnsembleSettings(
         select=select,
         thresholds=thresholds,
-        labels=tuple(read_specs(labels, split, changes)),
+        labels=tuple(parse_label_options(labels, split, changes)),
         device=device,
         seed=seed,
         overwrite=overwrite,

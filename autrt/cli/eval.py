@@ -103,15 +103,15 @@ def command(
     from autrt.errors import UsageError
     from autrt.settings import InferSettings
     from autrt_train.evaluate.evaluation import EvalSettings, evaluate
-    from autrt_train.evaluate.labels import read_specs
-    from autrt_train.evaluate.table import lines
-    from autrt_train.evaluate.verdict import judge_loss
+    from autrt_train.evaluate.evaluation_table import evaluation_lines
+    from autrt_train.evaluate.label_options import parse_label_options
+    from autrt_train.evaluate.loss_check import check_loss
 
     if write is not None and not calibrate:
         raise UsageError("--write writes what --calibrate finds: add --calibrate")
     if most_loss is not None and against is None and len(predictions) < 2:
         raise UsageError("--most-loss judges a difference: name two PREDICTIONS, or add --against f32")
-    specs = read_specs(labels, split, changes)
+    specs = parse_label_options(labels, split, changes)
     engine, device = resolve_engine(engine, device)
     settings = EvalSettings(
         times=resamplings,
@@ -123,28 +123,28 @@ def command(
     )
     with closing(make_reporter(progress)) as reporter:
         found = evaluate(predictions, specs, settings, reporter.say)
-    for line in lines(found):
+    for line in evaluation_lines(found):
         click.echo(line)
     if out is not None:
+        from autrt_train.evaluate.evaluation_report import write_evaluation_report
         from autrt_train.evaluate.plots import write_plots
-        from autrt_train.evaluate.report import write_report
 
-        write_report(out, found, predictions, specs, settings)
+        write_evaluation_report(out, found, predictions, specs, settings)
         write_plots(out, found)
     if write is not None:
         _write(write, found, labels)
     if most_loss is not None:
-        verdict = judge_loss(found, most_loss)
+        verdict = check_loss(found, most_loss)
         click.echo(str(verdict))
         raise SystemExit(int(not verdict.accepted))
 
 
 def _write(folder: Path, found: Evaluation, labels: tuple[str, ...]) -> None:
-    from autrt_train.evaluate.write_back import require_same_network, write_calibration
+    from autrt_train.evaluate.write_calibration import require_same_network, write_calibration
 
     assert found.calibration is not None
-    scored = found.judged[0].scored
-    require_same_network(folder, scored.network_digests)
-    baseline = "" if scored.baseline == "none" else f", --baseline {scored.baseline}"
+    evaluated = found.evaluated[0].predictions
+    require_same_network(folder, evaluated.network_digests)
+    baseline = "" if evaluated.baseline == "none" else f", --baseline {evaluated.baseline}"
     model = write_calibration(folder, found.calibration, ", ".join(labels) + baseline)
-    click.echo(f"{found.calibration.chosen} written to {folder}; its digest is now {model.digest[:12]}")
+    click.echo(f"{found.calibration.method} written to {folder}; its digest is now {model.digest[:12]}")

@@ -157,11 +157,11 @@ def _tables(
 ) -> int:
     """Write the tables; the exit code."""
     from autrt.results.find import find_results, is_newer
-    from autrt.results.tables.export import export_table, one_each
+    from autrt.results.tables.export import export_table, table_paths
 
     found = find_results(paths)
     paths = list(dict.fromkeys(path for path, _ in found))
-    jobs = {out: paths} if whole and out else one_each(found, out, ENDINGS[fmt])
+    jobs = {out: paths} if whole and out else table_paths(found, out, ENDINGS[fmt])
     if fmt == "openface" and any(len(of) > 1 for of in jobs.values()):
         raise click.UsageError(
             f"--format openface: {len(paths)} results in one file could not be told apart, as OpenFace has no "
@@ -190,15 +190,15 @@ def _tables(
 
 def _notes(fmt: str, layout: TableLayout) -> list[str]:
     """What a reader of the table should know."""
-    from autrt.results.tables.openface import without_column
+    from autrt.results.tables.openface import aus_without_column
 
-    models = layout.about["models"]
+    models = layout.metadata["models"]
     notes: list[str] = []
     if len(models) > 1:
         names = ", ".join(dict.fromkeys(model["name"] for model in models))
         notes.append(f"note: these are results of {len(models)} different models ({names}) in one table")
     if fmt == "openface" and (
-        left := without_column(dict.fromkeys(au for m in models for au in m["au_names"]))
+        left := aus_without_column(dict.fromkeys(au for m in models for au in m["au_names"]))
     ):
         notes.append(f"note: OpenFace has no column for {', '.join(left)}")
     return notes

@@ -12,7 +12,7 @@ import click
 from autrt.cli.paths import LocalPath
 
 if TYPE_CHECKING:
-    from autrt.results.summary_forms import Form, Write
+    from autrt.results.summary_formats import SummaryWriter, Write
 
 
 @click.command("summary", short_help="Say what results hold: a table for each video and face.")
@@ -46,43 +46,47 @@ def command(
     if all_tracks and (as_json or as_csv):
         raise click.UsageError("--all-tracks is for the tables alone: JSON and CSV hold every track")
     from autrt.results.find import find_results
-    from autrt.results.summary_forms import CsvForm, JsonForm
-    from autrt.results.summary_text import TextForm
+    from autrt.results.summary_formats import CsvSummaryWriter, JsonSummaryWriter
+    from autrt.results.summary_text import TextSummaryWriter
 
     found = list(dict.fromkeys(path for path, _ in find_results(paths)))
     with _opened(out) as write:
         if as_json:
-            form = JsonForm(write)
+            writer = JsonSummaryWriter(write)
         elif as_csv:
-            form = CsvForm(write)
+            writer = CsvSummaryWriter(write)
         else:
-            form = TextForm(write, all_tracks=all_tracks)
-        damaged = _summarise(found, form, all_aus)
+            writer = TextSummaryWriter(write, all_tracks=all_tracks)
+        damaged = _summarise(found, writer, all_aus)
     if damaged:
         ctx.exit(3)
 
 
-def _summarise(paths: Sequence[Path], form: Form, all_aus: bool) -> int:
-    """Tell all; how many results are damaged."""
+def _summarise(paths: Sequence[Path], writer: SummaryWriter, all_aus: bool) -> int:
+    """Write all summaries and return the number of damaged files."""
     from autrt.errors import ResultsError
-    from autrt.results.reading import reading
+    from autrt.results.open_guarded import open_guarded
     from autrt.results.summary import summarise
-    from autrt.results.summary_forms import Total, without
+    from autrt.results.summary_formats import Totals, without_grade
     from autrt.storage.escape import escape
 
-    total = Total()
+    total = Totals()
+    models: dict[str, None] = {}
     for path in paths:
         try:
-            with reading(path) as results:
+            with open_guarded(path) as results:
                 video = summarise(results)
         except ResultsError as error:
             click.echo(str(error), err=True)
-            form.damaged(escape(str(path)), str(error))
+            writer.add_damaged(escape(str(path)), str(error))
             total.damaged += 1
         else:
             total.add(video)
-            form.video(*((video, ()) if all_aus else without(video, "experimental")))
-    form.end(total)
+            models[video.model] = None
+            writer.add_video(*((video, ()) if all_aus else without_grade(video, "experimental")))
+    writer.finish(total)
+    if len(models) > 1:
+        click.echo(f"note: these are results of different models: {', '.join(models)}", err=True)
     return total.damaged
 
 

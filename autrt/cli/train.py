@@ -145,7 +145,7 @@ def _finetune(settings: Recipe, folder: Path, *, check_data: bool, **how: Any) -
     halt = Halt()
     try:
         finetune(
-            settings, folder, **how, halt=halt, say=lambda line: click.echo(line, err=True), tell=click.echo
+            settings, folder, **how, halt=halt, log=lambda line: click.echo(line, err=True), report=click.echo
         )
     except StoppedError:
         click.echo("stopped; the same command goes on with the faces that were found", err=True)

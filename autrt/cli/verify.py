@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autrt.console import Mode, Reporter
-    from autrt.results.verify import Checked
+    from autrt.results.verify import VerifyResult
 
 
 @click.command("verify", short_help="Read results files whole and check them.")
@@ -54,16 +54,16 @@ def command(ctx: click.Context, paths: tuple[Path, ...], jobs: int | None, progr
         ctx.exit(3)
 
 
-def _check(paths: Sequence[Path], jobs: int, reporter: Reporter) -> list[Checked]:
+def _check(paths: Sequence[Path], jobs: int, reporter: Reporter) -> list[VerifyResult]:
     """What was found in each file, in their order."""
     from contextlib import closing
 
-    from autrt.results.verify_many import check_many
+    from autrt.results.verify_many import verify_many
     from autrt.storage.escape import escape
 
     reporter.begin(len(paths), None)
-    found: dict[int, Checked] = {}
-    with closing(check_many(paths, jobs)) as checking:
+    found: dict[int, VerifyResult] = {}
+    with closing(verify_many(paths, jobs)) as checking:
         for place, one in checking:
             found[place] = one
             facts = {"frames": one.frames, "faces": one.faces, "tracks": one.tracks}

@@ -1,1 +1,1 @@
-"""The results file of a video, and all that makes a run of many videos restartable."""
+"""The results file of a video: its schema, its writer, its readers, and tables made from it."""

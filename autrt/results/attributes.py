@@ -1,4 +1,4 @@
-"""The facts about a results file: a few as attributes, for other tools, and the rest as JSON."""
+"""Attributes of a results file: a few plain HDF5 attributes, and one that holds all others as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import h5py
 import numpy as np
 
 from autrt.errors import ResultsError
-from autrt.results.facts import facts_json, parsed_facts
 from autrt.results.hdf5_attributes import (
     Attributes,
     all_attributes,
@@ -19,39 +18,40 @@ from autrt.results.hdf5_attributes import (
     put_long_text,
     table_attributes,
 )
+from autrt.results.header_json import header_from_json, header_to_json
 from autrt.results.schema import ATTRIBUTES, FAMILY, HEADER, OF_THE_FILE, PLAIN, READABLE, SCHEMA
 
 _DIGEST: Final = "attributes_sha256"
 
 
 def write_attributes(file: h5py.File, values: Mapping[str, Any]) -> None:
-    """Write those marked plain as attributes of their own, the others as JSON, and a digest over all."""
+    """Write `values`, named as in `schema.ATTRIBUTES`, and a digest over all attributes of the file."""
     for attribute in ATTRIBUTES:
         if attribute.plain and attribute.name in values:
             put_attribute(file[attribute.on], attribute, values[attribute.name])
-    put_long_text(file, HEADER, facts_json(values))
+    put_long_text(file, HEADER, header_to_json(values))
     put_long_text(file, _DIGEST, attributes_digest(all_attributes(file), but=_DIGEST))
 
 
 def read_attributes(file: h5py.File) -> dict[str, Any]:
-    """Every fact of the table, by name, in Python's types; optional ones only where they are there.
+    """Return every attribute of `schema.ATTRIBUTES` by name, in Python's types; optional ones only if present.
 
     Raises:
-        ResultsError: the file is unfinished or of a schema that is not known here, or a fact is missing or has
-            another type than the table says.
+        ResultsError: the file is unfinished, its schema is unknown, or an attribute is missing or has the wrong
+            type.
     """
-    attributes = file.attrs  # looked up once: it opens the root group each time
+    attributes = file.attrs  # each access would open the root group again
     schema = attributes.get("schema")
     if not isinstance(schema, str) or schema not in READABLE:
-        ours = isinstance(schema, str) and schema.startswith(FAMILY)
-        advice = " (a newer autrt made it: install that one)" if ours else ""
+        is_newer = isinstance(schema, str) and schema.startswith(FAMILY)
+        advice = " (a newer autrt made it: install that one)" if is_newer else ""
         raise ResultsError(f"expected schema {' or '.join(map(repr, READABLE))}, found {schema!r}{advice}")
     complete = attributes.get("complete")
     if not isinstance(complete, np.bool_) or not complete:
         raise ResultsError("it was never finished")
     if schema == SCHEMA:
-        own = plain_values({"/": {name: attributes[name] for name in PLAIN if name in attributes}})
-        facts = own | parsed_facts(attributes.get(HEADER))
+        plain = plain_values({"/": {name: attributes[name] for name in PLAIN if name in attributes}})
+        facts = plain | header_from_json(attributes.get(HEADER))
     else:
         facts = plain_values(table_attributes(file))
     if missing := [
@@ -61,8 +61,8 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
     return facts
 
 
-def contradictions(attributes: Attributes, values: Mapping[str, Any]) -> Iterator[str]:
-    """Where all attributes of a file differ from their digest, or from `values`, which is what was read."""
+def attribute_problems(attributes: Attributes, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a problem for each attribute that differs from the stored digest or from `values` as read."""
     if attributes["/"].get(_DIGEST) != attributes_digest(attributes, but=_DIGEST):
         yield "attributes differ from their checksum"
     for name, value in plain_values(attributes).items():

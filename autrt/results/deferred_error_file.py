@@ -1,4 +1,4 @@
-"""A file for h5py that survives a full disk."""
+"""A file object for h5py that survives a full disk."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class DeferredErrorFile(io.RawIOBase):
-    """Bytes of an open file, as h5py's `fileobj` driver wants them; the first failed write is kept, not raised.
+    """File object for h5py's `fileobj` driver that stores the first write error instead of raising it.
 
-    HDF5 cannot close a file whose last writes fail: it crashes the process. So a write that fails is noted in
-    `error` and from then on every write is dropped and said to have worked; whoever writes looks at `error`
+    HDF5 crashes the process when the last writes of a file fail on closing. So a failed write is stored in
+    `error` and reported to HDF5 as successful, and all later writes are dropped; the caller checks `error`
     after each step.
     """
 
@@ -22,11 +22,11 @@ class DeferredErrorFile(io.RawIOBase):
         self._at = 0
 
     def drop(self) -> None:
-        """Drop every write from now on: the file is not wanted any more."""
+        """Drop every write from now on, for a file that is abandoned."""
         self.error = self.error or OSError("abandoned")
 
     def write(self, data: Any, /) -> int:
-        """Write all of `data` at the position."""
+        """Write all of `data` at the current position."""
         rest = memoryview(data).cast("B")
         size = len(rest)
         try:
@@ -38,7 +38,7 @@ class DeferredErrorFile(io.RawIOBase):
         return size
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fill `buffer` from the position, with zeros behind the end of the file."""
+        """Fill `buffer` from the current position, with zeros beyond the end of the file."""
         view = memoryview(buffer).cast("B")
         got = 0
         while got < len(view) and (n := os.preadv(self._fd, [view[got:]], self._at + got)):
@@ -48,7 +48,7 @@ class DeferredErrorFile(io.RawIOBase):
         return len(view)
 
     def truncate(self, size: int | None = None, /) -> int:
-        """Set the file's length."""
+        """Set the file's length to `size` bytes, or to the current position."""
         size = self._at if size is None else size
         try:
             if self.error is None:
@@ -58,23 +58,23 @@ class DeferredErrorFile(io.RawIOBase):
         return size
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Move the position."""
+        """Move the current position."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._fd).st_size}[whence]
         self._at = base + offset
         return self._at
 
     def tell(self) -> int:
-        """The position."""
+        """Return the current position."""
         return self._at
 
     def readable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def writable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """True."""
+        """Return True."""
         return True

@@ -1,4 +1,4 @@
-"""Results files among the paths that a user names."""
+"""Search for results files in the paths that a user names."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
 
 def find_results(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Every results file: the path, and the same relative to the folder named (a file: its name).
+    """Return the results files in `paths`, each with its path relative to the folder searched (a file: its name).
 
-    Folders are searched in depth for `*.h5`, in order of name; a file may have any name.
+    Folders are searched recursively for `*.h5`, in order of name; a file may have any name.
 
     Raises:
-        UsageError: a path does not exist, a file is none of HDF5, or nothing was found.
+        UsageError: a path does not exist, a file is not HDF5, or nothing was found.
     """
     found = [pair for path in paths for pair in _below(path)]
     if not found:
@@ -31,9 +31,9 @@ def find_results(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
 
 
 def is_newer(target: Path, than: Sequence[Path]) -> bool:
-    """Tell whether a file is there and was written after all others last changed, moves and restores counted too.
+    """Return True if `target` exists and was written after the last change (or move) of every file in `than`.
 
-    No file is opened, so it says nothing of what made `target`.
+    Only times are compared; the files are not opened.
     """
     try:
         written_ns = target.stat().st_mtime_ns

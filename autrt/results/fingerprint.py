@@ -1,4 +1,4 @@
-"""Which bytes went in, and which settings: the digests that say whether numbers are still good."""
+"""Digests of input files and settings, which tell whether existing results are up to date."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MIB: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFacts:
-    """What identifies the input of a results file; meanings in `schema.ATTRIBUTES`."""
+    """Identity of the input of a results file; meanings and units in `schema.ATTRIBUTES`."""
 
     path: str
-    """Relative to the input folder, with surrogate escapes for bytes that are no UTF-8 (`Source.relative`)."""
+    """Relative to the input folder, with surrogate escapes for bytes that are not UTF-8 (`Source.relative`)."""
     kind: str
     size_bytes: int
     mtime_ns: int
@@ -31,10 +31,10 @@ class SourceFacts:
 
     @staticmethod
     def of(source: Source, *, full_hash: bool = False) -> SourceFacts:
-        """Read them from the disk; two MiB of it, unless `full_hash`.
+        """Read the facts from disk: 2 MiB of the file, or all of it with `full_hash`.
 
         Raises:
-            VideoError: it cannot be read.
+            VideoError: the source cannot be read.
         """
         size_bytes, mtime_ns = size_and_mtime(source.path)
         return SourceFacts(
@@ -48,10 +48,10 @@ class SourceFacts:
 
 
 def size_and_mtime(path: Path) -> tuple[int, int]:
-    """Bytes and last change (ns) of a file; of a folder the sum and the newest of its pictures.
+    """Return a file's size in bytes and modification time in ns; of a folder the sum and the latest of its files.
 
     Raises:
-        VideoError: it cannot be read.
+        VideoError: the source cannot be read.
     """
     try:
         stats = [os.stat(p) for p in _parts(path)]  # noqa: PTH116
@@ -61,10 +61,12 @@ def size_and_mtime(path: Path) -> tuple[int, int]:
 
 
 def fingerprint(path: Path) -> str:
-    """SHA-256 (hex) over size (8 bytes, little-endian), first and last MiB; of a folder over names and sizes.
+    """Return the SHA-256 (hex) over a file's size (8 bytes, little-endian), first and last MiB.
+
+    For a folder it is computed over the pictures' names and sizes.
 
     Raises:
-        VideoError: it cannot be read.
+        VideoError: the source cannot be read.
     """
     digest = hashlib.sha256()
     try:
@@ -83,10 +85,10 @@ def fingerprint(path: Path) -> str:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 (hex) of all bytes; of a folder over the pictures' names and the SHA-256 of each.
+    """Return the SHA-256 (hex) over all bytes of a file; for a folder over its pictures' names and SHA-256.
 
     Raises:
-        VideoError: it cannot be read.
+        VideoError: the source cannot be read.
     """
     try:
         if not path.is_dir():
@@ -98,24 +100,24 @@ def sha256(path: Path) -> str:
 
 
 def run_digest(fingerprint: str, model_digest: str, settings: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) over everything that decides the numbers of one video's results.
+    """Return the SHA-256 (hex) over everything that determines the numbers in one video's results.
 
     Args:
         fingerprint: of the source.
-        model_digest: networks, thresholds and windows.
-        settings: JSON values; all that changes numbers, and nothing about host, threads or versions.
+        model_digest: over networks, thresholds and windows.
+        settings: JSON values; every setting that changes numbers, and nothing about host, threads or versions.
     """
     whole = {"fingerprint": fingerprint, "model": model_digest, "settings": settings}
     return hashlib.sha256(canonical_json(whole).encode()).hexdigest()
 
 
 def canonical_json(value: Any) -> str:
-    """One text per value: sorted keys, no spaces, ASCII; tuples are lists."""
+    """Return one fixed JSON text per value: sorted keys, no spaces, ASCII; tuples become lists."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _parts(path: Path) -> Iterator[Path]:
-    """The file itself, or a folder's own files by name; hidden ones are no pictures."""
+    """Yield the file itself, or a folder's files by name without hidden ones."""
     if not path.is_dir():
         yield path
         return

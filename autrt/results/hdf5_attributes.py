@@ -1,4 +1,4 @@
-"""Single attributes between Python and HDF5."""
+"""Conversion of single attributes between Python and HDF5."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autrt.results.schema import ATTRIBUTES, Attribute, Kind
 from autrt.storage.escape import escape, unescape
 
 Attributes = Mapping[str, Mapping[str, Any]]
-"""By the path of their object, `/` for the file, and by name; as h5py gives them."""
+"""Path of the HDF5 object (`/` for the file) → name → value as h5py gives it."""
 
 _TEXT: Final = h5py.string_dtype()
 _NUMPY_KINDS: Final[dict[Kind, str]] = {
@@ -25,7 +25,11 @@ _NUMPY_KINDS: Final[dict[Kind, str]] = {
 
 
 def put_attribute(item: Any, attribute: Attribute, value: Any) -> None:
-    """Write one that the table marks as plain."""
+    """Write one plain attribute to an HDF5 object.
+
+    Raises:
+        TypeError: attributes of this kind are only stored as JSON.
+    """
     match attribute.kind:
         case "text":
             item.attrs.create(attribute.name, plain_text(value), dtype=_TEXT)
@@ -44,22 +48,22 @@ def put_attribute(item: Any, attribute: Attribute, value: Any) -> None:
 
 
 def all_attributes(file: h5py.File) -> Attributes:
-    """Those of the file, its groups and datasets."""
+    """Return the attributes of the file, its groups and its datasets."""
     found = {"/": dict(file.attrs.items())}
     file.visititems(lambda name, item: found.update({name: dict(item.attrs.items())}))
     return found
 
 
 def table_attributes(file: h5py.File) -> Attributes:
-    """Those of the objects that the table names."""
+    """Return the attributes of those objects that `schema.ATTRIBUTES` names."""
     return {on: dict(file[on].attrs.items()) for on in {a.on for a in ATTRIBUTES} if on in file}
 
 
 def plain_values(attributes: Attributes) -> dict[str, Any]:
-    """Those of the table, by name, in Python's types; in schema 1 these are all.
+    """Return the attributes of `schema.ATTRIBUTES` by name, in Python's types; in schema 1 these are all.
 
     Raises:
-        ResultsError: one has another type than the table says.
+        ResultsError: an attribute has the wrong type.
     """
     return {
         a.name: _decoded(a, attributes[a.on][a.name])
@@ -69,7 +73,7 @@ def plain_values(attributes: Attributes) -> dict[str, Any]:
 
 
 def attributes_digest(attributes: Attributes, *, but: str) -> str:
-    """SHA-256 (hex) over all attributes, `but` one name."""
+    """Return the SHA-256 (hex) over all attributes except those named `but`."""
     plain = {
         path: {name: np.asarray(value).tolist() for name, value in found.items() if name != but}
         for path, found in attributes.items()
@@ -78,18 +82,18 @@ def attributes_digest(attributes: Attributes, *, but: str) -> str:
 
 
 def put_long_text(item: Any, name: str, text: str) -> None:
-    """Write a text of any length, which h5py reads as `str`."""
+    """Write a text of any length as an HDF5 string of variable length, which h5py reads as `str`."""
     item.attrs.create(name, text, dtype=_TEXT)
 
 
 def put_text(item: Any, name: str, text: str) -> None:
-    """Write a text of fixed length: it lies in its dataset's own header, and costs no more than its bytes."""
+    """Write a text as an HDF5 string of fixed length, which is stored in the object header without overhead."""
     raw = text.encode()
     item.attrs.create(name, np.bytes_(raw), dtype=h5py.string_dtype("utf-8", len(raw)))
 
 
 def text_of(attributes: Mapping[str, Any], name: str) -> str | None:
-    """A text of either kind among an object's attributes, or None where there is none."""
+    """Return a text attribute of fixed or variable length, or None if there is none."""
     value = attributes.get(name)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
@@ -97,7 +101,7 @@ def text_of(attributes: Mapping[str, Any], name: str) -> str | None:
 
 
 def plain_text(text: str) -> str:
-    """`text` without what HDF5's UTF-8 strings cannot hold (lone surrogates, NUL), escaped instead."""
+    """Return `text` with what HDF5's UTF-8 strings cannot hold (lone surrogates, NUL) escaped."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 

@@ -1,4 +1,4 @@
-"""The facts about a results file that stand in its attributes."""
+"""The header of a results file: everything known before its first row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autrt.types import TimesFrom, VideoInfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFacts:
-    """What the container says about the video; meanings and units in `schema.ATTRIBUTES`."""
+    """Properties of the video stated by its container; meanings and units in `schema.ATTRIBUTES`."""
 
     width_px: int
     height_px: int
@@ -29,7 +29,7 @@ class VideoFacts:
 
     @staticmethod
     def of(info: VideoInfo) -> VideoFacts:
-        """The facts that a decoder knows before its first frame."""
+        """Return the properties that a decoder reports before its first frame."""
         return VideoFacts(
             width_px=info.width,
             height_px=info.height,
@@ -46,17 +46,17 @@ class VideoFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """Everything about a results file that is known before its first row.
+    """Header of a results file.
 
-    Meanings and units are in `schema.ATTRIBUTES`, under the field's name; the fields of `source` and `video`
-    are there under `source_…` and `video_…`. A new field is a line here and a row there, optional; its default
-    stands for it in files that were written before.
+    Meanings and units are in `schema.ATTRIBUTES` under the fields' names; the fields of `source` and `video`
+    have the prefixes `source_` and `video_` there. To add a field, add it here with a default and there as
+    optional: the default is used for older files.
     """
 
     source: SourceFacts
     video: VideoFacts
     time_base: Fraction
-    """Seconds per tick of `/frames/pts`; `time_base_num` and `time_base_den` there."""
+    """Seconds per tick of `/frames/pts`; `time_base_num` and `time_base_den` in the file."""
     au_names: tuple[str, ...]
     thresholds: tuple[float, ...]
     smoothing_windows: tuple[int, ...]
@@ -67,7 +67,7 @@ class Header:
     member_names: tuple[str, ...]
     network_digests: tuple[str, ...]
     settings: Mapping[str, Any]
-    """JSON: every setting that changes numbers, without the model and the source."""
+    """JSON values: every setting that changes numbers, except model and source."""
     engine: str
     precision: str
     device: str
@@ -78,9 +78,9 @@ class Header:
     started_utc: str
     times_from: TimesFrom = "stamps"
     au_grades: tuple[str, ...] = ()
-    """One per AU, `ungraded` where there is none; empty in files that know of none."""
+    """One per AU, `ungraded` where the model states none; empty in files older than grades."""
     au_evidence: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By AU: what its grade rests on."""
+    """AU → the evidence for its grade."""
 
     def __post_init__(self) -> None:
         n = len(self.au_names)
@@ -96,11 +96,11 @@ class Header:
 
     @property
     def run_digest(self) -> str:
-        """SHA-256 over source, model and settings: equal for equal numbers."""
+        """SHA-256 (hex) over source, model and settings, which determine the numbers."""
         return run_digest(self.source.fingerprint, self.model_digest, self.settings)
 
     def attributes(self) -> dict[str, Any]:
-        """The facts by the names of `schema.ATTRIBUTES`."""
+        """Return the header as attributes by the names of `schema.ATTRIBUTES`."""
         flat: dict[str, Any] = {
             "run_digest": self.run_digest,
             "time_base_num": self.time_base.numerator,
@@ -116,10 +116,10 @@ class Header:
 
     @staticmethod
     def from_attributes(attributes: Mapping[str, Any]) -> Header:
-        """The header whose `attributes` these are.
+        """Return the header that has these attributes; the inverse of `attributes`.
 
         Raises:
-            ResultsError: they contradict each other.
+            ResultsError: the attributes contradict each other.
         """
         try:
             nested = {

@@ -1,4 +1,4 @@
-"""Names of results files."""
+"""Paths and names of results files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ NAME_MAX_BYTES: Final = 255
 
 
 def results_path(out: Path, relative: str) -> Path:
-    """Where a video's results go: `<out>/<relative>.h5`, a file name over 255 bytes shortened with a hash.
+    """Return the path of a video's results, `<out>/<relative>.h5`; names over 255 bytes are shortened.
 
     Raises:
-        UsageError: the path is absolute or climbs out of its folder.
+        UsageError: `relative` is absolute or contains '..'.
     """
     path = PurePosixPath(relative)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in relative:
@@ -30,11 +30,11 @@ def results_path(out: Path, relative: str) -> Path:
 
 
 def file_name(name: str, suffix: str) -> str:
-    """`name` + `suffix`; where that is over 255 bytes, the end of `name` gives way to a hash of the whole."""
+    """Return `name` + `suffix`; over 255 bytes, the end of `name` is replaced by 16 hex digits of its SHA-256."""
     raw = os.fsencode(name)
     if len(raw) + len(suffix) <= NAME_MAX_BYTES:
         return name + suffix
     tail = f"~{hashlib.sha256(raw).hexdigest()[:16]}{suffix}"
-    # Dropping bytes that are no UTF-8 also drops the half of a character that the cut may leave.
+    # Ignoring invalid UTF-8 also drops a character that was cut in half.
     start = raw[: NAME_MAX_BYTES - len(tail)].decode("utf-8", "ignore")
     return start + tail

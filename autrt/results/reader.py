@@ -1,4 +1,4 @@
-"""Reads results files lazily: facts at once, tables and columns when asked for."""
+"""Lazy reader of results files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from autrt.grades import UNGRADED
 from autrt.results.attributes import read_attributes
 from autrt.results.header import Header
 from autrt.results.schema import CACHE_BYTES, TABLES
-from autrt.results.table import Table, fault
+from autrt.results.table import Table, file_error
 from autrt.results.tables.formats import FORMATS
+from autrt.storage.escape import escape
 from autrt.types import I64
 
 if TYPE_CHECKING:
@@ -30,8 +31,23 @@ Array = np.ndarray[Any, Any]
 def open_results(path: Path | str) -> Results:
     """Open a results file for reading.
 
+    Only the header is read here. Columns of its four tables (`frames`, `faces`, `tracks`, `lost`) are read
+    from disk when they are indexed, whole or by rows, so files larger than memory can be read:
+
+        with autrt.open_results("out/anna.mp4.h5") as results:
+            print(results)  # video, frames, faces, tracks, AUs, model
+            smoothed = results.faces["smoothed"]  # (F, A) float32
+            for track in results.each_track():  # one face through one shot
+                print(track.id, track.time_s, track["active"].mean(axis=0))
+            table = results.to_dataframe(["smoothed"])  # pandas
+
+    `results.header` holds source, video, model and settings; docs/results.md describes all columns.
+
+    Args:
+        path: a file that `autrt infer` wrote.
+
     Raises:
-        ResultsError: it is missing, incomplete, damaged, or no results file of this schema.
+        ResultsError: the file is missing, unfinished or damaged, or not a results file of a known schema.
     """
     return Results(Path(path))
 
@@ -46,13 +62,13 @@ class Track:
     last_frame: int
     """Row of `/frames`."""
     rows: I64
-    """(n_faces,) int64: the track's rows of `/faces`, in order of time."""
+    """(n_faces,) int64, the track's rows of `/faces`, in order of time."""
     time_s: Array
     """(n_faces,) float64 seconds."""
     _faces: Table = field(repr=False)
 
     def __getitem__(self, name: str) -> Array:
-        """The track's rows of a column of `/faces`."""
+        """Return the track's rows of a column of `/faces`: (n_faces, …)."""
         if not len(self.rows):
             return self._faces[name, 0:0]
         start = int(self.rows[0])
@@ -60,20 +76,22 @@ class Track:
 
 
 class Results:
-    """An open results file; a context manager.
+    """An open results file; a context manager. See `open_results`.
+
+    Letters in shapes: N frames, F faces, T tracks, A Action Units.
 
     Attributes:
         path: of the file.
         header: source, video, model and settings; see `header.Header`.
-        repaired_times: presentation times that had to be set.
-        variable_rate: whether the frame intervals vary.
-        finished_utc: when the file was finished, ISO 8601.
-        run_digest: equal for equal source, model and settings.
+        repaired_times: number of presentation times that had to be set.
+        variable_rate: True if the frame intervals vary.
+        finished_utc: time at which the file was finished, ISO 8601.
+        run_digest: SHA-256 (hex) over source, model and settings.
         file: the open `h5py.File`.
-        frames: one row per decoded frame: index, pts, time_s, n_faces.
-        faces: one row per face in a frame: frame, track, box, landmarks, score, source, logit, …
-        tracks: one row per track: id, first_frame, last_frame, n_faces.
-        lost: what could not be decoded: time_s, packets, reason.
+        frames: table of N decoded frames: index, pts, time_s, n_faces.
+        faces: table of F faces: frame, track, box, landmarks, score, source, logit, …
+        tracks: table of T tracks: id, first_frame, last_frame, n_faces.
+        lost: table of places that could not be decoded: time_s, packets, reason.
     """
 
     def __init__(self, path: Path) -> None:
@@ -91,16 +109,25 @@ class Results:
                 raise ResultsError(f"/{missing[0]} is missing")
         except Exception as error:
             self.file.close()
-            raise fault(path, f"no whole results file: {error}") from error
+            raise file_error(path, f"no whole results file: {error}") from error
+
+    def __repr__(self) -> str:
+        name = escape(self.header.source.path)
+        if not self.file:
+            return f"<Results of {name}: closed>"
+        return (
+            f"<Results of {name}: {self.n_frames} frames, {self.n_faces} faces in {len(self.tracks)} tracks, "
+            f"{len(self.au_names)} AUs by {escape(self.header.model_name)}>"
+        )
 
     @property
     def au_names(self) -> tuple[str, ...]:
-        """The Action Units, in the order of the columns' last axis."""
+        """Action Units, in the order of the columns' last axis."""
         return self.header.au_names
 
     @property
     def au_grades(self) -> tuple[str, ...]:
-        """One per Action Unit: validated, weak, experimental, or ungraded where the model states none."""
+        """Grade of each Action Unit: validated, weak, experimental, or ungraded if the model states none."""
         return self.header.au_grades or (UNGRADED,) * len(self.au_names)
 
     @property
@@ -114,7 +141,7 @@ class Results:
         return len(self.faces)
 
     def each_track(self) -> Iterator[Track]:
-        """The tracks by id."""
+        """Yield the tracks, by id."""
         frame = self.faces["frame"]
         order, starts = self._rows_by_track
         columns = (self.tracks[name].tolist() for name in ("id", "first_frame", "last_frame"))
@@ -124,7 +151,7 @@ class Results:
             yield Track(track, first, last, rows, times[frame[rows] - first], self.faces)
 
     def spans(self, frames_per_span: int = 4096) -> Iterator[tuple[slice, slice]]:
-        """The video in pieces: rows of `/frames` and the rows of `/faces` that belong to them."""
+        """Yield consecutive rows of `/frames`, at most `frames_per_span`, with their rows of `/faces`."""
         face = 0
         for start in range(0, self.n_frames, frames_per_span):
             stop = min(start + frames_per_span, self.n_frames)
@@ -133,15 +160,15 @@ class Results:
             face += n
 
     def to_dataframe(self, columns: Sequence[str] | None = None, *, faces_only: bool = False) -> pd.DataFrame:
-        """One row per face in a frame: video, frame, time_s, track, and `columns` of `/faces`, one value each.
+        """Return a table with a row per face: video, frame, time_s, track, and the chosen columns of `/faces`.
 
-        A frame without a face has one row whose other values are missing (NaN, or `pandas.NA` in the columns of
-        whole numbers and decisions, which therefore have pandas' nullable dtypes).
+        A frame without a face has one row whose other values are missing (NaN, or `pandas.NA` in whole numbers
+        and decisions, whose columns therefore have pandas' nullable dtypes).
 
         Args:
-            columns: such as `["smoothed", "active", "box"]`, or of their columns `["AU12_active"]`; all but the
-                members' logits if left out.
-            faces_only: leave out frames without a face; then all dtypes are NumPy's.
+            columns: such as `["smoothed", "active", "box"]`, or single ones such as `["AU12_active"]`;
+                default: all but the members' logits.
+            faces_only: leave out frames without a face; all dtypes are then NumPy's.
 
         Raises:
             MissingDependencyError: pandas is not installed.
@@ -173,16 +200,16 @@ def _opened(path: Path) -> Any:
     try:
         return _unlocked(path)
     except FileNotFoundError as error:
-        raise fault(path, "there is no such file") from error
+        raise file_error(path, "there is no such file") from error
     except OSError as error:
-        raise fault(path, f"no whole HDF5 file: {error}") from error
+        raise file_error(path, f"no whole HDF5 file: {error}") from error
 
 
 def _unlocked(path: Path) -> Any:
-    # A results file never changes once it has its name, so readers need no lock (network disks may have none).
+    # A finished results file never changes, so readers need no lock (network disks may not support one).
     try:
         return h5py.File(path, "r", locking=False, rdcc_nbytes=CACHE_BYTES)
     except FileNotFoundError:
         raise
-    except OSError:  # HDF5 refuses where this process has the file open with the usual locking
+    except OSError:  # this process has the file open with locking, and HDF5 refuses to mix the two
         return h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES)

@@ -1,4 +1,4 @@
-"""What a results file says, in a few numbers per face and Action Unit."""
+"""Statistics of a results file per track and Action Unit."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from autrt.storage.escape import escape
 from autrt.types import F32, F64, I64, Bool
 
 RATE_MIN_S: Final = 1.0
-"""A face seen for less has no rate of activations: one in a single picture would make 1,800 a minute."""
+"""Shortest time with a face for a rate of activations: one in a single picture would count as 1,800 per minute."""
 
 GAP_S: Final = 0.2
 GAP_INTERVALS: Final = 2.5
-"""A step between frames above both is a gap, as for smoothing: its first frame counts for one interval."""
+"""A step between frames above both limits is a gap, as in smoothing: the frame before it lasts one interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class AUSummary:
-    """One Action Unit of one face. An activation is a run of frames of the track in which it is active."""
+    """Statistics of one Action Unit in one track; an activation is a run of consecutive active frames."""
 
     au: str
     grade: str
     active_share: float
-    """Of the frames with the face."""
+    """Share of the track's frames."""
     mean: float
-    """Of the smoothed probability."""
+    """Mean of the smoothed probability."""
     peak: float
-    """Its largest value."""
+    """Maximum of the smoothed probability."""
     peak_time_s: float
     activations: int
     activations_per_min: float | None
-    """Of time with the face; None below `RATE_MIN_S`."""
+    """Per minute with the face; None below `RATE_MIN_S`."""
     mean_activation_s: float | None
-    """None where there was none."""
+    """None if there was no activation."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackSummary:
-    """One face through one shot."""
+    """Statistics of one track (one face through one shot)."""
 
     track: int
     start_s: float
@@ -55,28 +55,28 @@ class TrackSummary:
 
 @dataclass(frozen=True, slots=True)
 class VideoSummary:
-    """One results file."""
+    """Statistics of one results file."""
 
     video: str
     """The video's path, escaped."""
     path: str
-    """The results file's."""
+    """The results file's path, escaped."""
     model: str
     frames: int
     duration_s: float
     face_frames: int
     """Frames with a face."""
     losses: int
-    """Places where something could not be decoded."""
+    """Places where part of the video could not be decoded."""
     lost_packets: int
     tracks: tuple[TrackSummary, ...]
 
 
 def summarise(results: Results) -> VideoSummary:
-    """Read a results file a few thousand frames at a time; memory grows with its tracks alone.
+    """Compute the statistics of a results file, a few thousand frames at a time; memory grows with its tracks only.
 
     Raises:
-        ResultsError: it is damaged.
+        ResultsError: the file is damaged.
     """
     tallies: dict[int, _Tally] = {}
     duration_s, face_frames = 0.0, 0
@@ -101,18 +101,18 @@ def summarise(results: Results) -> VideoSummary:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Some consecutive rows of one track. Letters: F rows, A Action Units."""
+    """Consecutive rows of one track. Letters: F rows, A Action Units."""
 
     frame: I64
     time_s: F64
     step_s: F64
-    """(F,) how long each row's frame is shown."""
+    """(F,) duration of each row's frame."""
     smoothed: F32
     active: Bool
 
 
 def _steps(results: Results, frames: slice) -> F64:
-    """(N,) seconds that each frame lasts."""
+    """Return the duration of each of the frames: (n,) float64 seconds."""
     interval_s = 1 / results.header.video.rate_hz
     times = results.frames["time_s", frames.start : frames.stop + 1]
     steps = np.diff(times, append=times[-1:] + interval_s)[: frames.stop - frames.start]
@@ -126,14 +126,14 @@ def _by_track(results: Results, frames: slice, faces: slice, steps_s: F64) -> It
     time_s = results.frames["time_s", frames]
     order = np.argsort(track, kind="stable")
     ids, starts = np.unique(track[order], return_index=True)
-    # Without faces np.split still gives a part, which is empty.
+    # Without faces np.split still returns one part, which is empty.
     for i, rows in zip(ids.tolist(), np.split(order, starts[1:]), strict=False):
         at = frame[rows] - frames.start
         yield i, _Part(frame[rows], time_s[at], steps_s[at], smoothed[rows], active[rows])
 
 
 class _Tally:
-    """Running sums of one track."""
+    """Running sums over one track."""
 
     def __init__(self, n_aus: int) -> None:
         self._frames, self._face_s = 0, 0.0
@@ -144,7 +144,7 @@ class _Tally:
         self._peak, self._peak_time_s = np.full(n_aus, -np.inf), np.full(n_aus, np.nan)
 
     def add(self, part: _Part) -> None:
-        """Take the track's next rows."""
+        """Add the track's next rows."""
         if not self._frames:
             self._start_s = part.time_s[0]
         self._frames += len(part.frame)
@@ -166,7 +166,7 @@ class _Tally:
         self._last_frame, self._last_active = int(part.frame[-1]), part.active[-1]
 
     def summary(self, track: int, results: Results) -> TrackSummary:
-        """What it comes to."""
+        """Return the statistics of all rows added so far."""
         names = zip(results.au_names, results.au_grades, strict=True)
         aus = tuple(self._au(a, au, grade) for a, (au, grade) in enumerate(names))
         return TrackSummary(

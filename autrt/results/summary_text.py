@@ -7,26 +7,26 @@ from typing import Final
 
 from autrt.aus import AU_MEANING
 from autrt.results.summary import TrackSummary, VideoSummary
-from autrt.results.summary_forms import Total, Write
+from autrt.results.summary_formats import Totals, Write
 
 SHORT_S: Final = 1.0
-"""Tracks below this are told in one line, where the video itself is longer."""
+"""Tracks shorter than this share one line, unless the video itself is shorter."""
 
 
-class TextForm:
-    """Tables for people, at most 80 columns wide but for long names."""
+class TextSummaryWriter:
+    """Writes tables for people, at most 80 columns wide except for long names."""
 
     def __init__(self, write: Write, *, all_tracks: bool) -> None:
         self._write = write
         self._all_tracks = all_tracks
         self._left_out: dict[str, None] = {}
 
-    def video(self, video: VideoSummary, left_out: tuple[str, ...]) -> None:
-        """A line for the video, and a table for each track."""
+    def add_video(self, video: VideoSummary, left_out: tuple[str, ...]) -> None:
+        """Write a line about the video, and a table for each track."""
         self._left_out |= dict.fromkeys(left_out)
         self._write(
-            f"{video.video}\n  {_many(video.frames, 'frame')}, {clock(video.duration_s)}; {_seen(video)}; "
-            f"{_many(len(video.tracks), 'track')}; {video.model}\n"
+            f"{video.video}\n  {_count(video.frames, 'frame')}, {clock(video.duration_s)}; {_face_share(video)}; "
+            f"{_count(len(video.tracks), 'track')}; {video.model}\n"
         )
         if video.losses:
             self._write(f"  {_lost(video)}\n")
@@ -38,29 +38,29 @@ class TextForm:
         if folded:
             all_s = clock(sum(track.face_s for track in folded))
             self._write(
-                f"  {_many(len(folded), 'track')} of less than {SHORT_S:g} s, {all_s} in all (--all-tracks)\n"
+                f"  {_count(len(folded), 'track')} of less than {SHORT_S:g} s, {all_s} in all (--all-tracks)\n"
             )
         self._write("\n")
 
-    def damaged(self, path: str, reason: str) -> None:
-        """Nothing: the errors are on standard error."""
+    def add_damaged(self, path: str, reason: str) -> None:
+        """Do nothing: errors are printed to standard error."""
 
-    def end(self, total: Total) -> None:
-        """All together, and what was left out."""
+    def finish(self, total: Totals) -> None:
+        """Write the totals, and the AUs that were left out."""
         self._write(
-            f"{_many(total.videos, 'video')}, {_many(total.frames, 'frame')}, {clock(total.duration_s)}; "
-            f"{_seen(total)}; {_many(total.tracks, 'track')}\n"
+            f"{_count(total.videos, 'video')}, {_count(total.frames, 'frame')}, {clock(total.duration_s)}; "
+            f"{_face_share(total)}; {_count(total.tracks, 'track')}\n"
         )
         if total.losses:
-            self._write(f"  {_lost(total)} in {_many(total.videos_with_losses, 'video')}\n")
+            self._write(f"  {_lost(total)} in {_count(total.videos_with_losses, 'video')}\n")
         if total.damaged:
-            self._write(f"  {_many(total.damaged, 'results file')} damaged and not counted\n")
+            self._write(f"  {_count(total.damaged, 'results file')} damaged and not counted\n")
         if self._left_out:
             self._write(f"left out as experimental: {' '.join(self._left_out)} (--all-aus shows them)\n")
 
 
 def clock(seconds: float) -> str:
-    """Seconds as 0:03.2 or 1:02:03."""
+    """Format seconds as 0:03.2 or 1:02:03."""
     tenths = round(seconds * 10)
     minutes, tenths = divmod(tenths, 600)
     if minutes < 60:
@@ -73,22 +73,22 @@ def _short(video: VideoSummary) -> list[TrackSummary]:
 
 
 def percent(share: float) -> str:
-    """A share as a whole number; what is not quite none or all does not look like it."""
+    """Format a share as a percentage; shares close to 0 and 1 become <1% and >99%."""
     if 0 < share < 0.01:
         return "<1%"
     return ">99%" if 0.99 < share < 1 else f"{share:.0%}"
 
 
-def _many(n: int, what: str) -> str:
+def _count(n: int, what: str) -> str:
     return f"{n} {what}{'s' * (n != 1)}"
 
 
-def _seen(of: VideoSummary | Total) -> str:
+def _face_share(of: VideoSummary | Totals) -> str:
     return f"a face in {percent(of.face_frames / max(of.frames, 1))} of them"
 
 
-def _lost(of: VideoSummary | Total) -> str:
-    return f"{_many(of.lost_packets, 'packet')} lost at {_many(of.losses, 'place')}"
+def _lost(of: VideoSummary | Totals) -> str:
+    return f"{_count(of.lost_packets, 'packet')} lost at {_count(of.losses, 'place')}"
 
 
 def _table(track: TrackSummary) -> Iterator[str]:

@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Table:
-    """Equally long columns in a results file: `table["score"]` reads one, `table["score", 10:20]` some rows."""
+    """Columns of equal length in a results file: `table["score"]` reads one, `table["score", 10:20]` some rows."""
 
     def __init__(self, file: Any, name: str, path: Path) -> None:
         self._file = file
@@ -30,12 +30,14 @@ class Table:
         try:
             group = self._file[self._name]
             if not isinstance(group, h5py.Group):
-                raise fault(self._path, f"/{self._name}: expected a group of columns, found something else")
-            # Not by items(), which gives None for what cannot be opened.
+                raise file_error(
+                    self._path, f"/{self._name}: expected a group of columns, found something else"
+                )
+            # items() would return None for objects that cannot be opened.
             every: dict[str, Any] = {str(name): group[name] for name in group}
             found = {name: item for name, item in every.items() if isinstance(item, h5py.Dataset)}
         except (OSError, RuntimeError, LookupError, ValueError) as error:
-            raise fault(self._path, f"/{self._name} cannot be opened: {error}") from error
+            raise file_error(self._path, f"/{self._name} cannot be opened: {error}") from error
         place = {column.name: i for i, column in enumerate(c for c in COLUMNS if c.table == self._name)}
         return {name: found[name] for name in sorted(found, key=lambda name: place.get(name, len(place)))}
 
@@ -51,41 +53,43 @@ class Table:
         return name in self._datasets
 
     def __getitem__(self, key: str | tuple[str, slice]) -> Array:
-        """Read a column, or the rows of a slice of it; text comes as `str`.
+        """Read a column, or the rows of a slice of it; text is returned as `str`.
 
         Raises:
-            ResultsError: there is no such column, or its bytes are damaged.
+            ResultsError: there is no such column, its bytes are damaged, or the file is closed.
         """
         name, rows = key if isinstance(key, tuple) else (key, slice(None))
         array = self.raw(name, rows)
         return np.char.decode(array, "utf-8", "replace").astype(object) if array.dtype.kind == "S" else array
 
     def raw(self, name: str, rows: slice) -> Array:
-        """The same with text as bytes."""
+        """Read rows of a column, with text as bytes."""
         dataset = self.dataset(name)
         self._require_open()
         try:
             return dataset[rows]
         except OSError as error:
-            raise fault(self._path, f"{dataset.name} is damaged ({error})") from error
+            raise file_error(self._path, f"{dataset.name} is damaged ({error})") from error
 
     def dataset(self, name: str) -> Any:
-        """The h5py dataset of a column.
+        """Return the h5py dataset of a column.
 
         Raises:
             ResultsError: there is no such column.
         """
         if name not in self._datasets:
-            raise fault(self._path, f"/{self._name} has no column {name!r}; it has {', '.join(self.columns)}")
+            raise file_error(
+                self._path, f"/{self._name} has no column {name!r}; it has {', '.join(self.columns)}"
+            )
         return self._datasets[name]
 
     def _require_open(self) -> None:
         if not self._file:
-            raise fault(
+            raise file_error(
                 self._path, "the results are closed: read what you need inside `with autrt.open_results(…)`"
             )
 
 
-def fault(path: Path, what: str) -> ResultsError:
-    """What is wrong with a file, on one line that names it."""
+def file_error(path: Path, what: str) -> ResultsError:
+    """Return an error on one line that names the file and the problem."""
     return ResultsError(f"{escape(str(path))}: {' '.join(what.split())}")

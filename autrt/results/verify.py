@@ -1,4 +1,4 @@
-"""Reads a results file whole and looks for anything that does not hold."""
+"""Verification of a results file: checksums, layout, and consistency of its columns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from autrt.errors import ResultsError
-from autrt.results.attributes import contradictions, read_attributes
+from autrt.results.attributes import attribute_problems, read_attributes
 from autrt.results.hdf5_attributes import Attributes, all_attributes, text_of
 from autrt.results.invariants import broken_invariants
 from autrt.results.reader import Results, open_results
@@ -17,43 +17,43 @@ from autrt.results.table import Table
 from autrt.storage.escape import escape
 
 _BROKEN: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
-"""What h5py raises over a broken structure."""
+"""Exceptions that h5py raises over a broken file structure."""
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What was found in a results file."""
+class VerifyResult:
+    """Result of verifying one file."""
 
     problems: tuple[str, ...]
-    """Every kind of fault, each with its first place; empty for a sound file."""
+    """One message for each kind of fault, with its first place; empty for a sound file."""
     frames: int = 0
     faces: int = 0
     tracks: int = 0
 
 
-def check(path: Path | str) -> Checked:
-    """Read all of a results file and look for faults.
+def verify_file(path: Path | str) -> VerifyResult:
+    """Read a whole results file and check it.
 
-    Checksums catch rot; layout is compared with the schema, and what must hold between columns is checked.
+    Checksums reveal damaged bytes, the layout is compared with the schema, and the columns with each other.
     """
     try:
         with open_results(path) as results:
-            # Contents are only looked at where shapes are right: the checks rely on them.
+            # The contents are checked only if the layout is right, which those checks rely on.
             attributes = all_attributes(results.file)
             problems = _layout(results, attributes) or [
                 *_digests(results, attributes),
                 *broken_invariants(results, attributes),
             ]
-            return Checked(tuple(problems), results.n_frames, results.n_faces, len(results.tracks))
+            return VerifyResult(tuple(problems), results.n_frames, results.n_faces, len(results.tracks))
     except ResultsError as error:
-        return Checked((str(error).removeprefix(f"{escape(str(path))}: "),))
+        return VerifyResult((str(error).removeprefix(f"{escape(str(path))}: "),))
     except _BROKEN as error:
-        return Checked((f"the file cannot be read: {' '.join(str(error).split())}",))
+        return VerifyResult((f"the file cannot be read: {' '.join(str(error).split())}",))
 
 
 def verify(path: Path | str) -> list[str]:
-    """The faults that `check` finds."""
-    return list(check(path).problems)
+    """Return the problems that `verify_file` finds."""
+    return list(verify_file(path).problems)
 
 
 def _layout(results: Results, attributes: Attributes) -> list[str]:
@@ -93,6 +93,6 @@ def _required(results: Results, column: Column) -> bool:
 
 
 def _digests(results: Results, attributes: Attributes) -> Iterator[str]:
-    yield from contradictions(attributes, read_attributes(results.file))
+    yield from attribute_problems(attributes, read_attributes(results.file))
     if results.run_digest != results.header.run_digest:
         yield "run_digest is not that of the fingerprint, model and settings"

@@ -1,4 +1,4 @@
-"""Verifies many results files at once, each in a process: one that crashes HDF5 costs that file alone."""
+"""Verification of many results files in parallel processes, so that a file that crashes HDF5 costs only itself."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from autrt.results.verify import Checked, check
+from autrt.results.verify import VerifyResult, verify_file
 
 
-def check_many(paths: Sequence[Path], jobs: int) -> Generator[tuple[int, Checked]]:
-    """Check files, so many at a time; give each one's place in `paths` and what was found, as they are done.
+def verify_many(paths: Sequence[Path], jobs: int) -> Generator[tuple[int, VerifyResult]]:
+    """Verify files, `jobs` at a time; yield the position in `paths` and the result of each when it is done.
 
     Closing the generator ends the processes.
     """
     waiting = iter(enumerate(paths))
-    checkers = [_Checker() for _ in range(min(jobs, len(paths)))]
-    busy: dict[Any, tuple[_Checker, int]] = {}
+    processes = [_VerifyProcess() for _ in range(min(jobs, len(paths)))]
+    busy: dict[Any, tuple[_VerifyProcess, int]] = {}
     try:
-        for checker, (place, path) in zip(checkers, waiting, strict=False):
-            busy[checker.ask(path)] = checker, place
+        for process, (place, path) in zip(processes, waiting, strict=False):
+            busy[process.start(path)] = process, place
         while busy:
             for connection in wait(list(busy)):
-                checker, place = busy.pop(connection)
-                yield place, checker.answer()
+                process, place = busy.pop(connection)
+                yield place, process.result()
                 for following, path in waiting:
-                    busy[checker.ask(path)] = checker, following
+                    busy[process.start(path)] = process, following
                     break
     finally:
-        for checker in checkers:
-            checker.end()
+        for process in processes:
+            process.kill()
 
 
-class _Checker:
-    """Checks one file after another in a process, which starts with the first, and anew after a crash."""
+class _VerifyProcess:
+    """Verifies files one after the other in its own process, which is restarted after a crash."""
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
@@ -45,55 +45,55 @@ class _Checker:
         self._process: Any = None
         self._connection: Connection | None = None
 
-    def ask(self, path: Path) -> Connection:
-        """Begin with a file; the connection is ready when `answer` is."""
-        connection = self._connection or self._start()
+    def start(self, path: Path) -> Connection:
+        """Start verifying a file; the returned connection becomes readable when `result` is available."""
+        connection = self._connection or self._start_process()
         connection.send(path)
         return connection
 
-    def answer(self) -> Checked:
-        """What was found in the file."""
+    def result(self) -> VerifyResult:
+        """Return the result for the file."""
         assert self._connection is not None
         try:
             return self._connection.recv()
         except (EOFError, ConnectionError):
             self._process.join()
             code = self._process.exitcode
-            self.end()
+            self.kill()
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            return Checked(
+            return VerifyResult(
                 (f"the process that read it died ({how}): the file crashes HDF5, or memory ran out",)
             )
 
-    def end(self) -> None:
-        """End the process, whatever it does."""
+    def kill(self) -> None:
+        """Kill the process."""
         if self._connection is not None:
             self._connection.close()
-            if self._process.pid is not None:  # it may have been interrupted before it started
+            if self._process.pid is not None:  # None: interrupted before the process started
                 self._process.kill()
                 self._process.join()
         self._connection = self._process = None
 
-    def _start(self) -> Connection:
+    def _start_process(self) -> Connection:
         ours, theirs = self._context.Pipe()
         self._process = self._context.Process(target=_serve, args=(theirs,), daemon=True)
         self._connection = ours
-        resource_tracker.ensure_running()  # its start would undo the next line
-        # Ctrl-C goes to the whole group: a process that it met while it starts would die with a traceback.
+        resource_tracker.ensure_running()  # starting it later would unblock the signal again
+        # Ctrl-C reaches the whole process group; a process that is just starting would die with a traceback.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         try:
             self._process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()  # so that its end is the process's end
+        theirs.close()  # so that the connection ends with the process
         return ours
 
 
 def _serve(connection: Connection) -> None:
-    """In the process: check what is asked until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked decides
+    """Verify the files that arrive on the connection until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     try:
         while True:
-            connection.send(check(connection.recv()))
+            connection.send(verify_file(connection.recv()))
     except (EOFError, ConnectionError):
         pass

@@ -145,9 +145,7 @@ def test_a_video_without_any_face(tmp_path: Path, counts: list[int]) -> None:
         ("image_location,AU1\n\n", "found an empty one"),
     ],
 )
-def test_a_list_that_cannot_be_served_is_told_and_nothing_is_written(
-    results: Path, tmp_path: Path, content: str, told: str
-) -> None:
+def test_unsuitable_frame_list_is_refused(results: Path, tmp_path: Path, content: str, told: str) -> None:
     (tmp_path / "list.txt").write_text(content)
     with pytest.raises(AssertionError, match=told):
         raise AssertionError(
@@ -158,7 +156,7 @@ def test_a_list_that_cannot_be_served_is_told_and_nothing_is_written(
     assert not (tmp_path / "o").exists()
 
 
-def test_wrong_use_is_told(results: Path, tmp_path: Path) -> None:
+def test_wrong_challenge_options_are_refused(results: Path, tmp_path: Path) -> None:
     some = tmp_path / "some.txt"
     some.write_text("anna/00002.jpg\nanna/00003.jpg\n")
     arguments = (results, "--format", "abaw-2022", "--out", tmp_path / "o")
@@ -185,7 +183,7 @@ def test_texts_of_an_earlier_submission_are_not_mixed_in(results: Path, tmp_path
     assert "found zoe.txt" in refused(*arguments)
 
 
-def test_what_is_written_was_read_back(results: Path, tmp_path: Path, monkeypatch) -> None:
+def test_submission_is_read_back_before_writing(results: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(submission, "_cells", lambda decided: ["2" + ",0" * 11] * len(decided.active))
     outcome = run(results, "--format", "abaw-2022", "--out", tmp_path / "out")
     assert isinstance(outcome.exception, ResultsError)

@@ -68,7 +68,7 @@ def records(path: Path) -> tuple[list[str], list[list[str]]]:
 # One naming
 
 
-def test_csv_has_a_row_for_every_face_and_for_every_frame_without(path, tmp_path):
+def test_csv_has_rows_for_faces_and_empty_frames(path, tmp_path):
     target = tmp_path / "b.csv"
     export_table("csv", target, [path])
     with open_results(path) as results:
@@ -179,7 +179,7 @@ def test_any_name_of_a_video_or_an_au_survives(tmp_path_factory, name):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_one_file_of_all_is_the_tables_of_each_one_after_the_other(tmp_path, suffix):
+def test_one_table_of_all_concatenates_single_tables(tmp_path, suffix):
     out = tmp_path / "out"
     of(out, "b.mp4", [1, 0, 2])
     of(out, "sub/a.mp4", [0, 0], seed=1)
@@ -199,7 +199,7 @@ def test_one_file_of_all_is_the_tables_of_each_one_after_the_other(tmp_path, suf
         records(tmp_path / "one.csv")
 
 
-def test_data_frames_of_several_videos_are_put_together_by_pandas(tmp_path):
+def test_data_frames_of_several_videos_concatenate(tmp_path):
     paths = [of(tmp_path, name, counts) for name, counts in (("a", [1, 0]), ("b", [2, 1]))]
     export_table("parquet", tmp_path / "one.parquet", paths)
     tables = []
@@ -265,7 +265,7 @@ def test_parquet_goes_row_group_by_row_group_and_says_what_it_is(tmp_path, monke
     assert (field.type, field.metadata[b"unit"]) == (pa.float32(), b"px")
 
 
-def test_of_two_videos_with_one_name_neither_is_written(tmp_path):
+def test_two_videos_of_one_name_are_refused(tmp_path):
     paths = [results_file(tmp_path / folder / "a.h5", [1]) for folder in ("x", "y")]
     with pytest.raises(UsageError, match=r"a/b\.mp4 a second time"):
         run(*paths, "--out", tmp_path / "one.csv")
@@ -320,7 +320,7 @@ def test_results_damaged_anywhere_are_named_or_read(tmp_path_factory, at, bits, 
     assert len(told["videos"]) + len(told["damaged"]) == 2
 
 
-def test_nothing_whole_writes_nothing(tmp_path):
+def test_table_without_whole_results_is_not_written(tmp_path):
     (tmp_path / "a.h5").write_bytes(b"no")
     code, said = run(tmp_path / "a.h5", "--out", tmp_path / "one.csv")
     assert code == 3
@@ -342,7 +342,7 @@ def test_nothing_whole_writes_nothing(tmp_path):
         (["--format", "abaw-2022"], "needs --out"),
     ],
 )
-def test_options_that_do_not_go_together(tmp_path, monkeypatch, arguments, said):
+def test_conflicting_export_options_are_refused(tmp_path, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
     of(tmp_path / "out", "a")
     of(tmp_path / "out", "b")
@@ -402,7 +402,7 @@ def test_grades_stand_in_a_parquet_file_and_the_worst_counts(tmp_path):
 # OpenFace
 
 
-def test_openface_has_its_columns_and_no_values_where_nothing_is_known(tmp_path):
+def test_openface_leaves_unknown_values_empty(tmp_path):
     aus = ("AU1", "AU12", "AU24")
     path = of(tmp_path, "b.mp4", au_names=aus)
     code, said = run(path, "--format", "openface", "--out", tmp_path / "t")
@@ -521,7 +521,7 @@ def test_export_command_with_a_bad_file_does_the_others(path, tmp_path):
     assert not bad.with_suffix(".csv").exists()
 
 
-def test_two_inputs_for_one_output_are_refused(tmp_path):
+def test_export_of_two_inputs_to_one_output_is_refused(tmp_path):
     paths = [results_file(tmp_path / folder / "a.h5", [1]) for folder in ("x", "y")]
     with pytest.raises(UsageError, match="would both become"):
         run(*paths, "--out", tmp_path / "tables")
@@ -529,7 +529,7 @@ def test_two_inputs_for_one_output_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("command", [verify, export])
-def test_nothing_to_do_is_a_usage_error(command, tmp_path):
+def test_commands_without_results_are_a_usage_error(command, tmp_path):
     for argument in (tmp_path, tmp_path / "none"):
         outcome = CliRunner().invoke(command, [str(argument)])
         assert isinstance(outcome.exception, UsageError)

@@ -1,4 +1,4 @@
-"""Results files: what is written is what is read, whatever the video."""
+"""Results files: round trips, layout, and errors."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_every_dataset_is_checked_and_described(tmp_path, counts):
         assert file["frames/time_s"].attrs["repaired"] == 1
 
 
-def test_facts_are_json_and_the_few_that_tools_read_attributes_too(tmp_path):
+def test_header_is_json_with_some_plain_attributes(tmp_path):
     head = header(
         source=SourceFacts(path="é\udcff.mp4", kind="video", size_bytes=1, mtime_ns=2, fingerprint="f")
     )
@@ -309,7 +309,7 @@ def test_an_unfinished_file(tmp_path):
         open_results(path)
 
 
-def test_what_a_later_version_adds_is_passed_over(tmp_path):
+def test_columns_of_later_versions_are_ignored(tmp_path):
     path = results_file(tmp_path / "a.h5")
     before = open_results(path).header
     change_facts(path, lambda facts: facts.update({"mood": {"of": "the day"}}))
@@ -404,7 +404,7 @@ def test_numbers_that_contradict_each_other_are_never_named(tmp_path):
     assert names_in(tmp_path) == []
 
 
-def test_abandoned_and_replaced(tmp_path):
+def test_abandoned_writer_leaves_the_old_file(tmp_path):
     path = results_file(tmp_path / "a.h5")
     before = path.read_bytes()
     with ResultsWriter(path, header()) as writer:
@@ -468,6 +468,17 @@ def test_the_docs_name_everything():
         assert f"`{column.name}`" in text or f"`/{column.path}`" in text
     for attribute in ATTRIBUTES:
         assert f"`{attribute.name}`" in text
+
+
+def test_repr_of_results_names_video_counts_and_model(tmp_path):
+    with open_results(results_file(tmp_path / "a.h5", [1, 0, 2])) as results:
+        header = results.header
+        expected = (
+            f"<Results of {header.source.path}: 3 frames, 3 faces in {len(results.tracks)} tracks, "
+            f"{len(header.au_names)} AUs by {header.model_name}>"
+        )
+        assert repr(results) == expected
+    assert repr(results) == f"<Results of {header.source.path}: closed>"
 
 
 def test_results_that_are_closed_say_so(tmp_path):

@@ -28,7 +28,7 @@ WILD = [
 
 
 @given(NAMES)
-def test_escaping_keeps_any_bytes_and_shows_no_control(raw):
+def test_escape_keeps_any_bytes_and_shows_no_control(raw):
     name = os.fsdecode(raw)
     text = escape(name)
     assert os.fsencode(unescape(text)) == raw
@@ -104,11 +104,11 @@ def test_shards_are_of_like_size_and_never_change():
 @pytest.mark.parametrize(
     "text", ["0/2", "3/2", "1", "1/", "/2", "a/b", "-1/2", "1/2/3", "1 /2", "٣/٤", "1/0"]
 )
-def test_wrong_shards(text):
+def test_wrong_shard_text_is_refused(text):
     with pytest.raises(UsageError, match="expected I/N"):
         Shard.parse(text)
 
 
-def test_right_shards():
+def test_shard_text_is_parsed():
     assert Shard.parse("2/8") == Shard(2, 8)
     assert Shard.parse("1/1") == (1, 1)

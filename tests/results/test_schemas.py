@@ -76,7 +76,7 @@ def test_changed_attributes_of_schema_1_are_seen(tmp_path, name, value, fault):
     assert any(fault in problem for problem in verify(path)), verify(path)
 
 
-def test_what_was_added_to_the_header_since_has_a_default():
+def test_newer_header_fields_have_defaults():
     """And so a file that lacks it can be read."""
     optional = {a.name for a in ATTRIBUTES if a.optional}
     defaults = {

@@ -1,4 +1,4 @@
-"""The spool gives back what it took, in even pieces with their surroundings."""
+"""The spool returns the rows that it took, in even pieces with a halo."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def test_pieces_do_not_depend_on_what_came_in(tmp_path):
     assert shapes[0] == shapes[1]
 
 
-def test_nothing_is_left_and_nothing_is_named(tmp_path):
+def test_spool_leaves_no_named_file(tmp_path):
     with Spool(tmp_path / "new" / "folder", 2, 3) as spool:
         spool.append(video([1] * 100).block)
         assert names_in(tmp_path / "new" / "folder") == []
         assert list(spool.blocks()) != []
 
 
-def test_no_frames(tmp_path):
+def test_spool_without_frames(tmp_path):
     with Spool(tmp_path, 1, 1) as spool:
         assert list(spool.blocks()) == []
         assert spool.times().shape == (0,)

@@ -1,4 +1,4 @@
-"""`autrt summary`: its numbers against a plain reference, its three forms, and what it leaves out."""
+"""`autrt summary`: its numbers compared with a plain reference, its three formats, and omissions."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tests.support.results import header, names_in, results_file
 THRESHOLD = 0.5
 
 
-def film(path: Path, tracks: dict[int, dict[int, float]], n_frames: int, times=None, **changes) -> Path:
-    """A film with one AU: track → frame → smoothed probability."""
+def video_file(path: Path, tracks: dict[int, dict[int, float]], n_frames: int, times=None, **changes) -> Path:
+    """Write results of a video with one AU: track → frame → smoothed probability."""
     rows = sorted((frame, track, p) for track, seen in tracks.items() for frame, p in seen.items())
     n = len(rows)
     value = np.array([p for *_, p in rows], np.float32).reshape(n, 1)
@@ -61,12 +61,12 @@ def run(*arguments) -> tuple[int, str, str]:
     return outcome.exit_code, outcome.stdout, outcome.stderr
 
 
-def test_a_film_by_hand(tmp_path):
+def test_summary_of_a_video_computed_by_hand(tmp_path):
     smile = (
         dict.fromkeys(range(90), 0.1) | dict.fromkeys(range(10, 40), 0.9) | dict.fromkeys(range(60, 66), 0.6)
     )
     smile[20] = 0.95
-    (told,) = summary_of(film(tmp_path / "a.h5", {3: smile}, 120)).tracks
+    (told,) = summary_of(video_file(tmp_path / "a.h5", {3: smile}, 120)).tracks
     (au,) = told.aus
     assert (told.track, told.frames, au.activations) == (3, 90, 2)
     assert (told.start_s, told.end_s, told.face_s) == pytest.approx((0, 3, 3))
@@ -79,21 +79,21 @@ def test_a_film_by_hand(tmp_path):
 
 def test_a_face_that_was_gone_for_a_while_starts_anew(tmp_path):
     seen = dict.fromkeys([*range(30), *range(35, 60)], 0.9)
-    (track,) = summary_of(film(tmp_path / "a.h5", {0: seen}, 60)).tracks
+    (track,) = summary_of(video_file(tmp_path / "a.h5", {0: seen}, 60)).tracks
     assert track.aus[0].activations == 2
     assert (track.end_s, track.face_s) == pytest.approx((2, 55 / 30))
 
 
 def test_a_gap_in_the_video_is_no_time_with_a_face(tmp_path):
     times = [*np.arange(30) / 30, *(10 + np.arange(30) / 30)]
-    told = summary_of(film(tmp_path / "a.h5", {0: dict.fromkeys(range(60), 0.9)}, 60, times))
+    told = summary_of(video_file(tmp_path / "a.h5", {0: dict.fromkeys(range(60), 0.9)}, 60, times))
     assert told.duration_s == told.tracks[0].face_s == pytest.approx(2)
     assert told.tracks[0].aus[0].activations == 1
 
 
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_spans_change_nothing(tmp_path_factory, data):
+def test_summary_does_not_depend_on_spans(tmp_path_factory, data):
     """Any tracks, read in pieces of any size, against sums over whole tracks."""
     n = data.draw(st.integers(1, 40))
     value = st.floats(0, 1, width=32)
@@ -102,7 +102,7 @@ def test_spans_change_nothing(tmp_path_factory, data):
             st.integers(0, 4), st.dictionaries(st.integers(0, n - 1), value, min_size=1), max_size=3
         )
     )
-    path = film(tmp_path_factory.mktemp("film") / "a.h5", tracks, n)
+    path = video_file(tmp_path_factory.mktemp("film") / "a.h5", tracks, n)
     with open_results(path) as results:
         whole = summarise(results)
         for size in (1, 3, 7):
@@ -171,13 +171,13 @@ def test_text_is_for_people_and_leaves_experimental_aus_out(folder):
 
 def test_short_tracks_are_told_in_one_line(tmp_path):
     tracks = {0: dict.fromkeys(range(60), 0.9), 1: {5: 0.9}, 2: dict.fromkeys(range(40, 50), 0.2)}
-    path = film(tmp_path / "a.h5", tracks, 60)
+    path = video_file(tmp_path / "a.h5", tracks, 60)
     text = run(path)[1]
     assert "track 0:" in text
     assert "track 1:" not in text
     assert "2 tracks of less than 1 s, 0:00.4 in all (--all-tracks)" in text
     assert "track 1:" in run(path, "--all-tracks")[1]
-    assert "track 0:" in run(film(tmp_path / "still.h5", {0: {0: 0.9}}, 1))[1], (
+    assert "track 0:" in run(video_file(tmp_path / "still.h5", {0: {0: 0.9}}, 1))[1], (
         "nothing else is there to show"
     )
 
@@ -230,7 +230,16 @@ def test_damaged_results_are_named_and_the_others_told(folder, tmp_path, form):
         assert json.loads(told)["total"]["damaged"] == 1
 
 
-def test_nothing_whole_is_still_a_document(tmp_path):
+def test_summary_of_several_models_names_them(tmp_path):
+    video_file(tmp_path / "a.h5", {0: {0: 0.1}}, 2, model_name="student")
+    assert run(tmp_path, "--csv")[2] == ""
+    video_file(tmp_path / "b.h5", {0: {0: 0.1}}, 2, model_name="ensemble")
+    code, text, note = run(tmp_path, "--csv")
+    assert (code, note) == (0, "note: these are results of different models: student, ensemble\n")
+    assert text.count("\n") == 3
+
+
+def test_json_without_whole_results_is_a_document(tmp_path):
     (tmp_path / "a.h5").write_bytes(b"no")
     code, text, _ = run(tmp_path, "--json")
     assert code == 3
@@ -238,7 +247,7 @@ def test_nothing_whole_is_still_a_document(tmp_path):
     assert run(tmp_path)[0] == run(tmp_path, "--csv")[0] == 3
 
 
-def test_what_does_not_go_together_is_refused(folder, tmp_path):
+def test_conflicting_options_are_refused(folder, tmp_path):
     assert run(folder, "--json", "--csv")[0] == 2
     assert run(folder, "--csv", "--all-tracks")[0] == 2
     with pytest.raises(UsageError):
@@ -246,7 +255,7 @@ def test_what_does_not_go_together_is_refused(folder, tmp_path):
     assert names_in(tmp_path) == ["out"]
 
 
-def test_times_and_shares_read_well():
+def test_clock_and_percent_formats():
     assert [clock(s) for s in (0, 3.24, 59.96, 754.3, 3599.97, 3723)] == [
         "0:00.0", "0:03.2", "1:00.0", "12:34.3", "1:00:00", "1:02:03",
     ]  # fmt: skip

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from autrt.results.verify import Checked, check
-from autrt.results.verify_many import check_many
+from autrt.results.verify import VerifyResult, verify_file
+from autrt.results.verify_many import verify_many
 from tests.support.command import autrt
 from tests.support.results import results_file
 
@@ -32,16 +32,16 @@ def folder(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("jobs", [1, 3, 9])
-def test_many_files_are_found_as_one_by_one(folder, jobs):
+def test_verify_many_finds_what_verify_file_finds(folder, jobs):
     paths = [*sorted(folder.iterdir()), folder / "missing.h5", folder / "a.mp4.h5"]
-    found = dict(check_many(paths, jobs))
-    assert [found[i] for i in range(len(paths))] == [check(path) for path in paths]
-    assert found[0] == Checked((), 40, 60, 2)
+    found = dict(verify_many(paths, jobs))
+    assert [found[i] for i in range(len(paths))] == [verify_file(path) for path in paths]
+    assert found[0] == VerifyResult((), 40, 60, 2)
     assert multiprocessing.active_children() == []
 
 
-def test_no_files():
-    assert list(check_many([], 4)) == []
+def test_verify_many_without_files():
+    assert list(verify_many([], 4)) == []
 
 
 def crash_reader(number: signal.Signals) -> None:
@@ -58,8 +58,8 @@ def test_a_file_that_crashes_its_reader_costs_itself_alone(folder, number):
     os.mkfifo(stuck)
     (folder / "d.mp4.h5").unlink()
     paths = sorted(folder.iterdir())
-    found: dict[int, Checked] = {}
-    for place, one in check_many(paths, 1):
+    found: dict[int, VerifyResult] = {}
+    for place, one in verify_many(paths, 1):
         found[place] = one
         if place == 0:
             signal.signal(signal.SIGALRM, lambda *_: crash_reader(number))
@@ -68,15 +68,15 @@ def test_a_file_that_crashes_its_reader_costs_itself_alone(folder, number):
     assert f"died ({number.name})" in found[1].problems[0]
 
 
-def test_leaving_early_ends_the_processes(folder):
+def test_verify_many_ends_its_processes_when_closed(folder):
     os.mkfifo(folder / "a.h5")
-    checking = check_many(sorted(folder.iterdir()), 2)
+    checking = verify_many(sorted(folder.iterdir()), 2)
     next(checking)
     checking.close()
     assert multiprocessing.active_children() == []
 
 
-def test_the_command_prints_bad_files_in_order(folder):
+def test_verify_command_prints_bad_files_in_order(folder):
     done = autrt("verify", folder, "--jobs", 2)
     assert done.returncode == 3
     assert done.stderr == ""
@@ -86,7 +86,7 @@ def test_the_command_prints_bad_files_in_order(folder):
     assert [line.partition(" and ")[0] for line in lines[3:]] == ["delete what is bad"]
 
 
-def test_the_commands_progress(folder):
+def test_verify_command_reports_progress(folder):
     done = autrt("verify", folder, "--progress", "json")
     assert done.returncode == 3
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -99,7 +99,7 @@ def test_the_commands_progress(folder):
 
 
 @pytest.mark.parametrize("after_s", [0, 0.2, 0.5, 1.5])
-def test_ctrl_c_ends_it_at_once(folder, after_s):
+def test_verify_command_ends_at_once_on_ctrl_c(folder, after_s):
     """While its processes start, and when they work."""
     os.mkfifo(folder / "a.h5")
     command = [sys.executable, "-m", "autrt", "verify", str(folder), "--jobs", "1", "--progress", "json"]

@@ -1,4 +1,4 @@
-"""Results files and labels made up for evaluations: what is predicted follows what is true, with noise."""
+"""Made-up results files, labels and labelled predictions for evaluations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autrt.aus import ABAW_AUS
 from autrt.pipeline.sink import ResultsSink
 from autrt.results.header import Header
 from autrt.types import Block, Faces
-from autrt_train.evaluate.scored import Scored, Timed, smoothed_by
+from autrt_train.evaluate.labelled_predictions import LabelledPredictions, TrackSeries, smooth_with
 from tests.support.results import header
 
 RATE = 30.0
@@ -86,15 +86,15 @@ def label_text(path: Path, labels: Any) -> Path:
 
 def scored(
     labels: Any, logits: Any, video: Any, group: Any = None, timed: bool = True, **changes: Any
-) -> Scored:
-    """`Scored` rows, a frame each; smoothed by windows of 10 in time."""
+) -> LabelledPredictions:
+    """`LabelledPredictions` rows, a frame each; smoothed by windows of 10 in time."""
     labels, video = np.asarray(labels, np.int8), np.asarray(video, np.int32)
     n, a = labels.shape
     logit = np.asarray(logits, np.float32)
     frame = np.concatenate([np.arange(np.sum(video == v)) for v in np.unique(video)] or [[]]).astype(np.int64)
     windows = np.full(a, 10, np.int32)
-    order = Timed(logit, logit.copy(), np.zeros(n, np.int32), frame / RATE, np.full(n, 1 / RATE))
-    order.smoothed[:] = smoothed_by(order, video, "logit", windows.tolist())
+    order = TrackSeries(logit, logit.copy(), np.zeros(n, np.int32), frame / RATE, np.full(n, 1 / RATE))
+    order.smoothed[:] = smooth_with(order, video, "logit", windows.tolist())
     facts: dict[str, Any] = {
         "name": "made-up",
         "au_names": ABAW_AUS[:a],
@@ -109,6 +109,6 @@ def scored(
         "windows": windows,
         "domain": "logit",
         "network_digests": ("d" * 64,),
-        "timed": order if timed else None,
+        "series": order if timed else None,
     }
-    return Scored(**facts | changes)
+    return LabelledPredictions(**facts | changes)

@@ -23,7 +23,7 @@ from autrt.video.open import open_decoder
 from autrt.video.pictures import read_picture
 from autrt_train.annotations.read import DataSpec, read_data
 from autrt_train.crop.crop_video import crop_video
-from autrt_train.crop.faces import cut_face
+from autrt_train.crop.faces import crop_face
 from autrt_train.crop.index import CropSettings
 from autrt_train.crop.run import refuse_nested
 from tests.support.command import autrt, leftovers
@@ -171,7 +171,7 @@ def test_the_inner_part_of_a_crop_is_what_the_networks_see(side, turn):
     points = ((ARCFACE_112 - 56) / 112 * side @ rotation.T + [320, 240] + noise).astype(np.float32)
     aspect = Fraction(1)
     expected = crop_of(cut_patch(image, points, aspect), points)
-    pixels, landmarks = cut_face(image, points, ARCFACE_112, aspect, 20)
+    pixels, landmarks = crop_face(image, points, ARCFACE_112, aspect, 20)
     assert pixels.shape == (152, 152, 3)
     difference = np.abs(pixels[20:-20, 20:-20].astype(int) - expected)
     assert difference.max() <= 1

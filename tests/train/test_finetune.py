@@ -1,4 +1,4 @@
-"""Teaching a model's last layer: `autrt_train.finetune`, and `autrt train finetune` on real clips."""
+"""Finetuning of a last layer: `autrt_train.finetune`, and `autrt train finetune` on real clips."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from autrt.model.student import Student, StudentConfig
 from autrt.results.reader import open_results
 from autrt.types import Source
 from autrt_train.annotations.sets.manifest import read as read_manifest
-from autrt_train.finetune.crossfit import cross_fit
-from autrt_train.finetune.data import Labelled
+from autrt_train.finetune.cross_validate import cross_validate
 from autrt_train.finetune.features import au_inputs, au_layer
-from autrt_train.finetune.head import Head, Lessons, Scaling, learn
-from autrt_train.finetune.match import match_sources
-from autrt_train.finetune.moments import find_moments
-from autrt_train.finetune.people import likely_people
+from autrt_train.finetune.head import Head, Scaling, TrainingSet, fit_heads
+from autrt_train.finetune.labelled_crops import LabelledCrops
+from autrt_train.finetune.labelled_faces import find_labelled_faces
+from autrt_train.finetune.match_files import match_sources
 from autrt_train.finetune.run import finetune
+from autrt_train.finetune.unnamed_people import likely_people
 from autrt_train.halt import Halt
 from autrt_train.labels.coding import Coding
 from autrt_train.loading.augment import AugmentConfig
@@ -54,7 +54,7 @@ def sources(tmp_path: Path, *names: str) -> list[Source]:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "matched"),
     [
         ("anna.mp4", "anna.mp4"),
         ("anna", "anna.mp4"),
@@ -64,9 +64,9 @@ def sources(tmp_path: Path, *names: str) -> list[Source]:
         ("a/face", "a/face.jpg"),
     ],
 )
-def test_names_find_the_file_that_their_last_parts_agree_with(tmp_path, name, meant):
+def test_names_find_the_file_that_their_last_parts_agree_with(tmp_path, name, matched):
     found = match_sources([name], sources(tmp_path, "anna.mp4", "a/face.jpg", "b/face.jpg"), quiet)
-    assert found[name].source.relative == meant
+    assert found[name].source.relative == matched
 
 
 def test_a_name_of_two_files_is_refused(tmp_path):
@@ -113,7 +113,7 @@ def test_labels_meet_the_main_face_or_the_track_that_they_name(tmp_path):
     path = results_file(tmp_path / "a.mp4.h5", counts=(2, 0, 2, 2))
     coding = coding_of([1, 1, 0, 1], frame=np.array([0, 1, 2, 2]), track=np.array([-1, -1, 0, 1]))
     with open_results(path) as results:
-        found = find_moments(Source(path, "a.mp4", "video"), coding, results, 0.0)
+        found = find_labelled_faces(Source(path, "a.mp4", "video"), coding, results, 0.0)
         faces = results.faces
         area = np.prod(faces["box"][:, 2:] - faces["box"][:, :2], axis=1)
         main = min((-np.median(area[faces["track"] == t]), t) for t in (0, 1))[1]
@@ -122,11 +122,11 @@ def test_labels_meet_the_main_face_or_the_track_that_they_name(tmp_path):
     assert sorted(zip(found.row.tolist(), found.track.tolist(), strict=True)) == [(0, main), (2, 0), (3, 1)]
 
 
-def test_labels_of_several_people_for_one_face_are_left_out_and_counted(tmp_path):
+def test_labels_of_several_people_for_one_face_are_left_out(tmp_path):
     path = results_file(tmp_path / "a.mp4.h5", counts=(1, 1))
     coding = coding_of([1, 0, 1], frame=np.array([0, 0, 1]), person=["ann", "bob", "ann"])
     with open_results(path) as results:
-        found = find_moments(Source(path, "a.mp4", "video"), coding, results, 0.0)
+        found = find_labelled_faces(Source(path, "a.mp4", "video"), coding, results, 0.0)
     assert found.index.tolist() == [1]
     assert (found.unclear, found.not_found) == (1, 0)
 
@@ -136,7 +136,9 @@ def test_times_mean_the_frame_that_is_shown_then(tmp_path):
     with open_results(path) as results:
         time_s = results.frames["time_s"]
         asked = np.array([time_s[2] + 1e-3, time_s[-1] + 5.0, time_s[4]])
-        found = find_moments(Source(path, "a.mp4", "video"), coding_of([1, 1, 0], time_s=asked), results, 0.0)
+        found = find_labelled_faces(
+            Source(path, "a.mp4", "video"), coding_of([1, 1, 0], time_s=asked), results, 0.0
+        )
     assert found.index.tolist() == [2, 4]
     assert found.not_found == 1
 
@@ -146,7 +148,7 @@ def test_frames_with_the_same_codes_are_thinned_and_changes_kept(tmp_path):
     codes = [0] * 20 + [1] + [0] * 19
     with open_results(path) as results:
         coding = coding_of(codes, frame=np.arange(40))
-        found = find_moments(Source(path, "a.mp4", "video"), coding, results, 0.2)
+        found = find_labelled_faces(Source(path, "a.mp4", "video"), coding, results, 0.2)
         time_s = results.frames["time_s"][found.index]
     assert 20 in found.index.tolist()
     assert len(found.index) < 15
@@ -156,14 +158,14 @@ def test_frames_with_the_same_codes_are_thinned_and_changes_kept(tmp_path):
 def test_labels_of_a_video_without_frame_or_time_are_refused(tmp_path):
     path = results_file(tmp_path / "a.mp4.h5")
     with open_results(path) as results, pytest.raises(DataError, match="neither frame nor time"):
-        find_moments(Source(path, "a.mp4", "video"), coding_of([1]), results, 0.2)
+        find_labelled_faces(Source(path, "a.mp4", "video"), coding_of([1]), results, 0.2)
 
 
 # The head
 
 
 @pytest.mark.parametrize("mirror", [False, True])
-def test_a_taught_layer_gives_the_logits_that_were_judged(tmp_path, mirror):
+def test_trained_layer_gives_the_heads_logits(tmp_path, mirror):
     torch.manual_seed(0)
     network = settled(Student(StudentConfig(width=4, squeeze=8, mirror=mirror, au_names=AUS))).eval()
     index, _ = read_manifest(write_pictures(tmp_path, 12))
@@ -192,7 +194,7 @@ def _rgb(path: Path):
     return picture[:, :, ::-1].copy()
 
 
-def lessons_of(n: int, signal: float, seed: int = 0, views: int = 2) -> tuple[Lessons, np.ndarray]:
+def lessons_of(n: int, signal: float, seed: int = 0, views: int = 2) -> tuple[TrainingSet, np.ndarray]:
     """N pictures of n // 4 people: 30 inputs, of which the first tells AU 0 as far as `signal` says."""
     rng = np.random.default_rng(seed)
     z = rng.normal(0, 1, (views, n, 30)).astype(np.float32)
@@ -202,12 +204,12 @@ def lessons_of(n: int, signal: float, seed: int = 0, views: int = 2) -> tuple[Le
     labels[:, 2] = -1
     unit = torch.from_numpy(z / 30**0.5)
     old_views = torch.from_numpy(np.repeat(old[None], views, 0))
-    return Lessons(old_views, unit, labels, np.ones(n, np.float32)), np.arange(n) // 4
+    return TrainingSet(old_views, unit, labels, np.ones(n, np.float32)), np.arange(n) // 4
 
 
 def test_strengths_go_from_the_start_to_the_labels():
     lessons, _ = lessons_of(200, signal=3)
-    free, *_, bound = learn(lessons, (np.inf, 1.0, 0.01))
+    free, *_, bound = fit_heads(lessons, (np.inf, 1.0, 0.01))
     for head, same in ((free, True), (bound, False)):
         new = head.logits(lessons.old[0], lessons.z[0]).numpy()
         order = np.array_equal(np.argsort(new[:, 0]), np.argsort(lessons.old[0, :, 0].numpy()))
@@ -219,11 +221,11 @@ def test_strengths_go_from_the_start_to_the_labels():
 
 
 @pytest.mark.parametrize(("signal", "low", "high"), [(0, 0.40, 0.60), (3, 0.90, 1.0)])
-def test_what_is_told_of_people_left_out_is_neither_flattered_nor_missed(signal, low, high):
+def test_cross_validation_is_unbiased_on_new_people(signal, low, high):
     lessons, group = lessons_of(400, signal)
     fold = (group % 5).astype(np.int32)
     own, taught = np.full(3, 0.5, np.float32), np.array([True, True, False])
-    found = cross_fit(lessons, fold, group, own, taught, 0, quiet, quiet)
+    found = cross_validate(lessons, fold, group, own, taught, 0, quiet, quiet)
     assert low <= roc_auc_score(lessons.labels[:, 0], found.held_out.logit[:, 0]) <= high
     assert found.thresholds[2] == 0.5
     np.testing.assert_array_equal(found.held_out.logit[:, 2], lessons.old[0, :, 2])
@@ -260,14 +262,16 @@ def taught(tmp_path_factory):
     )
     told: list[str] = []
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("autrt_train.finetune.run.gather", lambda *_: Labelled(index, 3, "d" * 64))
-        done = finetune(recipe, root / "run", progress="none", halt=Halt(), say=quiet, tell=told.append)
+        patched.setattr(
+            "autrt_train.finetune.run.make_labelled_crops", lambda *_: LabelledCrops(index, 3, "d" * 64)
+        )
+        done = finetune(recipe, root / "run", progress="none", halt=Halt(), log=quiet, report=told.append)
         with pytest.raises(UsageError, match="holds a finished model"):
-            finetune(recipe, root / "run", progress="none", halt=Halt(), say=quiet, tell=quiet)
+            finetune(recipe, root / "run", progress="none", halt=Halt(), log=quiet, report=quiet)
     return root, start, done, told
 
 
-def test_a_run_leaves_a_model_that_is_better_on_people_left_out(taught):
+def test_finetuning_improves_held_out_scores(taught):
     _, start, done, told = taught
     before, after = done.comparison.before["auc"].value, done.comparison.after["auc"].value
     assert after[-1] > before[-1] + 0.1
@@ -277,7 +281,7 @@ def test_a_run_leaves_a_model_that_is_better_on_people_left_out(taught):
     assert done.model.smoothing_windows.tolist() == [5, 6, 7, 8]
 
 
-def test_what_was_not_labelled_is_the_starts(taught):
+def test_finetuning_keeps_what_was_not_labelled(taught):
     _, start, done, _ = taught
     old, new = (load_network(model.members[0]).state_dict() for model in (start, done.model))
     changed = {name for name in old if not torch.equal(old[name], new[name])}
@@ -286,7 +290,7 @@ def test_what_was_not_labelled_is_the_starts(taught):
     assert done.model.thresholds[3] == start.thresholds[3]
 
 
-def test_a_models_folder_says_where_it_is_from_and_shows_nobody(taught):
+def test_finetuned_folder_states_its_origin_and_holds_no_picture(taught):
     root, start, done, _ = taught
     told = json.loads((done.model.path / "model.json").read_text())
     assert told["licence"] == "CC0"

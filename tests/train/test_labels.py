@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from autrt.errors import UsageError
-from autrt_train.labels.agreement import combined, kappa, labels_of
-from autrt_train.labels.coding import NO_FRAME, level_of, units_in
-from autrt_train.labels.read import LabelSettings, format_of, read_labels
+from autrt_train.labels.agreement import combine_coders, kappa, to_labels
+from autrt_train.labels.coding import NO_FRAME, aus_in, parse_level
+from autrt_train.labels.read import LabelSettings, detect_format, read_labels
 from autrt_train.types import DataError
 
 HOW = LabelSettings()
@@ -45,7 +45,7 @@ def absent(coding, au: str) -> list[float]:
 def test_a_table_of_pictures_holds_codes_and_question_marks(tmp_path):
     path = written(tmp_path, "t.csv", "file,source,AU1,AU02,au12\na/x.jpg,web,0,?,2\ny.jpg,,-1,1,\n")
     coding = read(path)
-    assert format_of(path) == "table"
+    assert detect_format(path) == "table"
     assert coding.au_names == ("AU1", "AU2", "AU12")
     assert coding.video.tolist() == ["a/x.jpg", "y.jpg"]
     np.testing.assert_array_equal(coding.codes, [[0, np.nan, 2], [np.nan, 1, np.nan]])
@@ -54,7 +54,7 @@ def test_a_table_of_pictures_holds_codes_and_question_marks(tmp_path):
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";"])
-def test_frames_persons_and_tracks_are_read_whatever_separates_them(tmp_path, delimiter):
+def test_table_with_any_delimiter_has_frames_persons_and_tracks(tmp_path, delimiter):
     text = "video,frame,subject,track,AU4\nanna.mp4,10,anna,3,1\nanna.mp4,12,anna,3,0\n"
     coding = read(written(tmp_path, "t.csv", text.replace(",", delimiter)), first_frame=1)
     assert coding.frame.tolist() == [9, 11]
@@ -62,7 +62,7 @@ def test_frames_persons_and_tracks_are_read_whatever_separates_them(tmp_path, de
     assert coding.track.tolist() == [3, 3]
 
 
-def test_a_table_without_a_column_of_files_is_of_the_video_of_its_name(tmp_path):
+def test_table_without_a_file_column_is_of_its_namesake(tmp_path):
     coding = read(written(tmp_path, "anna.csv", "time,AU4\n0.5,1\n1.5,0\n"))
     assert coding.video.tolist() == ["anna", "anna"]
     assert coding.time_s.tolist() == [0.5, 1.5]
@@ -76,8 +76,8 @@ def test_stretches_of_a_table_become_moments(tmp_path):
 
 def test_two_columns_of_an_au_are_two_coders(tmp_path):
     text = "file,AU1_a,AU1_b\n0.jpg,0,0\n1.jpg,2,1\n2.jpg,0,1\n3.jpg,1,?\n"
-    coding, agreement = combined(read(written(tmp_path, "t.csv", text)), 1.0)
-    assert labels_of(coding.codes[:, 0], 1.0).tolist() == [0, 1, -1, 1]
+    coding, agreement = combine_coders(read(written(tmp_path, "t.csv", text)), 1.0)
+    assert to_labels(coding.codes[:, 0], 1.0).tolist() == [0, 1, -1, 1]
     assert agreement.n == {"AU1": 3}
     assert agreement.kappa["AU1"] == pytest.approx(cohen_kappa_score([0, 1, 0], [0, 1, 1]))
     assert "AU1 0.40" in str(agreement)
@@ -85,21 +85,21 @@ def test_two_columns_of_an_au_are_two_coders(tmp_path):
 
 def test_a_column_of_coders_does_the_same(tmp_path):
     text = "file,coder,AU1\nx.jpg,ann,0\nx.jpg,bob,2\ny.jpg,ann,1\ny.jpg,bob,1\n"
-    coding, agreement = combined(read(written(tmp_path, "t.csv", text)), 1.0)
+    coding, agreement = combine_coders(read(written(tmp_path, "t.csv", text)), 1.0)
     assert coding.video.tolist() == ["x.jpg", "y.jpg"]
     assert coding.codes[:, 0].tolist() == [1, 1]
     assert agreement.coders == ("ann", "bob")
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
-def test_kappa_is_that_of_scikit_learn(pairs):
+def test_kappa_equals_scikit_learns(pairs):
     one, two = np.array(pairs, np.int8).T
     if len(set(one.tolist()) | set(two.tolist())) > 1:
         assert kappa(one, two) == pytest.approx(cohen_kappa_score(one, two))
 
 
 def test_intensities_take_a_threshold_and_leave_the_middle_out():
-    assert labels_of(np.array([0, 0.5, 1, 2, 5, np.nan]), 2.0).tolist() == [0, 0, -1, 1, 1, -1]
+    assert to_labels(np.array([0, 0.5, 1, 2, 5, np.nan]), 2.0).tolist() == [0, 0, -1, 1, 1, -1]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_intensities_take_a_threshold_and_leave_the_middle_out():
         ("file,smile\nx.jpg,1\n", "expected a table with AU columns"),
     ],
 )
-def test_what_is_wrong_in_a_table_is_said(tmp_path, text, fault):
+def test_table_errors_name_the_place(tmp_path, text, fault):
     with pytest.raises(DataError, match=fault):
         read(written(tmp_path, "t.csv", text))
 
@@ -126,10 +126,10 @@ OPENFACE = (
 )
 
 
-def test_an_openface_table_counts_from_one_and_knows_its_failures(tmp_path):
+def test_openface_table_counts_from_1_and_marks_failures(tmp_path):
     path = written(tmp_path, "anna.csv", OPENFACE)
     coding = read(path)
-    assert format_of(path) == "openface"
+    assert detect_format(path) == "openface"
     assert coding.au_names == ("AU1", "AU12", "AU28")
     assert coding.video.tolist() == ["anna"] * 3
     assert coding.frame.tolist() == [0, 1, 2]
@@ -174,7 +174,7 @@ def test_elan_tiers_are_aus_absent_between_their_spans(tmp_path):
     text = eaf(tier("AU12", ("ts1", "ts2", "x")) + tier("AU04", ("ts3", "ts5", "B")) + tier("AU1"))
     path = written(tmp_path, "one.eaf", text)
     coding = read(path, every_s=0.5)
-    assert format_of(path) == "elan"
+    assert detect_format(path) == "elan"
     assert set(coding.video.tolist()) == {"C:/study/anna b.mp4"}
     assert coding.au_names == ("AU1", "AU4", "AU12")
     assert coding.time_s.min() == 1.0
@@ -186,7 +186,7 @@ def test_elan_tiers_are_aus_absent_between_their_spans(tmp_path):
     assert np.nanmax(coding.codes[:, 1]) == 2
 
 
-def test_elan_values_can_name_the_aus_and_a_tier_the_coded_stretch(tmp_path):
+def test_elan_values_name_aus_and_a_tier_the_coded_interval(tmp_path):
     text = eaf(
         tier("AUs", ("ts2", "ts3", "AU1+2B"), PARTICIPANT="anna", ANNOTATOR="k")
         + tier("coded", ("ts1", "ts5", ""))
@@ -199,7 +199,7 @@ def test_elan_values_can_name_the_aus_and_a_tier_the_coded_stretch(tmp_path):
     assert absent(coding, "AU2") == [1.0, 1.5, 3.5, 4.0]
 
 
-def test_elan_time_slots_without_a_time_lie_between_and_media_may_start_later(tmp_path):
+def test_elan_slots_without_time_and_late_media(tmp_path):
     text = eaf(tier("AU12", ("ts3", "ts4", "")), origin='TIME_ORIGIN="500"')
     coding = read(written(tmp_path, "one.eaf", text), every_s=10)
     assert active(coding, "AU12") == [3.75]  # 3.0 to 3.5, and half a second later in the media
@@ -210,7 +210,7 @@ def test_an_elan_file_without_aus_lists_its_tiers(tmp_path):
         read(written(tmp_path, "one.eaf", eaf(tier("speech", ("ts1", "ts2", "hello")))))
 
 
-def test_a_folder_is_read_whole_and_what_is_no_label_file_passed_over(tmp_path):
+def test_folder_is_read_without_files_that_hold_no_labels(tmp_path):
     written(tmp_path, "a.eaf", eaf(tier("AU12", ("ts1", "ts2", "x"))))
     written(tmp_path, "b.csv", "file,AU4\nx.jpg,1\n")
     written(tmp_path, "notes.txt", "hello\n")
@@ -243,7 +243,7 @@ AGGREGATED = (
 def test_boris_states_and_points_of_a_tabular_export(tmp_path):
     path = written(tmp_path, "events.tsv", TABULAR)
     coding = read(path, every_s=0.5)
-    assert format_of(path) == "boris"
+    assert detect_format(path) == "boris"
     assert set(coding.video.tolist()) == {"/data/anna.mp4"}
     assert set(coding.person.tolist()) == {"anna"}
     assert active(coding, "AU12") == [1.5]
@@ -255,7 +255,7 @@ def test_boris_states_and_points_of_a_tabular_export(tmp_path):
 def test_boris_aggregated_bouts_and_the_coded_stretch(tmp_path):
     path = written(tmp_path, "events.csv", AGGREGATED)
     coding = read(path, every_s=0.5)
-    assert format_of(path) == "boris"
+    assert detect_format(path) == "boris"
     assert set(coding.person.tolist()) == {""}
     assert active(coding, "AU12") == [1.5]
     assert absent(coding, "AU12") == [0.0, 0.5, 2.5, 3.0, 3.5, 4.0]
@@ -302,7 +302,7 @@ def test_a_boris_project_with_two_files_in_a_row(tmp_path):
     }
     path = written(tmp_path, "study.boris", json.dumps(project))
     coding = read(path, every_s=0.5)
-    assert format_of(path) == "boris-project"
+    assert detect_format(path) == "boris-project"
     second = coding.take(coding.video == "/d/b.mp4")
     assert active(coding.take(coding.video == "/d/a.mp4"), "AU12") == [1.5]
     assert active(second, "AU12") == [3.5]
@@ -326,11 +326,11 @@ def test_a_boris_project_with_two_files_in_a_row(tmp_path):
     ],
 )
 def test_the_aus_that_a_text_names(text, units):
-    assert units_in(text) == units
+    assert aus_in(text) == units
 
 
-def test_what_an_annotation_says_of_the_level():
-    assert [level_of(text) for text in ("0", "absent", "A", "e", "2.5", "strong")] == [
+def test_parse_level_of_annotations():
+    assert [parse_level(text) for text in ("0", "absent", "A", "e", "2.5", "strong")] == [
         0,
         0,
         1,
@@ -338,7 +338,7 @@ def test_what_an_annotation_says_of_the_level():
         2.5,
         np.inf,
     ]
-    assert np.isnan(level_of("?"))
+    assert np.isnan(parse_level("?"))
 
 
 def test_formats_can_be_forced_and_unknown_ones_are_refused(tmp_path):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from autrt_train.annotations.check import check
-from autrt_train.annotations.report import report_table, write_report
+from autrt_train.annotations.check import check_index
+from autrt_train.annotations.check_report import check_report_text, write_check_report
 from autrt_train.data import gather, require_fit
 from autrt_train.fit.processes import World
 from autrt_train.read_recipe import require_places
@@ -26,10 +26,10 @@ def check_data(recipe: Recipe, folder: Path) -> Iterator[str]:
     said: list[str] = []
     found = gather(recipe, World(), said.append)
     yield from said
-    report = check(found.train, found.validation, found.findings)
-    yield report_table(report)
+    report = check_index(found.train, found.validation, found.findings)
+    yield check_report_text(report)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / REPORT_FILE
-    write_report(report, path)
+    write_check_report(report, path)
     yield f"written to {path}"
     require_fit(recipe, found)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from autrt_train.annotations.check import require_template, require_trainable
-from autrt_train.annotations.findings import Findings
+from autrt_train.annotations.data_issues import DataIssues
 from autrt_train.annotations.folds import split_by
 from autrt_train.annotations.read import DataSpec, read_data
 from autrt_train.fit.processes import World
@@ -60,7 +60,7 @@ class Gathered:
 
     train: Index
     validation: Index
-    findings: list[tuple[str, Findings]]
+    findings: list[tuple[str, DataIssues]]
     """Source → what was irregular in it."""
 
 
@@ -139,9 +139,9 @@ def require_judged(found: Gathered) -> None:
         raise DataError("the validation data hold no picture: check data.validation")
 
 
-def _read(recipe: Recipe, specs: Sequence[DataSpec]) -> tuple[Index, list[tuple[str, Findings]]]:
+def _read(recipe: Recipe, specs: Sequence[DataSpec]) -> tuple[Index, list[tuple[str, DataIssues]]]:
     parts: list[Index] = []
-    told: list[tuple[str, Findings]] = []
+    told: list[tuple[str, DataIssues]] = []
     for spec in specs:
         index, findings = read_data(spec)
         told.append((f"{spec.kind} {spec.root}", findings))

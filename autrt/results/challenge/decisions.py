@@ -1,4 +1,4 @@
-"""A decision for every frame that the challenge asks for."""
+"""AU decisions for every frame of a challenge submission."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from autrt.types import I64, U8, ShapedRepr, check_array
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SeenFrames(ShapedRepr):
-    """What the results say of one video: the frames with a face, and the decisions for their main face."""
+class FaceFrames(ShapedRepr):
+    """Frames of one results file that have a face, and the decisions for their main face."""
 
     number: I64
-    """(V,) int64 rising, from 1."""
+    """(V,) int64, increasing; frames count from 1."""
     active: U8
-    """(V, 12) uint8 0 or 1, in the order of `ABAW_AUS`."""
+    """(V, 12) uint8, 0 or 1, in the order of `ABAW_AUS`."""
     last: int
-    """Number of the video's last frame; 0 where it has none."""
+    """Number of the video's last frame; 0 if it has none."""
     losses: int
-    """Places where something of the video could not be decoded: frames behind them count too low."""
+    """Places where part of the video could not be decoded; frames after the first may be numbered too low."""
 
     def __post_init__(self) -> None:
         check_array(self, "number", self.number, np.int64, (None,))
         check_array(self, "active", self.active, np.uint8, (len(self.number), len(ABAW_AUS)))
 
     @classmethod
-    def of(cls, results: Results) -> SeenFrames:
+    def from_results(cls, results: Results) -> FaceFrames:
         """Read a results file.
 
         Raises:
-            UsageError: an AU of the challenge is not in it.
-            ResultsError: it is damaged.
+            UsageError: an AU of the challenge is not in the results.
+            ResultsError: the file is damaged.
         """
         if lacking := [au for au in ABAW_AUS if au not in results.au_names]:
             raise UsageError(
@@ -53,24 +53,24 @@ class SeenFrames(ShapedRepr):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Decided(ShapedRepr):
-    """Decisions for wanted frames, and where they come from."""
+class FrameDecisions(ShapedRepr):
+    """Decisions for the frames of a submission, and how many of them were filled in."""
 
     active: U8
-    """(W, 12) uint8 0 or 1."""
-    held: int
-    """Frames without a face, for which the previous frame with one stands in."""
-    beyond: int
-    """Of these, frames behind the last one in the results."""
-    before: int
-    """Frames before the first face: no AU is active."""
+    """(W,) rows of 12 uint8, 0 or 1, in the order of `ABAW_AUS`."""
+    filled: int
+    """Frames without a face, which take the decisions of the last frame with one."""
+    after_last: int
+    """Those of them that lie after the last frame of the results."""
+    before_first: int
+    """Frames before the first face, in which no AU is active."""
 
     @classmethod
-    def of(cls, seen: SeenFrames, wanted: I64) -> Decided:
-        """The decisions for the frames `wanted`, (W,) int64 numbers from 1, in any order."""
-        at = np.searchsorted(seen.number, wanted, "right") - 1
+    def for_frames(cls, faces: FaceFrames, wanted: I64) -> FrameDecisions:
+        """Return the decisions for the frames `wanted`: (W,) int64 numbers from 1, in any order."""
+        at = np.searchsorted(faces.number, wanted, "right") - 1
         known = at >= 0
         active = np.zeros((len(wanted), len(ABAW_AUS)), np.uint8)
-        active[known] = seen.active[at[known]]
-        held = int((seen.number[at[known]] != wanted[known]).sum())
-        return cls(active, held, int((wanted[known] > seen.last).sum()), int((~known).sum()))
+        active[known] = faces.active[at[known]]
+        filled = int((faces.number[at[known]] != wanted[known]).sum())
+        return cls(active, filled, int((wanted[known] > faces.last).sum()), int((~known).sum()))

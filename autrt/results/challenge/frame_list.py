@@ -1,4 +1,4 @@
-"""The challenge's list: which videos, or which of their frames, a submission must hold."""
+"""The challenge's list of the videos, or the frames, that a submission must hold."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from autrt.types import I64, ShapedRepr, check_array
 from autrt.video.file_kind import STILL_SUFFIXES, VIDEO_SUFFIXES
 
 LOCATION: Final = "image_location"
-"""First column of the single file and of the challenge's samples of it."""
+"""First column of the single file and of the challenge's sample submissions."""
 
 _NUMBERED: Final = re.compile(r"(?P<video>.+)/(?P<number>(?!0+\.)[0-9]{5,})\.[A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class WantedFrames(ShapedRepr):
-    """The frames of one video that a submission must hold, in their order."""
+    """Frames of one video that a submission must hold, in the list's order."""
 
     video: str
-    """As the list calls it."""
+    """The video's name in the list."""
     number: I64
-    """(W,) int64, from 1."""
+    """(W,) int64; frames count from 1."""
     location: tuple[str, ...]
-    """(W,) what stands in the single file's first column."""
+    """(W,) the frames' entries in the single file's first column."""
     place: I64
-    """(W,) int64 the rows of the single file."""
+    """(W,) int64, the frames' rows in the single file."""
 
     def __post_init__(self) -> None:
         for name in ("number", "place"):
@@ -40,22 +40,23 @@ class WantedFrames(ShapedRepr):
 
 @dataclass(frozen=True, slots=True)
 class FrameList:
-    """What a list names: whole videos, or frames of videos."""
+    """Contents of a list: whole videos, or frames of videos."""
 
     videos: tuple[str, ...]
     """In order of first appearance."""
     frames: tuple[WantedFrames, ...] | None
-    """One for each video; None where whole videos are named."""
+    """One per video; None if the list names whole videos."""
 
 
 def read_frame_list(path: Path) -> FrameList:
-    """Read a list: on each line a video (`anna`, `batch1/anna.mp4`) or a frame (`anna/00001.jpg`), not both kinds.
+    """Read a list with a video (`anna`, `batch1/anna.mp4`) or a frame (`anna/00001.jpg`) per line, not both kinds.
 
-    Whatever follows a comma is passed over, as are empty lines and the header `image_location,…`, so that the
-    challenge's lists of names and its samples of submissions serve as they are.
+    Text after a comma, empty lines and the header `image_location,…` are ignored, so the challenge's lists of
+    names and its sample submissions can be used as they are.
 
     Raises:
-        UsageError: it cannot be read, names nothing, something twice, or a picture without a frame number.
+        UsageError: the file cannot be read or is empty, an entry occurs twice, or a picture has no frame
+            number.
     """
     named = _lines(path)
     frames = [_NUMBERED.fullmatch(text) if _is_picture(text) else None for _, text in named]
@@ -88,7 +89,7 @@ def read_frame_list(path: Path) -> FrameList:
 
 
 def without_suffix(name: str) -> str:
-    """A video's name without its extension, if it has one that says video."""
+    """Return a video's name without its extension; a name without a video's extension is returned unchanged."""
     path = Path(name)
     return str(path.with_suffix("")) if path.suffix.lower() in VIDEO_SUFFIXES else name
 
@@ -98,7 +99,7 @@ def _is_picture(text: str) -> bool:
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    """Line number and first cell of each line that names something."""
+    """Return line number and first cell of each line that holds an entry."""
     try:
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:

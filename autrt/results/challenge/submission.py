@@ -1,4 +1,4 @@
-"""The challenge's files: of 2022 a text for each video, of 2024 one file for all."""
+"""Submission files: one text per video (2022), or one file for all videos (2024)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from autrt.aus import ABAW_AUS
 from autrt.errors import ResultsError, UsageError
-from autrt.results.challenge.decisions import Decided, SeenFrames
+from autrt.results.challenge.decisions import FaceFrames, FrameDecisions
 from autrt.results.challenge.frame_list import LOCATION, FrameList, WantedFrames, without_suffix
-from autrt.results.challenge.lookup import own_names, results_of
+from autrt.results.challenge.match_videos import match_results, results_by_name
 from autrt.results.reader import open_results
 from autrt.storage.atomic_file import replacing
 from autrt.storage.escape import escape
@@ -22,56 +22,56 @@ Challenge = Literal["abaw-2022", "abaw-2024"]
 
 TEXT_SUFFIX: Final = ".txt"
 SINGLE_FILE: Final = "predictions.txt"
-"""What the one file of 2024 is called."""
+"""Name of the single file of 2024."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Files of a challenge, checked and not yet written."""
+    """Contents of the submission's files, checked and not yet written."""
 
     texts: dict[str, str]
     """File name → content."""
     notes: tuple[str, ...]
-    """What stands in for what, video by video."""
+    """One line for each video in which frames were filled in or may be misnumbered."""
 
 
 def make_submission(
     challenge: Challenge, found: Sequence[tuple[Path, Path]], frames: FrameList | None
 ) -> Submission:
-    """Every wanted frame's decisions for the main face, in the challenge's form, checked.
+    """Make a submission from the decisions for each frame's main face, and check it.
 
     Args:
-        challenge: which form.
-        found: results files with their paths below the folder that was named (`find_results`).
-        frames: what must be in it; None: all frames of all these videos.
+        challenge: its file format.
+        found: results files and their paths relative to the searched folder (`find_results`).
+        frames: the frames or videos to include; None: all frames of all results.
 
     Raises:
-        UsageError: a video has no results, or the list does not suit the form.
-        ResultsError: results are damaged.
+        UsageError: a video has no results, or the list does not suit the format.
+        ResultsError: a results file is damaged.
     """
-    files = own_names(found) if frames is None else results_of(frames.videos, found)
+    files = results_by_name(found) if frames is None else match_results(frames.videos, found)
     videos = list(files)
-    wanted, decided, notes = list[WantedFrames](), list[Decided](), list[str]()
+    wanted, decided, notes = list[WantedFrames](), list[FrameDecisions](), list[str]()
     start = 0
     for i, video in enumerate(videos):
         with open_results(files[video]) as results:
-            seen = SeenFrames.of(results)
+            seen = FaceFrames.from_results(results)
         asked = frames.frames[i] if frames is not None and frames.frames is not None else None
-        mine = asked or _whole(video, seen.last, start)
+        mine = asked or _all_frames(video, seen.last, start)
         start += len(mine.number)
         wanted.append(mine)
-        decided.append(Decided.of(seen, mine.number))
+        decided.append(FrameDecisions.for_frames(seen, mine.number))
         notes += _notes(seen, mine, decided[-1])
     make = _texts_2022 if challenge == "abaw-2022" else _text_2024
     return Submission(make(wanted, decided), tuple(notes))
 
 
 def write_submission(submission: Submission, out: Path) -> None:
-    """Write every file whole or not at all.
+    """Write a submission; each file appears whole or not at all.
 
     Raises:
-        UsageError: the folder holds texts that are not part of this submission.
-        DiskFullError: no room.
+        UsageError: the folder holds text files that are not part of this submission.
+        DiskFullError: the disk is full.
         ResultsError: the folder cannot be made or written.
     """
     strange = sorted(path.name for path in out.glob(f"*{TEXT_SUFFIX}") if path.name not in submission.texts)
@@ -85,8 +85,8 @@ def write_submission(submission: Submission, out: Path) -> None:
             part.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
-def _whole(video: str, last: int, start: int) -> WantedFrames:
-    """All frames of a video."""
+def _all_frames(video: str, last: int, start: int) -> WantedFrames:
+    """Return all frames of a video, for rows from `start` on."""
     number = np.arange(1, last + 1, dtype=np.int64)
     folder = without_suffix(video)
     return WantedFrames(
@@ -94,15 +94,21 @@ def _whole(video: str, last: int, start: int) -> WantedFrames:
     )
 
 
-def _notes(seen: SeenFrames, wanted: WantedFrames, decided: Decided) -> list[str]:
+def _notes(seen: FaceFrames, wanted: WantedFrames, decided: FrameDecisions) -> list[str]:
     facts: list[str] = []
     if not len(seen.number):
         facts.append("no face in the results: no AU active")
-    elif decided.before:
-        facts.append(f"{decided.before} before the first face: no AU active")
-    if decided.held:
-        beyond = f" ({decided.beyond} of them behind the last frame in the results)" if decided.beyond else ""
-        facts.append(f"{decided.held} without a face{beyond} take the decisions of the last one with a face")
+    elif decided.before_first:
+        facts.append(f"{decided.before_first} before the first face: no AU active")
+    if decided.filled:
+        beyond = (
+            f" ({decided.after_last} of them behind the last frame in the results)"
+            if decided.after_last
+            else ""
+        )
+        facts.append(
+            f"{decided.filled} without a face{beyond} take the decisions of the last one with a face"
+        )
     if seen.losses:
         facts.append(
             f"the video is damaged in {seen.losses} places: frames behind the first may be numbered too low"
@@ -110,8 +116,8 @@ def _notes(seen: SeenFrames, wanted: WantedFrames, decided: Decided) -> list[str
     return [f"{escape(wanted.video)}: {len(wanted.number)} frames; {'; '.join(facts)}"] if facts else []
 
 
-def _texts_2022(wanted: Sequence[WantedFrames], decided: Sequence[Decided]) -> dict[str, str]:
-    """A text per video: the AUs' names, then a row for each frame from the first."""
+def _texts_2022(wanted: Sequence[WantedFrames], decided: Sequence[FrameDecisions]) -> dict[str, str]:
+    """Return one text per video: the AUs' names, then a row for each frame from the first on."""
     out: dict[str, str] = {}
     for video, decisions in zip(wanted, decided, strict=True):
         n = len(video.number)
@@ -128,8 +134,8 @@ def _texts_2022(wanted: Sequence[WantedFrames], decided: Sequence[Decided]) -> d
     return out
 
 
-def _text_2024(wanted: Sequence[WantedFrames], decided: Sequence[Decided]) -> dict[str, str]:
-    """One text for all: a frame's place, then its AUs, in the list's order."""
+def _text_2024(wanted: Sequence[WantedFrames], decided: Sequence[FrameDecisions]) -> dict[str, str]:
+    """Return one text for all videos: a row of location and decisions for each frame, in the list's order."""
     n = sum(len(video.number) for video in wanted)
     rows, locations = [""] * n, [""] * n
     for video, decisions in zip(wanted, decided, strict=True):
@@ -141,12 +147,12 @@ def _text_2024(wanted: Sequence[WantedFrames], decided: Sequence[Decided]) -> di
     return {SINGLE_FILE: _checked("\n".join([",".join(header), *rows]) + "\n", header, n, locations)}
 
 
-def _cells(decided: Decided) -> list[str]:
+def _cells(decided: FrameDecisions) -> list[str]:
     return [",".join(map(str, row)) for row in decided.active.tolist()]
 
 
 def _checked(text: str, header: Sequence[str], n: int, locations: Sequence[str] | None) -> str:
-    """The text, if what it says when read again is what was asked for: header, count, order, only 0 and 1."""
+    """Return `text` after checking its header, number and order of rows, and that decisions are 0 or 1."""
     first, *lines = text.removesuffix("\n").split("\n")
     rows = [line.rsplit(",", len(ABAW_AUS)) for line in lines]
     fixed = len(header) - len(ABAW_AUS)

@@ -1,4 +1,4 @@
-"""The columns of tables outside HDF5: one naming for CSV, Parquet and data frames."""
+"""Columns of exported tables, named alike in CSV, Parquet and data frames."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from autrt.results.schema import COLUMNS
 from autrt.storage.escape import escape
 
 _OF_FACES: Final = {c.name: c for c in COLUMNS if c.table == "faces" and c.name not in {"frame", "track"}}
-"""Columns of `/faces` that a table can have, by name."""
+"""Columns of `/faces` that a table can hold, by name."""
 
-ALL: Final = tuple(name for name in _OF_FACES if name != "member_logit")
-"""What a table has where nothing is chosen and room is no matter."""
+ALL_GROUPS: Final = tuple(name for name in _OF_FACES if name != "member_logit")
+"""Default columns of Parquet files and data frames."""
 
-BRIEF: Final = ("score", "box", "smoothed", "active")
-"""What a CSV file has where nothing is chosen."""
+CSV_GROUPS: Final = ("score", "box", "smoothed", "active")
+"""Default columns of CSV files."""
 
 _LANDMARKS: Final = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 """Left and right as seen in the picture."""
@@ -25,17 +25,17 @@ _LANDMARKS: Final = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """One value in each row of a table."""
+    """One column of a table."""
 
     name: str
     group: str
-    """The column of `/faces` that it is one value of; the keys' own name."""
+    """The column of `/faces` that it is taken from; for key columns their own name."""
     dtype: str
-    """A numpy dtype's name, or `text`."""
+    """A NumPy dtype's name, or `text`."""
     unit: str
     description: str
     au: str = ""
-    """The Action Unit that it tells of, if any."""
+    """The Action Unit it belongs to, or empty."""
 
 
 VIDEO: Final = TableColumn(
@@ -54,25 +54,26 @@ TRACK: Final = TableColumn(
 )
 
 KEYS: Final = (VIDEO, FRAME, TIME, TRACK)
-"""What every table begins with."""
+"""First columns of every table."""
 
 
 def table_columns(
     au_names: Sequence[str], member_names: Sequence[str], wanted: Sequence[str]
 ) -> tuple[TableColumn, ...]:
-    """The keys, then what is wanted, in its order.
+    """Return the key columns, then the `wanted` ones in their order.
 
-    `box` stands for box_x0, box_y0, box_x1, box_y1; `landmarks` for left_eye_x, …; `smoothed` for AU1_smoothed, …;
-    `member_logit` for NAME_AU1_member_logit, …; one of these may be named alone.
+    A column of `/faces` stands for all of its values (`box` for box_x0, box_y0, box_x1, box_y1; `landmarks` for
+    left_eye_x, …; `smoothed` for AU1_smoothed, …; `member_logit` for NAME_AU1_member_logit, …), each of which
+    may also be named alone.
 
     Raises:
         UsageError: there is no such column.
     """
-    every = [column for group in _OF_FACES for column in spread(group, au_names, member_names)]
+    every = [column for group in _OF_FACES for column in expand_group(group, au_names, member_names)]
     chosen: dict[str, TableColumn] = {}
     for name in wanted:
         found = {c.name: c for c in every if name in (c.group, c.name)}
-        if not found and name not in _OF_FACES and au_names:  # without results there are no AUs to know of
+        if not found and name not in _OF_FACES and au_names:  # without results no AU is known
             raise UsageError(
                 f"no column {name!r}: expected {', '.join(_OF_FACES)}, or one of their columns such as "
                 f"{'AU12_active' if 'AU12' in au_names else every[-1].name}"
@@ -81,8 +82,8 @@ def table_columns(
     return (*KEYS, *chosen.values())
 
 
-def spread(group: str, au_names: Sequence[str], member_names: Sequence[str]) -> list[TableColumn]:
-    """A column of `/faces` as one for each value in its row, row-major; names are kept printable by `escape`."""
+def expand_group(group: str, au_names: Sequence[str], member_names: Sequence[str]) -> list[TableColumn]:
+    """Return one table column for each value in a row of a column of `/faces`, row-major; names are escaped."""
     whole = _OF_FACES[group]
     one = TableColumn(group, group, whole.dtype, whole.unit, whole.description)
     match whole.tail:

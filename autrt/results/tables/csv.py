@@ -1,4 +1,4 @@
-"""Results as CSV (RFC 4180), with its description beside it."""
+"""Export of results as CSV (RFC 4180), with column descriptions beside it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from autrt.results.tables.rows import Rows
 from autrt.storage.atomic_file import replacing
 
 _DECIMALS: Final = {"px": "%.2f"}
-"""By unit; other numbers have six decimals."""
+"""Unit → number format; other numbers have six decimals."""
 
 
 def export_csv(layout: TableLayout, path: Path, rows: Iterable[Rows]) -> None:
-    """Write a CSV file, whole or not at all: UTF-8, one header line, a value that is not there is empty.
+    """Write a CSV file, whole or not at all: UTF-8, one header line, missing values empty, decisions 0 or 1.
 
-    Decisions are 0 or 1. `<path>-metadata.json` beside it describes the columns.
+    `<path>-metadata.json` beside it describes the columns.
 
     Raises:
-        DiskFullError: no room.
-        ResultsError: the results are damaged, or `path` cannot be written.
+        DiskFullError: the disk is full.
+        ResultsError: a results file is damaged, or `path` cannot be written.
     """
     with replacing(path) as part:
         with part.open("w", encoding="utf-8", newline="") as file:
@@ -38,7 +38,7 @@ def export_csv(layout: TableLayout, path: Path, rows: Iterable[Rows]) -> None:
 
 
 def csv_line(texts: Sequence[str]) -> str:
-    """Texts as one line of CSV, quoted where they have to be."""
+    """Return one line of CSV, with texts quoted where necessary."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(texts)
     return line.getvalue()
@@ -53,7 +53,7 @@ def _lines(columns: Sequence[TableColumn], rows: Rows) -> Iterator[str]:
     keys = zip(rows.values[FRAME.name].tolist(), rows.values[TIME.name].tolist(), strict=True)
     table = np.stack([rows.values[c.name].astype(np.float64) for c in have], axis=1).tolist()
     for (frame, time_s), row, seen in zip(keys, table, rows.has_face.tolist(), strict=True):
-        # NaN, a member's logit that was not computed, is a value that is not there too.
+        # NaN is a missing value too: a member's logit that was not computed.
         values = (face % tuple(row)).replace(",nan", ",") if seen else none
         yield f"{video},{frame},{time_s:.6f}{values}\n"
 

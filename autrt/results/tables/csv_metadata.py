@@ -1,4 +1,4 @@
-"""What a CSV file's columns mean, in a file beside it that programs read too (CSV on the Web, W3C, 2015)."""
+"""Column descriptions beside a CSV file, readable by programs (CSV on the Web, W3C, 2015)."""
 
 from __future__ import annotations
 
@@ -26,33 +26,32 @@ def write_metadata(layout: TableLayout, columns: Sequence[TableColumn], path: Pa
     """Write `<path>-metadata.json`, where readers of CSV on the Web look for it; whole or not at all.
 
     Args:
-        layout: what the table says of itself.
+        layout: of the table.
         columns: of the CSV file, in order.
         path: of the CSV file.
 
     Raises:
-        DiskFullError: no room.
-        ResultsError: it cannot be written.
+        DiskFullError: the disk is full.
+        ResultsError: the file cannot be written.
     """
-    about = {
+    metadata = {
         "@context": "http://www.w3.org/ns/csvw",
         "url": quote(os.fsencode(path.name)),
-        "autrt:table": layout.about,
+        "autrt:table": layout.metadata,
         "tableSchema": {"columns": [_described(layout, column) for column in columns]},
     }
     with replacing(path.with_name(file_name(path.name, METADATA_SUFFIX))) as part:
-        text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
-        part.write_text(
-            text, encoding="utf-8", errors="backslashreplace"
-        )  # a lone surrogate as JSON escapes it
+        text = json.dumps(metadata, indent=1, ensure_ascii=False) + "\n"
+        # Lone surrogates are replaced by what is also their JSON escape.
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _described(layout: TableLayout, column: TableColumn) -> dict[str, Any]:
-    told = {
+    described = {
         "name": column.name,
         "datatype": _DATATYPES.get(column.dtype),
         "dc:description": column.description,
         "schema:unitText": column.unit,
         **{f"autrt:{key}": value for key, value in layout.grade(column).items()},
     }
-    return {key: value for key, value in told.items() if value}
+    return {key: value for key, value in described.items() if value}

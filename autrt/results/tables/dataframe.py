@@ -1,4 +1,4 @@
-"""Results as pandas tables; loaded only when one is asked for."""
+"""Results as pandas data frames; imported only when needed."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import pandas as pd
 
 from autrt.results.reader import Results
 from autrt.results.tables.columns import KEYS, TRACK, TableColumn
-from autrt.results.tables.layout import TableLayout, layout_of
+from autrt.results.tables.layout import TableLayout, make_layout
 from autrt.results.tables.rows import Rows, read_rows
 
 _NULLABLE: Final = {"int32": "Int32", "uint8": "UInt8", "bool": "boolean"}
-"""pandas' dtypes that can be without a value; a float is NaN instead."""
+"""pandas' nullable dtypes of columns in which values may be missing; a missing float is NaN."""
 
 
 def results_dataframe(results: Results, columns: Sequence[str] | None, faces_only: bool) -> pd.DataFrame:
-    """A video's whole table; see `Results.to_dataframe`."""
-    layout = layout_of([results], columns, faces_only=faces_only)
+    """Return a video's whole table; see `Results.to_dataframe`."""
+    layout = make_layout([results], columns, faces_only=faces_only)
     (rows,) = read_rows(results, layout.columns, faces_only, max(results.n_frames, 1))
     return dataframe(layout, rows)
 
 
 def dataframe(layout: TableLayout, rows: Rows) -> pd.DataFrame:
-    """Rows with the layout's columns."""
+    """Return rows as a data frame with the layout's columns."""
     return pd.DataFrame({c.name: _column(layout, c, rows) for c in layout.columns}, copy=True)
 
 

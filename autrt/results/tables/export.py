@@ -1,4 +1,4 @@
-"""Tables of results files: one of several, or one of each."""
+"""Export of results files as tables: one table of several files, or one of each."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Final
 
 from autrt.errors import ResultsError, UsageError
 from autrt.results.names import file_name
+from autrt.results.open_guarded import open_guarded
 from autrt.results.reader import Results, open_results
-from autrt.results.reading import reading
 from autrt.results.schema import SUFFIX
-from autrt.results.tables.columns import ALL, BRIEF
+from autrt.results.tables.columns import ALL_GROUPS, CSV_GROUPS
 from autrt.results.tables.formats import FORMATS
-from autrt.results.tables.layout import TableLayout, layout_of
-from autrt.results.tables.openface import NEEDS
+from autrt.results.tables.layout import TableLayout, make_layout
+from autrt.results.tables.openface import OPENFACE_GROUPS
 from autrt.results.tables.rows import Rows, read_rows
 from autrt.storage.escape import escape
 
-_COLUMNS: Final = {"csv": BRIEF, "openface": NEEDS, "parquet": ALL}
-"""What of `/faces` a format holds where nothing is chosen."""
+_COLUMNS: Final = {"csv": CSV_GROUPS, "openface": OPENFACE_GROUPS, "parquet": ALL_GROUPS}
+"""Format → default columns of `/faces`."""
 
 
 def export_table(
@@ -30,32 +30,32 @@ def export_table(
     *,
     faces_only: bool = False,
 ) -> tuple[TableLayout | None, list[str]]:
-    """Write one table of all the results, whole or not at all; damaged results are left out.
+    """Write one table of several results files, whole or not at all; damaged files are left out.
 
-    Memory stays flat: rows are read and written a few thousand frames at a time.
+    Rows are read and written a few thousand frames at a time, in constant memory.
 
     Args:
         fmt: csv, openface or parquet.
-        target: the file to write; one that is there is replaced.
+        target: the file to write; an existing one is replaced.
         paths: results files.
-        columns: see `columns.table_columns`; the format's own choice if left out.
+        columns: see `columns.table_columns`; default: the format's own.
         faces_only: leave out frames without a face.
 
     Returns:
-        What the table looks like (None where no results were whole: then nothing is written), and what is wrong
-        with each of the results that were left out.
+        The table's layout, and an error message for each results file that was left out. If all were, nothing
+        is written and the layout is None.
 
     Raises:
-        UsageError: no such column, or two of the results are of videos of one name.
+        UsageError: there is no such column, or two results files have the same source path.
         MissingDependencyError: the format needs a package that is not installed.
         DiskFullError, ResultsError: `target` cannot be written.
     """
     write = FORMATS.load(fmt)
-    source, bad = _Source(paths), []
+    source, bad = _ReadableResults(paths), []
     wanted = _COLUMNS[fmt] if columns is None else columns
-    # What is damaged inside shows only while it is read, when other rows of it are written: then all starts anew.
+    # Damage to columns shows only while their rows are being written; then the whole table is written again.
     while True:
-        layout = layout_of(source.each(bad), wanted, faces_only=faces_only)
+        layout = make_layout(source.each(bad), wanted, faces_only=faces_only)
         if not source.paths:
             return None, bad
         try:
@@ -67,16 +67,16 @@ def export_table(
             return layout, bad
 
 
-def one_each(found: Sequence[tuple[Path, Path]], out: Path | None, suffix: str) -> dict[Path, list[Path]]:
-    """A table for each results file: target → its one results file.
+def table_paths(found: Sequence[tuple[Path, Path]], out: Path | None, suffix: str) -> dict[Path, list[Path]]:
+    """Return the paths of tables for single results files: target → its results file.
 
     Args:
-        found: see `find.find_results`.
-        out: folder to write below; beside the results if left out.
+        found: results files and their relative paths (`find.find_results`).
+        out: folder to write to; None: beside the results.
         suffix: of the tables.
 
     Raises:
-        UsageError: two results would have one target.
+        UsageError: two results files would have the same target.
     """
     jobs: dict[Path, list[Path]] = {}
     for path, relative in found:
@@ -91,21 +91,21 @@ def one_each(found: Sequence[tuple[Path, Path]], out: Path | None, suffix: str) 
 
 
 class _DamagedError(Exception):
-    """These results, not the table, are at fault."""
+    """A results file turned out to be damaged while its rows were read."""
 
     def __init__(self, path: Path, error: ResultsError) -> None:
         super().__init__(str(error))
         self.path = path
 
 
-class _Source:
-    """The results that have been whole so far."""
+class _ReadableResults:
+    """Results files that have not been found damaged so far."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = list(paths)
 
     def each(self, bad: list[str]) -> Iterator[Results]:
-        """Open one after the other; what can't be opened is noted in `bad` and never tried again."""
+        """Yield each opened file; one that can't be opened is reported in `bad` and dropped from `paths`."""
         for path in list(self.paths):
             try:
                 results = _opened(path)
@@ -117,17 +117,17 @@ class _Source:
                 yield results
 
     def rows(self, layout: TableLayout) -> Iterator[Rows]:
-        """All their rows."""
+        """Yield the rows of all files."""
         for path in self.paths:
             try:
-                with reading(path) as results:
+                with open_guarded(path) as results:
                     yield from read_rows(results, layout.columns, layout.faces_only)
             except ResultsError as error:
                 raise _DamagedError(path, error) from error
 
 
 def _opened(path: Path) -> Results:
-    """Open results and what their layout is made of: tables are opened when they are first looked at."""
+    """Open a results file with its frames and faces tables, so that damage to them shows here."""
     results = open_results(path)
     try:
         for table in (results.frames, results.faces):

@@ -1,4 +1,4 @@
-"""The tables that results can become; each is loaded, with the library it needs, when it is asked for."""
+"""Table formats, each imported with its library when it is first used."""
 
 from __future__ import annotations
 

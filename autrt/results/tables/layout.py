@@ -1,4 +1,4 @@
-"""What a table over some results files looks like, and what it says of itself."""
+"""Layout of a table made from results files: its columns and metadata."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autrt.grades import GRADES
 from autrt.results.hdf5_attributes import plain_text
 from autrt.results.header import Header
 from autrt.results.reader import Results
-from autrt.results.tables.columns import ALL, TableColumn, table_columns
+from autrt.results.tables.columns import ALL_GROUPS, TableColumn, table_columns
 from autrt.storage.escape import escape
 
 TABLE_SCHEMA: Final = "autrt-table/1"
@@ -19,24 +19,24 @@ TABLE_SCHEMA: Final = "autrt-table/1"
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """Columns of one table, and what is known about it as a whole."""
+    """Columns and metadata of one table."""
 
     columns: tuple[TableColumn, ...]
     faces_only: bool
-    """No rows for frames without a face."""
+    """True if frames without a face have no row."""
     gaps: bool
-    """Whether some of the results lack some of the columns."""
-    about: dict[str, Any]
-    """JSON: the models, the number of videos; of one video all attributes of its results."""
+    """True if some of the results lack some of the columns."""
+    metadata: dict[str, Any]
+    """JSON values: the models and the number of videos; for a single video also all attributes of its results."""
 
     @property
     def nullable(self) -> bool:
-        """Whether columns of faces can be without a value."""
+        """True if values may be missing in columns of faces."""
         return self.gaps or not self.faces_only
 
     def grade(self, column: TableColumn) -> dict[str, str]:
-        """`grade` and `evidence` of a column's AU, the worst of the models'; empty where there are none."""
-        models: list[dict[str, Any]] = self.about["models"]
+        """Return `grade` and `evidence` of a column's AU, the models' lowest grade; empty without grades."""
+        models: list[dict[str, Any]] = self.metadata["models"]
         graded = [m for m in models if m["grades"].get(column.au) in GRADES]
         if not graded:
             return {}
@@ -47,18 +47,18 @@ class TableLayout:
         }
 
 
-def layout_of(
+def make_layout(
     opened: Iterable[Results], columns: Sequence[str] | None = None, *, faces_only: bool = False
 ) -> TableLayout:
-    """The layout of one table over some results: the union of their columns.
+    """Return the layout of one table of several results files, with the union of their columns.
 
     Args:
-        opened: results files, each looked at once and not kept.
-        columns: see `columns.table_columns`; all but the members' logits if left out.
+        opened: open results files; each is read once and not kept.
+        columns: see `columns.table_columns`; default: all but the members' logits.
         faces_only: leave out frames without a face.
 
     Raises:
-        UsageError: no such column, or two of the results are of videos of one name.
+        UsageError: there is no such column, or two results files have the same source path.
     """
     models: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = {}
     seen: set[str] = set()
@@ -72,18 +72,18 @@ def layout_of(
         last = _attributes(results)
     aus = dict.fromkeys(au for model in models.values() for au in model["au_names"])
     members = dict.fromkeys(name for model in models.values() for name in model["member_names"])
-    found = table_columns(tuple(aus), tuple(members), ALL if columns is None else columns)
+    found = table_columns(tuple(aus), tuple(members), ALL_GROUPS if columns is None else columns)
     of_members = any(column.group == "member_logit" for column in found)
     gaps = any(
         set(model["au_names"]) != set(aus) or (of_members and set(model["member_names"]) != set(members))
         for model in models.values()
     )
-    about = {"table": TABLE_SCHEMA, "models": list(models.values()), "videos": len(seen)}
-    return TableLayout(found, faces_only, gaps, about if len(seen) != 1 else last | about)
+    metadata = {"table": TABLE_SCHEMA, "models": list(models.values()), "videos": len(seen)}
+    return TableLayout(found, faces_only, gaps, metadata if len(seen) != 1 else last | metadata)
 
 
 def _attributes(results: Results) -> dict[str, Any]:
-    """All that the results say of themselves, paths as they stand in the file."""
+    """Return all attributes of a results file, with paths escaped as in the file."""
     header = results.header
     paths = {"source_path": escape(header.source.path), "command": escape(header.command)}
     return header.attributes() | paths | {"n_frames": results.n_frames}

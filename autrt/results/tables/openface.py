@@ -1,8 +1,8 @@
-"""Results as the CSV file that OpenFace 2.2's FeatureExtraction writes, for programs that read those.
+"""Export of results in the CSV format of OpenFace 2.2's FeatureExtraction.
 
-Every column of its default output is there, under its name and in its order, separated by a comma alone (as it does
-from 2.2 on; before it wrote a comma and a space). What has no counterpart here (gaze, pose, 68 landmarks, shape,
-intensities `AUxx_r`) has no value.
+Every column of its default output is there, under its name and in its order, separated by a comma alone (as in
+OpenFace 2.2; earlier versions write a comma and a space). Values that results do not have (gaze, pose, 68
+landmarks, shape, intensities `AUxx_r`) are missing.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from autrt.results.tables.layout import TableLayout
 from autrt.results.tables.rows import Rows
 from autrt.storage.atomic_file import replacing
 
-NEEDS: Final = ("score", "active")
-"""What of `/faces` goes into the file."""
+OPENFACE_GROUPS: Final = ("score", "active")
+"""Columns of `/faces` that the file is made from."""
 
 _KEYS: Final = ("frame", "face_id", "timestamp", "confidence", "success")
 _AXES: Final = "xyz"
@@ -49,12 +49,12 @@ _N_UNKNOWN: Final = len(OPENFACE_COLUMNS) - len(_KEYS) - len(_PRESENCE_AUS)
 def export_openface(layout: TableLayout, path: Path, rows: Iterable[Rows]) -> None:
     """Write a CSV file of one video, whole or not at all.
 
-    `frame` counts from 1, `face_id` is the track, `timestamp` in s, `confidence` the detection's score, `AUxx_c`
-    the decision. A frame without a face has `success` 0 and besides only `frame` and `timestamp`.
+    `frame` counts from 1, `face_id` is the track, `timestamp` is in s, `confidence` is the detection's score,
+    `AUxx_c` the decision. A frame without a face has only `frame`, `timestamp`, and `success` 0.
 
     Raises:
-        DiskFullError: no room.
-        ResultsError: the results are damaged, or `path` cannot be written.
+        DiskFullError: the disk is full.
+        ResultsError: a results file is damaged, or `path` cannot be written.
     """
     with replacing(path) as part:
         with part.open("w", encoding="utf-8", newline="") as file:
@@ -64,8 +64,8 @@ def export_openface(layout: TableLayout, path: Path, rows: Iterable[Rows]) -> No
         write_metadata(layout, _described(layout), path)
 
 
-def without_column(au_names: Iterable[str]) -> list[str]:
-    """The AUs that OpenFace has no column for."""
+def aus_without_column(au_names: Iterable[str]) -> list[str]:
+    """Return the AUs for which OpenFace has no column."""
     known = {f"AU{au}" for au in _PRESENCE_AUS}
     return [au for au in au_names if au not in known]
 
@@ -84,7 +84,7 @@ def _lines(rows: Rows) -> Iterator[str]:
 
 
 def _described(layout: TableLayout) -> list[TableColumn]:
-    """OpenFace's columns, each as what its values come from."""
+    """Return OpenFace's columns, described by the columns that their values come from."""
     own = {column.name: column for column in layout.columns}
     known = {
         "frame": replace(FRAME, description="index of the frame, from 1"),
@@ -94,5 +94,5 @@ def _described(layout: TableLayout) -> list[TableColumn]:
         "success": TableColumn("success", "success", "bool", "decision", "whether there is a face"),
         **{f"AU{au:02}_c": own[f"AU{au}_active"] for au in _PRESENCE_AUS if f"AU{au}_active" in own},
     }
-    nothing = TableColumn("", "", "", "", "")  # of what has no values there is nothing to say
+    nothing = TableColumn("", "", "", "", "")  # for columns without values
     return [replace(known.get(name, nothing), name=name) for name in OPENFACE_COLUMNS]

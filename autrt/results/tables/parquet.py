@@ -1,4 +1,4 @@
-"""Results as Parquet; loaded only when asked for."""
+"""Export of results as Parquet; imported only when needed."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ ROW_GROUP_ROWS: Final = 1 << 16
 
 
 def export_parquet(layout: TableLayout, path: Path, rows: Iterable[Rows]) -> None:
-    """Write a Parquet file, whole or not at all: what `Results.to_dataframe` gives, a value that is not there null.
+    """Write a Parquet file with the columns of `Results.to_dataframe`, whole or not at all.
 
-    The file's metadata hold what the table says of itself as JSON under `autrt`, each field's its unit and
-    description, and its Action Unit's grade and evidence. Memory stays flat: a row group of 65,536 rows at a time.
+    Missing values are null. The file's metadata hold the layout's metadata as JSON under `autrt`; each field's
+    metadata hold its unit and description, and its Action Unit's grade and evidence. Rows are written in groups of
+    65,536, in constant memory.
 
     Raises:
-        DiskFullError: no room.
-        ResultsError: the results are damaged, or `path` cannot be written.
+        DiskFullError: the disk is full.
+        ResultsError: a results file is damaged, or `path` cannot be written.
     """
     schema = _schema(layout)
-    # Splitting floats into their bytes is what makes them compress; dictionaries of them are only weight.
+    # Floats compress well only if split into their bytes; dictionaries of them would make the file larger.
     floats: Any = [name for name in schema.names if pa.types.is_floating(schema.field(name).type)]
     texts: Any = [VIDEO.name]
     with (
@@ -45,7 +46,7 @@ def export_parquet(layout: TableLayout, path: Path, rows: Iterable[Rows]) -> Non
 
 
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of `ROW_GROUP_ROWS`, so that many short videos make few row groups."""
+    """Yield the same rows in tables of `ROW_GROUP_ROWS`, so that many short videos make few row groups."""
     waiting: list[pa.Table] = []
     for table in tables:
         waiting.append(table)
@@ -58,12 +59,12 @@ def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _schema(layout: TableLayout) -> pa.Schema:
-    """The fields, and pandas' own note of its dtypes, so that it reads back what it would have made itself."""
+    """Return the Arrow schema, with pandas' metadata so that reading restores the dtypes of `to_dataframe`."""
     plain = pa.schema([_field(layout, column) for column in layout.columns])
     keys = {c.name: np.empty(0, c.dtype) for c in (FRAME, TIME, TRACK)}
     empty = dataframe(layout, Rows("", keys, np.empty(0, bool)))
-    noted = pa.Table.from_pandas(empty, schema=plain, preserve_index=False).schema.metadata or {}
-    return plain.with_metadata({**noted, b"autrt": json.dumps(layout.about).encode()})
+    of_pandas = pa.Table.from_pandas(empty, schema=plain, preserve_index=False).schema.metadata or {}
+    return plain.with_metadata({**of_pandas, b"autrt": json.dumps(layout.metadata).encode()})
 
 
 def _field(layout: TableLayout, column: TableColumn) -> pa.Field:
@@ -84,5 +85,5 @@ def _array(column: TableColumn, rows: Rows, kind: Any) -> Any:
     values = rows.values[column.name]
     if column in KEYS and column != TRACK:
         return pa.array(values, kind)
-    # NaN, a member's logit that was not computed, is a value that is not there too: so it is in a data frame.
+    # NaN is a missing value too, as in a data frame: a member's logit that was not computed.
     return pa.array(values, kind, mask=~rows.has_face | (values != values))

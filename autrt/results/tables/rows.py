@@ -1,4 +1,4 @@
-"""Rows of tables outside HDF5, read from results files piece by piece."""
+"""Rows of exported tables, read from results files piece by piece."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autrt.results.reader import Results
-from autrt.results.tables.columns import FRAME, KEYS, TIME, TRACK, TableColumn, spread
+from autrt.results.tables.columns import FRAME, KEYS, TIME, TRACK, TableColumn, expand_group
 from autrt.storage.escape import escape
 from autrt.types import Bool
 
@@ -19,12 +19,12 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some rows of one video: one per face, and one for each frame without."""
+    """Consecutive rows of one video: one per face, and one for each frame without a face."""
 
     video: str
-    """The video's path, escaped: the value of that column."""
+    """The video's path, escaped."""
     values: dict[str, Array]
-    """Column name → (n,) values; 0 where there is no face. Columns that the results lack are missing."""
+    """Column name → (n,) values, 0 where there is no face; columns that the results lack are absent."""
     has_face: Bool
     """(n,) bool."""
 
@@ -35,7 +35,7 @@ class Rows:
 def read_rows(
     results: Results, columns: Sequence[TableColumn], faces_only: bool, frames_per_piece: int = 4096
 ) -> Iterator[Rows]:
-    """A video's rows in order of frame, then track; at least one piece.
+    """Yield a video's rows by frame, then track; at least one piece.
 
     Raises:
         ResultsError: the file is damaged.
@@ -54,7 +54,7 @@ def _read(
     frame, seen = np.repeat(np.arange(len(counts)), repeats), np.repeat(counts > 0, repeats)
 
     def laid_out(of_faces: Array) -> Array:
-        """Values of the faces in their rows, 0 in those of frames without."""
+        """Return values of faces in their rows, 0 in rows without a face."""
         out = np.zeros((len(seen), *of_faces.shape[1:]), of_faces.dtype)
         out[seen] = of_faces
         return out
@@ -65,7 +65,7 @@ def _read(
         TRACK.name: laid_out(results.faces["track", faces]),
     }
     for group, members in groupby((c for c in columns if c not in KEYS), key=lambda c: c.group):
-        own = [c.name for c in spread(group, results.au_names, results.header.member_names)]
+        own = [c.name for c in expand_group(group, results.au_names, results.header.member_names)]
         table = laid_out(results.faces[group, faces].reshape(-1, len(own)))
         values |= {c.name: table[:, own.index(c.name)] for c in members if c.name in own}
     return Rows(escape(results.header.source.path), values, seen)

@@ -12,7 +12,7 @@ from typing import Final
 from autrt.errors import AutrtError
 from autrt.machine import available_cores
 from autrt.results.reader import open_results
-from autrt.results.verify_many import check_many
+from autrt.results.verify_many import verify_many
 from autrt.run.index import ResultsIndex
 from autrt.run.resume import result_state
 from autrt_bench.archive import SETTINGS, Archive, make_archive
@@ -65,7 +65,7 @@ def _resume(archive: Archive, read_index: Callable[[Path], ResultsIndex]) -> Val
 
 def _verify(archive: Archive, jobs: int) -> Values:
     start_s = time.perf_counter()
-    for place, found in check_many(archive.targets, jobs):
+    for place, found in verify_many(archive.targets, jobs):
         if found.problems:
             raise AutrtError(f"{archive.targets[place]}: {found.problems[0]}")
     return {VERIFYING: len(archive.sources) / (time.perf_counter() - start_s)}

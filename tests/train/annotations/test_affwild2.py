@@ -68,7 +68,7 @@ def test_rows_find_their_pictures_by_number(root):
     assert [index.video_names[v] for v in index.video[[0, 1, 4, 9]]] == ["gaps", "gaps", "new", "whole"]
 
 
-def test_what_is_irregular_is_counted_and_named(root):
+def test_issues_are_counted_and_named(root):
     _, findings = read(root, split="train")
     assert findings.counts == {
         "row_mismatches": 2,
@@ -98,7 +98,7 @@ def test_frames_with_any_missing_label_are_dropped_on_request(root):
     assert len(read(root, drop_any_missing=True, au_names=("AU2", "AU4"))[0]) == len(whole)
 
 
-def test_left_and_right_of_one_recording_are_two_videos_in_one_fold(root):
+def test_left_and_right_of_a_recording_stay_in_one_fold(root):
     index, _ = read(root)
     names = [index.video_names[v] for v in index.video]
     left, right = names.index("pair_left"), names.index("pair_right")
@@ -147,7 +147,7 @@ def test_annotations_may_lie_elsewhere(tmp_path):
         (lambda root: root / "letters", r"a\.txt, line 3: AU4: expected 0, 1 or -1, found 'happy'"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(tmp_path, spoil, message):
+def test_affwild2_errors_name_the_place(tmp_path, spoil, message):
     (tmp_path / "bare").mkdir()
     affwild2(tmp_path / "blind", {"a": [ONES]})
     affwild2(tmp_path / "wrong", {"a": [ONES]}, header=HEADER.replace("AU1,", "valence,"))

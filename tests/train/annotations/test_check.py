@@ -1,4 +1,4 @@
-"""The data check: counts, pictures, folds; and what is refused."""
+"""The data check: counts, pictures, duplicates, and refusal of unusable data."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autrt_train.annotations.check import check, require_template, require_trainable
-from autrt_train.annotations.findings import EXAMPLES, Findings
+from autrt_train.annotations.check import check_index, require_template, require_trainable
+from autrt_train.annotations.check_report import check_report_text, write_check_report
+from autrt_train.annotations.data_issues import EXAMPLES, DataIssues
 from autrt_train.annotations.read import READERS, DataSpec, read_data
-from autrt_train.annotations.report import report_table, write_report
 from autrt_train.types import DataError
 from tests.support.data_sets import index, jpeg, text
 
@@ -33,10 +33,10 @@ def sets(tmp_path):
 @pytest.fixture
 def report(sets):
     (train, found), (judge, _) = sets
-    return check(train, judge, [("mine", found)], sample=None)
+    return check_index(train, judge, [("mine", found)], sample=None)
 
 
-def test_counts(report):
+def test_check_counts_labels_per_part(report):
     assert report["parts"]["train"]["pictures"] == 6
     assert report["parts"]["train"]["aus"] == {
         "AU1": {"positive": 3, "negative": 3, "missing": 0, "share": 0.5},
@@ -72,20 +72,20 @@ def test_a_sound_set_has_no_problem(tmp_path):
     jpeg(tmp_path / "a.jpg", side=136)
     text(tmp_path / "index.csv", "path,AU1\na.jpg,1\n")
     table, _ = read_data(DataSpec(kind="manifest", root=tmp_path, options={"margin_px": 12}))
-    assert check(table)["problems"] == []
+    assert check_index(table)["problems"] == []
 
 
 def test_the_sample_is_as_large_as_asked_for_and_drawn_by_seed(sets):
     (train, _), _ = sets
-    looked = [check(train, sample=2, seed=seed)["parts"]["train"]["decoded"] for seed in range(8)]
+    looked = [check_index(train, sample=2, seed=seed)["parts"]["train"]["decoded"] for seed in range(8)]
     assert {d["looked_at"] for d in looked} == {2}
     assert len({d["unreadable"]["count"] for d in looked}) == 2
 
 
 def test_the_report_is_json_and_a_table(report, tmp_path):
-    write_report(report, tmp_path / "check.json")
+    write_check_report(report, tmp_path / "check.json")
     assert json.loads((tmp_path / "check.json").read_text()) == report
-    table = report_table(report)
+    table = check_report_text(report)
     assert "AU1            3         3         0   50.0 %" in table
     assert "mine: 1 labelled frames without a picture" in table
     assert table.count("problem: ") == len(report["problems"])
@@ -93,12 +93,12 @@ def test_the_report_is_json_and_a_table(report, tmp_path):
 
 def test_an_empty_validation_part_is_a_problem(sets):
     (train, _), (judge, _) = sets
-    report = check(train, judge.take(slice(0, 0)))
+    report = check_index(train, judge.take(slice(0, 0)))
     assert "validation: there is no picture" in report["problems"]
-    report_table(report)
+    check_report_text(report)
 
 
-def test_what_cannot_be_trained_on_is_refused(sets):
+def test_require_trainable_refuses_unusable_data(sets):
     (train, _), _ = sets
     require_trainable(train, ("AU1",))
     require_trainable(train, ())
@@ -118,8 +118,8 @@ def test_another_template_is_refused():
         require_template(replace(table, template="other"), "arcface-112", "the model 'student'")
 
 
-def test_findings_count_all_and_show_some():
-    findings = Findings()
+def test_issues_count_all_and_show_some():
+    findings = DataIssues()
     for i in range(100):
         findings.note("missing_frames", f"v{i}", "frame 1", 3)
     findings.note("foreign_files", "x", count=0)

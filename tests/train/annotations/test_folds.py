@@ -77,12 +77,12 @@ def test_folds_are_balanced_in_pictures_and_in_each_au():
         assert np.abs(shares - 0.25).max() < 0.1  # at random, the rare AU's is 0.3
 
 
-def test_the_seed_decides():
+def test_folds_depend_on_the_seed():
     table = many()
     assert (folds(table, 4, 0) != folds(table, 4, 1)).any()
 
 
-def test_a_share_is_about_as_large_as_asked_for():
+def test_split_by_takes_about_the_share():
     table = many()
     train, judge = split_by(table, 0.2, 0)
     assert len(train) + len(judge) == len(table)
@@ -94,7 +94,7 @@ def test_a_share_is_about_as_large_as_asked_for():
         assert 0.1 < (judge.labels[:, column] == 1).sum() / whole < 0.3
 
 
-def test_even_a_small_share_of_few_videos_is_not_empty():
+def test_split_by_a_small_share_is_not_empty():
     table = index(np.ones((20, 1)), np.repeat([0, 1], 10))
     train, judge = split_by(table, 0.05, 0)
     assert len(train) == len(judge) == 10
@@ -102,7 +102,7 @@ def test_even_a_small_share_of_few_videos_is_not_empty():
         split_by(table.take(table.video == 0), 0.5, 0)
 
 
-def test_classes_are_balanced_too():
+def test_split_by_balances_classes():
     classes = np.repeat(np.arange(3, dtype=np.int32), 40)
     table = index(np.empty((120, 0)), np.arange(120), classes=classes, class_names=("a", "b", "c"))
     _, judge = split_by(table, 0.25, 0)

@@ -1,4 +1,4 @@
-"""Manifests: CSV and Parquet, any AU columns, and what is wrong with them by line."""
+"""Manifests: CSV and Parquet, any AU columns, and errors that name the line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check(index, folder):
     assert index.classes.tolist() == [1, 0, -1]
 
 
-def test_every_column(folder):
+def test_manifest_reads_every_column(folder):
     index, findings = read(folder)
     check(index, folder)
     assert findings.lines() == []
@@ -75,7 +75,7 @@ def test_splits(folder):
         read(folder / "plain.csv", split="train")
 
 
-def test_paths_and_numbers_tell_video_and_frame_where_no_column_does(tmp_path):
+def test_manifest_takes_video_and_frame_from_paths(tmp_path):
     numbered(tmp_path / "a", [1, 2])
     text(tmp_path / "still.png", "")
     text(tmp_path / "m.csv", f"path,AU1\na/00002.jpg,1\n./a/../a/00001.jpg,0\n{tmp_path}/still.png,0\n")
@@ -125,7 +125,7 @@ def test_landmarks_and_any_bytes_in_names(tmp_path):
         ("path,split,AU1\na.jpg,exam,1\n", "line 2: split: expected train or validation, found 'exam'"),
     ],
 )
-def test_wrong_tables(tmp_path, content, message):
+def test_wrong_manifests_are_refused(tmp_path, content, message):
     text(tmp_path / "m.csv", content)
     spec = {"split": "train"} if "split" in content else {}
     if message is None:
@@ -135,7 +135,7 @@ def test_wrong_tables(tmp_path, content, message):
             read(tmp_path / "m.csv", **spec)
 
 
-def test_wrong_roots_and_options(tmp_path):
+def test_wrong_manifest_roots_and_options_are_refused(tmp_path):
     with pytest.raises(DataError, match="found no file of this name"):
         read(tmp_path)
     with pytest.raises(DataError, match=r"as \.csv or \.parquet"):

@@ -55,7 +55,7 @@ def test_an_expression_list(tmp_path):
         assert class_of(index)[:2] == ["anger", "disgust"]
 
 
-def test_another_number_of_expressions_is_told_unless_it_is_meant(tmp_path):
+def test_unusual_number_of_expressions_is_an_issue(tmp_path):
     for name in ("one", "two"):
         text(tmp_path / name / "a.jpg", "")
     _, findings = read("expression", tmp_path)
@@ -115,7 +115,7 @@ def test_disfa_pictures_may_count_from_0(disfa):
     assert names_of(index, disfa) == [f"frames/SN001/{i}.png" for i in range(3)]
 
 
-def test_what_is_wrong_with_disfa(disfa):
+def test_disfa_sets_that_are_invalid(disfa):
     with pytest.raises(DataError, match="without a split"):
         read("disfa", disfa, split="train")
     with pytest.raises(DataError, match="none of these people"):
@@ -168,7 +168,7 @@ def test_bp4d_plus_counts_pictures_from_0(bp4d):
     assert index.labels.tolist() == [[0, 1, 1]]
 
 
-def test_what_is_wrong_with_bp4d(bp4d):
+def test_bp4d_sets_that_are_invalid(bp4d):
     with pytest.raises(DataError, match="coding: expected occurrence or intensity"):
         read("bp4d", bp4d, options={"coding": "both"})
     text(bp4d / "AUCoding" / "AU_OCC" / "F001_T2.csv", "0,1\nx,1\n")
@@ -297,7 +297,7 @@ def test_results_with_a_folder_for_each_track(crops):
     assert index.person[0] == index.person[1] >= 0
 
 
-def test_what_is_wrong_with_results(crops):
+def test_results_sets_that_are_invalid(crops):
     with pytest.raises(DataError, match="label files"):
         read("results", crops / "results")
     with pytest.raises(DataError, match=r"ann\.csv, line 3: AU1: expected 0, 1 or -1, found 5"):

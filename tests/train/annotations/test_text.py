@@ -38,7 +38,7 @@ def written(draw):
 
 @settings(max_examples=200, deadline=None)
 @given(written())
-def test_what_is_written_is_read(tmp_path_factory, case):
+def test_label_text_is_read_as_written(tmp_path_factory, case):
     names, values, content = case
     path = tmp_path_factory.mktemp("text") / "a.txt"
     path.write_bytes(content.encode())

@@ -1,4 +1,4 @@
-"""Calibration: what is found, that it is judged on videos it was not found on, and how it is written."""
+"""Calibration: search of thresholds and windows, held-out scores, and writing to a model folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autrt.errors import UsageError
 from autrt.model.folder import Model, load_model
 from autrt_train.evaluate.bootstrap import Resampling
 from autrt_train.evaluate.calibrate import BOTH, NONE, OWN, THRESHOLDS, WINDOWS, calibrate
-from autrt_train.evaluate.write_back import require_same_network, write_calibration
+from autrt_train.evaluate.write_calibration import require_same_network, write_calibration
 from autrt_train.types import DataError
 from tests.support.models import copied
 from tests.support.scored import film, noisy_logits, scored
@@ -34,7 +34,7 @@ def noisy(videos=12, noise=1.5, shift=-1.5):
     return scored(labels, noisy_logits(labels, 1, noise) + shift, np.repeat(np.arange(videos), 90))
 
 
-def test_a_low_threshold_and_a_window_are_found_and_gain_on_held_out_videos():
+def test_calibration_finds_threshold_and_window_that_gain():
     found = calibrated(noisy())
     assert (found.found.thresholds < 0.4).all()
     assert (found.found.windows > 3).all()
@@ -47,7 +47,7 @@ def test_a_low_threshold_and_a_window_are_found_and_gain_on_held_out_videos():
     assert "auc" not in found.held_out[BOTH]
 
 
-def test_a_video_is_judged_by_what_was_found_on_others():
+def test_held_out_decisions_use_parameters_of_other_folds():
     # In video 0 an AU is active above 0.2, in video 1 above 0.8: each is judged by the other's threshold.
     p = np.linspace(0.005, 0.995, 100)
     labels = np.concatenate([p > 0.2, p > 0.8]).astype(np.int8)[:, None]
@@ -59,10 +59,10 @@ def test_a_video_is_judged_by_what_was_found_on_others():
     assert found.held_out[THRESHOLDS]["f1_binary"].value[0] == pytest.approx(expected)
 
 
-def test_what_the_predictions_came_with_is_judged_as_it_is():
+def test_calibration_scores_the_models_own_parameters():
     rows = noisy()
     found = calibrated(rows)
-    smoothed = rows.timed.smoothed >= rows.thresholds
+    smoothed = rows.series.smoothed >= rows.thresholds
     raw = rows.logit >= 0
     for name, active in ((OWN, smoothed), (NONE, raw)):
         expected = [f1_score(rows.labels[:, a], active[:, a]) for a in range(2)]
@@ -80,7 +80,7 @@ def test_an_au_without_positives_keeps_its_own():
     assert found.found.windows[0] != rows.windows[0] or found.found.thresholds[0] != rows.thresholds[0]
 
 
-def test_unlabelled_rows_are_smoothed_over_but_not_judged():
+def test_unlabelled_rows_are_smoothed_but_not_scored():
     rows = noisy()
     labels = np.where(np.arange(len(rows))[:, None] % 5 == 0, rows.labels, -1)
     found = calibrated(scored(labels, rows.logit, rows.video))

@@ -103,7 +103,7 @@ def test_results_against_affwild2_texts(films):
     assert "f1_binary smoothed" in text
 
 
-def test_the_table_and_the_pictures_say_the_same(films):
+def test_csv_table_and_plots_match_the_json(films):
     run(films / "results", "--labels", f"affwild2={films / 'aw2'}", "--out", films / "out", plots=True)
     rows = list(csv.DictReader((films / "out" / "eval.csv").open()))
     stages = report(films / "out")["predictions"][0]["stages"]
@@ -228,7 +228,7 @@ def rendered_film(folder, name, labels, landmarks, person):
     )
 
 
-def test_rendered_films_match_people_by_their_landmarks(tmp_path):
+def test_rendered_videos_match_people_by_landmarks(tmp_path):
     for v in range(5):
         labels = film(N, v)
         write_results(tmp_path / "results" / f"v{v}.mp4.h5", noisy_logits(labels, v, noise=0))
@@ -246,7 +246,7 @@ def test_rendered_films_match_people_by_their_landmarks(tmp_path):
         run(tmp_path / "results", "--labels", f"rendered={tmp_path / 'set'}", "--split", "train")
 
 
-def test_what_cannot_be_evaluated_is_said_plainly(films):
+def test_eval_refuses_what_cannot_be_evaluated(films):
     labels = f"affwild2={films / 'aw2'}"
     with pytest.raises(UsageError, match=r"expected KIND=ROOT, KIND being one of affwild2, manifest"):
         run(films / "results", "--labels", "aff=x")
@@ -274,7 +274,7 @@ def test_what_cannot_be_evaluated_is_said_plainly(films):
         run(films / "results", "--labels", labels)
 
 
-def test_what_has_no_counterpart_is_told(films):
+def test_videos_without_counterpart_are_noted(films):
     (films / "results" / "batch" / "f3.mp4.h5").unlink()
     (films / "aw2" / "AU_Detection_Challenge" / "Validation_Set" / "f4.txt").unlink()
     text = run(films / "results", "--labels", f"affwild2={films / 'aw2'}")
@@ -307,7 +307,7 @@ def test_results_less_a_neutral_face_are_calibrated_as_they_are(tmp_path):
     assert "neutral face (p20) was subtracted" in text
 
 
-def test_what_is_found_is_not_written_into_another_model(films, student):
+def test_calibration_is_not_written_to_another_model(films, student):
     folder = copied(student, films / "model")
     before = (folder / "model.json").read_bytes()
     given = (films / "results", "--labels", f"affwild2={films / 'aw2'}", "--calibrate", "--folds", 3)
@@ -316,7 +316,7 @@ def test_what_is_found_is_not_written_into_another_model(films, student):
     assert (folder / "model.json").read_bytes() == before
 
 
-def test_what_is_found_is_written_into_the_model_that_made_the_results(films, student):
+def test_calibration_is_written_to_the_model_of_the_results(films, student):
     folder = copied(student, films / "model")
     shutil.rmtree(films / "results")
     for v in range(6):
@@ -402,7 +402,7 @@ def test_a_stated_loss_is_accepted_or_refused(crops, student, tmp_path):
         run("student", "--most-loss", "0.1", *labels[:2])
 
 
-def test_pictures_are_calibrated_with_an_order_in_time_and_without(crops, student, tmp_path):
+def test_pictures_are_calibrated_with_and_without_time_order(crops, student, tmp_path):
     folder = copied(student, tmp_path / "model")
     given = (folder, "--labels", f"manifest={crops[0]}", "--calibrate", "--folds", 2, "--write", folder)
     text = run(*given)

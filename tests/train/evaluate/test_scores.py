@@ -1,4 +1,4 @@
-"""Scores of resamplings against scoring the resampled rows themselves, and what intervals say."""
+"""Bootstrap scores compared with scores of the resampled rows, and intervals."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from autrt_train.evaluate.assess import METRICS, differences, judge, paired
 from autrt_train.evaluate.bootstrap import Resampling, decision_scores, ranking_scores
+from autrt_train.evaluate.scores import METRICS, differences, evaluate_stages, pair_predictions
 from autrt_train.metrics import au_scores
 from tests.support.scored import film, noisy_logits, scored
 
@@ -82,22 +82,22 @@ def many(videos, seed=0, noise=1.0):
     return scored(labels, noisy_logits(labels, seed, noise), np.repeat(np.arange(videos), 60))
 
 
-def test_values_are_of_sklearn_and_intervals_hold_them_and_narrow_with_more_videos():
+def test_intervals_hold_sklearns_scores_and_narrow_with_videos():
     few, more = many(6), many(60)
     widths = []
     for rows in (few, more):
-        judged = judge(rows, Resampling.draw(rows.group, 300, 0))
-        assert list(judged.stages) == ["raw", "thresholded", "smoothed"]
+        evaluated = evaluate_stages(rows, Resampling.draw(rows.group, 300, 0))
+        assert list(evaluated.stages) == ["raw", "thresholded", "smoothed"]
         raw = au_scores(1 / (1 + np.exp(-rows.logit)), rows.labels, 0.5)
-        smoothed = au_scores(rows.timed.smoothed, rows.labels, rows.thresholds)
+        smoothed = au_scores(rows.series.smoothed, rows.labels, rows.thresholds)
         for name in METRICS:
-            np.testing.assert_allclose(judged.stages["raw"][name].value[:-1], getattr(raw, name))
-            np.testing.assert_allclose(judged.last[name].value[:-1], getattr(smoothed, name))
-            assert judged.last[name].value[-1] == pytest.approx(smoothed.means()[name])
-            low, high = judged.last[name].interval()
-            assert (low <= judged.last[name].value + 1e-3).all()
-            assert (judged.last[name].value - 1e-3 <= high).all()
-        low, high = judged.stages["raw"]["f1_binary"].interval()
+            np.testing.assert_allclose(evaluated.stages["raw"][name].value[:-1], getattr(raw, name))
+            np.testing.assert_allclose(evaluated.last[name].value[:-1], getattr(smoothed, name))
+            assert evaluated.last[name].value[-1] == pytest.approx(smoothed.means()[name])
+            low, high = evaluated.last[name].interval()
+            assert (low <= evaluated.last[name].value + 1e-3).all()
+            assert (evaluated.last[name].value - 1e-3 <= high).all()
+        low, high = evaluated.stages["raw"]["f1_binary"].interval()
         widths.append((high - low).mean())
     assert widths[1] < 0.6 * widths[0]
 
@@ -109,32 +109,32 @@ def test_frames_of_one_video_do_not_narrow_an_interval():
     by_frame = scored(labels, logits, np.repeat(np.arange(8), 60), group=np.arange(480), timed=False)
     ends = []
     for rows in (by_video, by_frame):
-        judged = judge(rows, Resampling.draw(rows.group, 500, 0))
-        assert list(judged.stages) == ["raw", "thresholded"]
-        ends.append(judged.last["recall"].interval())
+        evaluated = evaluate_stages(rows, Resampling.draw(rows.group, 500, 0))
+        assert list(evaluated.stages) == ["raw", "thresholded"]
+        ends.append(evaluated.last["recall"].interval())
     assert ends[0][1][0] - ends[0][0][0] > 4 * (ends[1][1][0] - ends[1][0][0])
 
 
 def test_one_video_has_values_and_no_interval():
     rows = many(1)
-    judged = judge(rows, Resampling.draw(rows.group, 100, 0))
-    assert not np.isnan(judged.last["f1_binary"].value).any()
-    assert np.isnan(judged.last["f1_binary"].interval()).all()
+    evaluated = evaluate_stages(rows, Resampling.draw(rows.group, 100, 0))
+    assert not np.isnan(evaluated.last["f1_binary"].value).any()
+    assert np.isnan(evaluated.last["f1_binary"].interval()).all()
 
 
 def test_a_pair_is_compared_on_the_same_faces_and_resamplings():
     good, bad = many(10, noise=0.3), many(10, noise=3.0)
     shuffled = bad.take(np.r_[30:600, 0:30])  # another order, and what only one has
-    a, b, notes = paired(shuffled.take(np.arange(580)), good)
+    a, b, notes = pair_predictions(shuffled.take(np.arange(580)), good)
     assert len(a) == len(b) == 580
     assert notes == ["20 labelled faces only made-up has, not compared"]
     np.testing.assert_array_equal(a.labels, b.labels)
     np.testing.assert_array_equal(a.frame, b.frame)
     resampling = Resampling.draw(a.group, 300, 0)
-    better = differences(judge(a, resampling), judge(b, resampling))
+    better = differences(evaluate_stages(a, resampling), evaluate_stages(b, resampling))
     assert list(better) == ["raw", "thresholded", "smoothed"]
     assert (better["raw"]["f1_binary"].interval()[0] > 0).all()
-    nothing = differences(judge(a, resampling), judge(a, resampling))
+    nothing = differences(evaluate_stages(a, resampling), evaluate_stages(a, resampling))
     for found in nothing["smoothed"].values():
         np.testing.assert_array_equal(np.stack(found.interval()), 0)
 
@@ -142,6 +142,6 @@ def test_a_pair_is_compared_on_the_same_faces_and_resamplings():
 def test_a_pair_has_the_aus_that_both_have():
     both = many(4)
     one = both.with_aus(["AU2"])
-    a, b, _ = paired(both, one)
+    a, b, _ = pair_predictions(both, one)
     assert a.au_names == b.au_names == ("AU2",)
     np.testing.assert_array_equal(a.logit, both.logit[:, 1:])

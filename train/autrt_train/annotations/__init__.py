@@ -1,1 +1,1 @@
-"""Annotations: every data set becomes one in-memory index; folds, and checks before anything is trained."""
+"""Readers of annotated data sets, which return an in-memory index; folds and checks of an index."""

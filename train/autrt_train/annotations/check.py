@@ -1,4 +1,4 @@
-"""Looks at data before they are trained on: counts, pictures, folds; and refuses what cannot be trained on."""
+"""Checks of training data: counts, undecodable pictures, duplicates; and refusal of unusable data."""
 
 from __future__ import annotations
 
@@ -12,45 +12,44 @@ from autrt.errors import VideoError
 from autrt.storage.escape import escape
 from autrt.types import CROP_SIZE_PX, I64
 from autrt.video.pictures import read_picture
+from autrt_train.annotations.data_issues import EXAMPLES, DataIssues
 from autrt_train.annotations.duplicates import duplicates_between
-from autrt_train.annotations.findings import EXAMPLES, Findings
 from autrt_train.types import MISSING, DataError, Index
-
-__all__ = ["Findings", "check", "require_template", "require_trainable"]
 
 SCHEMA: Final = "autrt-data-check/1"
 SAMPLE: Final = 1000
-"""Pictures that are decoded unless all are asked for."""
+"""Pictures that are decoded by default."""
 
 
-def check(
+def check_index(
     train: Index,
     validation: Index | None = None,
-    findings: Sequence[tuple[str, Findings]] = (),
+    issues: Sequence[tuple[str, DataIssues]] = (),
     *,
     sample: int | None = SAMPLE,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Look at data.
+    """Check data and return a report.
 
     Args:
-        train: what is trained on.
-        validation: what it is judged by.
-        findings: (name, findings) of every data set that was read.
-        sample: decode so many pictures of each part, drawn by `seed`; None: all.
+        train: training data.
+        validation: validation data.
+        issues: name and recorded issues of each data set that was read.
+        sample: number of pictures to decode of each part, drawn by `seed`; None: all.
         seed: of the sample.
 
     Returns:
-        A report of JSON values: `schema`; `parts` (train, validation: counts, AUs, classes, pictures), `duplicates`
-        between the two, `findings` by data set, and `problems`, the lines that `require_trainable` would raise or
-        that deserve a look.
+        A report of JSON values: `schema`; `parts` (train, validation: counts, AUs, classes, pictures),
+            `duplicates`
+        between the parts, `issues` by data set, and `problems`: lines about what `require_trainable` would
+        refuse, and what else should be looked at.
     """
     parts = {"train": train} if validation is None else {"train": train, "validation": validation}
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "parts": {name: _part(index, sample, seed) for name, index in parts.items()},
         "duplicates": None if validation is None else _duplicates(train, validation),
-        "findings": {name: found.as_dict() for name, found in findings},
+        "findings": {name: found.as_dict() for name, found in issues},
     }
     return report | {"problems": _problems(report, train)}
 
@@ -60,10 +59,10 @@ def require_trainable(index: Index, au_names: Sequence[str]) -> None:
 
     Args:
         index: the training pictures.
-        au_names: the AUs that are learnt; none where classes are.
+        au_names: the AUs to be trained; empty for classes.
 
     Raises:
-        DataError: no picture, no labels of an AU, or none where it is active.
+        DataError: there is no picture, or an AU without labels or without positive labels.
     """
     faults = _faults(index, au_names)
     if faults:
@@ -71,7 +70,7 @@ def require_trainable(index: Index, au_names: Sequence[str]) -> None:
 
 
 def require_template(index: Index, template: str, model: str) -> None:
-    """Refuse pictures that were aligned otherwise than a model expects.
+    """Refuse pictures that are aligned to another template than the model's.
 
     Raises:
         DataError: the templates differ.
@@ -114,7 +113,7 @@ def _part(index: Index, sample: int | None, seed: int) -> dict[str, Any]:
         "aus": {name: _counts(index, column) for column, name in enumerate(index.label_names)},
         "any_missing": int((index.labels == MISSING).any(axis=1).sum()),
         "classes": _classes(index),
-        "decoded": _decoded(index, sample, seed),
+        "decoded": _check_pictures(index, sample, seed),
     }
 
 
@@ -133,17 +132,17 @@ def _classes(index: Index) -> dict[str, int] | None:
     return dict(zip(index.class_names, counts.tolist(), strict=True))
 
 
-def _decoded(index: Index, sample: int | None, seed: int) -> dict[str, Any]:
-    """Decode pictures: which cannot be, and which are not as large as the index says."""
+def _check_pictures(index: Index, sample: int | None, seed: int) -> dict[str, Any]:
+    """Decode pictures; report those that cannot be decoded or have another size than the index states."""
     rows: I64 = np.arange(len(index))
     if sample is not None and sample < len(rows):
         rows = np.sort(np.random.default_rng([seed]).choice(rows, sample, replace=False))
     side = CROP_SIZE_PX + 2 * index.margin_px
     with ThreadPoolExecutor() as pool:
-        answers = list(pool.map(lambda row: _look(index, int(row)), rows))
-    unreadable = [f"{path}: {fault}" for path, _, fault in answers if fault]
-    sizes = {s for _, s, fault in answers if not fault}
-    wrong = [f"{path}: {w}×{h}" for path, (w, h), fault in answers if not fault and (w, h) != (side, side)]
+        decoded = list(pool.map(lambda row: _decode(index, int(row)), rows))
+    unreadable = [f"{path}: {error}" for path, _, error in decoded if error]
+    sizes = {size for _, size, error in decoded if not error}
+    wrong = [f"{path}: {w}×{h}" for path, (w, h), error in decoded if not error and (w, h) != (side, side)]
     return {
         "looked_at": len(rows),
         "expected_px": side,
@@ -153,8 +152,8 @@ def _decoded(index: Index, sample: int | None, seed: int) -> dict[str, Any]:
     }
 
 
-def _look(index: Index, row: int) -> tuple[str, tuple[int, int], str]:
-    """A picture's path, width and height, or what is wrong with it."""
+def _decode(index: Index, row: int) -> tuple[str, tuple[int, int], str]:
+    """Return a picture's path, its width and height, and an error message (empty if it can be decoded)."""
     path = index.path(row)
     try:
         height, width, _ = read_picture(path).shape

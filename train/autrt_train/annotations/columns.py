@@ -1,4 +1,4 @@
-"""Columns of annotation tables: AU names as data sets write them, numbers, and names made into codes."""
+"""Columns of annotation tables: AU names in their various spellings, numbers, labels, and names as ids."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _AU: Final = re.compile(r"au\s?0*([1-9][0-9]?)", re.IGNORECASE | re.ASCII)
 
 
 def au_name(text: str) -> str | None:
-    """The AU that a column's name means (`AU1`, `AU01` and `au 1` are `AU1`); None if it means none."""
+    """Return the AU that a column name stands for (`AU1`, `AU01` and `au 1` are `AU1`), or None."""
     match = _AU.fullmatch(text.strip())
     return f"AU{match[1]}" if match else None
 
 
 def numbers(values: Sequence[Any], where: Path, column: str, first_line: int = 2) -> F64:
-    """A column's numbers (N,) float64, NaN where it is empty.
+    """Return a column's numbers as (N,) float64, NaN where empty.
 
     Args:
         values: texts or numbers; None, "" and blanks are empty.
         where: the file, for messages.
         column: its name, for messages.
-        first_line: line of the first value.
+        first_line: line of the first value, for messages.
 
     Raises:
-        DataError: something is no number; names file, line and column.
+        DataError: a value is not a number; names file, line and column.
     """
     filled = [np.nan if v is None or (isinstance(v, str) and not v.strip()) else v for v in values]
     try:
@@ -47,10 +47,10 @@ def numbers(values: Sequence[Any], where: Path, column: str, first_line: int = 2
 
 
 def whole_numbers(values: Sequence[Any], where: Path, column: str, first_line: int = 2) -> I32:
-    """A column's whole numbers (N,) int32.
+    """Return a column's whole numbers as (N,) int32.
 
     Raises:
-        DataError: something is none, or nothing; names file, line and column.
+        DataError: a value is empty or not a whole number; names file, line and column.
     """
     found = numbers(values, where, column, first_line)
     wrong = ~(np.abs(found) < 2**31) | (np.nan_to_num(found) % 1 != 0)
@@ -71,18 +71,18 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def binary(values: F64, threshold: float | None, where: Path, column: str, first_line: int = 2) -> I8:
-    """Labels (N,) int8 of a column: 1 active, 0 not, `MISSING` for −1 and NaN.
+def binary_labels(values: F64, threshold: float | None, where: Path, column: str, first_line: int = 2) -> I8:
+    """Return a column's labels as (N,) int8: 1 active, 0 not active, `MISSING` for −1 and NaN.
 
     Args:
-        values: (N,) 0, 1, −1; or intensities where there is a threshold.
-        threshold: the intensity from which an AU is active; None: values are labels already.
+        values: (N,) 0, 1, −1; or intensities if there is a threshold.
+        threshold: intensity from which an AU is active; None: the values are labels.
         where: the file, for messages.
-        column: its name.
-        first_line: line of the first value.
+        column: its name, for messages.
+        first_line: line of the first value, for messages.
 
     Raises:
-        DataError: a value is no label.
+        DataError: a value is not a label.
     """
     missing = np.isnan(values) | (values == MISSING)
     known = np.where(missing, 0, values)
@@ -99,8 +99,11 @@ def binary(values: F64, threshold: float | None, where: Path, column: str, first
     return np.where(missing, MISSING, active).astype(np.int8)
 
 
-def codes(values: Sequence[Any]) -> tuple[I32, tuple[str, ...]]:
-    """Names as (N,) int32 rows of the sorted table of names, `MISSING` where empty; numbers sort as numbers."""
+def name_ids(values: Sequence[Any]) -> tuple[I32, tuple[str, ...]]:
+    """Return names as (N,) int32 ids, and the names by id.
+
+    Names are sorted, numbers among them numerically; an empty name has the id `MISSING`.
+    """
     texts = ["" if v is None else str(v).strip() for v in values]
     names = sorted(
         set(texts) - {""}, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name)

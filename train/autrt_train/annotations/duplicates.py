@@ -1,4 +1,4 @@
-"""Pictures that two folds have in common."""
+"""Duplicate pictures in two sets."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from autrt_train.types import Index
 
 
 def duplicates_between(a: Index, b: Index) -> I64:
-    """Pairs of rows (M, 2) int64, of `a` and of `b`, with one path or one content (size and SHA-256).
+    """Return (M, 2) int64 pairs of rows of `a` and `b` with the same path or the same content (size and SHA-256).
 
-    Only files whose size occurs on both sides are read. A file that cannot be read equals none.
+    Only files whose size occurs in both are read. Files that cannot be read equal no other.
     """
     pairs = set(_pairs(a.paths.tolist(), b.paths.tolist(), range(len(a)), range(len(b))))
     sizes_a, sizes_b = _sizes(a), _sizes(b)
@@ -32,7 +32,7 @@ def duplicates_between(a: Index, b: Index) -> I64:
 def _pairs(
     keys_a: list[bytes], keys_b: list[bytes], rows_a: Iterable[int], rows_b: Iterable[int]
 ) -> Iterable[tuple[int, int]]:
-    """Each row of b whose key a has, with the first row of a that has it."""
+    """Return each row of b whose key occurs in a, with the first row of a that has the key."""
     first: dict[bytes, int] = {}
     for key, row in zip(keys_a, rows_a, strict=True):
         first.setdefault(key, row)
@@ -40,7 +40,7 @@ def _pairs(
 
 
 def _sizes(index: Index) -> I64:
-    """(N,) bytes, −1 where there is no file."""
+    """Return (N,) int64 bytes, −1 where there is no file."""
     out = np.full(len(index), -1, np.int64)
     for row, path in enumerate(index.paths.tolist()):
         try:

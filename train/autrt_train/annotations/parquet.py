@@ -1,4 +1,4 @@
-"""Parquet tables; loaded only when asked for."""
+"""Reader of Parquet tables; imported only when needed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from autrt.storage.escape import escape
-from autrt_train.annotations.table_file import Table
+from autrt_train.annotations.annotation_table import Table
 from autrt_train.types import DataError
 
 
 def read_parquet(path: Path) -> Table:
-    """A Parquet table.
+    """Read a Parquet table.
 
     Raises:
-        DataError: it is none, or two columns differ in case alone.
+        DataError: the file is not Parquet, or two column names differ in case alone.
     """
     try:
         table: Any = pq.read_table(path)

@@ -1,4 +1,4 @@
-"""Pictures on disk: numbered ones of a video, folders of videos by name, and which paths lead to something."""
+"""Pictures on disk: numbered pictures of a video, videos' folders by name, and checks of paths."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from autrt.storage.escape import escape
 from autrt.types import I32, Bool
 from autrt.video.file_kind import STILL_SUFFIXES, VIDEO_SUFFIXES
-from autrt_train.annotations.findings import Findings
+from autrt_train.annotations.data_issues import DataIssues
 from autrt_train.types import DataError
 
 CROPS: Final = "cropped_aligned"
-"""Folder of the crops of a data set, one folder a video in it (Aff-Wild2's name)."""
+"""Folder of a data set's crops, with a folder for each video (Aff-Wild2's name)."""
 
 _NUMBERED: Final = re.compile(rb"([0-9]{1,9})\.(?:jpg|jpeg|png)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
-    """The numbered pictures of one folder, by number."""
+class NumberedPictures:
+    """Numbered pictures of one folder, in order of number."""
 
     frame: I32
     """(n,) int32, increasing."""
@@ -34,23 +34,23 @@ class Numbered:
     """(n,) absolute paths."""
 
     def find(self, frames: I32) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """For each wanted frame: whether it has a picture, and in which row (undefined where it has none)."""
+        """Return for each wanted frame if it has a picture, and the picture's row (undefined if not)."""
         if not len(self.frame):
             return np.zeros(len(frames), bool), np.zeros(len(frames), np.int64)
         row = np.minimum(np.searchsorted(self.frame, frames), len(self.frame) - 1)
         return self.frame[row] == frames, row
 
 
-def numbered_pictures(folder: Path, findings: Findings, where: str) -> Numbered:
-    """List a video's folder once: `00001.jpg`, `00002.jpg`, …; hidden files are passed over in silence.
+def numbered_pictures(folder: Path, issues: DataIssues, where: str) -> NumberedPictures:
+    """List the numbered pictures in a video's folder: `00001.jpg`, `00002.jpg`, …; hidden files are ignored.
 
     Args:
         folder: of the video.
-        findings: is told of foreign files, and of a second picture with one number.
-        where: what to call the folder there.
+        issues: records other files, and a second picture with the same number.
+        where: name of the folder in `issues`.
 
     Raises:
-        DataError: it cannot be listed.
+        DataError: the folder cannot be listed.
     """
     base = os.fsencode(folder.absolute())
     numbers: dict[int, bytes] = {}
@@ -66,19 +66,19 @@ def numbered_pictures(folder: Path, findings: Findings, where: str) -> Numbered:
         if not name.startswith(b"."):
             foreign.append(name)
     if foreign:
-        findings.note("foreign_files", where, escape(os.fsdecode(foreign[0])), len(foreign))
+        issues.note("foreign_files", where, escape(os.fsdecode(foreign[0])), len(foreign))
     frames = sorted(numbers)
     paths = [base + b"/" + numbers[frame] for frame in frames]
-    return Numbered(np.array(frames, np.int32), as_paths(paths))
+    return NumberedPictures(np.array(frames, np.int32), as_paths(paths))
 
 
 def as_paths(paths: Sequence[bytes]) -> NDArray[np.bytes_]:
-    """(N,) bytes array; of width 1 where there are none."""
+    """Return (N,) paths as a bytes array, of width 1 if empty."""
     return np.array(paths, dtype=np.bytes_) if len(paths) else np.empty(0, "S1")
 
 
-def video_folders(roots: Sequence[Path], findings: Findings | None = None) -> dict[str, Path]:
-    """Folders directly in `roots` by name, and by name without a video's extension; the first root wins.
+def video_folders(roots: Sequence[Path], issues: DataIssues | None = None) -> dict[str, Path]:
+    """Return the folders directly in `roots` by name, and by name without a video's extension; the first root wins.
 
     Raises:
         DataError: a root cannot be listed.
@@ -92,33 +92,33 @@ def video_folders(roots: Sequence[Path], findings: Findings | None = None) -> di
         except OSError as error:
             raise DataError(f"{escape(str(root))} cannot be listed: {error.strerror or error}") from error
         for name in folders:
-            if found.setdefault(name, root / name) != root / name and findings is not None:
-                findings.note("second_copies", str(root / name), f"taken from {escape(str(found[name]))}")
-            short.setdefault(without_suffix(name), root / name)
+            if found.setdefault(name, root / name) != root / name and issues is not None:
+                issues.note("second_copies", str(root / name), f"taken from {escape(str(found[name]))}")
+            short.setdefault(without_video_suffix(name), root / name)
     return short | found
 
 
-def without_suffix(name: str) -> str:
-    """A video's name without its extension, if it has one that says video."""
+def without_video_suffix(name: str) -> str:
+    """Return a video's name without its extension; a name without a video's extension is returned unchanged."""
     path = PurePosixPath(name)
     return str(path.with_suffix("")) if path.suffix.lower() in VIDEO_SUFFIXES else name
 
 
-def still_name(name: str) -> str:
-    """Name of the crop of a still's main face: its own, as a JPEG."""
+def still_crop_name(name: str) -> str:
+    """Return the name of the crop of a still's main face: its own name, as a JPEG."""
     return name if name.lower().endswith((".jpg", ".jpeg")) else f"{name}.jpg"
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file's name says picture."""
+    """Return True if the file name is that of a picture."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in STILL_SUFFIXES  # noqa: PTH122
 
 
-def existing_root(root: Path, what: str) -> Path:
-    """`root`, if it is a folder.
+def require_folder(root: Path, what: str) -> Path:
+    """Return `root` if it is a folder.
 
     Raises:
-        DataError: it is not.
+        DataError: it is not a folder.
     """
     if not root.is_dir():
         found = "a file" if root.exists() else "nothing"
@@ -126,10 +126,10 @@ def existing_root(root: Path, what: str) -> Path:
     return root
 
 
-def present(paths: Sequence[bytes], findings: Findings) -> Bool:
-    """(N,) bool: which absolute paths lead to something; every folder is listed once.
+def existing_paths(paths: Sequence[bytes], issues: DataIssues) -> Bool:
+    """Return (N,) bool: True where an absolute path exists; every folder is listed once.
 
-    `findings` is told of those that don't, by folder.
+    Missing pictures are recorded in `issues`, by folder.
     """
     listed: dict[bytes, set[bytes]] = {}
     lacking: dict[bytes, list[bytes]] = {}
@@ -142,7 +142,7 @@ def present(paths: Sequence[bytes], findings: Findings) -> Bool:
             out[row] = False
             lacking.setdefault(folder, []).append(name)
     for folder, names in lacking.items():
-        findings.note("missing_frames", os.fsdecode(folder), escape(os.fsdecode(names[0])), len(names))
+        issues.note("missing_frames", os.fsdecode(folder), escape(os.fsdecode(names[0])), len(names))
     return out
 
 

@@ -1,4 +1,4 @@
-"""One door to all data sets."""
+"""Reader of data sets of any kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from autrt.registry import Registry
 from autrt.storage.escape import escape
-from autrt_train.annotations.findings import Findings
+from autrt_train.annotations.data_issues import DataIssues
 from autrt_train.types import MISSING, DataError, Index, Split
 
 READERS: Final = Registry(
@@ -28,49 +28,49 @@ READERS: Final = Registry(
         "results": "autrt_train.annotations.sets.results:read",
     },
 )
-"""Kinds of data sets: `read(root, split, **options) -> (Index, Findings)`."""
+"""Kind → module and function, with the signature `read(root, split, **options) -> (Index, DataIssues)`."""
 
 
 class DataSpec(BaseModel):
-    """A data set as a recipe names it."""
+    """A data set in a recipe."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: str
     """One of `READERS`."""
     root: Path
-    """Where it lies; `~` is the home folder."""
+    """Folder of the data set; `~` is the home folder."""
     split: Split | None = None
-    """Which part; None: all of it."""
+    """Part to read; None: all of it."""
     labels: Path | None = None
-    """Where its labels lie, if elsewhere than usual; relative to `root` (results: to the folder above it)."""
+    """Folder of the labels if not the usual one; relative to `root` (for results: to the folder above it)."""
     threshold: float | None = None
-    """The intensity from which an AU is active."""
+    """Intensity from which an AU is active."""
     au_names: tuple[str, ...] | None = None
-    """These AUs in this order; None: those that the data set has."""
+    """AUs to keep, in this order; None: those of the data set."""
     drop_any_missing: bool = False
-    """Leave out pictures of which any of these AUs is unknown."""
+    """True to leave out pictures with a missing label in any of these AUs."""
     options: dict[str, Any] = Field(default_factory=dict[str, Any])
-    """What else the kind's reader takes, by name."""
+    """Further options of the kind's reader, by name."""
 
 
-def read_data(spec: DataSpec) -> tuple[Index, Findings]:
+def read_data(spec: DataSpec) -> tuple[Index, DataIssues]:
     """Read a data set.
 
     Raises:
-        DataError: it is missing or wrong, or of its kind an option is not known. The message names the place.
+        DataError: the data set is missing or invalid, or its kind has no such option; names the place.
         UsageError: there is no such kind.
     """
-    index, findings = read_by(READERS, spec)
+    index, issues = read_with(READERS, spec)
     if spec.au_names is not None:
         index = index.with_labels(spec.au_names)
     if spec.drop_any_missing:
-        index = _complete(index, findings, str(spec.root))
-    return index, findings
+        index = _complete(index, issues, str(spec.root))
+    return index, issues
 
 
-def read_by(readers: Registry, spec: DataSpec) -> Any:
-    """What one of `readers` makes of a data set; the keys of its signature after the second are its options.
+def read_with(readers: Registry, spec: DataSpec) -> Any:
+    """Read a data set with one of `readers`; the reader's parameters after the second are its options.
 
     Raises:
         DataError: as `read_data`.
@@ -87,15 +87,15 @@ def read_by(readers: Registry, spec: DataSpec) -> Any:
     return reader(spec.root.expanduser(), spec.split, **options)
 
 
-def read_telling(spec: DataSpec, say: Callable[[str], object]) -> Index:
-    """Read a data set and say what is irregular in it; raises as `read_data`."""
-    index, findings = read_data(spec)
-    for line in findings.lines():
-        say(f"{spec.kind} {escape(str(spec.root))}: {line}")
+def read_and_report(spec: DataSpec, report: Callable[[str], object]) -> Index:
+    """Read a data set and pass a line about each of its issues to `report`; raises as `read_data`."""
+    index, issues = read_data(spec)
+    for line in issues.lines():
+        report(f"{spec.kind} {escape(str(spec.root))}: {line}")
     return index
 
 
-def _complete(index: Index, findings: Findings, where: str) -> Index:
+def _complete(index: Index, issues: DataIssues, where: str) -> Index:
     whole = (index.labels != MISSING).all(axis=1)
-    findings.note("incomplete_labels", where, "", int((~whole).sum()))
+    issues.note("incomplete_labels", where, "", int((~whole).sum()))
     return replace(index.take(whole))

@@ -1,8 +1,8 @@
-"""Aligned crops of videos whose faces are known from results, and their index.
+"""Aligned crops of one video whose faces are known from results.
 
 `OUT/cropped_aligned/<video>/00001.jpg` (or `<video>/<track>/00001.jpg`) are the crops, `OUT/index.csv` is their
-manifest, `OUT/crop.json` says how they were cut, and `OUT/rows` keeps the manifest's rows by video: a video whose
-rows are there is done. A still's only crop keeps the still's name.
+manifest, `OUT/crop.json` holds their settings, and `OUT/rows` the manifest's rows by video: a video with such
+a file is finished. The crop of a still has the still's name.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from autrt.storage.disk import writing
 from autrt.storage.escape import escape
 from autrt.types import F32, U8, Bool, Source
 from autrt.video.open import open_decoder
-from autrt_train.annotations.pictures import CROPS, still_name
-from autrt_train.crop.faces import Wanted, each_crop
+from autrt_train.annotations.pictures import CROPS, still_crop_name
+from autrt_train.crop.faces import FacesToCrop, crop_faces
 from autrt_train.crop.index import CropRow, CropSettings, VideoRows
 
 Choose = Callable[[Source, Results], Bool]
-"""A video and its results → (F,) bool which of its faces are to be cut out."""
+"""Function of a video and its results that returns (F,) bool: True for each face to crop."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """How one video ended."""
+class CropOutcome:
+    """Outcome for one video."""
 
     relative: str
     status: str
-    """ok, partial, failed, stopped, or skipped: it was done before."""
+    """ok, partial, failed, stopped, or skipped (finished in an earlier run)."""
     crops: int = 0
     tracks: int = 0
     seconds: float = 0.0
@@ -56,41 +56,41 @@ def crop_video(
     stop: threading.Event,
     advance: Callable[[int], object],
     choose: Choose | None = None,
-) -> Cut:
-    """Cut the faces of one video out, unless that was done before.
+) -> CropOutcome:
+    """Crop the faces of one video, unless an earlier run has done it.
 
     Args:
         source: the video.
         results: folder with its results.
-        out: where crops and rows go.
-        settings: how to cut.
-        stop: ends it early when set.
-        advance: told of every frame that is done.
-        choose: which of the faces are wanted; None: all.
+        out: folder of crops and rows.
+        settings: of the crops.
+        stop: set to end early.
+        advance: called with the number of newly finished frames.
+        choose: selects faces; None: all.
 
     Returns:
-        How it ended; "failed" where video or results cannot be read or are not of each other.
+        The outcome; "failed" if video or results cannot be read, or the results are of another video.
 
     Raises:
         StoppedError: `stop` was set.
-        DiskFullError: no room.
+        DiskFullError: the disk is full.
         ResultsError: `out` cannot be written.
     """
     start_s = time.monotonic()
     rows = VideoRows(out, source.relative)
     try:
-        wanted, digest = _wanted(source, results, settings, choose)
-        if rows.are_of(digest):
-            return Cut(source.relative, "skipped")
+        wanted, digest = _faces_to_crop(source, results, settings, choose)
+        if rows.is_current(digest):
+            return CropOutcome(source.relative, "skipped")
         with closing(open_decoder(source)) as decoder:
             written = _write(
-                source, each_crop(decoder, wanted, settings, stop, advance), wanted, out, settings
+                source, crop_faces(decoder, wanted, settings, stop, advance), wanted, out, settings
             )
     except (VideoError, ResultsError) as error:
-        return Cut(source.relative, "failed", reason=str(error))
+        return CropOutcome(source.relative, "failed", reason=str(error))
     rows.write(written, digest)
     lacking = len(wanted.index) - len(written)
-    return Cut(
+    return CropOutcome(
         source.relative,
         "partial" if lacking else "ok",
         len(written),
@@ -100,28 +100,28 @@ def crop_video(
     )
 
 
-def _wanted(
+def _faces_to_crop(
     source: Source, results: Path, settings: CropSettings, choose: Choose | None
-) -> tuple[Wanted, str]:
+) -> tuple[FacesToCrop, str]:
     with open_results(results_path(results, source.relative)) as file:
         if fingerprint(source.path) != file.header.source.fingerprint:
             raise VideoError(
                 f"{escape(str(file.path))} holds the results of another video: recognise it anew"
             )
         among = None if choose is None else choose(source, file)
-        return Wanted.of(file, settings, among), settings.digest(file.run_digest, among)
+        return FacesToCrop.of(file, settings, among), settings.digest(file.run_digest, among)
 
 
 def _write(
     source: Source,
     crops: Iterator[tuple[int, U8, F32]],
-    wanted: Wanted,
+    wanted: FacesToCrop,
     out: Path,
     settings: CropSettings,
 ) -> list[CropRow]:
-    """Write a video's crops, all or none; returns their rows."""
+    """Write a video's crops, all or none, and return their rows."""
     single = source.kind == "still" and not settings.all_faces
-    relative = f"{CROPS}/{still_name(source.relative) if single else source.relative}"
+    relative = f"{CROPS}/{still_crop_name(source.relative) if single else source.relative}"
     target = out / relative
     with writing(target):
         if not len(wanted.index):
@@ -139,7 +139,7 @@ def _write(
         return rows
 
 
-def _name(wanted: Wanted, row: int, settings: CropSettings) -> str:
+def _name(wanted: FacesToCrop, row: int, settings: CropSettings) -> str:
     picture = f"{wanted.index[row] + 1:05d}.jpg"
     return f"{wanted.track[row]}/{picture}" if settings.all_faces else picture
 

@@ -1,4 +1,4 @@
-"""The faces that are to be cut out of a video, and cutting one."""
+"""Selection of the faces to crop from a video, and alignment of their crops."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from autrt_train.crop.index import CropRow, CropSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Faces to cut out of one video, in order of time."""
+class FacesToCrop:
+    """Faces to crop from one video, in order of time."""
 
     index: I64
-    """(F,) index of the frame."""
+    """(F,) int64 index of the frame, from 0."""
     time_s: F64
     track: I32
     landmarks: F32
-    """(F, 5, 2) frame pixels."""
+    """(F, 5, 2) float32 frame pixels."""
     score: F32
 
     @classmethod
-    def of(cls, results: Results, settings: CropSettings, among: Bool | None = None) -> Wanted:
-        """The faces of a results file that the settings ask for, of those that are true in (F,) `among`."""
+    def of(cls, results: Results, settings: CropSettings, among: Bool | None = None) -> FacesToCrop:
+        """Return the faces of a results file that `settings` select, among those that are True in (F,) `among`."""
         faces, row = results.faces, results.faces["frame"]
         index = results.frames["index"][row]
         chosen = index % settings.every == 0
@@ -47,7 +47,7 @@ class Wanted:
         )
 
     def row(self, row: int, path: str, source: Source, landmarks: F32) -> CropRow:
-        """The manifest's row of one crop."""
+        """Return the manifest's row of one crop; `landmarks` (5, 2) in crop pixels."""
         return CropRow(
             path,
             source.relative,
@@ -59,20 +59,21 @@ class Wanted:
         )
 
 
-def cut_face(
+def crop_face(
     image: Image, landmarks: F32, template: F32, pixel_aspect: Fraction, margin_px: int
 ) -> tuple[U8, F32]:
-    """An aligned crop with a margin; within the margin it is what `infer` sees.
+    """Align and crop one face; the inner part of the crop is exactly the networks' input in `infer`.
 
     Args:
         image: the frame.
         landmarks: (5, 2) float32 frame pixels.
         template: (5, 2) float32 crop pixels.
         pixel_aspect: width over height of a frame pixel.
-        margin_px: what is added on every side.
+        margin_px: added on every side.
 
     Returns:
-        (112 + 2·margin_px)² × 3 uint8 RGB, and the landmarks (5, 2) float32 in pixels of the crop without margin.
+        (112 + 2·margin_px)² × 3 uint8 RGB, and the landmarks (5, 2) float32 in pixels of the crop without
+        margin.
     """
     (patch,) = cut_patches([image], crop_matrix(landmarks[None], template, pixel_aspect), pixel_aspect)
     inside = apply(invert(patch.to_frame()), landmarks)
@@ -81,24 +82,24 @@ def cut_face(
     return pixels, apply(matrix, inside) - np.float32(margin_px)
 
 
-def each_crop(
+def crop_faces(
     decoder: Decoder,
-    wanted: Wanted,
+    wanted: FacesToCrop,
     settings: CropSettings,
     stop: threading.Event,
     advance: Callable[[int], object],
 ) -> Iterator[tuple[int, U8, F32]]:
-    """Decode a video again and cut its faces out.
+    """Decode a video again and crop its faces.
 
     Args:
         decoder: of the video.
         wanted: its faces.
-        settings: how to cut.
-        stop: ends it early when set.
-        advance: told of every frame.
+        settings: of the crops.
+        stop: set to end early.
+        advance: called with 1 after every frame.
 
     Yields:
-        Row of `wanted`, the crop as `cut_face` gives it, and the landmarks in it.
+        Row of `wanted`, and crop and landmarks as returned by `crop_face`.
 
     Raises:
         StoppedError: `stop` was set.
@@ -110,7 +111,7 @@ def each_crop(
             raise StoppedError
         first, last = np.searchsorted(wanted.index, [frame.index, frame.index + 1]).tolist()
         for row in range(first, last):
-            yield row, *cut_face(frame.image, wanted.landmarks[row], template, aspect, settings.margin_px)
+            yield row, *crop_face(frame.image, wanted.landmarks[row], template, aspect, settings.margin_px)
         advance(1)
         if last == len(wanted.index):
             return

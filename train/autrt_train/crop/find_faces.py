@@ -1,4 +1,4 @@
-"""Finding the faces of some videos as `autrt infer` does."""
+"""Detection of the faces in several videos, as in `autrt infer`."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from autrt_train.halt import Halt
 
 
 def find_faces(
-    sources: Sequence[Source], job: Job, reporter: Reporter, halt: Halt, say: Callable[[str], object]
+    sources: Sequence[Source], job: Job, reporter: Reporter, halt: Halt, log: Callable[[str], object]
 ) -> list[Source]:
-    """Write the results of the videos that have none yet.
+    """Recognise the videos that have no results yet.
 
     Args:
         sources: videos and pictures.
-        job: what they are done with; `job.out` is the folder of the results.
-        reporter: told as things happen.
-        halt: asked to stop by signals.
-        say: told that it begins, and of videos that failed.
+        job: model, settings and output; `job.out` is the folder of the results.
+        reporter: shows progress.
+        halt: stop request, set by signals.
+        log: receives lines about the start and about videos that failed.
 
     Returns:
         The videos that have results.
 
     Raises:
         StoppedError: stopped by a signal.
-        EngineError, DiskFullError, ResultsError: of no single video alone.
+        EngineError, DiskFullError, ResultsError: an error that concerns all videos.
     """
     job.out.mkdir(parents=True, exist_ok=True)
     sweep(job.out)
     todo = split_finished(sources, job, overwrite=False, index=ResultsIndex.read(job.out)).todo
     if todo:
-        say(f"looking for faces in {len(todo)} of {len(sources)} videos")
-        fetch(DETECTOR_FILE, say=say)
+        log(f"looking for faces in {len(todo)} of {len(sources)} videos")
+        fetch(DETECTOR_FILE, say=log)
         with closing(open_networks(job.model, job.settings, job.threads)) as networks:
             reporter.begin(len(todo))
             summary = Run(job, [networks], reporter).run(todo)
@@ -53,5 +53,5 @@ def find_faces(
             raise summary.fatal
         for outcome in summary.outcomes:
             if outcome.status == "failed":
-                say(f"left out: {escape(outcome.relative)}: {escape(outcome.reason)}")
+                log(f"left out: {escape(outcome.relative)}: {escape(outcome.reason)}")
     return [source for source in sources if results_path(job.out, source.relative).exists()]

@@ -1,4 +1,4 @@
-"""What `autrt crop` knows of a folder of crops: settings, rows by video, and the manifest made of them."""
+"""Settings, rows and manifest of a folder of crops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autrt.results.names import file_name
 from autrt.storage.atomic_file import replacing
 from autrt.storage.escape import escape
 from autrt.types import F32, Bool
-from autrt_train.annotations.crop_facts import CROP_FACTS
+from autrt_train.annotations.crop_geometry import CROP_JSON
 from autrt_train.annotations.sets.manifest import LANDMARKS, NAME
 from autrt_train.types import DataError
 
@@ -27,19 +27,19 @@ COLUMNS: Final = ("path", "video", "track", "frame", "time_s", "person", "score"
 
 @dataclass(frozen=True, slots=True)
 class CropSettings:
-    """How faces are cut out."""
+    """Settings of crops."""
 
     template: str = "arcface-112"
     margin_px: int = 12
-    """What is added to the crop on every side: room for alignment jitter."""
+    """Added to the crop on every side, as room for alignment jitter."""
     every: int = 1
-    """Cut out of every so many frames."""
+    """Crop every N-th frame."""
     all_faces: bool = False
-    """Every track in a folder of its own, instead of the main face of each frame."""
+    """True: all tracks, each in a folder of its own; False: the main face of each frame."""
     jpeg_quality: int = 95
 
     def digest(self, run_digest: str, among: Bool | None = None) -> str:
-        """SHA-256 (hex) over everything that decides a video's crops; `among` as in `Wanted.of`."""
+        """Return the SHA-256 (hex) over all that determines a video's crops; `among` as in `FacesToCrop.of`."""
         whole: dict[str, object] = {"settings": asdict(self), "results": run_digest}
         if among is not None:
             whole["among"] = hashlib.sha256(among.tobytes()).hexdigest()
@@ -48,35 +48,35 @@ class CropSettings:
 
 @dataclass(frozen=True, slots=True)
 class CropRow:
-    """One crop."""
+    """Row of the manifest for one crop."""
 
     path: str
     """Relative to the manifest."""
     video: str
     track: int
     frame: int
-    """From 1."""
+    """Number of the frame, from 1."""
     time_s: float
     score: float
     landmarks: F32
     """(5, 2) float32 crop pixels."""
 
     def values(self) -> list[str]:
-        """The manifest's row; who the person is, nobody knows yet."""
+        """Return the row's cells; the column `person` is empty."""
         points = [f"{value:.2f}" for value in self.landmarks.ravel().tolist()]
-        facts = [str(self.track), str(self.frame), f"{self.time_s:.6f}", "", f"{self.score:.4f}"]
-        return [self.path, self.video, *facts, *points]
+        values = [str(self.track), str(self.frame), f"{self.time_s:.6f}", "", f"{self.score:.4f}"]
+        return [self.path, self.video, *values, *points]
 
 
-def agree(out: Path, settings: CropSettings) -> None:
-    """Make sure that `out` holds no crops of other settings.
+def require_same_settings(out: Path, settings: CropSettings) -> None:
+    """Check that `out` does not hold crops of other settings.
 
     Raises:
-        DataError: it does, or is no folder.
+        DataError: it does, or is not a folder.
     """
     if out.exists() and not out.is_dir():
         raise DataError(f"{escape(str(out))}: expected a folder, found a file")
-    file, wanted = out / CROP_FACTS, asdict(settings)
+    file, wanted = out / CROP_JSON, asdict(settings)
     if not file.exists():
         return
     try:
@@ -92,28 +92,28 @@ def agree(out: Path, settings: CropSettings) -> None:
         )
 
 
-def settle(out: Path, settings: CropSettings) -> None:
-    """Make `out` a folder of crops of these settings.
+def write_settings(out: Path, settings: CropSettings) -> None:
+    """Write the settings to `out` if it has none yet.
 
     Raises:
-        DataError: see `agree`.
+        DataError: `out` holds crops of other settings, or is not a folder.
         DiskFullError, ResultsError: it cannot be written.
     """
-    agree(out, settings)
-    if not (out / CROP_FACTS).exists():
-        with replacing(out / CROP_FACTS) as part:
+    require_same_settings(out, settings)
+    if not (out / CROP_JSON).exists():
+        with replacing(out / CROP_JSON) as part:
             part.write_text(json.dumps({"schema": SCHEMA, **asdict(settings)}, indent=1) + "\n")
 
 
 class VideoRows:
-    """The manifest's rows of one video, in a file whose first line is the digest of its crops."""
+    """File of the manifest's rows of one video; its first line is the digest of its crops."""
 
     def __init__(self, out: Path, relative: str) -> None:
         place = out / ROWS / relative
         self._file = place.parent / file_name(place.name, ".csv")
 
-    def are_of(self, digest: str) -> bool:
-        """Whether the video was cut, by this digest."""
+    def is_current(self, digest: str) -> bool:
+        """Return True if the video's crops are finished and have this digest."""
         try:
             with _opened(self._file) as file:
                 return file.readline() == f"{digest}\n"
@@ -121,10 +121,10 @@ class VideoRows:
             return False
 
     def write(self, rows: Sequence[CropRow], digest: str) -> None:
-        """Say that the video is cut.
+        """Write the rows, which marks the video as finished.
 
         Raises:
-            DiskFullError, ResultsError: it cannot be written.
+            DiskFullError, ResultsError: the file cannot be written.
         """
         with replacing(self._file) as part, _opened(part, "w") as file:
             file.write(f"{digest}\n")
@@ -132,7 +132,7 @@ class VideoRows:
 
 
 def write_index(out: Path) -> int:
-    """Write the manifest of all videos that are cut, whole or not at all; returns its number of rows.
+    """Write the manifest of all finished videos, whole or not at all, and return its number of rows.
 
     Raises:
         DiskFullError, ResultsError: it cannot be written.
@@ -157,5 +157,5 @@ def _row_files(folder: Path) -> Iterator[Path]:
 
 
 def _opened(path: Path, mode: Literal["r", "w"] = "r") -> TextIO:
-    """Text in which names keep their bytes, whatever they are."""
+    """Open a text file so that names keep their bytes, even if they are not UTF-8."""
     return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="")

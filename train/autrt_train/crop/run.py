@@ -1,4 +1,4 @@
-"""Cutting many videos, several at once; one that fails hurts no other."""
+"""Cropping of many videos in parallel; one that fails does not affect the others."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from autrt.pipeline.recognise import StoppedError
 from autrt.run.signals import Signals
 from autrt.storage.escape import escape
 from autrt.types import Source
-from autrt_train.crop.crop_video import Choose, Cut, crop_video
-from autrt_train.crop.index import CropSettings, settle, write_index
+from autrt_train.crop.crop_video import Choose, CropOutcome, crop_video
+from autrt_train.crop.index import CropSettings, write_index, write_settings
 from autrt_train.types import DataError
 
 
 @dataclass(slots=True)
 class CropRun:
-    """Cuts videos into one folder.
+    """Run that crops videos into one folder.
 
     Args:
         results: folder with the videos' results.
         out: folder of the crops.
-        settings: how to cut.
-        reporter: told as things happen.
-        choose: which faces of a video are wanted; None: all that the settings ask for.
+        settings: of the crops.
+        reporter: shows progress.
+        choose: selects faces of a video; None: all that the settings select.
     """
 
     results: Path
@@ -38,38 +38,38 @@ class CropRun:
     settings: CropSettings
     reporter: Reporter
     choose: Choose | None = None
-    cuts: list[Cut] = field(default_factory=list[Cut])
+    cuts: list[CropOutcome] = field(default_factory=list[CropOutcome])
     rows: int = 0
-    """Of the manifest, all runs together."""
+    """Rows of the manifest, including those of earlier runs."""
     signal: int | None = None
     fatal: AutrtError | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self, sources: Sequence[Source], workers: int) -> None:
-        """Cut all videos and write the manifest of all that are cut.
+        """Crop all videos, and write the manifest of all that are finished.
 
         Raises:
             DataError: the folder holds crops of other settings, or a video's crops would lie within another's.
             DiskFullError, ResultsError: the folder cannot be written.
         """
         refuse_nested(sources)
-        settle(self.out, self.settings)
+        write_settings(self.out, self.settings)
         self.reporter.begin(len(sources))
         with Signals(self._on_signal), ThreadPoolExecutor(max(1, workers), "crop") as pool:
-            list(pool.map(self._one, sources))
+            list(pool.map(self._crop_one, sources))
         if self.fatal is not None:
             raise self.fatal
         self.rows = write_index(self.out)
 
     def count(self, *statuses: str) -> int:
-        """Videos that ended so."""
+        """Return the number of videos with one of these statuses."""
         return sum(cut.status in statuses for cut in self.cuts)
 
     def _on_signal(self, number: int) -> None:
         self.signal = number
         self.stop.set()
 
-    def _one(self, source: Source) -> None:
+    def _crop_one(self, source: Source) -> None:
         if self.stop.is_set():
             return
         start_s = time.monotonic()
@@ -78,7 +78,7 @@ class CropRun:
             cut = crop_video(source, self.results, self.out, self.settings, self.stop, advance, self.choose)
         except StoppedError:
             return
-        except AutrtError as error:  # of the disk: it concerns every video
+        except AutrtError as error:  # a disk error, which concerns every video
             self.fatal = self.fatal or error
             self.stop.set()
             return
@@ -88,7 +88,7 @@ class CropRun:
 
 
 def refuse_inside(out: Path, inputs: Sequence[Path]) -> None:
-    """Make sure that a second run will not find the first one's crops among its videos.
+    """Check that `out` is not inside an input folder, where a second run would take the crops for videos.
 
     Raises:
         DataError: `out` lies in an input folder.
@@ -101,10 +101,10 @@ def refuse_inside(out: Path, inputs: Sequence[Path]) -> None:
 
 
 def refuse_nested(sources: Sequence[Source]) -> None:
-    """Make sure that no video's crops would lie within another's folder.
+    """Check that no video's crops would lie within another's folder.
 
     Raises:
-        DataError: names two that would.
+        DataError: two videos' crops would; names them.
     """
     names = {source.relative for source in sources}
     for name in sorted(names):

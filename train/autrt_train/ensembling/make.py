@@ -28,8 +28,8 @@ from autrt_train.ensembling.scores import LIMITS, Limits, Thresholds, mean, mixe
 from autrt_train.ensembling.selectors import SELECTORS, Selector, Strategy, best_single
 from autrt_train.ensembling.simplex import mixtures
 from autrt_train.ensembling.validation import Validation, validation_of
-from autrt_train.evaluate.assess import assess_decisions, difference
 from autrt_train.evaluate.bootstrap import Resampling
+from autrt_train.evaluate.scores import difference, score_decisions
 from autrt_train.fit.processes import join
 from autrt_train.loading.loader import Loader, open_loader
 from autrt_train.recipe import LoaderSettings
@@ -111,7 +111,7 @@ def _report(
     group: I64 = groups(index)
     resampling = Resampling.draw(group, settings.times, settings.seed)
     ensemble, single = (
-        assess_decisions(halves.decisions(chosen), index.labels, resampling)
+        score_decisions(halves.decisions(chosen), index.labels, resampling)
         for chosen in (select, best_single)
     )
     members: list[MemberReport] = []
@@ -120,7 +120,7 @@ def _report(
     for member, name in zip(used, names_of([entrants[m].candidate for m in used]), strict=True):
         without = None
         if len(panel.candidates) > 1:
-            rest = assess_decisions(halves.decisions(select, member), index.labels, unresampled)
+            rest = score_decisions(halves.decisions(select, member), index.labels, unresampled)
             without = float(rest[HEADLINE].value[-1])
         entrant = entrants[member]
         row = weights[member].astype(np.float64).round(WEIGHT_DIGITS).tolist()

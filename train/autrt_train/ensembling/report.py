@@ -13,8 +13,8 @@ from autrt.console.text_table import aligned
 from autrt.model.schema import Metric
 from autrt_train.ensembling.scores import Thresholds
 from autrt_train.ensembling.selectors import Strategy
-from autrt_train.evaluate.assess import MEAN, Assessment, Estimate, stated
 from autrt_train.evaluate.bootstrap import LEVEL
+from autrt_train.evaluate.scores import MEAN, Estimate, Scores, headline_metrics
 
 HEADLINE = "f1_binary"
 
@@ -49,11 +49,11 @@ class EnsembleReport:
     """Videos, or groups of videos with a person in common."""
     candidates: int
     members: tuple[MemberReport, ...]
-    ensemble: Assessment
+    ensemble: Scores
     """On held-out halves."""
-    single: Assessment
+    single: Scores
     """Of the best candidate alone, chosen on the other half too."""
-    gain: Assessment
+    gain: Scores
 
     def notes(self) -> dict[str, Any]:
         """For `ensemble.json`."""
@@ -92,7 +92,7 @@ class EnsembleReport:
             f"{self.data}: {self.pictures} pictures of {self.groups} videos, held out: each half was judged by "
             "what the other half chose; this file's members, weights and thresholds were then chosen on all of them"
         )
-        return stated(self.ensemble, self.au_names, about)
+        return headline_metrics(self.ensemble, self.au_names, about)
 
     def lines(self) -> list[str]:
         """For a terminal."""
@@ -138,7 +138,7 @@ class EnsembleReport:
         mean = float(self.ensemble[HEADLINE].value[-1])
         return f"{member.without:.4f} ({member.without - mean:+.4f})"
 
-    def _mean(self, assessment: Assessment) -> dict[str, float | None]:
+    def _mean(self, assessment: Scores) -> dict[str, float | None]:
         """Of the mean over AUs."""
         estimate = assessment[HEADLINE]
         low, high = estimate.interval()

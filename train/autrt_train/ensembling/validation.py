@@ -11,7 +11,7 @@ import numpy as np
 
 from autrt.storage.escape import escape
 from autrt_train.annotations.check import require_template
-from autrt_train.annotations.read import DataSpec, read_telling
+from autrt_train.annotations.read import DataSpec, read_and_report
 from autrt_train.data import gather
 from autrt_train.ensembling.candidates import Run, Source
 from autrt_train.fit.processes import World
@@ -49,7 +49,7 @@ def validation_of(
     runs = [source.run for source in sources if source.run is not None]
     gathered = _gathered(runs, say)
     if labels:
-        index = join([read_telling(spec, say).with_labels(first.au_names) for spec in labels])
+        index = join([read_and_report(spec, say).with_labels(first.au_names) for spec in labels])
         about = ", ".join(f"{spec.kind} {escape(str(spec.root))}" for spec in labels)
     elif gathered:
         index = gathered[0][2]

@@ -1,1 +1,1 @@
-"""How good predictions are: `autrt eval`, with intervals over videos; calibration."""
+"""Evaluation of predictions with intervals over videos, and calibration: `autrt eval`."""

@@ -1,4 +1,4 @@
-"""Intervals by resampling whole videos: frames of one video are alike, so they come and go together.
+"""Bootstrap intervals that resample whole videos, since frames of one video are alike.
 
 Letters: N faces, A AUs, U units (videos, or groups of videos with a person in common), R resamplings.
 """
@@ -16,23 +16,23 @@ from autrt_train.evaluate.ranking import auc_and_ap
 from autrt_train.types import I8, MISSING
 
 LEVEL: Final = 0.95
-"""Share of the resamplings that an interval holds."""
+"""Confidence level of intervals."""
 
 FEW_UNITS: Final = 5
-"""With fewer, an interval says next to nothing."""
+"""With fewer units an interval is next to meaningless."""
 
 MOST_UNITS: Final = 2000
-"""More units are pooled at random into so many: that changes no interval that could be told from chance."""
+"""More units are pooled at random into this number, which hardly changes the intervals."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Resampling(ShapedRepr):
-    """How often each unit is drawn, the same for all that is to be compared."""
+    """Number of times that each unit is drawn in each resampling, shared by everything that is compared."""
 
     unit: I64
-    """(N,) int64 each row's unit, 0…U−1."""
+    """(N,) int64 the unit of each row, 0…U−1."""
     weights: F64
-    """(R, U) float64 how often each unit is drawn; R = 0 where there are fewer than two units."""
+    """(R, U) float64 number of draws of each unit; R = 0 with fewer than two units."""
 
     def __post_init__(self) -> None:
         check_array(self, "unit", self.unit, np.int64, (None,))
@@ -40,12 +40,12 @@ class Resampling(ShapedRepr):
 
     @staticmethod
     def draw(group: I64, times: int, seed: int) -> Resampling:
-        """Draw as many units as there are, with replacement, `times` times.
+        """Draw U units with replacement, `times` times.
 
         Args:
-            group: (N,) int64 any numbers; rows with one number are one unit.
+            group: (N,) int64; rows with equal numbers are one unit.
             times: R.
-            seed: of the draw.
+            seed: of the random generator.
         """
         rng = np.random.default_rng([seed])
         _, unit = np.unique(group, return_inverse=True)
@@ -56,16 +56,16 @@ class Resampling(ShapedRepr):
         return Resampling(unit.astype(np.int64).reshape(-1), weights.astype(np.float64))
 
     def sums(self, cell: I64, n_cells: int, rows: Bool) -> F64:
-        """(R, n_cells) how many of `rows` fall into each cell, in each resampling; `cell` is (N,) int64."""
+        """Return (R, n_cells) weighted numbers of `rows` in each cell; `cell` is (N,) int64."""
         n = self.weights.shape[1]
         counts = np.bincount(self.unit[rows] * n_cells + cell[rows], minlength=n * n_cells)
         return self.weights @ counts.reshape(n, n_cells)
 
 
 def decision_scores(active: Bool, labels: I8, resampling: Resampling) -> dict[str, F64]:
-    """f1_binary, f1_posneg, precision, recall and prevalence of every resampling, each (R, A) float64.
+    """Return f1_binary, f1_posneg, precision, recall and prevalence of every resampling, each (R, A) float64.
 
-    As `autrt_train.metrics.AuScores` defines them: NaN for 0 / 0.
+    Defined as in `autrt_train.metrics.AuScores`: NaN for 0 / 0.
 
     Args:
         active: (N, A) bool decisions.
@@ -77,7 +77,7 @@ def decision_scores(active: Bool, labels: I8, resampling: Resampling) -> dict[st
 
 
 def ranking_scores(scores: F32, labels: I8, resampling: Resampling) -> dict[str, F64]:
-    """Auc and ap of every resampling, each (R, A) float64; see `ranking.auc_and_ap`.
+    """Return auc and ap of every resampling, each (R, A) float64; see `ranking.auc_and_ap`.
 
     Args:
         scores: (N, A) float32.
@@ -103,11 +103,11 @@ def _decisions(active: Bool, labels: I8, resampling: Resampling) -> Mapping[str,
 
 
 def ratio(part: F64, whole: F64) -> F64:
-    """Part / whole, NaN for 0 / 0."""
+    """Return part / whole, NaN for 0 / 0."""
     return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole != 0)
 
 
 def known_mean(values: F64, axis: int) -> F64:
-    """The mean of what is not NaN; NaN where nothing is."""
+    """Return the mean of all values but NaN; NaN if there are none."""
     known = ~np.isnan(values)
     return ratio(np.where(known, values, 0).sum(axis), known.sum(axis).astype(np.float64))

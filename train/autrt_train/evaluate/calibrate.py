@@ -1,4 +1,4 @@
-"""Thresholds and smoothing windows, searched on some videos and judged on others.
+"""Cross-validated search of thresholds and smoothing windows.
 
 Letters: N faces, A AUs.
 """
@@ -13,18 +13,18 @@ import numpy as np
 
 from autrt.postprocess.threshold import decide
 from autrt.types import F32, F64, I32, Bool, ShapedRepr, check_array
-from autrt_train.annotations.folds import placed
-from autrt_train.evaluate.assess import Assessment, assess_decisions, difference, stages_of
+from autrt_train.annotations.folds import assign_parts
 from autrt_train.evaluate.bootstrap import Resampling, ratio
-from autrt_train.evaluate.scored import Scored
+from autrt_train.evaluate.labelled_predictions import LabelledPredictions
+from autrt_train.evaluate.scores import Scores, difference, score_decisions, stages_of
 from autrt_train.metrics import best_thresholds
 from autrt_train.types import I8, DataError
 
 WINDOWS: Final = (1, 3, 5, 6, 8, 10, 12, 15, 18, 21, 24, 27, 30)
-"""Windows that are tried, in frames at 30 frames/s; 10 and 24 are the authors'."""
+"""Candidate windows, in frames at 30 frames/s; 10 and 24 are the authors'."""
 
 DIGITS: Final = 4
-"""Thresholds are written with so many."""
+"""Decimals of thresholds."""
 
 NONE, OWN, THRESHOLDS, BOTH = (
     "0.5, no smoothing",
@@ -35,8 +35,8 @@ NONE, OWN, THRESHOLDS, BOTH = (
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Choice(ShapedRepr):
-    """What turns logits into decisions."""
+class DecisionParameters(ShapedRepr):
+    """Parameters that turn logits into decisions."""
 
     thresholds: F32
     """(A,) float32."""
@@ -50,94 +50,95 @@ class Choice(ShapedRepr):
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was chosen, and what such a choice is worth on videos that it was not made on."""
+    """Thresholds and windows found on all videos, and the held-out scores of such a search."""
 
     folds: int
     n_groups: int
     """Videos, or groups of videos with a person in common."""
     au_names: tuple[str, ...]
-    own: Choice
-    """What the predictions came with."""
-    found: Choice
-    """Chosen on all videos; an AU without positives or without negatives keeps its own."""
-    held_out: Mapping[str, Assessment]
-    """`NONE`, `OWN`, and, chosen on the other folds, `THRESHOLDS` (without smoothing) and, of rows with an order in
-    time, `BOTH`."""
+    own: DecisionParameters
+    """The parameters that the predictions came with."""
+    found: DecisionParameters
+    """Found on all videos; an AU without positives or without negatives keeps its own."""
+    held_out: Mapping[str, Scores]
+    """Scores of `NONE`, `OWN`, and, found on the other folds, `THRESHOLDS` (without smoothing) and `BOTH` (only for
+    rows with an order in time)."""
 
     @property
-    def chosen(self) -> str:
-        """What was searched: `BOTH` or, without an order in time, `THRESHOLDS`."""
+    def method(self) -> str:
+        """The kind of parameters that were searched: `BOTH`, or `THRESHOLDS` for rows without an order in time."""
         return BOTH if BOTH in self.held_out else THRESHOLDS
 
-    def gain(self, over: str, of: str | None = None) -> Assessment:
-        """How much better one is than another, on held-out videos; by default what was chosen."""
-        return difference(self.held_out[over], self.held_out[of or self.chosen])
+    def gain(self, over: str, of: str | None = None) -> Scores:
+        """Return the difference in held-out scores between `of` (default: the method) and `over`."""
+        return difference(self.held_out[over], self.held_out[of or self.method])
 
 
-def calibrate(scored: Scored, resampling: Resampling, folds: int, seed: int) -> Calibration:
-    """Choose each AU's threshold and window by `f1_binary`, in folds for the judgement and on all for keeps.
+def calibrate(predictions: LabelledPredictions, resampling: Resampling, folds: int, seed: int) -> Calibration:
+    """Search each AU's threshold and window for the best `f1_binary`.
 
-    Windows mean nothing to rows without an order in time: they keep their own, and nothing is smoothed.
+    The search on all rows gives the result, that in folds its held-out scores. Rows without an order in time are
+    not smoothed and keep their windows.
 
     Args:
-        scored: whole tracks, or rows without an order in time.
+        predictions: whole tracks, or rows without an order in time.
         resampling: of the rows with a label.
-        folds: how many; no fold parts a video, or videos with a person in common.
-        seed: decides which video is in which fold, where that makes no difference.
+        folds: number of folds; videos with a person in common are never separated.
+        seed: breaks ties in assigning videos to folds.
 
     Raises:
         DataError: there are fewer videos than folds.
     """
-    if folds < 2 or scored.n_groups < folds:
+    if folds < 2 or predictions.n_groups < folds:
         raise DataError(
-            f"{folds} folds need {max(2, folds)} labelled videos of different people, found {scored.n_groups}: "
-            "label more videos, or take fewer --folds"
+            f"{folds} folds need {max(2, folds)} labelled videos of different people, found "
+            f"{predictions.n_groups}: label more videos, or take fewer --folds"
         )
-    rows = np.flatnonzero(scored.labelled)
-    known = scored.take(rows)
+    rows = np.flatnonzero(predictions.labelled)
+    known = predictions.take(rows)
     fold = _folds(known, folds, seed)
     none, own = stages_of(known)[0], stages_of(known)[-1]
     search = _Search(known, own.scores, fold, folds)
-    for window in WINDOWS if scored.timed is not None else ():
-        search.consider(scored.smoothed_by([window] * len(scored.au_names))[rows], window)
-    if scored.timed is None:
-        search.consider(none.scores, None)
+    for window in WINDOWS if predictions.series is not None else ():
+        search.try_window(predictions.smooth_with([window] * len(predictions.au_names))[rows], window)
+    if predictions.series is None:
+        search.try_window(none.scores, None)
     actives = {
         NONE: decide(none.scores, none.thresholds),
         OWN: decide(own.scores, own.thresholds),
         THRESHOLDS: search.unsmoothed,
     }
-    if scored.timed is not None:
+    if predictions.series is not None:
         actives[BOTH] = search.active
-    held_out = {name: assess_decisions(active, known.labels, resampling) for name, active in actives.items()}
-    n_groups = scored.n_groups
-    return Calibration(folds, n_groups, scored.au_names, _own(scored), search.found, held_out)
+    held_out = {name: score_decisions(active, known.labels, resampling) for name, active in actives.items()}
+    n_groups = predictions.n_groups
+    return Calibration(folds, n_groups, predictions.au_names, _own(predictions), search.found, held_out)
 
 
 class _Search:
-    """Goes through windows, the smallest first, and keeps the best of each AU and fold.
+    """Search over windows in increasing order that keeps the best result of each AU and fold.
 
-    What can't be decided by any is decided by `scores` and their own thresholds. The last of K + 1 parts to learn
-    from is everything; the others are everything but one fold.
+    AUs without a result are decided by `scores` and their own thresholds. Part k of K + 1 searches all folds
+    but k, the last part searches all rows.
     """
 
-    def __init__(self, known: Scored, scores: F32, fold: I32, folds: int) -> None:
+    def __init__(self, known: LabelledPredictions, scores: F32, fold: I32, folds: int) -> None:
         self._labels, self._held = known.labels, [fold == k for k in range(folds)]
         own = _own(known)
         self._thresholds = np.tile(own.thresholds, (folds + 1, 1))
         self._windows = np.tile(own.windows, (folds + 1, 1))
         self._best = np.full(self._thresholds.shape, -1.0)
         self.active: Bool = decide(scores, own.thresholds)
-        """(N, A) bool decisions on each fold by the best of the others."""
+        """(N, A) bool decisions on each fold by the parameters found on the others."""
         self.unsmoothed: Bool = self.active.copy()
-        """(N, A) bool the same with thresholds alone."""
+        """(N, A) bool, the same with thresholds only."""
 
     @property
-    def found(self) -> Choice:
-        """The best on everything."""
-        return Choice(self._thresholds[-1].astype(np.float32), self._windows[-1].astype(np.int32))
+    def found(self) -> DecisionParameters:
+        """The parameters found on all rows."""
+        return DecisionParameters(self._thresholds[-1].astype(np.float32), self._windows[-1].astype(np.int32))
 
-    def consider(self, scores: F32, window: int | None) -> None:
+    def try_window(self, scores: F32, window: int | None) -> None:
         """Try one window for all AUs, None for no smoothing; `scores` is (N, A) float32, smoothed by it."""
         for part, held in enumerate([*self._held, np.zeros(len(scores), bool)]):
             labels = self._labels[~held]
@@ -154,27 +155,27 @@ class _Search:
                 self.unsmoothed[cells] = (scores >= limits)[cells]
 
 
-def _own(scored: Scored) -> Choice:
-    return Choice(scored.thresholds, scored.windows)
+def _own(predictions: LabelledPredictions) -> DecisionParameters:
+    return DecisionParameters(predictions.thresholds, predictions.windows)
 
 
 def _decidable(labels: I8) -> Bool:
-    """(A,) bool: AUs with positives and negatives."""
+    """Return (A,) bool: True for AUs with positives and negatives."""
     return (labels == 1).any(axis=0) & (labels == 0).any(axis=0)
 
 
 def _f1(active: Bool, labels: I8) -> F64:
-    """(A,) float64 F1 of the positive class."""
+    """Return (A,) float64 F1 of the positive class."""
     hits = (active & (labels == 1)).sum(axis=0)
     alarms, positives = (active & (labels == 0)).sum(axis=0), (labels == 1).sum(axis=0)
     return ratio(2.0 * hits, (hits + alarms + positives).astype(np.float64))
 
 
-def _folds(known: Scored, folds: int, seed: int) -> I32:
-    """(N,) int32 the fold of each row, balanced in rows and in every AU's positives."""
+def _folds(known: LabelledPredictions, folds: int, seed: int) -> I32:
+    """Return (N,) int32 the fold of each row, balanced in rows and in every AU's positives."""
     _, unit = np.unique(known.group, return_inverse=True)
     marks = [np.ones(len(known), bool), *(known.labels == 1).T]
     counts = np.stack([np.bincount(unit, mark) for mark in marks], axis=1)
     there = counts.sum(axis=0) > 0
     weights = counts[:, there] / counts.sum(axis=0)[there]
-    return placed(weights, np.full(folds, 1 / folds), seed)[unit]
+    return assign_parts(weights, np.full(folds, 1 / folds), seed)[unit]

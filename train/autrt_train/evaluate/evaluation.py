@@ -1,4 +1,4 @@
-"""An evaluation from end to end: predictions and labels in, scores, differences and a calibration out."""
+"""Evaluation of predictions: from predictions and labels to scores, differences and a calibration."""
 
 from __future__ import annotations
 
@@ -15,35 +15,41 @@ from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE
 from autrt.settings import InferSettings
 from autrt.storage.escape import escape
 from autrt_train.annotations.read import DataSpec
-from autrt_train.evaluate.assess import Assessment, Judged, differences, judge, paired
 from autrt_train.evaluate.bootstrap import FEW_UNITS, Resampling
 from autrt_train.evaluate.calibrate import OWN, Calibration, calibrate
-from autrt_train.evaluate.from_pictures import read_pictures, score_pictures
-from autrt_train.evaluate.from_results import read_scored
-from autrt_train.evaluate.scored import Scored
-from autrt_train.evaluate.truth import read_truth
+from autrt_train.evaluate.ground_truth import read_ground_truth
+from autrt_train.evaluate.labelled_predictions import LabelledPredictions
+from autrt_train.evaluate.predict_pictures import predict_pictures, read_pictures
+from autrt_train.evaluate.read_predictions import read_predictions
+from autrt_train.evaluate.scores import (
+    EvaluatedPredictions,
+    Scores,
+    differences,
+    evaluate_stages,
+    pair_predictions,
+)
 from autrt_train.types import DataError
 
 
 @dataclass(frozen=True, slots=True)
 class EvalSettings:
-    """How to evaluate."""
+    """Settings of an evaluation."""
 
     times: int = 1000
-    """Resamplings that intervals are taken from."""
+    """Number of resamplings for intervals."""
     seed: int = 0
     image_rate: Fraction | None = None
-    """Frames a second of pictures that follow each other; None: they don't."""
+    """Frames per second of consecutive pictures; None: pictures have no order in time."""
     infer: InferSettings = field(default_factory=InferSettings)
     """Engine, precision and device of models that are run."""
     folds: int | None = None
-    """Calibrate in so many folds; None: don't."""
+    """Number of folds of a calibration; None: no calibration."""
     against: str | None = None
-    """A precision that one model is also run in, to be compared with that of `infer`; None: don't."""
+    """Precision to compare with that of `infer` for one model; None: no comparison."""
 
     @property
     def runs(self) -> tuple[InferSettings, ...]:
-        """How a model is run: once, or in two precisions."""
+        """Settings of each run of a model: one, or one per precision."""
         if self.against is None:
             return (self.infer,)
         return replace(self.infer, precision=self.against), self.infer
@@ -51,68 +57,68 @@ class EvalSettings:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was found out."""
+    """Results of an evaluation."""
 
-    judged: tuple[Judged, ...]
-    """One or two."""
-    differences: Mapping[str, Assessment]
-    """Stage → second minus first; empty for one."""
+    evaluated: tuple[EvaluatedPredictions, ...]
+    """One or two sets of predictions."""
+    differences: Mapping[str, Scores]
+    """Stage → second minus first; empty for one set."""
     calibration: Calibration | None
     n_groups: int
     """Videos (or groups of videos with a person in common) that were resampled."""
     notes: tuple[str, ...]
-    """What a reader of the numbers must know."""
+    """Caveats for readers of the numbers."""
 
 
 def evaluate(
     predictions: Sequence[str],
     labels: Sequence[DataSpec],
     settings: EvalSettings,
-    say: Callable[[str], object],
+    log: Callable[[str], object],
 ) -> Evaluation:
     """Evaluate one or two sets of predictions.
 
     Args:
         predictions: results folders, model or ensemble folders, names of packaged models.
-        labels: where the truth lies.
-        settings: how.
-        say: told what takes time, and what is irregular in the data.
+        labels: data sets with the ground truth.
+        settings: of the evaluation.
+        log: receives lines about long steps and irregular data.
 
     Raises:
-        UsageError: neither results nor a model, more than two, or a calibration of two.
-        DataError: labels or pictures are missing or wrong, or nothing is labelled.
+        UsageError: a set is neither results nor a model, there are more than two, or a calibration of two.
+        DataError: labels or pictures are missing or invalid, or nothing is labelled.
         EngineError, ResultsError: a model cannot run here, a file is damaged.
     """
     if not 1 <= len(predictions) <= 2:
         raise UsageError(f"expected one set of predictions, or two to compare, found {len(predictions)}")
     if settings.folds is not None and len(predictions) * len(settings.runs) == 2:
         raise UsageError("--calibrate takes one set of predictions, found two")
-    whole, notes = _scored(predictions, labels, settings, say)
-    if len(whole) == 2:
-        first, second, more = paired(*whole)
+    parts, notes = _read(predictions, labels, settings, log)
+    if len(parts) == 2:
+        first, second, more = pair_predictions(*parts)
         if not len(first):
             raise DataError(
-                f"{whole[0].name} and {whole[1].name} have no labelled face (or no AU) in common: expected "
+                f"{parts[0].name} and {parts[1].name} have no labelled face (or no AU) in common: expected "
                 "predictions of the same videos or pictures"
             )
         known, notes = [first, second], [*notes, *more]
     else:
-        known = [whole[0].take(whole[0].labelled)]
+        known = [parts[0].take(parts[0].labelled)]
         if not len(known[0]):
             raise DataError("no face that was found has a label: check that frames are numbered from 1")
     resampling = Resampling.draw(known[0].group, settings.times, settings.seed)
-    judged = tuple(judge(scored, resampling) for scored in known)
+    evaluated = tuple(evaluate_stages(rows, resampling) for rows in known)
     calibration = None
     if settings.folds is not None:
-        say(f"calibrating in {settings.folds} folds")
-        calibration = calibrate(whole[0], resampling, settings.folds, settings.seed)
+        log(f"calibrating in {settings.folds} folds")
+        calibration = calibrate(parts[0], resampling, settings.folds, settings.seed)
         notes = [*notes, *_no_better(calibration)]
     return Evaluation(
-        judged,
-        differences(*judged) if len(judged) == 2 else {},
+        evaluated,
+        differences(*evaluated) if len(evaluated) == 2 else {},
         calibration,
         known[0].n_groups,
-        (*notes, *_caution(known[0])),
+        (*notes, *_interval_notes(known[0])),
     )
 
 
@@ -127,49 +133,49 @@ def _no_better(calibration: Calibration) -> list[str]:
     ]
 
 
-def _caution(scored: Scored) -> list[str]:
-    """Where intervals are not to be relied on."""
-    n_groups = scored.n_groups
+def _interval_notes(predictions: LabelledPredictions) -> list[str]:
+    """Return notes about intervals that are too narrow to rely on."""
+    n_groups = predictions.n_groups
     if n_groups < 2:
         return ["one video alone: there is nothing to take intervals from"]
     if n_groups < FEW_UNITS:
         return [f"{n_groups} videos alone: the intervals are far too narrow to rely on; label more videos"]
-    shown = [len(np.unique(scored.group[column == 1])) for column in scored.labels.T]
-    rare = [name for name, n in zip(scored.au_names, shown, strict=True) if n < FEW_UNITS]
+    shown = [len(np.unique(predictions.group[column == 1])) for column in predictions.labels.T]
+    rare = [name for name, n in zip(predictions.au_names, shown, strict=True) if n < FEW_UNITS]
     if not rare:
         return []
     return [f"active in fewer than {FEW_UNITS} videos, so that intervals are too narrow: {', '.join(rare)}"]
 
 
-def _scored(
+def _read(
     predictions: Sequence[str],
     labels: Sequence[DataSpec],
     settings: EvalSettings,
-    say: Callable[[str], object],
-) -> tuple[list[Scored], list[str]]:
+    log: Callable[[str], object],
+) -> tuple[list[LabelledPredictions], list[str]]:
     models = [_model(name) for name in predictions]
     if settings.against is not None and (len(models) == 2 or None in models):
         raise UsageError("--against compares two precisions of one model: expected one model, and no results")
-    truths = [read_truth(spec) for spec in labels] if None in models else []
-    index = read_pictures(labels, say) if any(models) else None
-    scored: list[Scored] = []
+    ground_truths = [read_ground_truth(spec) for spec in labels] if None in models else []
+    index = read_pictures(labels, log) if any(models) else None
+    parts: list[LabelledPredictions] = []
     notes: list[str] = []
     for name, model in zip(predictions, models, strict=True):
         if model is not None:
             assert index is not None
-            scored += [score_pictures(model, index, run, settings.image_rate, say) for run in settings.runs]
+            parts += [predict_pictures(model, index, run, settings.image_rate, log) for run in settings.runs]
         else:
-            found, more = read_scored(Path(name), truths)
-            scored.append(found)
+            found, more = read_predictions(Path(name), ground_truths)
+            parts.append(found)
             notes += [f"{escape(name)}: {line}" for line in more]
     if settings.against is not None:
-        pairs = zip(scored, settings.runs, strict=True)
-        return [replace(s, name=f"{s.name} {run.precision}") for s, run in pairs], notes
-    return _told_apart(scored, predictions), notes
+        pairs = zip(parts, settings.runs, strict=True)
+        return [replace(part, name=f"{part.name} {run.precision}") for part, run in pairs], notes
+    return _with_distinct_names(parts, predictions), notes
 
 
 def _model(name: str) -> Model | None:
-    """The model of that name; None where there are results files."""
+    """Return the model of that name or folder, or None for a folder of results."""
     path = Path(name)
     if name in packaged_models() or any((path / file).is_file() for file in (MODEL_FILE, ENSEMBLE_FILE)):
         return load_model(name)
@@ -181,10 +187,12 @@ def _model(name: str) -> Model | None:
     return None
 
 
-def _told_apart(scored: Sequence[Scored], predictions: Sequence[str]) -> list[Scored]:
-    """Named by their model; by what the user called them where that is one name twice."""
-    if len({s.name for s in scored}) == len(scored):
-        return list(scored)
-    if len(set(predictions)) < len(predictions):
-        raise UsageError(f"{escape(predictions[0])} is named twice: expected two sets of predictions")
-    return [replace(s, name=name) for s, name in zip(scored, predictions, strict=True)]
+def _with_distinct_names(
+    parts: Sequence[LabelledPredictions], given: Sequence[str]
+) -> list[LabelledPredictions]:
+    """Return predictions under distinct names: their models', or if these are equal those given by the user."""
+    if len({part.name for part in parts}) == len(parts):
+        return list(parts)
+    if len(set(given)) < len(given):
+        raise UsageError(f"{escape(given[0])} is named twice: expected two sets of predictions")
+    return [replace(part, name=name) for part, name in zip(parts, given, strict=True)]

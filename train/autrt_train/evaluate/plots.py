@@ -1,4 +1,4 @@
-"""An evaluation as pictures: scores with intervals, precision over recall, reliability."""
+"""Plots of an evaluation: scores with intervals, precision-recall curves, reliability diagrams."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sklearn.metrics import precision_recall_curve, precision_score, recall_scor
 
 from autrt.storage.atomic_file import replacing
 from autrt.types import F32
-from autrt_train.evaluate.assess import MEAN, Estimate, Judged, Stage, stages_of
 from autrt_train.evaluate.evaluation import Evaluation
+from autrt_train.evaluate.scores import MEAN, Estimate, EvaluatedPredictions, Stage, stages_of
 from autrt_train.types import I8, MISSING
 
 COLUMNS: Final = 4
-"""Small pictures, one an AU, in a row."""
+"""Plots per row, one per AU."""
 
 RELIABILITY_BINS: Final = 10
 FILES: Final = ("scores.png", "precision-recall.png", "reliability.png")
@@ -28,19 +28,19 @@ FILES: Final = ("scores.png", "precision-recall.png", "reliability.png")
 _ZERO: Any = 0.0
 
 Curve = tuple[str, Stage, I8]
-"""What it is called, its scores and thresholds, and the labels of the same rows."""
+"""Name, scores and thresholds, and the labels of the same rows."""
 
 
 def write_plots(out: Path, evaluation: Evaluation) -> None:
-    """Write `FILES` into a folder, in place of earlier ones.
+    """Write `FILES` into a folder, replacing earlier ones.
 
     Raises:
         DiskFullError, ResultsError: they cannot be written.
     """
-    names = evaluation.judged[0].scored.au_names
-    curves = list(_curves(evaluation.judged))
+    names = evaluation.evaluated[0].predictions.au_names
+    curves = list(_curves(evaluation.evaluated))
     figures = (
-        _scores(evaluation.judged, names),
+        _scores(evaluation.evaluated, names),
         _small("recall", "precision", names, curves, _precision_recall),
         _small("predicted probability", "share of positives", names, curves, _reliability),
     )
@@ -49,21 +49,21 @@ def write_plots(out: Path, evaluation: Evaluation) -> None:
             figure.savefig(part, format="png", dpi=130)
 
 
-def _curves(judged: Sequence[Judged]) -> Iterator[Curve]:
-    """The raw and the smoothed scores of one set of predictions, or the last of each of two."""
-    for one in judged:
-        stages = stages_of(one.scored)
-        chosen = stages[-1:] if len(judged) > 1 else [s for s in stages if s.name != "thresholded"]
+def _curves(evaluated: Sequence[EvaluatedPredictions]) -> Iterator[Curve]:
+    """Yield the raw and the smoothed scores of one set of predictions, or the last stage of each of two."""
+    for one in evaluated:
+        stages = stages_of(one.predictions)
+        chosen = stages[-1:] if len(evaluated) > 1 else [s for s in stages if s.name != "thresholded"]
         for stage in chosen:
-            yield (one.name if len(judged) > 1 else stage.name), stage, one.scored.labels
+            yield (one.name if len(evaluated) > 1 else stage.name), stage, one.predictions.labels
 
 
-def _scores(judged: Sequence[Judged], names: Sequence[str]) -> Figure:
-    """Bars of `f1_binary` with intervals, one group an AU."""
-    if len(judged) == 1:
-        bars = {stage: found["f1_binary"] for stage, found in judged[0].stages.items()}
+def _scores(evaluated: Sequence[EvaluatedPredictions], names: Sequence[str]) -> Figure:
+    """Plot `f1_binary` as bars with intervals, one group per AU."""
+    if len(evaluated) == 1:
+        bars = {stage: found["f1_binary"] for stage, found in evaluated[0].stages.items()}
     else:
-        bars = {one.name: one.last["f1_binary"] for one in judged}
+        bars = {one.name: one.last["f1_binary"] for one in evaluated}
     figure = _figure(3 + 0.8 * (len(names) + 1), 4)
     axes: Any = figure.subplots()
     width = 0.8 / len(bars)
@@ -84,7 +84,7 @@ def _scores(judged: Sequence[Judged], names: Sequence[str]) -> Figure:
 
 
 def _reach(found: Estimate) -> np.ndarray:
-    """(2, A + 1) how far the interval goes below and above the value; 0 where there is none."""
+    """Return (2, A + 1) lengths of the intervals below and above the value; 0 where there is none."""
     low, high = found.interval()
     return np.nan_to_num(np.maximum(np.stack([found.value - low, high - found.value]), 0))
 
@@ -96,7 +96,7 @@ def _small(
     curves: Sequence[Curve],
     draw: Callable[[Any, str, str, F32, I8, float], object],
 ) -> Figure:
-    """A small picture for each AU with a curve for each set of scores."""
+    """Plot a curve for each set of scores, in one small plot per AU."""
     n_rows = ceil(len(names) / COLUMNS)
     figure = _figure(2.6 * COLUMNS, 0.7 + 2.4 * n_rows)
     grid: Any = figure.subplots(n_rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
@@ -106,8 +106,8 @@ def _small(
             continue
         for number, (name, stage, labels) in enumerate(curves):
             known = labels[:, a] != MISSING
-            scores, truth = stage.scores[known, a], labels[known, a]
-            draw(axes, name, f"C{number}", scores, truth, float(stage.thresholds[a]))
+            scores, y_true = stage.scores[known, a], labels[known, a]
+            draw(axes, name, f"C{number}", scores, y_true, float(stage.thresholds[a]))
         axes.set_title(names[a], fontsize=10)
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.02)
@@ -125,26 +125,26 @@ def _small(
     return figure
 
 
-def _precision_recall(axes: Any, name: str, colour: str, scores: F32, truth: I8, threshold: float) -> None:
-    """The curve, and a dot where the threshold is; nothing without a positive."""
-    if not (truth == 1).any():
+def _precision_recall(axes: Any, name: str, colour: str, scores: F32, y_true: I8, threshold: float) -> None:
+    """Plot a precision-recall curve with a dot at the threshold; nothing if there is no positive."""
+    if not (y_true == 1).any():
         return
-    precision, recall, _ = precision_recall_curve(truth, scores)
+    precision, recall, _ = precision_recall_curve(y_true, scores)
     axes.plot(recall, precision, color=colour, label=name)
     found = scores >= threshold
     axes.plot(
-        recall_score(truth, found, zero_division=_ZERO),
-        precision_score(truth, found, zero_division=_ZERO),
+        recall_score(y_true, found, zero_division=_ZERO),
+        precision_score(y_true, found, zero_division=_ZERO),
         "o", color=colour, markersize=5,
     )  # fmt: skip
-    axes.axhline(float((truth == 1).mean()), color="grey", linestyle=":", linewidth=1)
+    axes.axhline(float((y_true == 1).mean()), color="grey", linestyle=":", linewidth=1)
 
 
-def _reliability(axes: Any, name: str, colour: str, scores: F32, truth: I8, threshold: float) -> None:
-    """What was predicted against what was seen, the threshold as a line; nothing without a label."""
-    if not len(truth):
+def _reliability(axes: Any, name: str, colour: str, scores: F32, y_true: I8, threshold: float) -> None:
+    """Plot observed against predicted probability, with a line at the threshold; nothing if there is no label."""
+    if not len(y_true):
         return
-    seen, predicted = calibration_curve(truth, scores, n_bins=RELIABILITY_BINS, pos_label=1)
+    seen, predicted = calibration_curve(y_true, scores, n_bins=RELIABILITY_BINS, pos_label=1)
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
     axes.plot(predicted, seen, "o-", color=colour, markersize=4, label=name)
     axes.axvline(threshold, color=colour, linewidth=0.8, alpha=0.5)

@@ -11,14 +11,14 @@ from autrt.types import F32, F64, I64, Bool
 from autrt_train.types import I8, MISSING
 
 BINS: Final = 1024
-"""Scores are told apart exactly up to so many different ones; more are put into bins of equally many rows."""
+"""Up to this number of distinct scores results are exact; more are grouped into bins of equal counts."""
 
 Sums = Callable[[I64, int, Bool], F64]
-"""(cell of each row, number of cells, rows to count) → (R, cells) counts of each resampling."""
+"""(cell of each row, number of cells, rows to count) → (R, cells) counts in each resampling."""
 
 
 def auc_and_ap(scores: F32, labels: I8, sums: Sums) -> tuple[F64, F64]:
-    """Area under the ROC curve and average precision.
+    """Return the area under the ROC curve and the average precision.
 
     Args:
         scores: (N,) float32, without NaN.
@@ -26,8 +26,8 @@ def auc_and_ap(scores: F32, labels: I8, sums: Sums) -> tuple[F64, F64]:
         sums: counts rows in each of R resamplings.
 
     Returns:
-        (R,) and (R,) float64. AUC is NaN without positives or negatives, AP without a positive. Scores in one bin
-        count as equal.
+        (R,) and (R,) float64. AUC is NaN without positives or negatives, AP without positives. Scores in one
+        bin count as equal.
     """
     known = labels != MISSING
     cell, n = _bins(scores, known)
@@ -44,7 +44,7 @@ def auc_and_ap(scores: F32, labels: I8, sums: Sums) -> tuple[F64, F64]:
 
 
 def _bins(scores: F32, known: Bool) -> tuple[I64, int]:
-    """(N,) int64 each row's bin, rising with its score (0 for rows that do not count), and the number of bins."""
+    """Return (N,) int64 bins that increase with the score (0 for rows not counted), and the number of bins."""
     cell = np.zeros(len(scores), np.int64)
     steps, inverse, counts = np.unique(scores[known], return_inverse=True, return_counts=True)
     if len(steps) <= BINS:

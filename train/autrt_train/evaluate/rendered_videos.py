@@ -1,4 +1,4 @@
-"""The truth of rendered films (`autrt synth --videos`): who is where in which frame, and which AUs are active."""
+"""Ground truth of rendered videos (`autrt synth --videos`): people, their landmarks and AUs in each frame."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ import numpy as np
 from autrt.results.reader import Results
 from autrt.storage.escape import escape
 from autrt.types import F32, I32
-from autrt_train.annotations.pictures import existing_root
-from autrt_train.evaluate.truth import Matched, Truth, VideoTruth
+from autrt_train.annotations.pictures import require_folder
+from autrt_train.evaluate.ground_truth import GroundTruth, MatchedLabels, VideoLabels
 from autrt_train.types import I8, MISSING, DataError, Split
 
 FARTHEST: Final = 0.5
-"""Mean distance of the landmarks, in the person's eye distances, up to which a found face is that person's."""
+"""Largest mean distance of the landmarks, in eye distances, at which a detected face is matched with a person."""
 
 
 @dataclass(frozen=True, slots=True)
-class FilmTruth:
-    """A rendered film: N frames, P people of its cast, L AUs."""
+class RenderedVideoLabels:
+    """Labels of one rendered video: N frames, P people, L AUs."""
 
     person: I32
-    """(N, P) int32, `MISSING` where somebody is not in the picture."""
+    """(N, P) int32 id, `MISSING` where a person is not in the picture."""
     landmarks: F32
-    """(N, P, 5, 2) float32 pixels of the frame."""
+    """(N, P, 5, 2) float32 frame pixels."""
     labels: I8
     """(N, P, L) int8."""
 
     @property
     def persons(self) -> tuple[str, ...]:
-        """Nobody is in two films."""
+        """Empty: every rendered person is in one video only."""
         return ()
 
-    def match(self, results: Results) -> Matched:
-        """The nearest person of each face, and of those with one person the nearest face."""
+    def match(self, results: Results) -> MatchedLabels:
+        """Match each face with the nearest person, and each person with the nearest of these faces."""
         index = results.frames["index"][results.faces["frame"]]
         row = np.minimum(index, len(self.person) - 1)
         far = self._distances(row, results.faces["landmarks"])
@@ -53,40 +53,40 @@ class FilmTruth:
         found = nearest & (shift <= FARTHEST)
         labels = np.where(found[:, None], self.labels[row, who], MISSING).astype(np.int8)
         face = np.where(found, self.person[row, who], MISSING).astype(np.int32)
-        return Matched(labels, face, int((self.person != MISSING).sum() - found.sum()))
+        return MatchedLabels(labels, face, int((self.person != MISSING).sum() - found.sum()))
 
     def _distances(self, row: np.ndarray, landmarks: F32) -> np.ndarray:
-        """(F, P) mean distance of a face's landmarks from each person's; infinite where somebody is absent."""
+        """Return (F, P) mean distances between landmarks of faces and persons; infinite for absent persons."""
         theirs = self.landmarks[row]
         eyes = np.linalg.norm(theirs[:, :, 1] - theirs[:, :, 0], axis=-1)
         far = np.linalg.norm(theirs - landmarks[:, None], axis=-1).mean(axis=-1) / np.maximum(eyes, 1)
         return np.where(self.person[row] == MISSING, np.inf, far)
 
 
-def rendered(root: Path, split: Split | None = None) -> Truth:
-    """The films in a rendered set's `videos`.
+def rendered(root: Path, split: Split | None = None) -> GroundTruth:
+    """Read the videos in a rendered set's folder `videos`.
 
     Raises:
-        DataError: there are none, or the truth of one is damaged.
+        DataError: there are none, or the ground truth of one is damaged.
     """
     if split is not None:
-        raise DataError("rendered films have no split: nobody in them is in a still; leave `split` out")
-    folder = existing_root(root, "a rendered set (`autrt synth`)") / "videos"
+        raise DataError("rendered videos have no split, as their people are in no picture: leave `split` out")
+    folder = require_folder(root, "a rendered set (`autrt synth`)") / "videos"
     files = sorted(folder.glob("*.npz"))
     if not files:
         raise DataError(
-            f"{escape(str(folder))}: expected films with their truth (`autrt synth --videos N`), found none"
+            f"{escape(str(folder))}: expected videos with their ground truth (`autrt synth --videos N`), found none"
         )
-    names, videos = (), dict[str, VideoTruth]()
+    names, videos = (), dict[str, VideoLabels]()
     for file in files:
         facts = _facts(file)
         names = tuple(facts["au_names"].tolist())
-        videos[file.with_suffix(".mp4").name] = FilmTruth(
+        videos[file.with_suffix(".mp4").name] = RenderedVideoLabels(
             facts["person"].astype(np.int32),
             facts["landmarks"].astype(np.float32),
             facts["label"].astype(np.int8),
         )
-    return Truth(names, videos)
+    return GroundTruth(names, videos)
 
 
 def _facts(file: Path) -> dict[str, Any]:
@@ -95,5 +95,5 @@ def _facts(file: Path) -> dict[str, Any]:
             return {name: stored[name] for name in ("person", "landmarks", "label", "au_names")}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{escape(str(file))}: expected the truth of a rendered film: {error}: render it anew"
+            f"{escape(str(file))}: expected the ground truth of a rendered video: {error}: render it anew"
         ) from error

@@ -1,1 +1,1 @@
-"""A model taught by one's own labels: `autrt train finetune`."""
+"""Finetuning of a model's last layer with a user's own labels: `autrt train finetune`."""

@@ -1,4 +1,4 @@
-"""What a network's last layer sees: the numbers that its AU logits are made of."""
+"""Inputs of a network's AU layer."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CACHE_BYTES = 1_000_000_000
 
 
 def au_layer(network: nn.Module) -> nn.Linear:
-    """The layer that gives a network's AU logits.
+    """Return the layer that computes a network's AU logits.
 
     Raises:
         UsageError: there is none.
     """
     layer = getattr(network, "au", None)
     if not isinstance(layer, nn.Linear):
-        raise UsageError(f"{type(network).__name__} has no last layer `au` that could be taught")
+        raise UsageError(f"{type(network).__name__} has no last layer `au` that could be trained")
     return layer
 
 
@@ -43,18 +43,18 @@ def au_inputs(
     device: torch.device,
     check: Callable[[], object],
 ) -> NDArray[np.float16]:
-    """The inputs of the AU layer, for pictures as they are and as they might have been.
+    """Return the inputs of the AU layer for unaugmented and augmented pictures.
 
-    A network that averages a crop and its mirror image calls the layer twice; as the layer is linear, the mean of
-    its inputs is what the mean of its outputs is made of.
+    A network that averages a crop and its mirror image calls the layer twice; since the layer is linear, the
+    mean of its inputs gives the mean of its outputs.
 
     Args:
-        network: with an AU layer; left in eval mode on `device`.
+        network: has an AU layer; left in eval mode on `device`.
         index: N pictures.
-        augment: how far the views beyond the first are varied.
-        views: V, how often each picture is seen; the first time as it is.
-        seed: of the variations.
-        device: that computes.
+        augment: augmentation of all views but the first.
+        views: V views per picture; the first is not augmented.
+        seed: of the augmentation.
+        device: to compute on.
         check: called after every batch; may raise.
 
     Returns:

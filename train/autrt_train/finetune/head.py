@@ -1,9 +1,10 @@
-"""The AU layer taught anew: what is added to each AU's answer, kept small.
+"""Training of the AU layer: a regularised change of each AU's logit.
 
-The new logit of an AU is `scale · old + change · z + bias`, z being the layer's standardised inputs. That is linear
-in the inputs, so it is a layer of the old one's shape: nothing else in the network changes, neither its landmarks
-nor its cost. The loss is convex: cross entropy of the known labels + `strength` · |change|². At an infinite
-strength the order of an AU's answers stays the start's; an AU without labels stays as it was.
+The new logit of an AU is `scale · old + change · z + bias`, where z are the layer's standardised inputs. That
+is linear in the inputs, so the result is a layer of the old one's shape: nothing else in the network changes,
+neither its landmarks nor its cost. The loss is convex: cross entropy of the known labels + `strength` ·
+|change|². At infinite strength the ranking of an AU's pictures stays the start's; an AU without labels stays
+unchanged.
 """
 
 from __future__ import annotations
@@ -22,32 +23,32 @@ from autrt.types import F32
 from autrt_train.types import I8, MISSING
 
 ITERATIONS: Final = 25
-"""Of L-BFGS for each strength; each begins where the one before it ended."""
+"""L-BFGS iterations per strength; each starts from the result of the previous strength."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """How the layer's inputs are standardised."""
+    """Standardisation of the layer's inputs."""
 
     mean: Tensor
     """(D,) float32."""
     unit: Tensor
-    """(D,) float32: the standard deviation times √D, so that a strength means the same for any layer."""
+    """(D,) float32: standard deviation times √D, so that a strength means the same for layers of any width."""
 
     @staticmethod
     def of(inputs: NDArray[np.float16]) -> Scaling:
-        """Of the pictures as they are, (N, D)."""
+        """Compute the standardisation from (N, D) inputs of unaugmented pictures."""
         x = torch.from_numpy(inputs.astype(np.float32))
         return Scaling(x.mean(0), x.std(0).clamp(min=1e-3) * x.shape[1] ** 0.5)
 
     def __call__(self, inputs: NDArray[np.float16]) -> Tensor:
-        """(…, D) standardised, float32."""
+        """Return (…, D) standardised float32."""
         return (torch.from_numpy(inputs.astype(np.float32)) - self.mean) / self.unit
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A change of the AU layer."""
+    """Change of the AU layer."""
 
     scale: Tensor
     """(A,)"""
@@ -58,15 +59,15 @@ class Head:
 
     @staticmethod
     def neutral(inputs: int, aus: int) -> Head:
-        """No change."""
+        """Return a head that changes nothing."""
         return Head(torch.ones(aus), torch.zeros(aus), torch.zeros(inputs, aus))
 
     def logits(self, old: Tensor, z: Tensor) -> Tensor:
-        """(…, A) new logits of old ones (…, A) and standardised inputs (…, D)."""
+        """Return (…, A) new logits from old ones (…, A) and standardised inputs (…, D)."""
         return old * self.scale + z @ self.change + self.bias
 
     def with_columns(self, other: Head, columns: Tensor) -> Head:
-        """This head with another's AUs where `columns` (A,) is true."""
+        """Return this head with another's AUs where `columns` (A,) is True."""
         return Head(
             torch.where(columns, other.scale, self.scale),
             torch.where(columns, other.bias, self.bias),
@@ -75,7 +76,7 @@ class Head:
 
     @torch.no_grad()
     def put_into(self, layer: nn.Linear, scaling: Scaling) -> None:
-        """Make an AU layer of the old one."""
+        """Apply the change to an AU layer, in place."""
         change = self.change / scaling.unit[:, None]
         old = layer.weight.double()
         bias = self.scale.double() * layer.bias.double() + self.bias - scaling.mean.double() @ change.double()
@@ -84,35 +85,35 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
-    """What a head learns from: V views of N pictures."""
+class TrainingSet:
+    """Training data of a head: V views of N pictures."""
 
     old: Tensor
-    """(V, N, A) float32 the start's logits."""
+    """(V, N, A) float32 logits of the start."""
     z: Tensor
     """(V, N, D) float32 standardised inputs."""
     labels: I8
     """(N, A) int8."""
     weight: F32
-    """(N,) float32 what each picture counts."""
+    """(N,) float32 weight of each picture in the loss."""
 
-    def of(self, rows: NDArray[np.bool_]) -> Lessons:
-        """Some pictures, (N,) bool."""
+    def take(self, rows: NDArray[np.bool_]) -> TrainingSet:
+        """Return some pictures; `rows` is (N,) bool."""
         chosen = torch.from_numpy(np.flatnonzero(rows))
-        return Lessons(self.old[:, chosen], self.z[:, chosen], self.labels[rows], self.weight[rows])
+        return TrainingSet(self.old[:, chosen], self.z[:, chosen], self.labels[rows], self.weight[rows])
 
 
-def learn(lessons: Lessons, strengths: Sequence[float]) -> Iterator[Head]:
-    """A head for each strength.
+def fit_heads(data: TrainingSet, strengths: Sequence[float]) -> Iterator[Head]:
+    """Train a head for each strength.
 
     Args:
-        lessons: with AUs that have labels or none.
-        strengths: from the strongest; the first may be infinite.
+        data: AUs may be without labels.
+        strengths: in decreasing order; the first may be infinite.
     """
-    views, n, inputs = lessons.z.shape
-    z, old = lessons.z.reshape(views * n, inputs), lessons.old.reshape(views * n, -1)
-    labels = torch.from_numpy(lessons.labels)
-    counts = (labels != MISSING) * torch.from_numpy(lessons.weight)[:, None] / views
+    views, n, inputs = data.z.shape
+    z, old = data.z.reshape(views * n, inputs), data.old.reshape(views * n, -1)
+    labels = torch.from_numpy(data.labels)
+    counts = (labels != MISSING) * torch.from_numpy(data.weight)[:, None] / views
     target, counts = labels.clamp(min=0).float().repeat(views, 1), counts.repeat(views, 1)
     head = Head.neutral(inputs, old.shape[1])
 
@@ -125,11 +126,11 @@ def learn(lessons: Lessons, strengths: Sequence[float]) -> Iterator[Head]:
         return total / n
 
     for strength in strengths:
-        head = _minimised(head, strength, loss)
+        head = _minimise(head, strength, loss)
         yield head
 
 
-def _minimised(head: Head, strength: float, loss: Callable[[Head, float], Tensor]) -> Head:
+def _minimise(head: Head, strength: float, loss: Callable[[Head, float], Tensor]) -> Head:
     parts = [head.scale, head.bias, head.change]
     free = [part.clone().requires_grad_() for part in (parts if strength < np.inf else parts[:2])]
     now = Head(free[0], free[1], free[2] if strength < np.inf else head.change)

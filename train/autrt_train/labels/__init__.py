@@ -1,1 +1,1 @@
-"""Codes of one's own videos and pictures, as coding tools write them."""
+"""Readers of label files from coding tools: tables, OpenFace, ELAN and BORIS."""

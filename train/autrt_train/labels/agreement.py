@@ -1,4 +1,4 @@
-"""From the codes of one or several coders to labels, and how far the coders agree."""
+"""Labels from the codes of one or several coders, and the coders' agreement."""
 
 from __future__ import annotations
 
@@ -14,45 +14,43 @@ from autrt_train.labels.coding import Coding
 from autrt_train.types import I8, MISSING
 
 ABSENT_UP_TO: Final = 0.34
-"""Of the threshold: with three coders one may see a trace, and with intensities less than a third is none."""
+"""Share of the threshold up to which an AU is absent: one of three coders may see a trace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far two or more coders agree on what is present."""
+    """Agreement of two or more coders on the presence of AUs."""
 
     coders: tuple[str, ...]
     kappa: dict[str, float]
-    """AU → Cohen's kappa, the mean over pairs of coders; NaN where a pair has nothing to disagree about."""
+    """AU → Cohen's kappa, mean over pairs of coders; NaN if undefined for all pairs."""
     n: dict[str, int]
-    """AU → moments that two coders coded."""
+    """AU → number of moments coded by two coders."""
 
     def __str__(self) -> str:
-        told = ", ".join(f"{au} {value:.2f}" for au, value in self.kappa.items() if not np.isnan(value))
+        kappas = ", ".join(f"{au} {value:.2f}" for au, value in self.kappa.items() if not np.isnan(value))
         moments = max(self.n.values(), default=0)
-        return (
-            f"{len(self.coders)} coders ({', '.join(self.coders)}), {moments} moments; Cohen's kappa: {told}"
-        )
+        return f"{len(self.coders)} coders ({', '.join(self.coders)}), {moments} moments; Cohen's kappa: {kappas}"
 
 
-def labels_of(codes: F32 | F64, threshold: float) -> I8:
-    """Labels (…) int8 of mean codes: 1 from the threshold on, 0 up to a third of it, `MISSING` in between."""
+def to_labels(codes: F32 | F64, threshold: float) -> I8:
+    """Return labels (…) int8 of mean codes: 1 from the threshold, 0 up to a third of it, `MISSING` in between."""
     with np.errstate(invalid="ignore"):
         present, absent = codes >= threshold, codes <= ABSENT_UP_TO * threshold
     return np.where(present, 1, np.where(absent, 0, MISSING)).astype(np.int8)
 
 
-def combined(coding: Coding, threshold: float) -> tuple[Coding, Agreement | None]:
-    """One row a moment and person, with the mean code of its coders.
+def combine_coders(coding: Coding, threshold: float) -> tuple[Coding, Agreement | None]:
+    """Merge the rows of several coders into one per moment and person, with their mean code.
 
     Args:
         coding: rows of one or several coders.
-        threshold: the code from which an AU is present.
+        threshold: code from which an AU is present.
 
     Returns:
-        The coding, and the coders' agreement where some moment has two.
+        The merged coding, and the coders' agreement if any moment has two coders.
     """
-    codes = np.minimum(coding.codes, np.float32(5 * max(1.0, threshold)))  # "present" of no stated level
+    codes = np.minimum(coding.codes, np.float32(5 * max(1.0, threshold)))  # infinite: no level is stated
     row_of: dict[tuple[object, ...], int] = {}
     place = np.array([row_of.setdefault(key, len(row_of)) for key in _moments(coding)], np.int64)
     if len(row_of) == len(coding):
@@ -76,7 +74,7 @@ def _moments(coding: Coding) -> list[tuple[object, ...]]:
 
 
 def _agreement(codes: F64, coders: Sequence[str], au_names: Sequence[str], threshold: float) -> Agreement:
-    labels = labels_of(codes, threshold)
+    labels = to_labels(codes, threshold)
     kappas: dict[str, float] = {}
     counts: dict[str, int] = {}
     for column, au in enumerate(au_names):
@@ -89,7 +87,7 @@ def _agreement(codes: F64, coders: Sequence[str], au_names: Sequence[str], thres
 
 
 def kappa(one: I8, two: I8) -> float:
-    """Cohen's kappa (1960) of two coders' 0s and 1s; NaN where chance alone would agree on everything."""
+    """Return Cohen's kappa (1960) of two coders' 0s and 1s; NaN if agreement by chance is certain."""
     agreed, p, q = float((one == two).mean()), float(one.mean()), float(two.mean())
     chance = p * q + (1 - p) * (1 - q)
     return (agreed - chance) / (1 - chance) if chance < 1 else float("nan")

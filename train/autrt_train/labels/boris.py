@@ -1,4 +1,4 @@
-"""BORIS's event exports (tabular and aggregated) and project files: spans by behaviour."""
+"""Readers of BORIS's event exports (tabular and aggregated) and project files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any, Final, cast
 import numpy as np
 
 from autrt.storage.escape import escape
-from autrt_train.labels.coding import Coding, concatenated, level_of, units_in
-from autrt_train.labels.rows import Lines, cell, read_lines, seconds
-from autrt_train.labels.spans import CODED, Span, SpanFile, sampled
+from autrt_train.labels.coding import Coding, aus_in, concatenate, parse_level
+from autrt_train.labels.export_table import ExportTable, cell, parse_seconds, read_export_table
+from autrt_train.labels.spans import CODED, CodedSpans, Span, sample_codes
 from autrt_train.types import DataError
 
 NO_SUBJECT: Final = "no focal subject"
@@ -24,7 +24,7 @@ _PLAYER: Final = re.compile(r"player #\d+:", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A state's start or stop, a point, or a whole bout."""
+    """Start or stop of a state, a point event, or a whole bout."""
 
     video: str
     subject: str
@@ -32,13 +32,13 @@ class Event:
     modifier: str
     start_s: float
     stop_s: float | None = None
-    """Of a whole bout; None: `kind` says what this is."""
+    """End of a whole bout; None for the events in `kind`."""
     kind: str = ""
     """START, STOP or POINT."""
 
 
 def is_header(cells: Sequence[str]) -> bool:
-    """Whether a line is the header of an export of events."""
+    """Return True if a line is the header of an export of events."""
     names = {name.strip().lower() for name in cells}
     tabular = "time" in names and bool(names & {"behavior type", "status"})
     return "behavior" in names and ("start (s)" in names or tabular)
@@ -47,37 +47,38 @@ def is_header(cells: Sequence[str]) -> bool:
 def read_export(path: Path, every_s: float) -> Coding:
     """Read a tabular or an aggregated export, CSV or TSV.
 
-    Behaviours are named after AUs (`AU12`, `12 lip corner puller`); a behaviour `coded` holds the stretches that
-    were coded, without one that is from the first event of a video to its last. The subject is the person, a
-    modifier that is a FACS letter or number the level.
+    Behaviours are named after AUs (`AU12`, `12 lip corner puller`); a behaviour `coded` marks the intervals
+    that were coded (default: from a video's first event to its last). The subject is the person, a modifier
+    that is a FACS letter or number the level.
 
     Args:
-        path: the file; lines before the header are passed over.
-        every_s: seconds between the moments that are taken of a stretch.
+        path: the file; lines before the header are ignored.
+        every_s: seconds between the moments that are sampled within an interval.
 
     Raises:
-        DataError: it is no such file, a state is never stopped, or no behaviour names an AU; names file and line.
+        DataError: it is not such a file, a state is not stopped, or no behaviour names an AU; names file and
+            line.
     """
-    lines = read_lines(path, is_header)
+    lines = read_export_table(path, is_header)
     events = [_event(row, number, lines) for number, row in lines.numbered()]
     return _coding(path, events, every_s)
 
 
 def read_project(path: Path, every_s: float) -> Coding:
-    """Read a `.boris` project; arguments and errors as `read_export`."""
+    """Read a `.boris` project; arguments and errors as in `read_export`."""
     try:
         project = cast("dict[str, Any]", json.loads(path.read_bytes()))
         events = [
             event
-            for name, told in project["observations"].items()
-            for event in _observed(name, told, project)
+            for name, observation in project["observations"].items()
+            for event in _observed(name, observation, project)
         ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise DataError(f"{escape(str(path))} cannot be read as a BORIS project: {error!r}") from error
     return _coding(path, events, every_s)
 
 
-def _event(row: Sequence[str], number: int, lines: Lines) -> Event:
+def _event(row: Sequence[str], number: int, lines: ExportTable) -> Event:
     def text(*names: str) -> str:
         return next((value for name in names if (value := cell(row, lines.header, name))), "")
 
@@ -85,28 +86,29 @@ def _event(row: Sequence[str], number: int, lines: Lines) -> Event:
     modifier = text("modifiers", "modifier #1", "modifier 1")
     who, behaviour = text("subject"), text("behavior")
     if "start (s)" in lines.header:
-        start_s = seconds(text("start (s)"), lines.path, number, "Start (s)")
+        start_s = parse_seconds(text("start (s)"), lines.path, number, "Start (s)")
         stop = text("stop (s)")
         point = stop.lower() in ("", "na", "nan") or text("behavior type").upper() == "POINT"
-        stop_s = start_s if point else seconds(stop, lines.path, number, "Stop (s)")
+        stop_s = start_s if point else parse_seconds(stop, lines.path, number, "Stop (s)")
         return Event(_PLAYER.sub("", video), who, behaviour, modifier, start_s, stop_s)
-    time_s = seconds(text("time"), lines.path, number, "Time")
+    time_s = parse_seconds(text("time"), lines.path, number, "Time")
     kind = text("behavior type", "status").upper()
     return Event(_PLAYER.sub("", video), who, behaviour, modifier, time_s, kind=kind or "POINT")
 
 
-def _observed(name: str, told: Mapping[str, Any], project: Mapping[str, Any]) -> Iterable[Event]:
-    """The events of one observation of a project; those of one state take turns in starting and stopping it."""
+def _observed(name: str, observation: Mapping[str, Any], project: Mapping[str, Any]) -> Iterable[Event]:
+    """Yield the events of one observation; the events of a state alternately start and stop it."""
     states = {
-        str(told["code"])
-        for told in project["behaviors_conf"].values()
-        if str(told["type"]).lower().startswith("state")
+        str(behaviour["code"])
+        for behaviour in project["behaviors_conf"].values()
+        if str(behaviour["type"]).lower().startswith("state")
     }
-    files = [str(file) for player in sorted(told["file"]) for file in told["file"][player]] or [name]
-    lengths = told.get("media_info", {}).get("length", {})
+    players = observation["file"]
+    files = [str(file) for player in sorted(players) for file in players[player]] or [name]
+    lengths = observation.get("media_info", {}).get("length", {})
     starts_s = [0.0, *accumulate(float(lengths.get(file, np.inf)) for file in files)][: len(files)]
     open_states: set[tuple[str, str]] = set()
-    for event in sorted(told["events"], key=lambda event: float(event[0])):
+    for event in sorted(observation["events"], key=lambda event: float(event[0])):
         time_s, who, behaviour, modifier = float(event[0]), str(event[1]), str(event[2]), str(event[3])
         at = max(i for i, start_s in enumerate(starts_s) if start_s <= time_s)
         kind = "POINT"
@@ -126,8 +128,8 @@ def _coding(path: Path, events: Sequence[Event], every_s: float) -> Coding:
         who = "" if bout.subject.lower() == NO_SUBJECT else bout.subject
         stop_s = bout.start_s if bout.stop_s is None else bout.stop_s
         coded = bout.behaviour.strip().lower() == CODED
-        level = level_of(bout.modifier) if bout.modifier and bout.modifier.lower() != "none" else np.inf
-        for au in [CODED] if coded else units_in(bout.behaviour):
+        level = parse_level(bout.modifier) if bout.modifier and bout.modifier.lower() != "none" else np.inf
+        for au in [CODED] if coded else aus_in(bout.behaviour):
             spans.setdefault((bout.video, who), []).append(Span(au, bout.start_s, stop_s, level))
     units = {span.au for some in spans.values() for span in some} - {CODED}
     if not units:
@@ -136,12 +138,12 @@ def _coding(path: Path, events: Sequence[Event], every_s: float) -> Coding:
             f"{escape(str(path))}: expected behaviours named after AUs (AU12), found the behaviours {behaviours}"
         )
     names = tuple(sorted(units, key=lambda au: int(au[2:])))
-    files = [SpanFile(video, names, tuple(some), person) for (video, person), some in spans.items()]
-    return concatenated([sampled(file, every_s) for file in files])
+    files = [CodedSpans(video, names, tuple(some), person) for (video, person), some in spans.items()]
+    return concatenate([sample_codes(file, every_s) for file in files])
 
 
 def _paired(path: Path, events: Sequence[Event]) -> Iterable[Event]:
-    """Bouts of starts and stops, and points as they are."""
+    """Yield bouts from pairs of start and stop; point events are yielded unchanged."""
     states: dict[tuple[str, str, str], list[Event]] = {}
     for event in events:
         if event.kind == "POINT":
@@ -153,8 +155,8 @@ def _paired(path: Path, events: Sequence[Event]) -> Iterable[Event]:
         kinds = [event.kind for event in some]
         if len(some) % 2 or kinds != ["START", "STOP"] * (len(some) // 2):
             raise DataError(
-                f"{escape(str(path))}: {behaviour} of {subject or 'nobody named'} in {video}: expected a stop "
-                f"after every start, found {', '.join(kinds[:6])}: mend it in BORIS (Observations, Fix "
+                f"{escape(str(path))}: {behaviour} of {subject or 'no subject'} in {video}: expected a stop "
+                f"after every start, found {', '.join(kinds[:6])}: correct it in BORIS (Observations, Fix "
                 "unpaired events)"
             )
         for start, stop in list(pairwise(some))[::2]:

@@ -1,4 +1,4 @@
-"""What every label file becomes: codes of moments, one row a frame, picture or moment and coder."""
+"""Codes from label files: one row per frame, picture or moment, and coder."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ _LETTERS: Final = {letter: float(level) for level, letter in enumerate("abcde", 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Coding(ShapedRepr):
-    """Codes by row. Rows with neither frame nor time are of a picture (or of a video's first frame)."""
+    """AU codes by row: N rows, L AUs. Rows with neither frame nor time are of a picture or a first frame."""
 
     au_names: tuple[str, ...]
-    """(L,)"""
+    """L names."""
     codes: F32
-    """(N, L) float32: 0 absent, higher the clearer; NaN where nobody can say."""
+    """(N, L) float32: 0 absent, higher for stronger presence; NaN unknown."""
     video: Texts
-    """(N,) the file as the labels name it: a path, a name, with or without its extension."""
+    """(N,) file names as in the labels: path or name, with or without extension."""
     frame: I64
     """(N,) int64 from 0, or `NO_FRAME`."""
     time_s: F64
-    """(N,) float64 seconds from the video's start, or NaN; looked at where there is no frame."""
+    """(N,) float64 seconds from the video's start, or NaN; used where there is no frame."""
     person: Texts
-    """(N,) who is seen; empty where the labels do not say."""
+    """(N,) names of the person seen; empty if not stated."""
     coder: Texts
-    """(N,) who coded; empty where the labels do not say."""
+    """(N,) names of the coder; empty if not stated."""
     track: I64
-    """(N,) int64 track of `autrt infer`, or `NO_TRACK`: the main face."""
+    """(N,) int64 track of `autrt infer`, or `NO_TRACK` for the main face."""
 
     def __post_init__(self) -> None:
         n = len(self.video)
@@ -65,7 +65,7 @@ class Coding(ShapedRepr):
         coder: Sequence[str] | None = None,
         track: I64 | None = None,
     ) -> Coding:
-        """A coding of which some columns are not known."""
+        """Return a coding with defaults for the columns that are not given."""
         n = len(video)
         return Coding(
             tuple(au_names),
@@ -79,11 +79,11 @@ class Coding(ShapedRepr):
         )
 
     def take(self, rows: I64 | Bool) -> Coding:
-        """Some rows."""
+        """Return the given rows."""
         return Coding(self.au_names, *(getattr(self, f.name)[rows] for f in fields(self)[1:]))
 
     def with_aus(self, names: Sequence[str]) -> Coding:
-        """The same rows with these AUs; one that is not there is not known."""
+        """Return the same rows with these AUs; codes of new ones are NaN."""
         codes = np.full((len(self), len(names)), np.nan, np.float32)
         for column, name in enumerate(names):
             if name in self.au_names:
@@ -92,22 +92,22 @@ class Coding(ShapedRepr):
 
 
 def texts(values: Sequence[str]) -> Texts:
-    """(N,) array of texts."""
+    """Return texts as an (N,) array."""
     return np.array(values, dtype=np.str_).reshape(-1)
 
 
-def concatenated(parts: Sequence[Coding]) -> Coding:
-    """All rows of some codings, at least one, with the AUs of any."""
+def concatenate(parts: Sequence[Coding]) -> Coding:
+    """Return the rows of one or more codings, with the AUs of all."""
     names = sorted({name for part in parts for name in part.au_names}, key=lambda name: int(name[2:]))
     parts = [part.with_aus(names) for part in parts]
     columns = [np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Coding)[1:]]
     return Coding(tuple(names), *columns)
 
 
-def units_in(text: str) -> list[str]:
-    """The AUs that a text of FACS codes begins with: `AU1+2`, `R12B, 6C`, `AU12 lip corner puller`.
+def aus_in(text: str) -> list[str]:
+    """Return the AUs that a text of FACS codes begins with: `AU1+2`, `R12B, 6C`, `AU12 lip corner puller`.
 
-    What stands after a word is passed over: `smile 2` names none.
+    Numbers after a word are ignored: `smile 2` names no AU.
     """
     parts = re.split(r"[\s+,;/&_|-]+", re.sub(r"(?i)\bau\s+(?=\d)", "AU", text.strip()))
     found = [_UNIT.fullmatch(part) for part in parts]
@@ -115,11 +115,11 @@ def units_in(text: str) -> list[str]:
     return list(dict.fromkeys(units))
 
 
-def level_of(text: str) -> float:
-    """The code that an annotation's text means: a number, FACS's letters A–E (1–5), `?`; any other text is present.
+def parse_level(text: str) -> float:
+    """Return the code that an annotation stands for: a number, FACS's letters A–E (1–5), `?`, or any other text.
 
     Returns:
-        0 for absent, NaN for "cannot be judged", infinity for present at a level that nobody states.
+        0 for absent, NaN for "cannot be judged", infinity for present without a stated level.
     """
     plain = text.strip().lower()
     if plain in ("?", "-1", "unknown", "n/a", "na"):

@@ -1,4 +1,4 @@
-"""ELAN's annotation files (`.eaf`): spans on tiers."""
+"""Reader of ELAN's annotation files (`.eaf`)."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 
 from autrt.storage.escape import escape
 from autrt.video.file_kind import VIDEO_SUFFIXES
-from autrt_train.labels.coding import Coding, concatenated, level_of, units_in
-from autrt_train.labels.spans import CODED, Span, SpanFile, sampled
+from autrt_train.labels.coding import Coding, aus_in, concatenate, parse_level
+from autrt_train.labels.spans import CODED, CodedSpans, Span, sample_codes
 from autrt_train.types import DataError
 
 
 def read(path: Path, every_s: float) -> Coding:
     """Read an `.eaf` file.
 
-    A tier named after one AU (`AU12`, `AU12_anna`) holds that AU's spans; what an annotation says is its level
-    (A–E, a number, anything else is "present"). On any other tier annotations whose text names AUs (`AU1+2`) are
-    spans of these. A tier `coded` holds the stretches that were coded; without one that is from the first span to
-    the last. PARTICIPANT is the person, ANNOTATOR the coder.
+    A tier named after one AU (`AU12`) or an AU and a coder (`AU12_anna`) holds that AU's spans; the
+    annotation's text is its level (A–E, a number, anything else is "present"). On any other tier annotations
+    whose text names AUs (`AU1+2`) are spans of these. A tier `coded` marks the intervals that were coded
+    (default: from the first span to the last). PARTICIPANT is the person, ANNOTATOR the coder.
 
     Args:
         path: the file.
-        every_s: seconds between the moments that are taken of a stretch.
+        every_s: seconds between the moments that are sampled within an interval.
 
     Raises:
-        DataError: it is no such file, or names no AU.
+        DataError: it is not an ELAN file, or names no AU.
     """
     try:
         root = ElementTree.parse(path).getroot()
@@ -41,10 +41,10 @@ def read(path: Path, every_s: float) -> Coding:
             f"{escape(str(path))}: expected a tier named after an AU (AU12), or annotations that name some (AU1+2)"
             f"; found the tiers {', '.join(tier.get('TIER_ID', '') for tier in root.iter('TIER')) or 'none'}"
         )
-    return concatenated([sampled(file, every_s) for file in files])
+    return concatenate([sample_codes(file, every_s) for file in files])
 
 
-def _files(root: ElementTree.Element, path: Path) -> Iterator[SpanFile]:
+def _files(root: ElementTree.Element, path: Path) -> Iterator[CodedSpans]:
     video, origin_s = _media(root, path)
     seconds = _slots(root)
     coded: list[Span] = []
@@ -63,22 +63,22 @@ def _files(root: ElementTree.Element, path: Path) -> Iterator[SpanFile]:
             spans.setdefault(whose, []).extend(mine)
     for (person, coder), mine in spans.items():
         units = tuple(dict.fromkeys(names[person, coder]))
-        yield SpanFile(video, units, (*mine, *coded), person, coder)
+        yield CodedSpans(video, units, (*mine, *coded), person, coder)
 
 
 def _of_tier(name: str, found: list[tuple[float, float, str]]) -> tuple[list[str], list[Span]]:
-    """The AUs that a tier is about, and its spans."""
-    units = units_in(name) if "au" in name.lower() else []
+    """Return the AUs that a tier codes, and its spans."""
+    units = aus_in(name) if "au" in name.lower() else []
     if len(units) == 1:
         return units, [
-            Span(units[0], a, b, level_of(text) if text.strip() else np.inf) for a, b, text in found
+            Span(units[0], a, b, parse_level(text) if text.strip() else np.inf) for a, b, text in found
         ]
-    spans = [Span(unit, a, b) for a, b, text in found for unit in units_in(text)]
+    spans = [Span(unit, a, b) for a, b, text in found for unit in aus_in(text)]
     return [span.au for span in spans], spans
 
 
 def _media(root: ElementTree.Element, path: Path) -> tuple[str, float]:
-    """The video's name, and how much later than the annotations its time runs, seconds."""
+    """Return the video's name, and the offset of its time against the annotations', in seconds."""
     for media in root.iter("MEDIA_DESCRIPTOR"):
         for key in ("RELATIVE_MEDIA_URL", "MEDIA_URL"):
             name = unquote(media.get(key, "")).removeprefix("file:///")
@@ -88,7 +88,7 @@ def _media(root: ElementTree.Element, path: Path) -> tuple[str, float]:
 
 
 def _slots(root: ElementTree.Element) -> dict[str, float]:
-    """Time slot → seconds; slots without a time lie evenly between their neighbours, as ELAN has it."""
+    """Return time slot → seconds; slots without a time are spaced evenly between their neighbours, as in ELAN."""
     slots = list(root.iter("TIME_SLOT"))
     known = np.array([float(slot.get("TIME_VALUE", "nan")) for slot in slots])
     given = np.flatnonzero(~np.isnan(known))

@@ -1,26 +1,26 @@
-"""OpenFace's frame tables: `frame, timestamp, confidence, success, AU01_r, …, AU01_c, …`."""
+"""Reader of OpenFace's frame tables: `frame, timestamp, confidence, success, AU01_r, …, AU01_c, …`."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from autrt_train.annotations.annotation_table import Table
 from autrt_train.annotations.columns import au_name, numbers, whole_numbers
-from autrt_train.annotations.table_file import Table
 from autrt_train.labels.coding import Coding
 
 
 def is_openface(table: Table) -> bool:
-    """Whether a table has OpenFace's columns."""
+    """Return True if a table has OpenFace's columns."""
     return {"frame", "timestamp"} <= set(table.columns) and bool(_columns(table))
 
 
 def read(table: Table) -> Coding:
-    """Read a table; it is of the video of its own name, and frame 1 is the first.
+    """Read the table of the video that has its name; frame 1 is the first.
 
-    Rows that OpenFace calls no success are unknown; of several faces the first one's rows count.
+    Rows without success are unknown; of several faces only those with `face_id` 0 are read.
 
     Raises:
-        DataError: a value is no number; names file and line.
+        DataError: a value is not a number; names file and line.
     """
     names, columns = zip(*_columns(table).items(), strict=True)
     codes = np.stack([numbers(table[c], table.path, c, table.first_line) for c in columns], axis=1)
@@ -35,7 +35,7 @@ def read(table: Table) -> Coding:
 
 
 def _columns(table: Table) -> dict[str, str]:
-    """AU → its column of presence (`AU01_c`)."""
+    """Return AU → its column of presence (`AU01_c`)."""
     return {
         au: column
         for column in table.columns

@@ -1,4 +1,4 @@
-"""One door to all label files: the format by name or by content."""
+"""Reader of label files of any format, detected by content."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Final
 
 from autrt.errors import UsageError
 from autrt.storage.escape import escape
-from autrt_train.annotations.table_file import Table, read_csv, read_table
+from autrt_train.annotations.annotation_table import Table, read_csv, read_table
 from autrt_train.labels import boris, elan, openface, table
-from autrt_train.labels.coding import Coding, concatenated
-from autrt_train.labels.rows import find_header
+from autrt_train.labels.coding import Coding, concatenate
+from autrt_train.labels.export_table import find_header
 from autrt_train.types import DataError
 
 HEAD_BYTES: Final = 65_536
 SUFFIXES: Final = (".csv", ".tsv", ".txt", ".parquet", ".eaf", ".boris")
-"""What is looked at in a folder of label files."""
+"""Suffixes of the files that are read in a folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelSettings:
-    """How label files are read."""
+    """Settings for reading label files."""
 
     format: str | None = None
-    """One of `FORMATS`; None: by content."""
+    """One of `FORMATS`; None: detected by content."""
     every_s: float = 0.2
-    """Seconds between the moments that are taken of a span or stretch."""
+    """Seconds between the moments that are sampled within a span or interval."""
     first_frame: int = 0
-    """The number that a plain table gives a video's first frame."""
+    """Number of a video's first frame in plain tables."""
 
 
 def _opened(path: Path) -> Table:
@@ -51,26 +51,26 @@ def read_labels(paths: Sequence[Path], settings: LabelSettings) -> Coding:
     """Read label files, and folders of them.
 
     Args:
-        paths: files, or folders; of a folder's files those that hold no labels are passed over.
-        settings: how.
+        paths: files, or folders, in which files without labels are ignored.
+        settings: format and sampling.
 
     Raises:
         UsageError: there is no such format.
-        DataError: a file is missing, or no labels; names file and line.
+        DataError: a file is missing or holds no labels; names file and line.
     """
     if settings.format is not None and settings.format not in FORMATS:
         raise UsageError(
             f"--labels-format {settings.format}: expected one of {', '.join(FORMATS)}, or none: by content"
         )
     codings = [coding for path in paths for coding in _read(path, settings)]
-    whole = concatenated(codings)
+    whole = concatenate(codings)
     if not len(whole) or not whole.au_names:
         raise DataError(f"{', '.join(escape(str(p)) for p in paths)}: expected codes of AUs, found none")
     return whole
 
 
-def format_of(path: Path) -> str | None:
-    """The format of a file by its content; None where it holds no labels.
+def detect_format(path: Path) -> str | None:
+    """Return the format of a file by its content, or None if it holds no labels.
 
     Raises:
         DataError: it cannot be read.
@@ -100,7 +100,7 @@ def _read(path: Path, settings: LabelSettings) -> Iterator[Coding]:
     if not path.exists():
         raise DataError(f"--data {escape(str(path))}: expected a file or folder of labels, found nothing")
     files = label_files(path)
-    kinds = {file: settings.format or format_of(file) for file in files}
+    kinds = {file: settings.format or detect_format(file) for file in files}
     if not any(kinds.values()):
         raise DataError(
             f"--data {escape(str(path))}: expected a table with AU columns (AU1, AU01_c, …), an ELAN file (.eaf), "
@@ -111,7 +111,7 @@ def _read(path: Path, settings: LabelSettings) -> Iterator[Coding]:
 
 
 def label_files(path: Path) -> list[Path]:
-    """The files that are looked at where a file or folder is named."""
+    """Return the label files in a folder, or the file itself."""
     return list(_below(path)) if path.is_dir() else [path]
 
 

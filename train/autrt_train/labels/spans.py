@@ -1,4 +1,4 @@
-"""From spans in which an AU is active to codes of moments."""
+"""Codes sampled from spans in which an AU is active."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from autrt.types import F32, F64
 from autrt_train.labels.coding import Coding
 
 CODED: Final = "coded"
-"""A tier or behaviour of this name says which stretches were coded, where they are more than the spans show."""
+"""Name of the tier or behaviour that marks the coded intervals, if they are longer than the spans suggest."""
 BORDER_S: Final = 0.05
-"""So near a span's border nobody can say; of short spans the outer quarters."""
+"""Closer to a span's border the code is unknown; for short spans the outer quarters."""
 POINT_S: Final = 0.5
-"""The same around an event that is a point in time."""
+"""The same around a point event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """An AU (or `CODED`) from one moment to another."""
+    """An AU (or `CODED`) from one time to another."""
 
     au: str
     start_s: float
     stop_s: float
     level: float = np.inf
-    """Its code; infinity where nobody states a level."""
+    """Its code; infinity if no level is stated."""
 
 
 @dataclass(frozen=True, slots=True)
-class SpanFile:
-    """The spans of one video by one coder, of one person."""
+class CodedSpans:
+    """Spans of one video, by one coder, of one person."""
 
     video: str
     au_names: tuple[str, ...]
-    """The AUs that were looked for: without a span they are absent."""
+    """The AUs that were coded; they are absent outside their spans."""
     spans: tuple[Span, ...]
     person: str = ""
     coder: str = ""
 
-    def stretches(self) -> list[tuple[float, float]]:
-        """Where the video was coded: the spans of `CODED`, or from the first start to the last stop."""
+    def intervals(self) -> list[tuple[float, float]]:
+        """Return the coded intervals in s: the spans of `CODED`, or from the first start to the last stop."""
         marked = [(span.start_s, span.stop_s) for span in self.spans if span.au == CODED]
         if marked or not self.spans:
             return marked
         return [(min(span.start_s for span in self.spans), max(span.stop_s for span in self.spans))]
 
 
-def sampled(file: SpanFile, every_s: float) -> Coding:
-    """Codes of moments `every_s` apart within the coded stretches, and of the middle of every span.
+def sample_codes(file: CodedSpans, every_s: float) -> Coding:
+    """Sample codes at moments `every_s` apart within the coded intervals, and in the middle of every span.
 
     The moments lie on one grid for all coders and persons, so that coders can be compared.
     """
@@ -69,25 +69,25 @@ def sampled(file: SpanFile, every_s: float) -> Coding:
     )
 
 
-def _moments(file: SpanFile, every_s: float) -> F64:
-    stretches = file.stretches()
-    grids = [np.arange(np.ceil(a / every_s), np.floor(b / every_s) + 1) * every_s for a, b in stretches]
+def _moments(file: CodedSpans, every_s: float) -> F64:
+    intervals = file.intervals()
+    grids = [np.arange(np.ceil(a / every_s), np.floor(b / every_s) + 1) * every_s for a, b in intervals]
     middles = [(span.start_s + span.stop_s) / 2 for span in file.spans if span.au != CODED]
-    inside = [t for t in middles if any(a <= t <= b for a, b in stretches)]
+    inside = [t for t in middles if any(a <= t <= b for a, b in intervals)]
     return np.unique(np.concatenate([*grids, np.array(inside)]).round(4))
 
 
 def _codes(times: F64, spans: Sequence[Span]) -> F32:
-    """(n,) float32 code of each moment; NaN at the borders of spans."""
+    """Return (n,) float32, the code at each time; NaN near the borders of spans."""
     out = np.zeros(len(times), np.float32)
-    unsure, sure = np.zeros(len(times), bool), np.zeros(len(times), bool)
+    near_border, inside_any = np.zeros(len(times), bool), np.zeros(len(times), bool)
     for span in spans:
         length_s = span.stop_s - span.start_s
         border_s = min(BORDER_S, length_s / 4) if length_s else POINT_S
         inner = border_s if length_s else -1e-3
-        unsure |= (times > span.start_s - border_s) & (times < span.stop_s + border_s)
+        near_border |= (times > span.start_s - border_s) & (times < span.stop_s + border_s)
         inside = (times >= span.start_s + inner) & (times <= span.stop_s - inner)
-        sure |= inside
+        inside_any |= inside
         out[inside] = span.level
-    out[unsure & ~sure] = np.nan
+    out[near_border & ~inside_any] = np.nan
     return out

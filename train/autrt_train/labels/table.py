@@ -1,4 +1,4 @@
-"""Plain tables, CSV, TSV or Parquet: a row a frame, picture or stretch of time, a column an AU (and coder)."""
+"""Reader of plain tables (CSV, TSV, Parquet): a row per frame, picture or interval, a column per AU (and coder)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from autrt.storage.escape import escape
 from autrt.types import F64, I64
+from autrt_train.annotations.annotation_table import Table
 from autrt_train.annotations.columns import au_name, numbers, whole_numbers
-from autrt_train.annotations.table_file import Table
-from autrt_train.labels.coding import NO_FRAME, Coding, concatenated, level_of
+from autrt_train.labels.coding import NO_FRAME, Coding, concatenate, parse_level
 from autrt_train.types import DataError
 
 FILE: Final = ("file", "video", "path", "filename", "file_name", "image", "picture", "media", "clip")
@@ -26,15 +26,16 @@ CODER: Final = ("coder", "rater", "annotator")
 TRACK: Final = ("track",)
 
 HIGHEST: Final = 5.0
-"""FACS's E, and the top of every scale in use."""
+"""Level E of FACS, and the maximum of all scales in use."""
 
 _COLUMN: Final = re.compile(r"(au\s?0*[1-9][0-9]?)(?:[_ .-]([a-z0-9]+))?", re.ASCII)
 
 
 def au_columns(table: Table) -> dict[str, dict[str, str]]:
-    """Coder (empty: nobody named) → AU → column.
+    """Return coder (empty if none is named) → AU → column.
 
-    `AU1_a` and `AU1_b` are two coders' columns. `AU01_c` is OpenFace's presence, with `AU01_r` beside it or alone.
+    `AU1_a` and `AU1_b` are columns of two coders. `AU01_c` is OpenFace's presence, with or without `AU01_r`
+    beside it.
     """
     found = [(column, match) for column in table.columns if (match := _COLUMN.fullmatch(column))]
     suffixes = {match[2] for _, match in found if match[2]}
@@ -53,17 +54,17 @@ def au_columns(table: Table) -> dict[str, dict[str, str]]:
 def read(table: Table, every_s: float, first_frame: int = 0) -> Coding:
     """Read a table.
 
-    A row is of the file that `file` (or `video`, `path`, …) names, without such a column of the video of the
-    table's own name; there of the frame that `frame` says, of a time (`time_s`), of a stretch (`onset` to `offset`,
-    seconds), or with none of these of a picture. Further columns: `person`, `track`, `coder`.
+    A row is of the file in the column `file` (or `video`, `path`, …; default: the video that has the table's
+    name), and of the frame in `frame`, the time in `time_s`, or the interval from `onset` to `offset`
+    (seconds); without any of these it is of a picture. Further columns: `person`, `track`, `coder`.
 
     Args:
-        table: with AU columns: 0 absent, 1 and higher present; −1, `?` or nothing where nobody can say.
-        every_s: seconds between the moments that are taken of a stretch.
-        first_frame: the number of a video's first frame.
+        table: has AU columns: 0 absent, 1 and higher present; −1, `?` or nothing for unknown.
+        every_s: seconds between the moments that are sampled within an interval.
+        first_frame: number of a video's first frame.
 
     Raises:
-        DataError: a value is no code, number or time; names file and line.
+        DataError: a value is not a code, number or time; names file and line.
     """
     columns = au_columns(table)
     video = _texts(table, FILE) or [table.path.stem] * len(table)
@@ -75,12 +76,12 @@ def read(table: Table, every_s: float, first_frame: int = 0) -> Coding:
         _of_coder(table, aus, video, own_coder or [coder] * len(table), first_frame)
         for coder, aus in columns.items()
     ]
-    whole = concatenated(parts)
+    whole = concatenate(parts)
     onset, offset = (_named(table, names) for names in (ONSET, OFFSET))
     if onset is None or offset is None:
         return whole
-    stretch = np.stack([numbers(table[c], table.path, c, table.first_line) for c in (onset, offset)], axis=1)
-    return _stretched(whole, np.tile(stretch, (len(parts), 1)), every_s)
+    interval = np.stack([numbers(table[c], table.path, c, table.first_line) for c in (onset, offset)], axis=1)
+    return _sample_intervals(whole, np.tile(interval, (len(parts), 1)), every_s)
 
 
 def _of_coder(
@@ -100,11 +101,11 @@ def _of_coder(
     )
 
 
-def _stretched(whole: Coding, stretch: F64, every_s: float) -> Coding:
-    """Rows of stretches as rows of the moments in them."""
+def _sample_intervals(whole: Coding, interval: F64, every_s: float) -> Coding:
+    """Return rows of intervals as rows of the moments sampled within them."""
     rows: list[int] = []
     times: list[float] = []
-    for row, (start_s, stop_s) in enumerate(stretch.tolist()):
+    for row, (start_s, stop_s) in enumerate(interval.tolist()):
         if np.isnan(start_s) or np.isnan(stop_s):
             continue
         grid = np.arange(np.ceil(start_s / every_s), np.floor(stop_s / every_s) + 1) * every_s
@@ -129,9 +130,9 @@ def _whole(table: Table, column: str) -> I64:
 
 
 def _codes(table: Table, column: str) -> F64:
-    """(N,) float64 the codes of a column; every different text is read once."""
+    """Return (N,) float64 codes of a column; every distinct text is parsed once."""
     texts = ["" if value is None else str(value).strip() for value in table[column]]
-    values = {text: np.nan if text in ("", "nan") else level_of(text) for text in set(texts)}
+    values = {text: np.nan if text in ("", "nan") else parse_level(text) for text in set(texts)}
     codes = np.array([values[text] for text in texts], np.float64).reshape(-1)
     wrong = codes > HIGHEST
     if wrong.any():

@@ -1,1 +1,1 @@
-"""Readers of data sets, one layout each."""
+"""Readers of data sets, one module per layout."""

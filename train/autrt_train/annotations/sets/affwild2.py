@@ -1,4 +1,4 @@
-"""Aff-Wild2's AU challenge as it lies on disk (Kollias et al. 2022), with all its irregularities."""
+"""Reader of Aff-Wild2's AU challenge as it is distributed (Kollias et al. 2022), including its irregularities."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 
 from autrt.aus import ABAW_AUS
 from autrt.storage.escape import escape
-from autrt_train.annotations.assemble import LabelledVideo, assemble, labelled_pictures
-from autrt_train.annotations.crop_facts import crop_facts
-from autrt_train.annotations.findings import Findings
-from autrt_train.annotations.pictures import CROPS, existing_root, numbered_pictures, video_folders
+from autrt_train.annotations.build_index import LabelledVideo, build_index, match_pictures
+from autrt_train.annotations.crop_geometry import crop_geometry
+from autrt_train.annotations.data_issues import DataIssues
+from autrt_train.annotations.pictures import CROPS, numbered_pictures, require_folder, video_folders
 from autrt_train.annotations.sets.label_text import read_label_text
 from autrt_train.types import I8, MISSING, DataError, Index, Split
 
@@ -32,55 +32,56 @@ def read(
     images: Sequence[str] | None = None,
     margin_px: int | None = None,
     template: str | None = None,
-) -> tuple[Index, Findings]:
+) -> tuple[Index, DataIssues]:
     """Read the data set.
 
-    Data row k of `<video>.txt` (from 1) belongs to `<images>/<video>/%05d.jpg` of number k. `_left` and `_right`
-    are two people of one recording: each is a video, and both have the recording as their person, so that no fold
-    parts them.
+    Data row k of `<video>.txt` (from 1) belongs to `<images>/<video>/%05d.jpg` of number k. `_left` and
+    `_right` show
+    two people of one recording: each is a video, and both have the recording as their person, so that folds do
+    not separate them.
 
     Args:
-        root: folder that holds the annotations and the pictures.
+        root: folder with the annotations and the pictures.
         split: Train_Set or Validation_Set; None: both.
-        labels: folder of the annotations, if it lies elsewhere: the one with Train_Set and Validation_Set, or one
+        labels: folder of the annotations, if elsewhere: the one with Train_Set and Validation_Set, or one
             above it.
-        images: folders of pictures below `root`; by default the two that the data set has.
-        margin_px: see `crop_facts`.
-        template: see `crop_facts`.
+        images: folders of pictures below `root`; default: the data set's two.
+        margin_px: see `crop_geometry`.
+        template: see `crop_geometry`.
 
     Returns:
-        The index, `label_names` = `ABAW_AUS`, and what was irregular.
+        The index, with `label_names` = `ABAW_AUS`, and the data set's issues.
 
     Raises:
-        DataError: root, annotations or pictures are missing, or a text is wrong (file and line are named).
+        DataError: root, annotations or pictures are missing, or a text is invalid (names file and line).
     """
-    existing_root(root, "Aff-Wild2")
-    findings = Findings()
+    require_folder(root, "Aff-Wild2")
+    issues = DataIssues()
     texts = label_texts(root / (labels or ""), split)
-    folders = video_folders(_image_roots(root, images), findings)
+    folders = video_folders(_image_roots(root, images), issues)
     persons = recordings([text.stem for text in texts])
     videos: list[LabelledVideo] = []
     for text in texts:
         name = text.stem
         if name not in folders:
-            findings.note("videos_without_pictures", name)
+            issues.note("videos_without_pictures", name)
             continue
         rows = read_labels(text)
         frame = np.arange(1, len(rows) + 1, dtype=np.int32)
-        pictures = numbered_pictures(folders[name], findings, name)
-        videos.append(labelled_pictures(pictures, frame, rows, name, findings, persons[name]))
-    return assemble(videos, ABAW_AUS, crop_facts(root, margin_px, template)), findings
+        pictures = numbered_pictures(folders[name], issues, name)
+        videos.append(match_pictures(pictures, frame, rows, name, issues, persons[name]))
+    return build_index(videos, ABAW_AUS, crop_geometry(root, margin_px, template)), issues
 
 
 def label_texts(root: Path, split: Split | None) -> list[Path]:
-    """The label texts, in order of name; the training set's first.
+    """Return the label texts sorted by name, the training set's first.
 
     Args:
         root: folder with Train_Set and Validation_Set, or one above it.
         split: one of the two; None: both.
 
     Raises:
-        DataError: there are none.
+        DataError: there are no label texts.
     """
     base = _annotations(root)
     wanted = [SPLITS[split]] if split else list(SPLITS.values())
@@ -112,10 +113,10 @@ def _image_roots(root: Path, images: Sequence[str] | None) -> list[Path]:
 
 
 def read_labels(text: Path) -> I8:
-    """(rows, 12) int8 in the order of `ABAW_AUS`; an AU that the file lacks is missing.
+    """Return labels as (rows, 12) int8 in the order of `ABAW_AUS`; AUs that the file lacks are `MISSING`.
 
     Raises:
-        DataError: it is no label text; names the line.
+        DataError: the file is not a label text; names the line.
     """
     names, found = read_label_text(text, ABAW_AUS)
     labels = np.full((len(found), len(ABAW_AUS)), MISSING, np.int8)
@@ -124,7 +125,7 @@ def read_labels(text: Path) -> I8:
 
 
 def recordings(names: Sequence[str]) -> dict[str, str]:
-    """Video → the recording that it shares with another video; empty where it shares none."""
+    """Return video → the recording that it shares with another video, or empty."""
     recording = {name: name for name in names}
     for name in names:
         for side in _SIDES:

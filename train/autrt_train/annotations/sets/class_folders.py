@@ -1,4 +1,4 @@
-"""Sets whose folders are the classes: expressions, people."""
+"""Reader of sets with a folder for each class: expressions or people."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from autrt.storage.escape import escape
 from autrt.types import I32
 from autrt.video.pictures import picture_number
-from autrt_train.annotations.columns import codes
-from autrt_train.annotations.crop_facts import crop_facts
-from autrt_train.annotations.findings import Findings
+from autrt_train.annotations.columns import name_ids
+from autrt_train.annotations.crop_geometry import crop_geometry
+from autrt_train.annotations.data_issues import DataIssues
 from autrt_train.annotations.pictures import CROPS, as_paths, is_picture
 from autrt_train.types import MISSING, DataError, Index, Split
 
@@ -26,15 +26,15 @@ _SPLIT_NAMES: Final[dict[Split, tuple[str, ...]]] = {
 
 def read_class_folders(
     root: Path, split: Split | None, margin_px: int | None, template: str | None
-) -> tuple[Index, Findings]:
-    """Pictures at any depth below folders whose names are the classes.
+) -> tuple[Index, DataIssues]:
+    """Read pictures at any depth below folders named after their class.
 
-    Classes are all folders of the whole set, so that the parts of a split number them alike. Numbered pictures
-    (00001.jpg) are of the video that their folder is; any other picture stands alone. Folders in `cropped_aligned`
-    count as folders of `root` where `autrt crop` made it.
+    The classes are the folders of all parts, so that every part of a split numbers them alike. Numbered
+    pictures (00001.jpg) are frames of the video that their folder stands for; any other picture is a video of
+    its own. Folders in `cropped_aligned` count as folders of `root`, as `autrt crop` writes them.
 
     Raises:
-        DataError: a split is asked for that is not there, or no picture is found.
+        DataError: there is no such split, or no picture.
     """
     base = root / CROPS if (root / CROPS).is_dir() else root
     parts = _parts(base)
@@ -45,16 +45,16 @@ def read_class_folders(
         )
     class_names = sorted({name for tops in parts.values() for top in tops for name in _folders(top)})
     tops = parts[split] if split is not None else [top for tops in parts.values() for top in tops]
-    findings = Findings()
-    rows = [row for top in tops for name in _folders(top) for row in _pictures(top, name, base, findings)]
+    issues = DataIssues()
+    rows = [row for top in tops for name in _folders(top) for row in _pictures(top, name, base, issues)]
     if not rows:
         raise DataError(
             f"{escape(str(base))}: expected a folder of pictures for each class, found no picture in it"
         )
     paths, names, videos, frames = zip(*rows, strict=True)
-    video, video_names = codes(videos)
+    video, video_names = name_ids(videos)
     at = {name: i for i, name in enumerate(class_names)}
-    facts = crop_facts(root, margin_px, template)
+    geometry = crop_geometry(root, margin_px, template)
     n = len(paths)
     return Index(
         paths=as_paths(paths),
@@ -66,9 +66,9 @@ def read_class_folders(
         person=np.full(n, MISSING, np.int32),
         classes=_numbered(names, at),
         class_names=tuple(class_names),
-        margin_px=facts.margin_px,
-        template=facts.template,
-    ), findings
+        margin_px=geometry.margin_px,
+        template=geometry.template,
+    ), issues
 
 
 def _numbered(names: tuple[str, ...], at: dict[str, int]) -> I32:
@@ -76,7 +76,7 @@ def _numbered(names: tuple[str, ...], at: dict[str, int]) -> I32:
 
 
 def _parts(base: Path) -> dict[Split | None, list[Path]]:
-    """The folders of classes of each part; under None where nothing is parted."""
+    """Return the folders of classes of each part; under None if there is no split."""
     found: dict[Split | None, list[Path]] = {}
     for split, names in _SPLIT_NAMES.items():
         if tops := [base / name for name in names if (base / name).is_dir()]:
@@ -89,13 +89,13 @@ def _folders(top: Path) -> list[str]:
         return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
 
 
-def _pictures(top: Path, name: str, base: Path, findings: Findings) -> Iterator[tuple[bytes, str, str, int]]:
-    """Path, class, video and frame number of every picture of one class."""
+def _pictures(top: Path, name: str, base: Path, issues: DataIssues) -> Iterator[tuple[bytes, str, str, int]]:
+    """Yield path, class, video and frame number of every picture of one class."""
     for where, folders, files in os.walk(top / name):
         folders.sort()
         short = os.path.relpath(where, base)
         strange = [f for f in files if not is_picture(f) and not f.startswith(".")]
-        findings.note("foreign_files", short, escape(strange[0]) if strange else "", len(strange))
+        issues.note("foreign_files", short, escape(strange[0]) if strange else "", len(strange))
         for file in sorted(set(files) - set(strange)):
             if file.startswith("."):
                 continue

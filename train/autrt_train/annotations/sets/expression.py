@@ -1,4 +1,4 @@
-"""Expression sets (EXPR): a folder for each class, or a list of paths and classes; 7 or 8 classes."""
+"""Reader of expression sets (EXPR): a folder for each class, or a table of paths and classes; 7 or 8 classes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from autrt.storage.escape import escape
-from autrt_train.annotations.findings import Findings
-from autrt_train.annotations.pictures import existing_root
+from autrt_train.annotations.data_issues import DataIssues
+from autrt_train.annotations.pictures import require_folder
 from autrt_train.annotations.sets import manifest
 from autrt_train.annotations.sets.class_folders import read_class_folders
 from autrt_train.types import DataError, Index, Split
@@ -35,38 +35,39 @@ def read(
     classes: Sequence[str] | None = None,
     margin_px: int | None = None,
     template: str | None = None,
-) -> tuple[Index, Findings]:
+) -> tuple[Index, DataIssues]:
     """Read an expression set; its classes are in `Index.classes`.
 
     Args:
-        root: folder with a folder for each class (below `train` and `validation`, if there is a split), or a list:
-            a table with the columns `path` and `class`.
-        split: which part; None: all.
-        labels: the list, where `root` is the folder that its paths are relative to.
-        classes: the names of all classes, in order. By default those found, 7 or 8 as a rule (the findings say
-            so if not); the usual ones (`Happy`, `happiness`, …) are brought into the order of `CLASSES`.
-        margin_px: see `crop_facts`.
-        template: see `crop_facts`.
+        root: folder with a folder for each class (below `train` and `validation`, if there is a split), or a
+            table with the columns `path` and `class`.
+        split: part to read; None: all.
+        labels: the table, if `root` is the folder that its paths are relative to.
+        classes: names of all classes, in order. Default: those found, normally 7 or 8 (another number is
+            recorded as an issue); usual names (`Happy`, `happiness`, …) are brought into the order of
+            `CLASSES`.
+        margin_px: see `crop_geometry`.
+        template: see `crop_geometry`.
 
     Raises:
-        DataError: root or list are missing or wrong, or a class is none of `classes`.
+        DataError: root or table are missing or invalid, or a class is not among `classes`.
     """
     if labels is not None or root.is_file():
-        index, findings = manifest.read(root, split, labels=labels, margin_px=margin_px, template=template)
+        index, issues = manifest.read(root, split, labels=labels, margin_px=margin_px, template=template)
     else:
-        existing_root(root, "expression classes")
-        index, findings = read_class_folders(root, split, margin_px, template)
+        require_folder(root, "expression classes")
+        index, issues = read_class_folders(root, split, margin_px, template)
     if index.classes is None:
         raise DataError(f"{escape(str(root / (labels or '')))}: expected a column `class`, found none")
     index = _in_order(index, classes, root / (labels or ""))
     if classes is None and len(index.class_names) not in SIZES:
         found = ", ".join(index.class_names)[:200]
-        findings.note("unusual_classes", str(root), found, len(index.class_names))
-    return index, findings
+        issues.note("unusual_classes", str(root), found, len(index.class_names))
+    return index, issues
 
 
 def _in_order(index: Index, wanted: Sequence[str] | None, where: Path) -> Index:
-    """The same index with class numbers in the wanted or the usual order."""
+    """Return the index with its classes numbered in the wanted or the usual order."""
     found = [_usual(name) if wanted is None else name for name in index.class_names]
     names = tuple(wanted) if wanted is not None else _order(found)
     if strange := [name for name in found if name not in names]:
@@ -78,7 +79,7 @@ def _in_order(index: Index, wanted: Sequence[str] | None, where: Path) -> Index:
 
 
 def _usual(name: str) -> str:
-    """A name as `CLASSES` has it, if it means one of them."""
+    """Return the name in `CLASSES` that a class name stands for; other names are returned unchanged."""
     plain = name.strip().lower()
     plain = _SAME.get(plain, plain)
     return plain if plain in CLASSES else name

@@ -1,4 +1,4 @@
-"""Aff-Wild2's label text: a header of AU names, then a row of 0, 1 or −1 for each frame."""
+"""Reader of Aff-Wild2's label texts: a header of AU names, then a row of 0, 1 or −1 for each frame."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _VALUES: Final = {"0": 0, "1": 1, "-1": MISSING, "0.0": 0, "1.0": 1, "-1.0": MIS
 
 
 def read_label_text(path: Path, known: Collection[str] | None = None) -> tuple[tuple[str, ...], I8]:
-    """Read one video's labels.
+    """Read the labels of one video.
 
     Args:
         path: the text.
-        known: AU names that may stand in the header; None: any.
+        known: AU names allowed in the header; None: any.
 
     Returns:
         AU names in the file's order, and labels (rows, L) int8; row k (from 0) is frame k + 1.
 
     Raises:
-        DataError: names file and line: an unknown or doubled name in the header, a row of another length, or
-            something in it that is no label.
+        DataError: the header holds an unknown or repeated name, a row has another length, or a value is not a
+            label; names file and line.
     """
     try:
         data = path.read_bytes()
@@ -35,8 +35,8 @@ def read_label_text(path: Path, known: Collection[str] | None = None) -> tuple[t
         raise DataError(f"{escape(str(path))} cannot be read: {error.strerror or error}") from error
     head, _, body = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").partition(b"\n")
     names = _header(head.decode("utf-8", "replace"), path, known)
-    labels = _regular(body, len(names))
-    return names, _any(body.decode("utf-8", "replace"), names, path) if labels is None else labels
+    labels = _parse_at_once(body, len(names))
+    return names, _parse_rows(body.decode("utf-8", "replace"), names, path) if labels is None else labels
 
 
 def _header(line: str, path: Path, known: Collection[str] | None) -> tuple[str, ...]:
@@ -54,13 +54,13 @@ def _header(line: str, path: Path, known: Collection[str] | None) -> tuple[str, 
     return tuple(names)
 
 
-def _regular(body: bytes, width: int) -> I8 | None:
-    """All rows at once where every row is written in the usual way; None where one is not."""
+def _parse_at_once(body: bytes, width: int) -> I8 | None:
+    """Parse all rows at once if every row is written in the usual form; return None otherwise."""
     if not body.strip():
         return np.empty((0, width), np.int8)
     if b"m" in body:
         return None
-    body = body.replace(b"-1", b"m").rstrip(b"\n") + b"\n"  # now every value is one byte
+    body = body.replace(b"-1", b"m").rstrip(b"\n") + b"\n"  # every value is one byte from here on
     if len(body) % (2 * width):
         return None
     text = np.frombuffer(body, np.uint8).reshape(-1, 2 * width)
@@ -73,13 +73,13 @@ def _regular(body: bytes, width: int) -> I8 | None:
     return np.where(values == ord("m"), MISSING, values == ord("1")).astype(np.int8)
 
 
-def _any(body: str, names: tuple[str, ...], path: Path) -> I8:
-    """Row by row: blanks around values and 1.0 for 1 are taken, blank lines at the end passed over."""
-    rows = [_row(text, names, path, line) for line, text in enumerate(body.rstrip().split("\n"), 2)]
+def _parse_rows(body: str, names: tuple[str, ...], path: Path) -> I8:
+    """Parse row by row, accepting blanks around values, 1.0 for 1, and blank lines at the end."""
+    rows = [_parse_row(text, names, path, line) for line, text in enumerate(body.rstrip().split("\n"), 2)]
     return np.array(rows, np.int8)
 
 
-def _row(text: str, names: tuple[str, ...], path: Path, line: int) -> list[int]:
+def _parse_row(text: str, names: tuple[str, ...], path: Path, line: int) -> list[int]:
     values = [value.strip() for value in text.split(",")]
     if len(values) != len(names):
         raise DataError(

@@ -1,4 +1,4 @@
-"""A manifest: a table with a row for each picture. `autrt crop` writes one; anybody can."""
+"""Reader of manifests: tables with a row for each picture, such as `autrt crop` writes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from autrt.storage.escape import escape
 from autrt.types import F32, I32, Bool
 from autrt.video.pictures import picture_number
-from autrt_train.annotations.columns import au_name, binary, codes, numbers
-from autrt_train.annotations.crop_facts import crop_facts
-from autrt_train.annotations.findings import Findings
-from autrt_train.annotations.pictures import as_paths, present
-from autrt_train.annotations.table_file import Table, read_table
+from autrt_train.annotations.annotation_table import Table, read_table
+from autrt_train.annotations.columns import au_name, binary_labels, name_ids, numbers
+from autrt_train.annotations.crop_geometry import crop_geometry
+from autrt_train.annotations.data_issues import DataIssues
+from autrt_train.annotations.pictures import as_paths, existing_paths
 from autrt_train.types import I8, DataError, Index, Split
 
 NAME: Final = "index.csv"
-"""The manifest that `autrt crop` writes, and the one that is read where a folder is named."""
+"""The manifest that `autrt crop` writes; also the one that is read if a folder is given."""
 
 LANDMARKS: Final = tuple(f"{axis}{point}" for point in range(5) for axis in "xy")
-"""Columns of landmarks in crop pixels: x0, y0, … x4, y4, ArcFace's order."""
+"""Columns of landmarks in crop pixels, in ArcFace's order: x0, y0, … x4, y4."""
 
 _SPLITS: Final[dict[str, Split]] = {
     "train": "train", "training": "train", "validation": "validation", "val": "validation", "valid": "validation",
@@ -40,40 +40,40 @@ def read(
     class_names: Sequence[str] | None = None,
     margin_px: int | None = None,
     template: str | None = None,
-) -> tuple[Index, Findings]:
+) -> tuple[Index, DataIssues]:
     """Read a manifest: CSV or Parquet with `path` and any AU columns (AU1, AU01, au12, …).
 
-    Further columns: `video`, `person`, `frame`, `split` (train or validation), `class`, and landmarks x0, y0 … x4,
-    y4 in crop pixels. All others are passed over. Without `video`, numbered pictures (00001.jpg) are of the video
-    that their folder is, and any other picture stands alone.
+    Further columns: `video`, `person`, `frame`, `split` (train or validation), `class`, and landmarks x0, y0 …
+    x4, y4 in crop pixels. All others are ignored. Without `video`, numbered pictures (00001.jpg) are frames of
+    the video that their folder stands for, and any other picture is a video of its own.
 
     Args:
-        root: the manifest, or the folder that paths are relative to.
-        split: rows whose `split` says so; None: all.
-        labels: the manifest, where `root` is a folder; `index.csv` in it by default.
-        threshold: the intensity from which an AU is active; None: AU columns hold 0, 1, −1 or nothing.
-        class_names: all classes in order; by default those that occur, sorted.
-        margin_px: see `crop_facts`.
-        template: see `crop_facts`.
+        root: the manifest, or the folder that its paths are relative to.
+        split: rows of this `split`; None: all.
+        labels: the manifest, if `root` is a folder; default: `index.csv` in it.
+        threshold: intensity from which an AU is active; None: AU columns hold 0, 1, −1 or nothing.
+        class_names: all classes in order; default: those that occur, sorted.
+        margin_px: see `crop_geometry`.
+        template: see `crop_geometry`.
 
     Raises:
-        DataError: the table is missing or wrong; names file and line.
+        DataError: the table is missing or invalid; names file and line.
     """
     table = read_table(root if root.is_file() else root / (labels or NAME))
     folder = root.parent if root.is_file() else root
-    findings = Findings()
+    issues = DataIssues()
     if "path" not in table:
         raise DataError(
             f"{escape(str(table.path))}: expected a column `path`, found {', '.join(table.columns) or 'none'}"
         )
     paths, video, frame = _places(table, folder)
     chosen = of_split(table, split)
-    chosen[chosen] = present([paths[row] for row in np.nonzero(chosen)[0]], findings)
-    video, video_names = codes(video)
+    chosen[chosen] = existing_paths([paths[row] for row in np.nonzero(chosen)[0]], issues)
+    video, video_names = name_ids(video)
     aus, au_labels = _labels(table, threshold)
-    person, person_names = codes(table["person"] if "person" in table else [""] * len(table))
+    person, person_names = name_ids(table["person"] if "person" in table else [""] * len(table))
     classes, names = _classes(table, class_names)
-    facts = crop_facts(folder, margin_px, template)
+    geometry = crop_geometry(folder, margin_px, template)
     index = Index(
         paths=as_paths(paths),
         label_names=aus,
@@ -86,14 +86,14 @@ def read(
         classes=classes,
         class_names=names,
         landmarks=_landmarks(table),
-        margin_px=facts.margin_px,
-        template=facts.template,
+        margin_px=geometry.margin_px,
+        template=geometry.template,
     )
-    return index.take(chosen), findings
+    return index.take(chosen), issues
 
 
 def _places(table: Table, folder: Path) -> tuple[list[bytes], list[str], I32]:
-    """Absolute path, video and frame number of each row."""
+    """Return absolute path, video and frame number of each row."""
     texts = [str(p or "") for p in table["path"]]
     if "" in texts:
         line = texts.index("") + table.first_line
@@ -113,10 +113,10 @@ def _places(table: Table, folder: Path) -> tuple[list[bytes], list[str], I32]:
 
 
 def of_split(table: Table, split: Split | None) -> Bool:
-    """(N,) bool: the rows of a table whose column `split` says so; None: all.
+    """Return (N,) bool: True for the rows of a table with this `split`; None: all.
 
     Raises:
-        DataError: there is no such column, or it holds something else.
+        DataError: there is no such column, or it holds another value.
     """
     if split is None:
         return np.ones(len(table), bool)
@@ -142,14 +142,14 @@ def _labels(table: Table, threshold: float | None) -> tuple[tuple[str, ...], I8]
     labels = np.empty((len(table), len(names)), np.int8)
     for i, column in enumerate(columns):
         values = numbers(table[column], table.path, column, table.first_line)
-        labels[:, i] = binary(values, threshold, table.path, column, table.first_line)
+        labels[:, i] = binary_labels(values, threshold, table.path, column, table.first_line)
     return names, labels
 
 
 def _classes(table: Table, names: Sequence[str] | None) -> tuple[I32 | None, tuple[str, ...]]:
     if "class" not in table:
         return None, tuple(names or ())
-    found, found_names = codes(table["class"])
+    found, found_names = name_ids(table["class"])
     if names is None:
         return found, found_names
     if strange := set(found_names) - set(names):

@@ -1,4 +1,4 @@
-"""The rendered set that `autrt synth` makes: exact labels, soft labels, landmarks and presence."""
+"""Reader of the rendered sets of `autrt synth`: exact labels, soft labels, landmarks and presence."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autrt.storage.escape import escape
-from autrt_train.annotations.findings import Findings
-from autrt_train.annotations.pictures import existing_root, present
+from autrt_train.annotations.data_issues import DataIssues
+from autrt_train.annotations.pictures import existing_paths, require_folder
 from autrt_train.annotations.sets.expression import CLASSES
 from autrt_train.types import DataError, Index, Split
 
@@ -37,22 +37,22 @@ _COLUMNS: Final = (
 
 def read(
     root: Path, split: Split | None = None, *, task: Literal["expression", "identity"] = "expression"
-) -> tuple[Index, Findings]:
+) -> tuple[Index, DataIssues]:
     """Read a rendered set.
 
     Args:
         root: the folder that `autrt synth` wrote.
-        split: its own; people are in one part alone. None: all.
-        task: what `Index.classes` are: the expression, or the person.
+        split: the set's own split, which separates people; None: all.
+        task: content of `Index.classes`: the expression, or the person.
 
     Raises:
-        DataError: it is no whole rendered set, or no picture is there.
+        DataError: it is not a complete rendered set, or there is no picture.
     """
-    existing_root(root, "a rendered set (`autrt synth`)")
+    require_folder(root, "a rendered set (`autrt synth`)")
     if task not in ("expression", "identity"):
         raise DataError(f"task: expected expression or identity, found {task!r}")
     facts, table = _facts(root / FACTS), _table(root / LABELS)
-    findings = Findings()
+    issues = DataIssues()
     person = table["person"].astype(np.int32)
     people = np.unique(person)
     names = tuple(f"p{number:06d}" for number in people.tolist())
@@ -78,7 +78,7 @@ def read(
     )
     if split is not None:
         index = index.take(table["split"] == _SPLITS[split])
-    return index.take(present(index.paths.tolist(), findings)), findings
+    return index.take(existing_paths(index.paths.tolist(), issues)), issues
 
 
 def _facts(path: Path) -> Mapping[str, Any]:

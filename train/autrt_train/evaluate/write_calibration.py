@@ -1,0 +1,95 @@
+"""Writing of calibrated thresholds and windows into a model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from autrt.errors import UsageError
+from autrt.model.folder import Model, load_model
+from autrt.model.schema import (
+    ENSEMBLE_FILE,
+    MODEL_FILE,
+    EnsembleFile,
+    FileT,
+    Metric,
+    ModelFile,
+    read_json,
+    write_json,
+)
+from autrt.storage.atomic_file import replacing
+from autrt.storage.escape import escape
+from autrt_train.evaluate.calibrate import Calibration
+from autrt_train.evaluate.scores import headline_metrics
+
+ABOUT: Final = "calibration on "
+"""Prefix of the metrics of a calibration; a new calibration replaces them."""
+
+
+def require_same_network(folder: Path, network_digests: Sequence[str]) -> Model:
+    """Return the model in a folder if its networks made the predictions.
+
+    Raises:
+        UsageError: the folder holds another model, or none.
+    """
+    model = load_model(folder)
+    if model.network_digests != tuple(network_digests):
+        raise UsageError(
+            f"{escape(str(folder))} holds another network than the one whose predictions were calibrated: "
+            "thresholds and windows of one are of no use to the other; run `autrt infer --model` with this folder "
+            "first"
+        )
+    return model
+
+
+def write_calibration(folder: Path, calibration: Calibration, data: str) -> Model:
+    """Write the parameters found on all data into the folder's `model.json` or `ensemble.json`, in one step.
+
+    AUs without labels keep their thresholds, windows and grades; the others become ungraded.
+
+    Args:
+        folder: of the model.
+        calibration: the result to write.
+        data: description of the data it was found on.
+
+    Returns:
+        The changed model; its digest differs, its networks' digests do not.
+
+    Raises:
+        UsageError: there is no model.
+        DiskFullError, ResultsError: it cannot be written.
+    """
+    if (folder / ENSEMBLE_FILE).is_file():
+        _rewrite(folder / ENSEMBLE_FILE, EnsembleFile, calibration, data)
+    else:
+        _rewrite(folder / MODEL_FILE, ModelFile, calibration, data)
+    return load_model(folder)
+
+
+def _rewrite(path: Path, kind: type[FileT], calibration: Calibration, data: str) -> None:
+    file = read_json(path, kind)
+    found = calibration.found
+    chosen = zip(found.thresholds.tolist(), found.windows.tolist(), strict=True)
+    new = dict(zip(calibration.au_names, chosen, strict=True))
+    own = zip(file.thresholds, file.smoothing_windows, strict=True)
+    whole = [new.get(au, old) for au, old in zip(file.au_names, own, strict=True)]
+    kept = [metric for metric in file.metrics if not metric.data_set.startswith(ABOUT)]
+    content: dict[str, Any] = {
+        **file.model_dump(),
+        "thresholds": [round(float(threshold), 4) for threshold, _ in whole],
+        "smoothing_windows": [window for _, window in whole],
+        "metrics": [*kept, *_metrics(calibration, data)],
+        # A grade rests on decisions at the old threshold.
+        "grades": {au: grade for au, grade in file.grades.items() if au not in new},
+    }
+    with replacing(path) as part:
+        write_json(part, kind, **content)
+
+
+def _metrics(calibration: Calibration, data: str) -> list[Metric]:
+    about = (
+        f"{ABOUT}{data}: held out, chosen on the other {calibration.folds - 1} of {calibration.folds} folds of "
+        f"{calibration.n_groups} videos; the {calibration.method} of this file were then chosen on all of them"
+    )
+    return headline_metrics(calibration.held_out[calibration.method], calibration.au_names, about)
