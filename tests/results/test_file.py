@@ -146,7 +146,7 @@ def test_every_dataset_is_checked_and_described(tmp_path, counts):
         assert file["frames/time_s"].attrs["repaired"] == 1
 
 
-def test_facts_are_json_and_the_few_that_tools_read_attributes_too(tmp_path):
+def test_facts_are_json_and_a_few_attributes_too(tmp_path):
     head = header(
         source=SourceFacts(path="é\udcff.mp4", kind="video", size_bytes=1, mtime_ns=2, fingerprint="f")
     )

@@ -11,15 +11,15 @@ from autrt.results.names import file_name
 from autrt.results.reader import Results, open_results
 from autrt.results.reading import reading
 from autrt.results.schema import SUFFIX
-from autrt.results.tables.columns import ALL, BRIEF
+from autrt.results.tables.columns import BRIEF
 from autrt.results.tables.formats import FORMATS
 from autrt.results.tables.layout import TableLayout, layout_of
 from autrt.results.tables.openface import NEEDS
 from autrt.results.tables.rows import Rows, read_rows
 from autrt.storage.escape import escape
 
-_COLUMNS: Final = {"csv": BRIEF, "openface": NEEDS, "parquet": ALL}
-"""What of `/faces` a format holds where nothing is chosen."""
+_COLUMNS: Final = {"csv": BRIEF, "openface": NEEDS, "parquet": None}
+"""Columns of `/faces` that a format holds where none are chosen; None: all but the members' logits."""
 
 
 def export_table(

@@ -1,0 +1,61 @@
+"""The faces of a video that are kept, under which track ids: all, or the largest of each frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from autrt.postprocess.main_face import box_areas, largest_faces, rank_tracks
+from autrt.results.spool import Span, Spool
+from autrt.types import F32, I32, Bool
+
+
+class AllFaces:
+    """Keeps every face and every track id."""
+
+    def apply(self, span: Span) -> Span:
+        """Return the span as it is."""
+        return span
+
+
+class LargestFaces:
+    """Keeps the faces of the tracks with the largest median area, at most `most` a frame.
+
+    Track ids count anew, by first appearance among the kept faces; so spans must come in order of time, from the
+    start. They may overlap, and the same ones may come any number of times.
+
+    Args:
+        spool: holds the whole video. It is read once; 8 bytes a face are held meanwhile, and 24 while the tracks
+            are ranked.
+        most: at least 1.
+    """
+
+    def __init__(self, spool: Spool, most: int) -> None:
+        tracks: list[I32] = [np.empty(0, np.int32)]
+        areas: list[F32] = [np.empty(0, np.float32)]
+        for span in spool.blocks():
+            tracks.append(span.block.faces.track)
+            areas.append(box_areas(span.block.faces.boxes))
+        self._ranks = rank_tracks(np.concatenate(tracks), np.concatenate(areas))
+        self._most = most
+        self._ids: dict[int, int] = {}
+
+    def apply(self, span: Span) -> Span:
+        """Return the span with the kept faces alone, under their new track ids."""
+        faces = span.block.faces
+        kept = largest_faces(faces.row, faces.track, self._ranks, self._most)
+        new_ids = [self._ids.setdefault(track, len(self._ids)) for track in faces.track[kept].tolist()]
+        return _kept_faces(span, kept, np.array(new_ids, np.int32))
+
+
+def _kept_faces(span: Span, kept: Bool, track: I32) -> Span:
+    """Return the span with some of its faces, ordered by frame, then by their new `track`."""
+    faces = replace(span.block.faces[kept], track=track)
+    order = np.lexsort((faces.track, faces.row))
+    outputs = {name: values[kept][order] for name, values in span.block.outputs.items()}
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return span._replace(
+        block=replace(span.block, faces=faces[order], outputs=outputs),
+        faces=slice(int(before[span.faces.start]), int(before[span.faces.stop])),
+    )
