@@ -95,7 +95,7 @@ class Letterbox:
         return out
 
     def undo(self, xy: F32) -> F32:
-        """Return (…, 2) canvas coordinates, whole at pixel edges, as picture coordinates, whole at pixel centres."""
+        """Return canvas coordinates, whole at pixel edges, as picture coordinates, whole at pixel centres."""
         return (xy / np.array([self.scale_x, self.scale_y], np.float32) - 0.5).astype(np.float32)
 
 

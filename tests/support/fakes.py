@@ -15,7 +15,9 @@ from autrt.errors import EngineError
 from autrt.pipeline.networks import Networks
 from autrt.template import ARCFACE_112
 from autrt.types import (
+    DETECTED,
     F32,
+    INTERPOLATED,
     U8,
     Block,
     Detections,
@@ -24,12 +26,16 @@ from autrt.types import (
     Frame,
     Loss,
     Outputs,
+    Segment,
     TensorSpec,
     VideoInfo,
 )
 
 WIDTH, HEIGHT = 640, 360
 AUS = 2
+INFO = VideoInfo(
+    Path("fake.mp4"), "video", WIDTH, HEIGHT, Fraction(1, 30), Fraction(30), None, None, "none", "rgb24"
+)
 
 
 @dataclass(eq=False)
@@ -237,3 +243,18 @@ class FakeSink:
     def outputs(self) -> Outputs:
         names = self.blocks[0].outputs
         return {name: np.concatenate([block.outputs[name] for block in self.blocks]) for name in names}
+
+
+def scripted_segment(faces: Sequence[ScriptedFace], frames: range) -> Segment:
+    """The segment of some frames as the tracker makes it: the last one detected, the others interpolated."""
+    shown = [(number, track) for number in frames for track, face in enumerate(faces) if face.seen(number)]
+    last = frames[-1]
+    table = Faces(
+        np.array([number for number, _ in shown], np.int64),
+        np.array([faces[track].box(number) for number, track in shown], np.float32).reshape(-1, 4),
+        np.array([faces[track].landmarks(number) for number, track in shown], np.float32).reshape(-1, 5, 2),
+        np.array([faces[track].score for _, track in shown], np.float32),
+        np.array([track for _, track in shown], np.int32),
+        np.array([DETECTED if number == last else INTERPOLATED for number, _ in shown], np.uint8),
+    )
+    return Segment.of([Frame(i, i, i / 30, FakeImage(i)) for i in frames], table, frames[0])
