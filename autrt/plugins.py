@@ -1,4 +1,4 @@
-"""Parts that other packages bring: engines, decoders and columns, by their entry points.
+"""Parts that other packages bring: engines, decoders, architectures and columns, by their entry points.
 
 An entry point is a line of a package's pyproject.toml; docs/extending.md has examples. It is found in every process
 that has the package installed, the worker processes of a run too.
@@ -16,6 +16,9 @@ ENGINES: Final = "autrt.engines"
 DECODERS: Final = "autrt.decoders"
 """File name suffix without the dot → function that opens such a file: (path) → `Decoder`."""
 
+ARCHITECTURES: Final = "autrt.architectures"
+"""Name of an architecture → function that builds such a network: (configuration as a mapping) → `torch.nn.Module`."""
+
 COLUMNS: Final = "autrt.columns"
 """Name of a network's output → the `Column` of `/faces` that holds it."""
 
@@ -25,6 +28,6 @@ def plugins(group: str) -> dict[str, str]:
     """Return name → "module:attribute" of every part that installed packages bring.
 
     Args:
-        group: `ENGINES`, `DECODERS` or `COLUMNS`.
+        group: one of the constants above.
     """
     return {found.name: found.value for found in entry_points(group=group)}

@@ -39,7 +39,7 @@ def _load(output: str, value: str) -> Column:
     column = resolve_name(value)
     where = f"the entry point {output!r} of {COLUMN_PLUGINS} ({value})"
     if not isinstance(column, Column):
-        raise UsageError(f"{where}: expected an autrt.Column, found {type(column).__name__}")
+        raise UsageError(f"{where}: expected an autrt.results.schema.Column, found {type(column).__name__}")
     if column.name in EVERY_MODEL:
         raise UsageError(f"{where}: expected a new name, found {column.name!r}, which every results file has")
     fits = column.table == "faces" and column.output == output and column.dtype == "float32"
