@@ -123,7 +123,7 @@ def test_extending_output_reaches_the_file_with_its_spec(pose):
     path = pose.folder / "results" / "smile.mp4.h5"
     assert verify(path) == []
     with h5py.File(path) as file:
-        column = file["faces/head_pose"]
+        column: Any = file["faces/head_pose"]
         assert column.shape == (len(file["faces/frame"]), 3)
         assert column.dtype == np.float32
         assert column.attrs["unit"] == b"deg"
@@ -136,7 +136,7 @@ def test_extending_output_is_read_without_its_package(pose):
     path = pose.folder / "results" / "smile.mp4.h5"
     space: dict[str, Any] = {}
     code = (pose.folder / "read_pose.py").read_text().replace("results/smile.mp4.h5", str(path))
-    exec(compile(code, str(PAGE), "exec"), space)
+    exec(compile(code, "read_pose.py", "exec"), space)
     np.testing.assert_array_equal(space["table"]["head_pose_1"], space["pose"][:, 1])
 
 

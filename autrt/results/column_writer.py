@@ -39,7 +39,11 @@ class ColumnWriter:
         self._dataset: Any = None
 
     def check(self, rows: Array, n: int) -> None:
-        """Raise ValueError unless these are `n` rows of this column."""
+        """Check that an array is `n` rows of this column.
+
+        Raises:
+            ValueError: another shape or dtype.
+        """
         shape = (n, *self._row_shape)
         if rows.shape != shape or rows.dtype != self._dtype:
             raise ValueError(
@@ -48,7 +52,7 @@ class ColumnWriter:
             )
 
     def append(self, rows: Array) -> None:
-        """Write whole chunks; only the last ones may be fewer."""
+        """Write rows that fill whole chunks; only the last ones may not."""
         if self._dataset is None:
             self._dataset = self._chunked(min(self._chunk_rows, len(rows)))
         start = len(self._dataset)
