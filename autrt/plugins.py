@@ -17,7 +17,7 @@ DECODERS: Final = "autrt.decoders"
 """File name suffix without the dot → function that opens such a file: (path) → `Decoder`."""
 
 ARCHITECTURES: Final = "autrt.architectures"
-"""Name of an architecture → function that builds such a network: (configuration as a mapping) → `torch.nn.Module`."""
+"""Name of an architecture → function that builds a network of it: (configuration) → `torch.nn.Module`."""
 
 COLUMNS: Final = "autrt.columns"
 """Name of a network's output → the `Column` of `/faces` that holds it."""

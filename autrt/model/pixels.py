@@ -16,7 +16,7 @@ class PixelNetwork(nn.Module):
     """uint8 (B, 112, 112, 3) RGB → {name: float32 (B, …)}.
 
     Args:
-        network: takes float (B, 3, 112, 112) in −1…1; gives a dict of outputs, `logits` among them, or logits alone.
+        network: takes float (B, 3, 112, 112) in −1…1; gives logits, or a dict of outputs with `logits`.
         dtype: what the network computes in; its own parameters must be of it.
     """
 
