@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from autrt.postprocess.main_face import box_areas, largest_faces, rank_tracks
+from autrt.postprocess.main_face import areas_by_track, largest_faces, rank_tracks
 from autrt.results.spool import Span, Spool
 from autrt.types import F32, I32, Bool
 
@@ -26,18 +26,17 @@ class LargestFaces:
     start. They may overlap, and the same ones may come any number of times.
 
     Args:
-        spool: holds the whole video. It is read once; 8 bytes a face are held meanwhile, and 24 while the tracks
-            are ranked.
+        spool: holds the whole video. It is read once; 4 bytes a face are held meanwhile.
         most: at least 1.
     """
 
     def __init__(self, spool: Spool, most: int) -> None:
-        tracks: list[I32] = [np.empty(0, np.int32)]
-        areas: list[F32] = [np.empty(0, np.float32)]
+        areas: dict[int, list[F32]] = {}
         for span in spool.blocks():
-            tracks.append(span.block.faces.track)
-            areas.append(box_areas(span.block.faces.boxes))
-        self._ranks = rank_tracks(np.concatenate(tracks), np.concatenate(areas))
+            faces = span.block.faces
+            for track, some in areas_by_track(faces.track, faces.boxes).items():
+                areas.setdefault(track, []).append(some)
+        self._ranks = rank_tracks({track: np.concatenate(parts) for track, parts in areas.items()})
         self._most = most
         self._ids: dict[int, int] = {}
 

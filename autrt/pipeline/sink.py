@@ -81,12 +81,14 @@ class ResultsSink:
                 self._target, self._header, keep_members=self._keep_members, outputs=self._outputs
             ) as writer,
         ):
-            interval_s = median_interval_s(spool.times())
+            time_s = spool.times()
+            interval_s = median_interval_s(time_s)
             selection = AllFaces() if self._max_faces is None else LargestFaces(spool, self._max_faces)
             baselines = None
             if self._percentile is not None:
                 spans = map(selection.apply, spool.blocks())
-                baselines = track_baselines(spans, self._weights, self._percentile, self._target.parent)
+                folder = self._target.parent
+                baselines = track_baselines(spans, time_s, self._weights, self._percentile, folder)
             halo_s = max(half_window_s(w, interval_s) for w in self._header.smoothing_windows)
             for span in spool.blocks(halo_s=halo_s):
                 self._write(writer, selection.apply(span), baselines, interval_s)

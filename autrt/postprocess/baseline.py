@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autrt.types import F32, F64, I32
+from autrt.types import F32, I32
 
 NEUTRAL_LOGIT = -2.0
 """Logit that a person's neutral face is set to after its baseline was subtracted: a probability of 0.12."""
@@ -13,18 +13,18 @@ BASELINE_MIN_S = 5.0
 """Duration below which a track has no baseline."""
 
 
-def baseline(logits: F32, time_s: F64, percentile: float) -> F32:
+def baseline(logits: F32, duration_s: float, percentile: float) -> F32:
     """Return one track's neutral face: the percentile of each AU's logits over its rows.
 
     Args:
         logits: (F, A) float32 of one track.
-        time_s: (F,) float64, in order of time.
+        duration_s: time from the track's first row to its last.
         percentile: 0–100.
 
     Returns:
         (A,) float32; NaN for a track shorter than `BASELINE_MIN_S`.
     """
-    if not len(time_s) or time_s[-1] - time_s[0] < BASELINE_MIN_S:
+    if duration_s < BASELINE_MIN_S:
         return np.full(logits.shape[1], np.nan, np.float32)
     return np.percentile(logits, percentile, axis=0).astype(np.float32)
 

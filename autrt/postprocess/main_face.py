@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from autrt.postprocess.rows_by_track import rows_by_track
 from autrt.types import F32, I32, I64, Bool
 
 
-def box_areas(boxes: F32) -> F32:
-    """Return the (F,) float32 areas in px² of (F, 4) float32 boxes x0, y0, x1, y1."""
-    return np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-
-
-def rank_tracks(track: I32, area: F32) -> dict[int, int]:
-    """Return track id → rank by median area, 0 the largest; of equal ones the smaller id first.
+def areas_by_track(track: I32, boxes: F32) -> dict[int, F32]:
+    """Return track id → the areas in px² of its boxes.
 
     Args:
         track: (F,) int32, in any order.
-        area: (F,) float32 px².
+        boxes: (F, 4) float32 x0, y0, x1, y1.
     """
-    order = np.argsort(track, kind="stable")
-    ids, starts = np.unique(track[order], return_index=True)
-    medians = [float(np.median(areas)) for areas in np.split(area[order], starts[1:])] if len(ids) else []
-    by_size = sorted(zip(medians, ids.tolist(), strict=True), key=lambda pair: (-pair[0], pair[1]))
-    return {number: rank for rank, (_, number) in enumerate(by_size)}
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    return {number: area[rows] for number, rows in rows_by_track(track).items()}
+
+
+def rank_tracks(areas: Mapping[int, F32]) -> dict[int, int]:
+    """Return track id → rank by median area, 0 the largest; of equal ones the smaller id first."""
+    medians = {number: float(np.median(area)) for number, area in areas.items()}
+    order = sorted(medians, key=lambda number: (-medians[number], number))
+    return {number: rank for rank, number in enumerate(order)}
 
 
 def largest_faces(frame: I64, track: I32, ranks: dict[int, int], most: int) -> Bool:
@@ -52,4 +54,4 @@ def main_faces(frame: I64, track: I32, boxes: F32) -> Bool:
         track: (F,) int32.
         boxes: (F, 4) float32 x0, y0, x1, y1.
     """
-    return largest_faces(frame, track, rank_tracks(track, box_areas(boxes)), 1)
+    return largest_faces(frame, track, rank_tracks(areas_by_track(track, boxes)), 1)

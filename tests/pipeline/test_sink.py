@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,8 @@ from autrt.postprocess.baseline import NEUTRAL_LOGIT
 from autrt.postprocess.ensemble import combine, sigmoid
 from autrt.postprocess.smooth import median_interval_s, smooth
 from autrt.results.reader import open_results
+from autrt.results.schema import Column
+from autrt.results.spool import Spool
 from autrt.results.verify import verify
 from autrt.types import Block, Faces, Loss
 from tests.support.rows import make_block, make_header, split
@@ -91,6 +95,40 @@ def test_sink_baseline_is_a_long_tracks_percentile(tmp_path):
     np.testing.assert_array_equal(columns["faces/logit"], logit)
     short = written(tmp_path, [make_block(60, n_tracks=1)], header, baseline_percentile=20.0)
     assert np.isnan(short["tracks/baseline"]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "passes"),
+    [
+        ({}, 1),
+        ({"max_faces": 1}, 2),
+        ({"baseline_percentile": 20.0}, 2),
+        ({"max_faces": 1, "baseline_percentile": 20.0}, 3),
+    ],
+)
+def test_sink_reads_its_rows_once_for_each_option(tmp_path, monkeypatch, options, passes):
+    calls = []
+    blocks = Spool.blocks
+
+    def counted(spool, *args, **kwargs):
+        calls.append(args)
+        return blocks(spool, *args, **kwargs)
+
+    monkeypatch.setattr(Spool, "blocks", counted)
+    header = make_header(baseline="p20" if "baseline_percentile" in options else "none")
+    written(tmp_path, [make_block(300)], header, **options)
+    assert len(calls) == passes
+
+
+def test_sink_selects_outputs_together_with_faces(tmp_path):
+    quality = Column("faces", "quality", "float32", "1", "0 to 1", optional=True, output="quality")
+    block = make_block(5000, n_tracks=3)
+    values = np.arange(len(block.faces), dtype=np.float32)
+    block = replace(block, outputs=block.outputs | {"quality": values})
+    columns = written(tmp_path, split(block, [77, 4500]), max_faces=1, outputs=[quality])
+    np.testing.assert_array_equal(
+        block.faces.boxes[columns["faces/quality"].astype(int)], columns["faces/box"]
+    )
 
 
 def test_sink_keeps_members_on_request(tmp_path):

@@ -33,20 +33,21 @@ def test_track_baselines_equal_those_of_each_track_alone(
     with Spool(folder, 2, 3) as spool:
         for part in split(block, [100, 101, 350]):
             spool.append(part)
-        found = track_baselines(spool.blocks(frames_per_block), WEIGHTS, percentile, folder)
+        found = track_baselines(spool.blocks(frames_per_block), block.time_s, WEIGHTS, percentile, folder)
     assert found.shape == (block.faces.track.max(initial=-1) + 1, 3)
     logits, time_s = combine(block.member_logits, WEIGHTS), block.time_s[block.faces.row]
     for track, row in enumerate(found):
         own = block.faces.track == track
-        np.testing.assert_array_equal(row, baseline(logits[own], time_s[own], percentile))
+        np.testing.assert_array_equal(row, baseline(logits[own], np.ptp(time_s[own]), percentile))
     assert list(folder.iterdir()) == []
 
 
 def test_track_baselines_iterate_the_spans_once(tmp_path):
     with Spool(tmp_path, 2, 3) as spool:
-        spool.append(make_block(2000))
+        block = make_block(2000)
+        spool.append(block)
         spans = iter(list(spool.blocks(100)))
-        found = track_baselines(spans, WEIGHTS, 20.0, tmp_path)
+        found = track_baselines(spans, block.time_s, WEIGHTS, 20.0, tmp_path)
     assert np.isfinite(found).all()
     assert next(spans, None) is None
 
@@ -58,5 +59,5 @@ def test_track_baselines_of_short_tracks_are_missing(tmp_path, margin_s, known):
     time_s = np.arange(200) * (BASELINE_MIN_S + margin_s) / (last - first)
     with Spool(tmp_path, 2, 3) as spool:
         spool.append(replace(block, time_s=time_s))
-        found = track_baselines(spool.blocks(), WEIGHTS, 20.0, tmp_path)
+        found = track_baselines(spool.blocks(), time_s, WEIGHTS, 20.0, tmp_path)
     assert np.isfinite(found).all() == known

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autrt.postprocess.main_face import largest_faces, main_faces, rank_tracks
+from autrt.postprocess.main_face import areas_by_track, largest_faces, main_faces, rank_tracks
 
 
 @st.composite
@@ -24,10 +24,19 @@ def slow_ranks(track, side):
     return sorted(ids, key=lambda t: (-float(np.median(side[track == t] ** 2)), t))
 
 
+def squares(side):
+    """Boxes of some sides."""
+    return np.stack([side * 0, side * 0, side, side], axis=1)
+
+
+def ranks_of(track, side):
+    return rank_tracks(areas_by_track(track, squares(side)))
+
+
 @given(face_tables())
 def test_rank_tracks_is_by_median_area_then_id(table):
     _, track, side = table
-    ranks = rank_tracks(track, side**2)
+    ranks = ranks_of(track, side)
     assert sorted(ranks, key=ranks.__getitem__) == slow_ranks(track, side)
 
 
@@ -35,7 +44,7 @@ def test_rank_tracks_is_by_median_area_then_id(table):
 def test_largest_faces_are_those_of_the_largest_tracks(table, most):
     frame, track, side = table
     order = slow_ranks(track, side)
-    kept = largest_faces(frame, track, rank_tracks(track, side**2), most)
+    kept = largest_faces(frame, track, ranks_of(track, side), most)
     for number in set(frame.tolist()):
         here = sorted(track[frame == number].tolist(), key=order.index)
         assert set(track[kept & (frame == number)].tolist()) == set(here[:most])
@@ -44,6 +53,5 @@ def test_largest_faces_are_those_of_the_largest_tracks(table, most):
 @given(face_tables())
 def test_main_faces_are_the_largest_one_of_each_frame(table):
     frame, track, side = table
-    boxes = np.stack([side * 0, side * 0, side, side], axis=1)
-    expected = largest_faces(frame, track, rank_tracks(track, side**2), 1)
-    np.testing.assert_array_equal(main_faces(frame, track, boxes), expected)
+    expected = largest_faces(frame, track, ranks_of(track, side), 1)
+    np.testing.assert_array_equal(main_faces(frame, track, squares(side)), expected)

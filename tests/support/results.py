@@ -81,7 +81,7 @@ def cut(block: Block, frames: slice, rows: slice) -> Block:
         block.pts[frames],
         block.time_s[frames],
         block.faces[rows],
-        {"logits": block.member_logits[rows]},
+        {name: values[rows] for name, values in block.outputs.items()},
     )
 
 

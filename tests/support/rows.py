@@ -77,7 +77,7 @@ def split(block: Block, at: list[int]) -> list[Block]:
         parts.append(
             Block(
                 block.index[frames], block.pts[frames], block.time_s[frames], block.faces[faces],
-                {"logits": block.member_logits[faces]},
+                {name: values[faces] for name, values in block.outputs.items()},
             )
         )  # fmt: skip
     return parts
