@@ -22,7 +22,7 @@ class Registry(Mapping[str, str]):
     def __init__(self, kind: str, parts: Mapping[str, str], extras: Mapping[str, str] | None = None) -> None:
         self._kind = kind
         self._parts = dict(parts)
-        self._extras = dict(extras or {})
+        self.extras = dict(extras or {})
 
     def __getitem__(self, name: str) -> str:
         return self._parts[name]
@@ -53,7 +53,7 @@ class Registry(Mapping[str, str]):
         return getattr(found, attribute) if attribute else found
 
     def _advice(self, name: str, missing: str) -> str:
-        extra = self._extras.get(name, self._extras.get(missing))
+        extra = self.extras.get(name, self.extras.get(missing))
         bring = f"pip install 'autrt[{extra}]'" if extra else f"pip install {missing}"
         bring += " on a machine with an NVIDIA GPU" if extra == "gpu" else ""
         return f"the {self._kind} {name!r} needs the package {missing}, which is not installed: {bring}"

@@ -49,7 +49,7 @@ def _write(path: Path, logit: F32) -> Path:
         np.zeros(2, np.int32),
         np.zeros(2, np.uint8),
     )
-    block = Block(np.arange(2), np.array([0, 40]), np.array([0.0, 0.04]), faces, logit[:, None])
+    block = Block(np.arange(2), np.array([0, 40]), np.array([0.0, 0.04]), faces, {"logits": logit[:, None]})
     with ResultsWriter(path, _header()) as writer:
         writer.write(block, logit, probability, probability, probability >= np.float32(0.5))
         return writer.finish()

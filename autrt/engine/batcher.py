@@ -1,4 +1,4 @@
-"""Crops of all videos under way, gathered into full batches for the ensemble's engines."""
+"""Crops of all videos in flight, gathered into full batches for the ensemble's engines."""
 
 from __future__ import annotations
 
@@ -6,52 +6,46 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from autrt.engine.memory import CropMemory, HostMemory
-from autrt.types import F32, Bool, Engine
+from autrt.types import F32, Engine, Outputs, TensorSpec
 
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """What the networks say about some crops."""
-
-    member_logits: F32
-    """(F, M, A) float32; NaN for members that are not run."""
-    landmarks: F32 | None
-    """(F, 5, 2) float32 crop pixels, where a member has a landmark head."""
-    presence: F32 | None
-    """(F,) float32 logit that the crop shows a well-placed face, where a member has that head."""
-
-    def take(self, rows: Bool) -> Outputs:
-        """Some of the rows, as copies."""
-        return Outputs(
-            self.member_logits[rows],
-            None if self.landmarks is None else self.landmarks[rows],
-            None if self.presence is None else self.presence[rows],
-        )
+ALIGNMENT_OUTPUTS: Final = (
+    TensorSpec("landmarks", (5, 2), "float32"),
+    TensorSpec("presence", (), "float32"),
+)
+"""Outputs, with the shape for one face, that the check of the alignment needs: landmarks in crop pixels, and the
+logit that the crop shows a well-placed face."""
 
 
 class CropBatcher:
     """Takes crops from several threads and runs them in batches that different videos share.
 
-    A batch leaves when it is full, or as soon as somebody waits for one of its crops. Who submits runs it: there
-    is no thread in between, and a full engine makes the submitter wait.
+    A batch starts when it is full, or as soon as one of its crops is waited for. The submitter's thread starts it:
+    there is no thread in between, and a full engine makes the submitter wait.
 
     Args:
         engines: the members' engines, in the ensemble's order; None for a member that no AU uses.
         n_aus: columns of each member's logits.
-        memory: where crops come from and wait; the host's by default.
+        memory: allocates the crops; the host's by default.
+        outputs: names of the outputs to keep beside `logits`, and their shapes for one face. Each is taken from
+            the first engine whose spec has it; those that no engine has are left out.
     """
 
     def __init__(
-        self, engines: Sequence[Engine | None], n_aus: int, memory: CropMemory | None = None
+        self,
+        engines: Sequence[Engine | None],
+        n_aus: int,
+        memory: CropMemory | None = None,
+        outputs: Sequence[TensorSpec] = ALIGNMENT_OUTPUTS,
     ) -> None:
         self.memory: CropMemory = memory or HostMemory()
         self._engines = list(engines)
         self._n_aus = n_aus
+        self._outputs = _members_of(outputs, engines)
         self._size = min(e.spec.batch for e in engines if e is not None)
         self._lock = threading.Lock()
         self._open = self._new_batch()
@@ -62,7 +56,14 @@ class CropBatcher:
         return self._size
 
     def submit(self, pixels: Any) -> PendingOutputs:
-        """Start on (F, 112, 112, 3) uint8 RGB crops in `memory`; any F, 0 too."""
+        """Start running crops.
+
+        Args:
+            pixels: (F, 112, 112, 3) uint8 RGB in `memory`; any F, 0 too.
+
+        Raises:
+            EngineError: an engine is closed. Failures in an engine are raised by the result.
+        """
         parts: list[tuple[_Batch, slice]] = []
         taken = 0
         while taken < len(pixels):
@@ -104,25 +105,37 @@ class CropBatcher:
         self._run(batch)
 
     def read(self, batch: _Batch, rows: slice) -> Outputs:
-        """Wait for a batch and take some of its rows."""
+        """Wait for a batch and return the outputs of some of its rows."""
         self.flush(batch)
         results = [None if f is None else f.result() for f in batch.running.result()]
         n = rows.stop - rows.start
         logits = np.full((n, len(results), self._n_aus), np.nan, np.float32)
-        landmarks = presence = None
         for member, result in enumerate(results):
-            if result is None:
-                continue
-            logits[:, member] = result["logits"][rows]
-            if landmarks is None and "landmarks" in result:
-                landmarks = result["landmarks"][rows]
-            if presence is None and "presence" in result:
-                presence = result["presence"][rows, 0]
-        return Outputs(logits, landmarks, presence)
+            if result is not None:
+                logits[:, member] = result["logits"][rows]
+        outputs = {"logits": logits}
+        for output, member in self._outputs.items():
+            result = results[member]
+            assert result is not None
+            outputs[output.name] = result[output.name][rows].reshape(n, *output.shape)
+        return outputs
 
-    def nothing(self) -> Outputs:
-        """The outputs of no crops."""
-        return Outputs(np.empty((0, len(self._engines), self._n_aus), np.float32), None, None)
+    def no_outputs(self) -> Outputs:
+        """Return the outputs of no crops."""
+        shapes = {output.name: output.shape for output in self._outputs}
+        shapes["logits"] = (len(self._engines), self._n_aus)
+        return {name: np.empty((0, *shape), np.float32) for name, shape in shapes.items()}
+
+
+def _members_of(outputs: Sequence[TensorSpec], engines: Sequence[Engine | None]) -> dict[TensorSpec, int]:
+    """Return the index of the first engine that has each output, without those that none has."""
+    found: dict[TensorSpec, int] = {}
+    for member, engine in enumerate(engines):
+        names = {spec.name for spec in engine.spec.outputs} if engine is not None else set[str]()
+        for output in outputs:
+            if output.name in names:
+                found.setdefault(output, member)
+    return found
 
 
 @dataclass(slots=True)
@@ -135,6 +148,7 @@ class _Batch:
     )
 
     def add(self, pixels: Any) -> slice:
+        """Take as many of the crops as fit and return their rows."""
         n = min(len(pixels), self.size - self.used)
         place = slice(self.used, self.used + n)
         self.pixels[place] = pixels[:n]
@@ -143,26 +157,21 @@ class _Batch:
 
 
 class PendingOutputs:
-    """A claim on the outputs of submitted crops."""
+    """The outputs of submitted crops, under way."""
 
     def __init__(self, batcher: CropBatcher, parts: list[tuple[_Batch, slice]]) -> None:
         self._batcher = batcher
         self._parts = parts
 
     def result(self) -> Outputs:
-        """Wait for the outputs, in the order of the crops."""
+        """Wait for the outputs and return them in the order of the crops.
+
+        Raises:
+            EngineError: an engine failed.
+        """
         parts = [self._batcher.read(batch, rows) for batch, rows in self._parts]
         if len(parts) == 1:
             return parts[0]
         if not parts:
-            return self._batcher.nothing()
-        return Outputs(
-            np.concatenate([p.member_logits for p in parts]),
-            _join([p.landmarks for p in parts]),
-            _join([p.presence for p in parts]),
-        )
-
-
-def _join(parts: Sequence[F32 | None]) -> F32 | None:
-    there = [p for p in parts if p is not None]
-    return np.concatenate(there) if there else None
+            return self._batcher.no_outputs()
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,4 +1,4 @@
-"""Aligned face crops in a folder of pictures, as `autrt crop` leaves them."""
+"""Reading of aligned face crops from a folder of pictures, as `autrt crop` writes them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ import numpy as np
 from autrt.errors import UsageError
 from autrt.types import CROP_SIZE_PX, U8
 
-MOST: Final = 512
-"""Crops that are read, evenly spread over the folder's pictures."""
+MAX_CROPS: Final = 512
+"""Most crops that are read, evenly spread over the folder's pictures."""
 
 
 def read_crops(folder: Path) -> U8:
-    """Up to `MOST` crops, uint8 (n, 112, 112, 3) RGB: the middles of square pictures of at least that size.
+    """Read up to `MAX_CROPS` crops: the middles of square pictures of at least 112 px.
+
+    Args:
+        folder: searched with its subfolders for .jpg, .jpeg and .png files.
+
+    Returns:
+        uint8 (n, 112, 112, 3) RGB.
 
     Raises:
         UsageError: there are none, or a picture is unreadable, too small or not square.
@@ -26,7 +32,7 @@ def read_crops(folder: Path) -> U8:
         raise UsageError(
             f"{folder}: expected pictures of aligned faces, as `autrt crop` cuts them; found none"
         )
-    chosen = np.linspace(0, len(paths) - 1, min(MOST, len(paths))).round().astype(int)
+    chosen = np.linspace(0, len(paths) - 1, min(MAX_CROPS, len(paths))).round().astype(int)
     return np.stack([_read(paths[i]) for i in chosen])
 
 

@@ -1,4 +1,4 @@
-"""What engines are given: numpy arrays or torch tensors, checked, and copied into a runner's own."""
+"""Inputs of engines: numpy arrays or torch tensors, checked, and copied into a runner's own buffers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autrt.types import U8, EngineSpec
 
 
 class HostBuffers:
-    """The half of a runner that is the same for all that compute on the CPU: numpy arrays to fill.
+    """Input buffers of a runner that computes on the CPU.
 
     Args:
         buffers: name → uint8 (batch, …).
@@ -22,7 +22,7 @@ class HostBuffers:
         self.buffers = buffers
 
     def fill(self, inputs: Mapping[str, Any], rows: int) -> None:
-        """Copy; from a GPU too."""
+        """Copy the inputs, from a GPU too, into the first `rows` rows, and set the others to 0."""
         for name, buffer in self.buffers.items():
             array = inputs[name]
             buffer[:rows] = array.cpu().numpy() if hasattr(array, "cpu") else array
@@ -30,7 +30,12 @@ class HostBuffers:
 
 
 def check_inputs(spec: EngineSpec, inputs: Mapping[str, Any], least: int = 1) -> int:
-    """How many rows the inputs have.
+    """Check the inputs and return their number of rows.
+
+    Args:
+        spec: of the engine.
+        inputs: name → array of the engine's dtype and shape, numpy or torch.
+        least: smallest number of rows.
 
     Raises:
         EngineError: other names, types or shapes than the engine takes, or fewer than `least` rows.

@@ -1,4 +1,4 @@
-"""Where aligned crops wait for the networks."""
+"""Memory of the aligned crops that wait for the networks."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from autrt.types import CROP_SIZE_PX, F32, U8, Image
 
 
 class CropMemory(Protocol):
-    """Makes arrays of crops in one kind of memory: uint8 (n, 112, 112, 3) RGB, numpy's or torch's."""
+    """Allocates arrays of crops in one kind of memory: uint8 (n, 112, 112, 3) RGB, numpy's or torch's."""
 
     def empty(self, n: int) -> Any:
-        """Room for n crops."""
+        """Return an uninitialised array for n crops."""
         ...
 
     def aligned(self, images: Sequence[Image], matrices: F32) -> Any:
-        """One crop of each picture.
+        """Return one aligned crop of each picture.
 
         Args:
             images: n pictures.
@@ -32,11 +32,11 @@ class HostMemory:
     """Crops as numpy arrays."""
 
     def empty(self, n: int) -> U8:
-        """Room for n crops."""
+        """Return an uninitialised array for n crops."""
         return np.empty((n, CROP_SIZE_PX, CROP_SIZE_PX, 3), np.uint8)
 
     def aligned(self, images: Sequence[Image], matrices: F32) -> U8:
-        """One crop of each picture."""
+        """Return one aligned crop of each picture."""
         crops = self.empty(len(images))
         for crop, image, matrix in zip(crops, images, matrices, strict=True):
             crop[...] = image.warped(matrix, CROP_SIZE_PX)
@@ -47,10 +47,10 @@ _ON_DEVICE: Final = Registry("crop memory", {"cuda": "autrt.gpu.memory:DeviceMem
 
 
 def memory_on(device: str) -> CropMemory:
-    """The memory that suits engines on `device` (cpu or cuda:N).
+    """Return the memory for crops of engines on `device` (cpu or cuda:N).
 
     Raises:
-        MissingDependencyError: a GPU's needs torch.
+        MissingDependencyError: a GPU's memory needs torch, which is not installed.
     """
     kind = device.partition(":")[0]
     return HostMemory() if kind == "cpu" else _ON_DEVICE.load(kind)(device)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from autrt.engine.cache import EngineCache
 from autrt.engine.graph import Graph, Options
 from autrt.engine.parity import Parity, check_parity
 from autrt.errors import MissingDependencyError
 from autrt.machine import has_bf16
+from autrt.plugins import ENGINES as PLUGINS
+from autrt.plugins import plugins
 from autrt.registry import Registry
 from autrt.types import Engine
 
@@ -131,7 +133,7 @@ def open_engine(
     """
     engine, device = resolve_engine(engine, device)
     options = Options(precision, batch, device, threads, in_flight)
-    opened: Engine = ENGINES.load(engine)(graph, options, cache)
+    opened: Engine = _find_engine(engine)(graph, options, cache)
     if graph.member is not None and not (_folder(graph, opened, options, cache).folder / SPEC_FILE).is_file():
         _check(graph, opened, options, cache, by_torch=False)
     return opened
@@ -154,9 +156,14 @@ def open_and_check(
     Raises:
         As `open_engine`.
     """
-    opened: Engine = ENGINES.load(engine)(graph, options, cache)
+    opened: Engine = _find_engine(engine)(graph, options, cache)
     parity = _check(graph, opened, options, cache, by_torch=True)
     return opened, parity, _folder(graph, opened, options, cache).folder
+
+
+def _find_engine(name: str) -> Any:
+    """Return the function that opens engines of this name, those of other packages included."""
+    return Registry("engine", {**ENGINES, **plugins(PLUGINS)}, ENGINES.extras).load(name)
 
 
 def _check(graph: Graph, opened: Engine, options: Options, cache: Path | None, *, by_torch: bool) -> Parity:

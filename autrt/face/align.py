@@ -1,27 +1,26 @@
-"""Cutting faces out: a patch around each face, and the aligned crop that the networks see.
+"""Alignment of faces: the patch around each face, and the aligned crop that the networks see.
 
-The patch is what stays of a frame once it is past: small, and enough to look at the face a second time.
+Patches outlive their frame: they are small, and enough to detect and align the face again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 import numpy as np
 
-from autrt.types import CROP_SIZE_PX, F32, F64, Image
+from autrt.types import CROP_SIZE_PX, F32, F64, Image, Patch
 
 _COMPLEX: Final = np.array([1, 1j])
 
 PATCH_MARGIN = 0.6
-"""How far a patch reaches beyond the crop's square, in crop sides; room for a face that moved."""
+"""Margin of a patch around the crop's square, in crop sides; room for a face that moved."""
 
 
 def similarity(source: F32, target: F32) -> F64:
-    """The similarity transform (rotation, one scale, shift) that best maps points onto points.
+    """Return the similarity transform (rotation, one scale, shift) that best maps points onto points.
 
     Args:
         source: (…, n, 2) float32 points.
@@ -48,7 +47,7 @@ def similarity(source: F32, target: F32) -> F64:
 
 
 def crop_matrix(landmarks: F32, template: F32, pixel_aspect: Fraction = Fraction(1)) -> F64:
-    """Frame pixels → crop pixels, a similarity in square pixels.
+    """Return the matrix from frame pixels to crop pixels: a similarity in square pixels.
 
     Args:
         landmarks: (…, 5, 2) float32 frame pixels.
@@ -65,37 +64,24 @@ def crop_matrix(landmarks: F32, template: F32, pixel_aspect: Fraction = Fraction
 
 
 def apply(matrix: F64, points: F32) -> F32:
-    """(…, 2) points through a (2, 3) matrix."""
+    """Return (…, 2) points transformed by a (2, 3) matrix, as float32."""
     return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 
 def invert(matrix: F64) -> F64:
-    """The (…, 2, 3) matrices that undo `matrix`."""
+    """Return the (…, 2, 3) float64 matrices that undo the (…, 2, 3) `matrix`."""
     linear = np.linalg.inv(matrix[..., :2])
     return np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1).astype(np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """The neighbourhood of one face, cut out of its frame."""
-
-    image: Image
-    pixel_aspect: Fraction
-
-    def to_frame(self) -> F64:
-        """(2, 3) float64: patch pixels → frame pixels."""
-        x, y, shrink = self.image.origin
-        return np.array([[shrink, 0, x], [0, shrink, y]])
-
-
 def cut_patches(images: Sequence[Image], matrices: F64, pixel_aspect: Fraction) -> list[Patch]:
-    """The patches around faces.
+    """Cut out the patches around faces.
 
     A patch covers the crop's square and `PATCH_MARGIN` on every side. A face with more pixels than the crop has
     is area-averaged by halves, to 1 to 2 patch pixels a crop pixel, so that the warp does not alias.
 
     Args:
-        images: F frames, a face in each.
+        images: F pictures of whole frames, one per face.
         matrices: (F, 2, 3) float64, frame pixels → crop pixels; see `crop_matrix`.
         pixel_aspect: width over height of a frame pixel.
     """
@@ -112,10 +98,10 @@ def cut_patches(images: Sequence[Image], matrices: F64, pixel_aspect: Fraction) 
 
 
 def patch_matrices(patches: Sequence[Patch], matrices: F64) -> F32:
-    """Patch pixels → crop pixels.
+    """Return the matrices from patch pixels to crop pixels.
 
     Args:
-        patches: F of them.
+        patches: F patches.
         matrices: (F, 2, 3) float64, frame pixels → crop pixels.
 
     Returns:

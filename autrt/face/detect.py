@@ -1,6 +1,7 @@
 """CenterFace (Xu et al. 2019): faces and their 5 landmarks, through an Engine on one of a few letterbox canvases.
 
-The network sees the whole picture shrunk onto a canvas. Few canvases, because an engine is compiled for each.
+The network sees the whole picture shrunk onto a canvas. There are few canvases, because an engine is compiled for
+each.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import numpy as np
 from autrt.types import F32, Detections, Engine, Image
 
 GRID = 16
-"""Coordinates are rounded to 1/16 px and scores to 1/256: far below the network's accuracy, and far above the
-rounding by which processors and engines differ, so that they nearly always give the very same crops."""
+"""Steps per pixel (and root of the steps per unit of score) to which results are rounded: far below the network's
+accuracy, and far above the rounding by which processors and engines differ, so that they nearly always give the
+very same crops."""
 
 STRIDE_PX = 4
 """Canvas pixels per cell of the network's output maps."""
@@ -34,23 +36,24 @@ FRAME_CANVASES: dict[str, tuple[tuple[int, int], ...]] = {
 """(height, width) of the wide, tall and square canvas, by the name of the set. Sides are multiples of 32."""
 
 PATCH_CANVASES = ((128, 128),)
-"""For a second look at one face, where the picture is a patch of about twice the face's size."""
+"""(height, width) of the canvas for patches, pictures of about twice a face's size."""
 
 
+# The names of this class and its fields enter the detector's digest.
 @dataclass(frozen=True, slots=True)
 class DetectorSettings:
-    """What decides a detector's numbers."""
+    """Settings that decide a detector's numbers."""
 
     canvases: tuple[tuple[int, int], ...] = FRAME_CANVASES["small"]
-    """(height, width) of each; a picture goes on the one that it fills best."""
+    """(height, width) of each canvas; a picture goes on the one that it fills best."""
     score_min: float = 0.3
-    """Detections below are dropped; the tracker asks more of a face that it hasn't seen before."""
+    """Score below which detections are dropped; the tracker asks more of a new face."""
     nms_iou: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """How a picture lies on its canvas: at the top left, shrunk by `scale`."""
+    """A picture's place on its canvas: at the top left, shrunk by `scale_x` and `scale_y`."""
 
     canvas: tuple[int, int]
     """(height, width)."""
@@ -67,7 +70,14 @@ class Letterbox:
         canvases: Sequence[tuple[int, int]],
         pixel_aspect: Fraction = Fraction(1),
     ) -> Letterbox:
-        """The canvas that a (height, width) picture fills best, once its pixels are square."""
+        """Return the place of a picture on the canvas that it fills best, once its pixels are square.
+
+        Args:
+            width: of the picture in pixels.
+            height: of the picture in pixels.
+            canvases: (height, width) of each.
+            pixel_aspect: width over height of the picture's pixels.
+        """
         square = width * float(pixel_aspect)
 
         def scale(canvas: tuple[int, int]) -> float:
@@ -79,13 +89,13 @@ class Letterbox:
         return cls(canvas, w, h, w / width, h / height)
 
     def draw(self, image: Image) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        """(1, canvas height, canvas width, 3) uint8 RGB, black where the picture ends."""
+        """Return the canvas as (1, height, width, 3) uint8 RGB, black where the picture ends."""
         out = np.zeros((1, *self.canvas, 3), np.uint8)
         out[0, : self.height, : self.width] = image.resized(self.width, self.height)
         return out
 
     def undo(self, xy: F32) -> F32:
-        """Canvas coordinates (pixel edges at whole numbers) → picture coordinates (pixel centres)."""
+        """Return canvas coordinates, whole at pixel edges, as picture coordinates, whole at pixel centres."""
         return (xy / np.array([self.scale_x, self.scale_y], np.float32) - 0.5).astype(np.float32)
 
 
@@ -93,7 +103,7 @@ class CenterFace:
     """A `FaceDetector`. Safe to call from several threads; engines are opened on first use of their canvas.
 
     Args:
-        open_engine: gives an Engine for a canvas (height, width); called once per canvas, by one thread at a time.
+        open_engine: opens the Engine of a canvas (height, width); called once per canvas, by one thread at a time.
         network_digest: SHA-256 of the network file.
         settings: canvas size and thresholds.
     """
@@ -112,31 +122,34 @@ class CenterFace:
 
     @property
     def digest(self) -> str:
-        """Names the numbers: network, canvas and thresholds."""
+        """Digest of network, canvases and thresholds."""
         return detector_digest(self._network_digest, self._settings)
 
     def letterbox(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Letterbox:
-        """How a picture lies on its canvas."""
+        """Return the picture's place on its canvas."""
         return Letterbox.fit(image.width, image.height, self._settings.canvases, pixel_aspect)
 
     def submit(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
-        """Start looking at one picture; coordinates of the result are that picture's pixels."""
+        """Start detecting faces in one picture; the result is in that picture's pixels."""
         box = self.letterbox(image, pixel_aspect)
         engine = self.open(box.canvas)
-        running = engine.submit({engine.spec.inputs[0].name: box.draw(image)})
-        found: Future[Detections] = Future()
+        maps = engine.submit({engine.spec.inputs[0].name: box.draw(image)})
+        detections: Future[Detections] = Future()
 
         def read(done: Future[dict[str, F32]]) -> None:
             try:
-                found.set_result(read_maps(done.result(), box, self._settings))
+                detections.set_result(read_maps(done.result(), box, self._settings))
             except BaseException as error:
-                found.set_exception(error)
+                detections.set_exception(error)
 
-        running.add_done_callback(read)
-        return found
+        maps.add_done_callback(read)
+        return detections
 
     def open(self, canvas: tuple[int, int]) -> Engine:
-        """The engine of a canvas; opening it before it is needed spares the first picture the wait."""
+        """Return the engine of a canvas (height, width), opened if need be.
+
+        Opening it before the first picture spares that one the wait.
+        """
         with self._lock:
             if canvas not in self._engines:
                 self._engines[canvas] = self._open_engine(canvas)
@@ -149,12 +162,23 @@ class CenterFace:
 
 
 def detector_digest(network_digest: str, *settings: object) -> str:
-    """SHA-256 (hex) over what decides the numbers of CenterFace detectors of one network: plain values."""
+    """Return the SHA-256 (hex) over all that decides the numbers of some CenterFace detectors.
+
+    Args:
+        network_digest: of their network.
+        settings: plain values, or dataclasses of such; their reprs are hashed.
+    """
     return hashlib.sha256(f"centerface {network_digest} {settings}".encode()).hexdigest()
 
 
 def read_maps(maps: Mapping[str, F32], box: Letterbox, settings: DetectorSettings) -> Detections:
-    """The network's maps → detections in picture pixels, best first."""
+    """Return the detections, in picture pixels and best first, of the network's output maps.
+
+    Args:
+        maps: `OUTPUTS`, float32 (1, channels, canvas height / 4, canvas width / 4) each.
+        box: the picture's place on the canvas.
+        settings: thresholds.
+    """
     heat, scale, offset, marks = (maps[name][0] for name in OUTPUTS)
     row, column = np.nonzero(heat[0] >= settings.score_min)
     score = heat[0, row, column].astype(np.float32)
@@ -176,7 +200,7 @@ def _rounded(values: F32, steps: int) -> F32:
 
 
 def suppress(boxes: F32, score: F32, iou_max: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Indices of the boxes that greedy non-maximum suppression keeps, best first; ties by position."""
+    """Return the indices of the boxes that greedy non-maximum suppression keeps, best first; ties by position."""
     order = np.lexsort((boxes[:, 1], boxes[:, 0], -score))
     kept: list[int] = []
     while len(order):
@@ -187,7 +211,7 @@ def suppress(boxes: F32, score: F32, iou_max: float) -> np.ndarray[tuple[int], n
 
 
 def iou_matrix(a: F32, b: F32) -> F32:
-    """Intersection over union of (n, 4) and (m, 4) boxes: (n, m) float32."""
+    """Return the intersection over union of (n, 4) and (m, 4) boxes: (n, m) float32."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     shared = np.prod(np.clip(high - low, 0, None), axis=2)

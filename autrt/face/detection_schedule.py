@@ -1,8 +1,8 @@
-"""Which look each frame of one video gets: a thorough one, or a glance at faces that are known to be large.
+"""Choice of the detector for each frame of one video: the thorough one, or a fast one for large faces.
 
-In a large frame a thorough look costs several times what it takes to find a large face again. So large frames are
-searched thoroughly once a second, for whoever is new; in between a glance at the smallest canvas is enough, as long
-as it shows as many faces as the last thorough look found, all of them clearly.
+In a large frame a thorough detection costs several times what it takes to find a large face again. So large frames
+are searched thoroughly once a second, for new faces; in between the fast detector is enough, as long as it finds
+as many faces as the last thorough detection did, all of them clearly.
 """
 
 from __future__ import annotations
@@ -18,94 +18,98 @@ from autrt.face.detect import Letterbox
 from autrt.types import Detections, FaceDetector, Frame, Image
 
 THOROUGH_S = 1.0
-"""Time between thorough looks at a shot."""
+"""Time between thorough detections in a shot."""
 
 
 class FastDetector(Protocol):
-    """A quick `FaceDetector` that shrinks pictures onto a small canvas, such as a `CenterFace`."""
+    """A fast `FaceDetector` that shrinks pictures onto a small canvas, such as a `CenterFace`."""
 
     def letterbox(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Letterbox:
-        """How a picture lies on its canvas."""
+        """Return the picture's place on the canvas."""
         ...
 
     def submit(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
-        """Start looking at one picture."""
+        """Start detecting faces in one picture; the result is in that picture's pixels."""
         ...
 
 
 @dataclass(slots=True)
 class PendingDetections:
-    """A look under way. What may have to follow it is started by who waits, never by an engine's thread."""
+    """A detection under way. Its follow-up runs in the thread that waits, never in an engine's."""
 
     started: Future[Detections]
-    settle: Callable[[Detections], Detections]
-    """What was seen → what counts; may look again."""
+    follow_up: Callable[[Detections], Detections]
+    """Maps the detector's result to the final one; may run another detector."""
     _found: Detections | None = None
 
     def result(self) -> Detections:
-        """Wait for it."""
+        """Wait for the final detections and return them."""
         if self._found is None:
-            self._found = self.settle(self.started.result())
+            self._found = self.follow_up(self.started.result())
         return self._found
 
 
 class DetectionSchedule:
-    """The looks at one video.
+    """Starts the detections of one video.
 
     Args:
-        detector: searches a frame thoroughly.
-        glance: finds large faces again; None: every look is thorough.
+        detector: the thorough detector.
+        fast_detector: finds large faces again; None: every detection is thorough.
         pixel_aspect: width over height of the frames' pixels.
     """
 
     def __init__(
-        self, detector: FaceDetector, glance: FastDetector | None = None, pixel_aspect: Fraction = Fraction(1)
+        self,
+        detector: FaceDetector,
+        fast_detector: FastDetector | None = None,
+        pixel_aspect: Fraction = Fraction(1),
     ) -> None:
-        self._detector, self._glance, self._pixel_aspect = detector, glance, pixel_aspect
+        self._detector, self._fast_detector, self._pixel_aspect = detector, fast_detector, pixel_aspect
         self._last: tuple[float, PendingDetections] | None = None
-        """Time of the last regular look that was thorough, and that look."""
+        """Time and detections of the last detection frame that was searched thoroughly."""
 
     def regular(self, frame: Frame, *, starts_shot: bool) -> PendingDetections:
-        """Start looking at the next detection frame; to be called in order of time.
+        """Start detecting faces in the next detection frame; to be called in order of time.
 
         Args:
-            frame: to be looked at.
-            starts_shot: whether it has nothing to do with the frames before.
+            frame: the frame.
+            starts_shot: whether it is the first of a shot, so that no face is known yet.
         """
-        if self._glance is None:
+        if self._fast_detector is None:
             return self.thorough(frame)
         if starts_shot or self._last is None or frame.time_s - self._last[0] >= THOROUGH_S:
             self._last = frame.time_s, self.thorough(frame)
             return self._last[1]
         known = self._last[1].result()
-        return self._glanced(frame, known, lambda: self.thorough(frame).result()) or self.thorough(frame)
+        return self._fast(frame, known, lambda: self.thorough(frame).result()) or self.thorough(frame)
 
     def thorough(self, frame: Frame) -> PendingDetections:
-        """Start searching any frame.
+        """Start searching any frame thoroughly.
 
-        Faces that a glance shows are told as it shows them: between two kinds of looks they would jump.
+        Faces that the fast detector finds too are placed as it places them: their landmarks would jump between
+        the two detectors otherwise.
         """
 
-        def settle(found: Detections) -> Detections:
-            glanced = self._glanced(frame, found, lambda: found)
-            return found if glanced is None else glanced.result()
+        def follow_up(found: Detections) -> Detections:
+            fast = self._fast(frame, found, lambda: found)
+            return found if fast is None else fast.result()
 
-        return PendingDetections(self._detector.submit(frame.image, self._pixel_aspect), settle)
+        return PendingDetections(self._detector.submit(frame.image, self._pixel_aspect), follow_up)
 
-    def _glanced(
+    def _fast(
         self, frame: Frame, known: Detections, otherwise: Callable[[], Detections]
     ) -> PendingDetections | None:
-        """A glance at known faces, or `otherwise` where it doesn't show as many, all of them clearly.
+        """Start the fast detector, or return None where any known face is too small for it.
 
-        None where any of them is too small for a glance.
+        `otherwise` gives the detections where it does not find as many faces as are known, all of them clearly.
         """
-        if self._glance is None:
+        if self._fast_detector is None:
             return None
-        box = self._glance.letterbox(frame.image, self._pixel_aspect)
+        box = self._fast_detector.letterbox(frame.image, self._pixel_aspect)
         if not CLEAR.holds(known, box):
             return None
 
-        def settle(seen: Detections) -> Detections:
-            return seen if len(seen) == len(known) and CLEAR.holds(seen, box) else otherwise()
+        def follow_up(found: Detections) -> Detections:
+            return found if len(found) == len(known) and CLEAR.holds(found, box) else otherwise()
 
-        return PendingDetections(self._glance.submit(frame.image, self._pixel_aspect), settle)
+        return PendingDetections(self._fast_detector.submit(frame.image, self._pixel_aspect), follow_up)

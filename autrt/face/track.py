@@ -1,4 +1,4 @@
-"""Following faces through a video with few detections.
+"""Tracking of faces through a video with few detections.
 
 The work is offline, so it looks ahead: faces are searched for on *detection frames* (every K-th frame, a shot's
 first and last), and where two of them agree, boxes and landmarks between are interpolated linearly in time.
@@ -9,7 +9,7 @@ A shot ends at a scene cut, and with it every track.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import lap  # pyright: ignore[reportMissingTypeStubs]
@@ -17,8 +17,8 @@ import numpy as np
 
 from autrt.face.detect import iou_matrix
 from autrt.face.detection_schedule import DetectionSchedule, PendingDetections
-from autrt.face.shots import ShotFrame, split_shots
-from autrt.types import DETECTED, F32, INTERPOLATED, Detections, Faces, Frame
+from autrt.face.shots import split_shots
+from autrt.types import DETECTED, F32, I64, INTERPOLATED, Detections, Faces, Frame, Segment
 
 AGREE_IOU = 0.5
 AGREE_LANDMARKS = 0.25
@@ -26,34 +26,22 @@ AGREE_LANDMARKS = 0.25
 SAME_IOU = 0.2
 """Overlap from which faces of two detection frames can be one track."""
 NEW_SCORE = 0.5
-"""A face that no track expects must be at least this certain."""
+"""Score from which a face that no track expects starts one."""
 GAP_S = 3.0
-"""A track that lost its face waits so long for it to come back in the same shot."""
+"""Time that a track waits for its lost face to come back in the same shot."""
 GAP_REACH = 1.0
-"""How far from where it was last seen a lost face may reappear, in box sides."""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """The frames after one detection frame up to and including the next (a shot's first frame comes alone)."""
-
-    frames: list[Frame]
-    faces: Faces
-    """`faces.row` is the frame's row in the video's frame table; ordered by frame, then track."""
-    first_row: int
-    """Row of `frames[0]`."""
-    starts_shot: bool
+"""Distance from where it was last seen, in box sides, up to which a lost face may reappear."""
 
 
 def track(
-    frames: Iterable[Frame], looks: DetectionSchedule, detect_every: int, look_ahead: int | None = None
+    frames: Iterable[Frame], schedule: DetectionSchedule, detect_every: int, look_ahead: int | None = None
 ) -> Iterator[Segment]:
     """Find and follow every face.
 
     Args:
         frames: a video's frames in order.
-        looks: where the detections come from.
-        detect_every: K.
+        schedule: starts the detections.
+        detect_every: K, the detection interval in frames.
         look_ahead: frames read ahead, so that the detector has work while a segment is resolved; 2K by default.
             Never changes the result.
 
@@ -61,53 +49,54 @@ def track(
         Segments that together hold every frame once, in order. Track ids count from 0 by first appearance, ties
         left to right.
     """
-    tracker = _Tracker(looks)
-    before: _Seen | None = None
-    between: list[_Seen] = []
-    for row, seen in enumerate(_propose(frames, looks, detect_every, look_ahead)):
-        seen.row = row
-        if seen.shot.first:
+    tracker = _Tracker(schedule)
+    before: _TrackedFrame | None = None
+    between: list[_TrackedFrame] = []
+    if look_ahead is None:
+        look_ahead = 2 * detect_every
+    for frame in _start_detections(frames, schedule, detect_every, look_ahead):
+        if frame.starts_shot:
             tracker.end_shot()
-            yield tracker.segment([seen], None)
-            before = seen
+            yield tracker.first_of_shot(frame)
+            before = frame
         else:
-            between.append(seen)
-            if seen.pending is not None:
+            between.append(frame)
+            if frame.pending is not None:
                 assert before is not None
-                yield tracker.segment(between, before)
-                before, between = seen, []
+                yield tracker.segment(before, between)
+                before, between = frame, []
 
 
 @dataclass(slots=True)
-class _Seen:
-    """A frame under way, with its detections where it has any."""
+class _TrackedFrame:
+    """A frame whose faces are being tracked, with its detections where it has any."""
 
-    shot: ShotFrame
+    frame: Frame
+    row: int
+    starts_shot: bool
     pending: PendingDetections | None
-    row: int = 0
+    """Detections under way; None in frames that are none of the detection frames."""
     found: Detections | None = None
 
-    @property
-    def time_s(self) -> float:
-        return self.shot.frame.time_s
-
-    def detections(self, looks: DetectionSchedule) -> Detections:
+    def detections(self, schedule: DetectionSchedule) -> Detections:
+        """Wait for the detections; where there are none under way, search the frame thoroughly."""
         if self.found is None:
-            self.found = (self.pending or looks.thorough(self.shot.frame)).result()
+            self.found = (self.pending or schedule.thorough(self.frame)).result()
         return self.found
 
 
-def _propose(
-    frames: Iterable[Frame], looks: DetectionSchedule, detect_every: int, look_ahead: int | None
-) -> Iterator[_Seen]:
+def _start_detections(
+    frames: Iterable[Frame], schedule: DetectionSchedule, detect_every: int, look_ahead: int
+) -> Iterator[_TrackedFrame]:
     """Start the detections that are certain to be needed, some frames before they are waited for."""
-    ahead: deque[_Seen] = deque()
-    for shot in split_shots(frames):
-        wanted = shot.first or shot.last or shot.frame.index % detect_every == 0
-        ahead.append(_Seen(shot, looks.regular(shot.frame, starts_shot=shot.first) if wanted else None))
-        if len(ahead) > (2 * detect_every if look_ahead is None else look_ahead):
-            yield ahead.popleft()
-    yield from ahead
+    waiting: deque[_TrackedFrame] = deque()
+    for row, shot in enumerate(split_shots(frames)):
+        is_detection_frame = shot.first or shot.last or shot.frame.index % detect_every == 0
+        pending = schedule.regular(shot.frame, starts_shot=shot.first) if is_detection_frame else None
+        waiting.append(_TrackedFrame(shot.frame, row, shot.first, pending))
+        if len(waiting) > look_ahead:
+            yield waiting.popleft()
+    yield from waiting
 
 
 @dataclass(slots=True)
@@ -119,44 +108,45 @@ class _Track:
 
 @dataclass(slots=True)
 class _Tracker:
-    looks: DetectionSchedule
+    schedule: DetectionSchedule
     next_id: int = 0
     active: dict[int, _Track] = field(default_factory=dict[int, _Track])
     """Tracks by the index that their face has among the last detection frame's detections."""
     lost: list[_Track] = field(default_factory=list[_Track])
 
     def end_shot(self) -> None:
+        """End every track."""
         self.active, self.lost = {}, []
 
-    def segment(self, between: list[_Seen], before: _Seen | None) -> Segment:
-        """Resolve the frames up to the detection frame `between[-1]`, the last one being `before`."""
-        rows = self._start(between[0]) if before is None else self._follow([before, *between])
-        faces = Faces.concatenate(rows) if rows else Faces.empty()
-        order = np.lexsort((faces.track, faces.row))
-        return Segment([s.shot.frame for s in between], faces[order], between[0].row, before is None)
+    def first_of_shot(self, frame: _TrackedFrame) -> Segment:
+        """Start the tracks of a shot; the segment is its first frame alone."""
+        self._assign(frame, {})
+        return _segment([frame], [self._detected(frame)])
 
-    def _start(self, seen: _Seen) -> list[Faces]:
-        self._assign(seen, {})
-        return self._detected(seen)
+    def segment(self, before: _TrackedFrame, between: list[_TrackedFrame]) -> Segment:
+        """Resolve the frames after the detection frame `before` up to the next one, `between[-1]`."""
+        return _segment(between, self._follow([before, *between]))
 
-    def _follow(self, frames: list[_Seen]) -> list[Faces]:
-        """Frames `frames[1:]`, where first and last are detection frames; bisects where they disagree."""
+    def _follow(self, frames: list[_TrackedFrame]) -> list[Faces]:
+        """Return the faces of `frames[1:]`, of which first and last have detections; bisect where they disagree."""
         a, b = frames[0], frames[-1]
-        found_a, found_b = a.detections(self.looks), b.detections(self.looks)
+        found_a, found_b = a.detections(self.schedule), b.detections(self.schedule)
         pairs = match(found_a, found_b)
         if len(frames) > 2 and not self._agrees(found_a, found_b, pairs):
             middle = len(frames) // 2
             return self._follow(frames[: middle + 1]) + self._follow(frames[middle:])
-        tracks = {i: self.active[i].id for i in pairs if i in self.active}
-        rows = [
-            _between(a, b, found_a, found_b, seen, [(i, pairs[i], tracks[i]) for i in tracks])
-            for seen in frames[1:-1]
-        ]
+        followed = [i for i in pairs if i in self.active]
+        links = _Links(
+            np.array(followed, np.int64),
+            np.array([pairs[i] for i in followed], np.int64),
+            np.array([self.active[i].id for i in followed], np.int64),
+        )
+        rows = [_interpolated(a, b, found_a, found_b, frame, links) for frame in frames[1:-1]]
         self._assign(b, pairs)
-        return [*rows, *self._detected(b)]
+        return [*rows, self._detected(b)]
 
     def _agrees(self, a: Detections, b: Detections, pairs: dict[int, int]) -> bool:
-        """Whether everything between two detection frames can be interpolated."""
+        """Return whether everything between two detection frames can be interpolated."""
         expected = set(self.active)
         if not expected <= set(pairs):
             return False
@@ -165,21 +155,21 @@ class _Tracker:
             return False
         return all(agree(a, b, i, pairs[i]) for i in expected)
 
-    def _assign(self, seen: _Seen, pairs: dict[int, int]) -> None:
+    def _assign(self, frame: _TrackedFrame, pairs: dict[int, int]) -> None:
         """Give the detections of the next detection frame their tracks: followed, found again, or new."""
-        found = seen.detections(self.looks)
+        found, time_s = frame.detections(self.schedule), frame.frame.time_s
         now = {j: self.active[i] for i, j in pairs.items() if i in self.active}
         self.lost += [t for i, t in self.active.items() if i not in pairs]
-        self.lost = [t for t in self.lost if seen.time_s - t.time_s <= GAP_S]
+        self.lost = [t for t in self.lost if time_s - t.time_s <= GAP_S]
         left_to_right = sorted(
             range(len(found)), key=lambda j: (float(found.boxes[j, 0]), float(found.boxes[j, 1]))
         )
         for j in left_to_right:
             if j in now or found.score[j] < NEW_SCORE:
                 continue
-            now[j] = self._find_again(found.boxes[j]) or self._new(found.boxes[j], seen.time_s)
+            now[j] = self._find_again(found.boxes[j]) or self._new(found.boxes[j], time_s)
         for j, track in now.items():
-            track.box, track.time_s = found.boxes[j], seen.time_s
+            track.box, track.time_s = found.boxes[j], time_s
         self.active = now
 
     def _new(self, box: F32, time_s: float) -> _Track:
@@ -187,7 +177,7 @@ class _Tracker:
         return _Track(self.next_id - 1, box, time_s)
 
     def _find_again(self, box: F32) -> _Track | None:
-        """The nearest lost track whose face may have come back as `box`."""
+        """Return the nearest lost track whose face may have come back as `box`; it is lost no longer."""
         near = [(distance, t.id, t) for t in self.lost if (distance := _distance(t.box, box)) <= GAP_REACH]
         if not near:
             return None
@@ -195,21 +185,33 @@ class _Tracker:
         self.lost.remove(track)
         return track
 
-    def _detected(self, seen: _Seen) -> list[Faces]:
-        found = seen.detections(self.looks)
+    def _detected(self, frame: _TrackedFrame) -> Faces:
+        """Return the faces of the last detection frame that belong to a track."""
+        found = frame.detections(self.schedule)
         chosen = np.array(sorted(self.active), np.int64)
         ids = np.array([self.active[int(j)].id for j in chosen], np.int32)
-        n = len(chosen)
-        return [
-            Faces(
-                np.full(n, seen.row, np.int64), found.boxes[chosen], found.landmarks[chosen], found.score[chosen],
-                ids, np.full(n, DETECTED, np.uint8),
-            )
-        ]  # fmt: skip
+        own = Detections(found.boxes[chosen], found.landmarks[chosen], found.score[chosen])
+        return Faces.of(own, frame.row, ids, DETECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Links:
+    """Faces that two detection frames share: index in the first, index in the second, track."""
+
+    a: I64
+    b: I64
+    track: I64
+
+
+def _segment(frames: Sequence[_TrackedFrame], parts: Sequence[Faces]) -> Segment:
+    """Return the segment of some frames, its faces ordered by frame, then track."""
+    faces = Faces.concatenate(parts)
+    order = np.lexsort((faces.track, faces.row))
+    return Segment.of([f.frame for f in frames], faces[order], frames[0].row)
 
 
 def match(a: Detections, b: Detections) -> dict[int, int]:
-    """Which detection of `a` is which of `b`: the assignment of largest total overlap (index in a → in b)."""
+    """Return index in `a` → index in `b`: the assignment of largest total overlap."""
     if not len(a) or not len(b):
         return {}
     overlap = iou_matrix(a.boxes, b.boxes)
@@ -220,50 +222,48 @@ def match(a: Detections, b: Detections) -> dict[int, int]:
 
 
 def agree(a: Detections, b: Detections, i: int, j: int) -> bool:
-    """Whether detection i of `a` and j of `b` are near enough for everything between to be interpolated."""
+    """Return whether detection i of `a` and j of `b` are near enough for the faces between to be interpolated."""
     eyes = min(_eye_distance(a, i), _eye_distance(b, j))
     shift = float(np.mean(np.linalg.norm(a.landmarks[i] - b.landmarks[j], axis=1)))
     overlap = float(iou_matrix(a.boxes[i : i + 1], b.boxes[j : j + 1])[0, 0])
     return overlap >= AGREE_IOU and shift <= AGREE_LANDMARKS * eyes
 
 
-def _between(
-    a: _Seen,
-    b: _Seen,
+def _interpolated(
+    a: _TrackedFrame,
+    b: _TrackedFrame,
     found_a: Detections,
     found_b: Detections,
-    seen: _Seen,
-    links: list[tuple[int, int, int]],
+    frame: _TrackedFrame,
+    links: _Links,
 ) -> Faces:
-    """The faces of a frame between two detection frames; links are (index in a, index in b, track)."""
-    w = np.float32((seen.time_s - a.time_s) / (b.time_s - a.time_s))
-    i, j, ids = (np.array([link[k] for link in links], np.int64) for k in range(3))
+    """Return the faces of a frame between two detection frames, linear in time."""
+    w = np.float32((frame.frame.time_s - a.frame.time_s) / (b.frame.time_s - a.frame.time_s))
 
     def mix(x: F32, y: F32) -> F32:
-        return ((1 - w) * x[i] + w * y[j]).astype(np.float32)
+        return ((1 - w) * x[links.a] + w * y[links.b]).astype(np.float32)
 
-    return Faces(
-        np.full(len(links), seen.row, np.int64),
+    mixed = Detections(
         mix(found_a.boxes, found_b.boxes),
         mix(found_a.landmarks, found_b.landmarks),
         mix(found_a.score, found_b.score),
-        ids.astype(np.int32),
-        np.full(len(links), INTERPOLATED, np.uint8),
     )
+    return Faces.of(mixed, frame.row, links.track.astype(np.int32), INTERPOLATED)
 
 
 def _eye_distance(found: Detections, i: int) -> float:
-    """Distance of the eyes in pixels; in profile, where they meet, a quarter of the box's side."""
+    """Return the distance of the eyes in pixels; in profile, where they meet, a quarter of the box's side."""
     eyes = found.landmarks[i, 1] - found.landmarks[i, 0]
     return max(float(np.linalg.norm(eyes)), 0.25 * _side(found.boxes[i]))
 
 
 def _side(box: F32) -> float:
+    """Return the side in pixels of the square of a box's area."""
     return float(np.sqrt(max(1e-6, (box[2] - box[0]) * (box[3] - box[1]))))
 
 
 def _distance(a: F32, b: F32) -> float:
-    """Distance of two boxes' centres, in units of the larger box's side; infinite where sizes differ by 2.5 ×."""
+    """Return the distance of two boxes' centres, in sides of the larger one; infinite if sides differ by 2.5 ×."""
     side_a, side_b = _side(a), _side(b)
     if max(side_a, side_b) > 2.5 * min(side_a, side_b):
         return float("inf")

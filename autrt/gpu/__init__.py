@@ -1,1 +1,1 @@
-"""Pictures that stay on a GPU: decoding by NVDEC, faces cut out and aligned there. Needs torch and DALI."""
+"""Decoding, cutting and alignment of faces on a GPU, where the pictures stay. Needs torch and DALI."""

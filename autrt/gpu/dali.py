@@ -1,8 +1,8 @@
 """Decoding with NVIDIA DALI: by NVDEC on a GPU, by FFmpeg on a CPU (VP8, VP9 and Motion JPEG only; for tests).
 
-DALI is quick where a file is sound, and quiet or fatal where it is not: it fills up with black, or gives nothing.
-So a file is scanned first, every sequence is compared with what the scan promised, and from the first frame that
-differs PyAV goes on. On a GPU none of this has ever run: none was to be had.
+DALI is fast with sound files; with others it gives black pictures, nothing, or an error. So a file is scanned
+first, every sequence is compared with the scan, and from the first frame that differs PyAV takes over. This has not
+been run on a GPU yet.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from autrt.gpu.image import TensorImage
-from autrt.gpu.sequences import SequenceError, Sequences, Stretch
+from autrt.gpu.sequences import FrameSequence, SequenceError, Sequences
 from autrt.types import F32, Frame, Loss, VideoInfo
 from autrt.video.brightest_pixel import brightest
 from autrt.video.colour import BT601, yuv_to_rgb
@@ -31,18 +31,19 @@ CODECS: Final = {
     "cpu": frozenset({"vp8", "vp9", "mjpeg"}),
     "cuda": frozenset({"h264", "hevc", "av1", "vp9", "vp8", "mpeg4"}),
 }
-"""What DALI decodes on each kind of device."""
+"""Codecs that DALI decodes on each kind of device."""
 
 FORMATS: Final = {
     "cpu": frozenset({"yuv420p", "yuvj420p", "yuvj422p", "yuvj444p"}),
     "cuda": frozenset({"yuv420p", "yuvj420p"}),
 }
+"""Pixel formats that DALI decodes on each kind of device."""
 
 FRAMES: Final = 8
 """Frames in one sequence."""
 
 _BLACK: Final = 8
-"""No channel of a black picture is brighter, in grey levels."""
+"""Brightest channel of a black picture, in grey levels."""
 
 
 class DaliDecoder:
@@ -59,8 +60,8 @@ class DaliDecoder:
         Args:
             path: the file.
             device: cpu or cuda:N.
-            patience_s: how long DALI may take for a sequence before PyAV takes over.
-            frames: in one sequence.
+            patience_s: time that DALI may take for a sequence before PyAV takes over.
+            frames: frames in one sequence.
 
         Raises:
             VideoError: there is no video in it, or not one frame can be decoded.
@@ -69,17 +70,17 @@ class DaliDecoder:
         self._pyav: PyavDecoder | None = None
         self._count = 0
         self.fallback: str | None = None
-        """Why PyAV decodes the file, or its rest; None while DALI does."""
+        """Reason for which PyAV decodes the file, or its rest; None while DALI does."""
         try:
             self._scan = scan(path)
             _require_supported(self._scan.info, device.partition(":")[0])
             self._info = self._scan.info
         except UnsoundError as error:
-            self._info = self._hand_over(str(error)).info
-            self._frames = self._others()
+            self._info = self._fall_back(str(error)).info
+            self._frames = self._pyav_frames()
             return
         self._colour = _correction(self._scan)
-        self._frames = self._decoded(Sequences(path, device, frames, patience_s))
+        self._frames = self._dali_frames(Sequences(path, device, frames, patience_s))
 
     @property
     def info(self) -> VideoInfo:
@@ -88,16 +89,16 @@ class DaliDecoder:
 
     @property
     def lost(self) -> Sequence[Loss]:
-        """What could not be decoded so far; complete after the last frame."""
+        """Parts that could not be decoded so far; complete after the last frame."""
         return self._pyav.lost if self._pyav else ()
 
     @property
     def repaired_times(self) -> int:
-        """How many presentation times so far were missing or not increasing."""
+        """Number of presentation times so far that were missing or not increasing and had to be set."""
         return self._pyav.repaired_times if self._pyav else 0
 
     def __iter__(self) -> Iterator[Frame]:
-        """Every frame that can be decoded, in presentation order, once."""
+        """Return the iterator over every frame that can be decoded, in presentation order."""
         return self._frames
 
     def close(self) -> None:
@@ -106,24 +107,24 @@ class DaliDecoder:
             self._pyav.close()
         self._frames.close()
 
-    def _decoded(self, sequences: Sequences) -> Generator[Frame, None, None]:
-        """DALI's frames as long as they are what the scan promised, then PyAV's."""
+    def _dali_frames(self, sequences: Sequences) -> Generator[Frame, None, None]:
+        """Yield DALI's frames as long as they agree with the scan, then PyAV's."""
         try:
             while self._count < len(self._scan.pts):
-                stretch = sequences.next()
-                if stretch is None:
+                sequence = sequences.next()
+                if sequence is None:
                     raise UnsoundError(f"DALI ends after {self._count} of {len(self._scan.pts)} frames")
-                self._check(stretch)
-                for pixels in stretch[0]:
+                self._check(sequence)
+                for pixels in sequence[0]:
                     yield self._frame(pixels)
         except (SequenceError, UnsoundError) as error:
-            self._hand_over(str(error))
+            self._fall_back(str(error))
         finally:
             sequences.close()
-        yield from self._others()
+        yield from self._pyav_frames()
 
-    def _others(self) -> Generator[Frame, None, None]:
-        """PyAV's frames after those that DALI gave; none if it was not asked."""
+    def _pyav_frames(self) -> Generator[Frame, None, None]:
+        """Yield PyAV's frames after those that DALI gave, where PyAV took over."""
         for frame in self._pyav or ():
             if frame.index >= self._count:
                 yield frame
@@ -131,38 +132,42 @@ class DaliDecoder:
     def _frame(self, pixels: Tensor) -> Frame:
         i = self._count
         self._count += 1
-        image = TensorImage(_laid(pixels, self._scan.way), self._colour)
+        image = TensorImage(_upright(pixels, self._scan.way), self._colour)
         return Frame(i, int(self._scan.pts[i]), float(self._scan.time_s[i]), image)
 
-    def _check(self, stretch: Stretch) -> None:
-        """Whether a sequence is what the scan promised.
+    def _check(self, sequence: FrameSequence) -> None:
+        """Compare a sequence with the scan.
 
         Raises:
-            UnsoundError: it is not; says what is wrong.
+            UnsoundError: they differ; the message says in what.
         """
-        pixels, numbers, time_s = stretch
+        pixels, numbers, time_s = sequence
         rows = slice(self._count, self._count + len(numbers))
-        promised_s = self._scan.time_s[rows] - self._scan.time_s[0]
+        scanned_s = self._scan.time_s[rows] - self._scan.time_s[0]
         if self._count == 0:
             self._first_s = float(time_s[0])  # DALI counts from another start
-        if not np.array_equal(numbers, np.arange(rows.start, rows.stop)) or len(promised_s) != len(numbers):
+        if not np.array_equal(numbers, np.arange(rows.start, rows.stop)) or len(scanned_s) != len(numbers):
             raise UnsoundError("DALI counts other frames")
         # To less than half a tick: DALI's seconds are rounded.
         tolerance_s = 0.49 * float(self._info.time_base)
-        if (np.abs(time_s - self._first_s - promised_s) > tolerance_s).any():
+        if (np.abs(time_s - self._first_s - scanned_s) > tolerance_s).any():
             raise UnsoundError("DALI tells other times")
         if set(pixels.shape[1:3]) != {self._info.width, self._info.height}:
             raise UnsoundError("DALI gives pictures of another size")
         self._check_black(pixels)
 
     def _check_black(self, pixels: Tensor) -> None:
-        """Black is what DALI puts where it has no picture: the first and the last of a sequence are looked up."""
+        """Check the first and last black picture of a sequence: DALI puts black where it has no picture.
+
+        Raises:
+            UnsoundError: the picture is not black in the file.
+        """
         black = torch.nonzero(pixels.flatten(1).amax(1) == 0).flatten().tolist()
         for i in {*black[:1], *black[-1:]}:
             if brightest(self._path, int(self._scan.pts[self._count + i])) > _BLACK:
                 raise UnsoundError("DALI gives black for a picture")
 
-    def _hand_over(self, reason: str) -> PyavDecoder:
+    def _fall_back(self, reason: str) -> PyavDecoder:
         log.warning("%s: decoded on the CPU: %s", self._path, reason)
         self.fallback = reason
         self._pyav = PyavDecoder(self._path)
@@ -175,7 +180,10 @@ def _require_supported(info: VideoInfo, kind: str) -> None:
 
 
 def _correction(scan: Scan) -> F32 | None:
-    """DALI takes every stream for BT.601: (3, 3) from its RGB to RGB by the stream's own matrix."""
+    """Return (3, 3) float32 from DALI's RGB to RGB by the stream's own matrix, or None where they agree.
+
+    DALI takes every stream for BT.601.
+    """
     stated = yuv_to_rgb(scan.space, scan.full_range, scan.coded_lines)[:, :3]
     taken = yuv_to_rgb(BT601, scan.full_range, scan.coded_lines)[:, :3]
     if np.array_equal(stated, taken):
@@ -183,8 +191,8 @@ def _correction(scan: Scan) -> F32 | None:
     return (stated.astype(np.float64) @ np.linalg.inv(taken.astype(np.float64))).astype(np.float32)
 
 
-def _laid(pixels: Tensor, way: Orientation) -> Tensor:
-    """The stored (height, width, 3) pixels upright: a view, or a copy where they are mirrored."""
+def _upright(pixels: Tensor, way: Orientation) -> Tensor:
+    """Return the stored (height, width, 3) pixels upright: a view, or a copy where they are mirrored."""
     if way.transposed:
         pixels = pixels.transpose(0, 1)
     mirrored = [axis for axis, wanted in ((1, way.mirrored_x), (0, way.mirrored_y)) if wanted]

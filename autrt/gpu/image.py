@@ -1,4 +1,4 @@
-"""A picture on a GPU (or, for tests, in torch's memory on the CPU); only small copies of it come to the host."""
+"""Pictures on a GPU (or, for tests, in torch's memory on the CPU); only small copies come to the host."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from autrt.video.image import FINER, OVERSAMPLING, PlanarImage, Plane, span
 class TensorImage:
     """An `autrt.types.Image` over an upright uint8 (height, width, 3) tensor.
 
-    Its crops stay where the picture is; what the detector and the search for scene cuts see is halved there, as
-    often as the CPU's pictures are, and brought to its size by the same code on the host.
+    Its crops stay on the picture's device. The small pictures for the detector and the search for scene cuts are
+    halved there, as often as the CPU's pictures are, and brought to their size by the same code on the host.
     """
 
     __slots__ = ("_origin", "colour", "pixels")
@@ -23,7 +23,7 @@ class TensorImage:
     def __init__(
         self, pixels: Tensor, colour: F32 | None = None, origin: tuple[float, float, float] = (0.0, 0.0, 1.0)
     ) -> None:
-        """Take a tensor as it is.
+        """Take a tensor without a copy.
 
         Args:
             pixels: uint8 (height, width, 3).
@@ -36,38 +36,38 @@ class TensorImage:
 
     @property
     def width(self) -> int:
-        """Pixels."""
+        """Width in pixels."""
         return self.pixels.shape[1]
 
     @property
     def height(self) -> int:
-        """Pixels."""
+        """Height in pixels."""
         return self.pixels.shape[0]
 
     @property
     def origin(self) -> tuple[float, float, float]:
-        """(x, y, shrink): where pixel (0, 0) lies in the picture this one was cut from."""
+        """(x, y, shrink): place and scale in the picture that this one was cut from; see `Image.origin`."""
         return self._origin
 
     def rgb(self) -> U8:
-        """The whole picture as (height, width, 3) uint8 RGB, on the host."""
+        """Return the whole picture as (height, width, 3) uint8 RGB, on the host."""
         return self._coloured(self.pixels).cpu().numpy().copy()
 
     def resized(self, width: int, height: int) -> U8:
-        """The whole picture averaged (or bilinearly enlarged) to (height, width, 3) uint8 RGB, on the host."""
+        """Return the whole picture averaged (or enlarged) to (height, width, 3) uint8 RGB, on the host."""
         pixels = self.pixels
         while _halves(pixels, width, height):
             pixels = _halved(pixels)
         return self._on_host(pixels).resized(width, height)
 
     def thumbnail(self, width: int, height: int) -> U8:
-        """A coarse (height, width, 3) uint8 RGB picture of sparse samples, on the host."""
+        """Return a coarse (height, width, 3) uint8 RGB picture of sparse samples, on the host."""
         stride = max(1, min(self.width // (OVERSAMPLING * width), self.height // (OVERSAMPLING * height)))
         sparse = self.pixels[stride // 2 :: stride, stride // 2 :: stride]
         return self._on_host(sparse).thumbnail(width, height)
 
     def cut(self, x0: int, y0: int, x1: int, y1: int, shrink: int = 1) -> TensorImage:
-        """A copy of columns x0…x1−1 and rows y0…y1−1, as `autrt.types.Image.cut` says."""
+        """Copy columns x0…x1−1 and rows y0…y1−1; see `autrt.types.Image.cut`."""
         left, right = span(x0, x1, self.width, shrink)
         top, bottom = span(y0, y1, self.height, shrink)
         part = self.pixels[top:bottom, left:right]
@@ -76,11 +76,11 @@ class TensorImage:
         return TensorImage(pixels, self.colour, (left + inset, top + inset, float(shrink)))
 
     def warped(self, matrix: F32, size_px: int) -> U8:
-        """A (size_px, size_px, 3) uint8 RGB crop through `matrix`, on the host; see `DeviceMemory`."""
+        """Return a (size_px, size_px, 3) uint8 RGB crop through `matrix`, on the host; see `DeviceMemory`."""
         return warp([self.pixels], matrix[None], size_px, [self.colour])[0].cpu().numpy()
 
     def _coloured(self, pixels: Tensor) -> Tensor:
-        """Some pixels of this picture, uint8 (…, 3), in RGB."""
+        """Return some pixels of this picture, uint8 (…, 3), in RGB."""
         if self.colour is None:
             return pixels
         colour = torch.from_numpy(np.array(self.colour)).to(pixels.device)
@@ -91,7 +91,7 @@ class TensorImage:
 
 
 def _halves(pixels: Tensor, width: int, height: int) -> bool:
-    """Whether `PlanarImage.resized` would take means of 2×2 pixels first."""
+    """Return whether `PlanarImage.resized` would take means of 2×2 pixels first."""
     rows, columns = pixels.shape[:2]
     if rows <= 2 * height and columns <= 2 * width:
         return False
@@ -99,13 +99,13 @@ def _halves(pixels: Tensor, width: int, height: int) -> bool:
 
 
 def _halved(pixels: Tensor) -> Tensor:
-    """Means of 2×2 pixels, rounded as OpenCV rounds them."""
+    """Return the means of 2×2 pixels, rounded as OpenCV rounds them."""
     quarters = pixels.unflatten(1, (-1, 2)).unflatten(0, (-1, 2)).sum((1, 3), dtype=torch.int16)
     return (quarters + 2).bitwise_right_shift_(2).to(torch.uint8)
 
 
 def _block_means(pixels: Tensor, side: int) -> Tensor:
-    """Means of side×side blocks, by halves as `PlanarImage.cut` takes them; incomplete blocks repeat the edge."""
+    """Return the means of side×side blocks, by halves as `PlanarImage.cut` does; the edge fills incomplete ones."""
     rows, columns = (
         torch.arange(-(-length // side) * side, device=pixels.device).clamp_(max=length - 1)
         for length in pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""Where aligned crops wait for the networks: on the device, from the frame to the logits."""
+"""Memory on a device for the aligned crops that wait for the networks."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class DeviceMemory:
     """An `autrt.engine.memory.CropMemory` of torch tensors.
 
     Args:
-        device: cuda:N; cpu for a rehearsal.
+        device: cuda:N; cpu in tests.
     """
 
     def __init__(self, device: str) -> None:
         self._device = torch.device(device)
 
     def empty(self, n: int) -> Tensor:
-        """Room for n crops."""
+        """Return an uninitialised tensor for n crops."""
         return torch.empty((n, CROP_SIZE_PX, CROP_SIZE_PX, 3), dtype=torch.uint8, device=self._device)
 
     def aligned(self, images: Sequence[Image], matrices: F32) -> Tensor:
-        """One crop of each: pictures on the device are warped together, those from the CPU there one by one."""
+        """Return one crop of each picture: those on the device are warped together, those on the CPU one by one."""
         crops = self.empty(len(images))
         here: list[int] = []
         placed: list[TensorImage] = []

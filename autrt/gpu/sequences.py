@@ -1,4 +1,4 @@
-"""DALI's video reader: runs of frames of one file, read in a thread that may hang without hanging the program."""
+"""DALI's video reader: sequences of frames, read in a thread that may hang without hanging the program."""
 
 # DALI makes its operators when it is imported.
 # pyright: reportAttributeAccessIssue=false, reportPrivateImportUsage=false
@@ -18,40 +18,40 @@ from torch import Tensor
 
 from autrt.types import F64, I64
 
-Stretch = tuple[Tensor, I64, F64]
-"""Pixels uint8 (n, height, width, 3) as they are stored, each frame's number, its seconds from the first start."""
+FrameSequence = tuple[Tensor, I64, F64]
+"""Pixels uint8 (n, height, width, 3) as they are stored; (n,) frame numbers; (n,) seconds from the first frame."""
 
 _DEPTH: Final = 2
 """Sequences that DALI reads ahead."""
 
 
 class SequenceError(Exception):
-    """DALI failed, or did not answer in time."""
+    """An error of DALI, or no answer in time."""
 
 
 class Sequences:
-    """The sequences of one file.
+    """Reads the sequences of one file.
 
     Args:
-        path: a video file.
+        path: the video file.
         device: cpu or cuda:N.
-        length: frames in a sequence; the last one has what is left.
-        patience_s: how long an answer may take.
+        length: frames in a sequence; the last one has the rest.
+        patience_s: longest time for an answer.
     """
 
     def __init__(self, path: Path, device: str, length: int, patience_s: float) -> None:
         self._reader = _read(path, device, length)
         self._patience_s = patience_s
         self._wanted: SimpleQueue[bool] = SimpleQueue()
-        self._answers: SimpleQueue[Stretch | Exception | None] = SimpleQueue()
+        self._answers: SimpleQueue[FrameSequence | Exception | None] = SimpleQueue()
         # A thread that hangs in DALI cannot be ended: it must not keep the program from ending either.
         threading.Thread(target=self._serve, name="dali", daemon=True).start()
 
-    def next(self) -> Stretch | None:
-        """The next one; None after the last.
+    def next(self) -> FrameSequence | None:
+        """Return the next sequence, or None after the last.
 
         Raises:
-            SequenceError: DALI failed or hangs.
+            SequenceError: DALI failed or did not answer in time.
         """
         self._wanted.put(True)
         try:
@@ -63,7 +63,7 @@ class Sequences:
         return answer
 
     def close(self) -> None:
-        """Let the thread end, and with it the pipeline."""
+        """Ask the thread to end, and with it the pipeline."""
         self._wanted.put(False)
 
     def _serve(self) -> None:
@@ -75,7 +75,7 @@ class Sequences:
             self._answers.put(error)
 
 
-def _read(path: Path, device: str, length: int) -> Iterator[Stretch]:
+def _read(path: Path, device: str, length: int) -> Iterator[FrameSequence]:
     kind, _, number = device.partition(":")
     pipeline = _sequences(
         str(path),
@@ -90,13 +90,13 @@ def _read(path: Path, device: str, length: int) -> Iterator[Stretch]:
     (facts,) = pipeline.reader_meta().values()
     for _ in range(facts["epoch_size"]):
         pixels, numbers, times = pipeline.run()
-        told = np.array(numbers.as_cpu().at(0)).reshape(-1)
-        n = int((told >= 0).sum())  # what fills up the last sequence has number −1
-        yield _tensor(pixels, kind)[:n], told[:n], np.array(times.as_cpu().at(0)).reshape(-1)[:n]
+        frame = np.array(numbers.as_cpu().at(0)).reshape(-1)
+        n = int((frame >= 0).sum())  # the padding of the last sequence has number −1
+        yield _tensor(pixels, kind)[:n], frame[:n], np.array(times.as_cpu().at(0)).reshape(-1)[:n]
 
 
 def _tensor(pixels: Any, kind: str) -> Tensor:
-    """(length, height, width, 3) uint8 of our own, complete."""
+    """Return a (length, height, width, 3) uint8 copy that no later run overwrites."""
     if kind == "cpu":
         return torch.from_numpy(np.array(pixels.at(0)))
     copy = torch.from_dlpack(pixels.as_tensor())[0].clone()
@@ -106,14 +106,14 @@ def _tensor(pixels: Any, kind: str) -> Tensor:
 
 
 def _last_line(error: Exception) -> str:
-    """The line that says what was wrong, of DALI's many."""
+    """Return the line of DALI's long message that says what is wrong."""
     lines = [line for line in str(error).splitlines() if "failed" in line or "rror:" in line]
     return (lines or str(error).splitlines() or [type(error).__name__])[-1].strip()
 
 
 @pipeline_def
 def _sequences(path: str, device: str, length: int) -> Any:
-    told: Any = fn.experimental.readers.video(
+    outputs: Any = fn.experimental.readers.video(
         device=device,
         filenames=[path],
         sequence_length=length,
@@ -121,4 +121,4 @@ def _sequences(path: str, device: str, length: int) -> Any:
         enable_frame_num="sequence",
         enable_timestamps=True,
     )
-    return tuple(told)
+    return tuple(outputs)

@@ -1,4 +1,4 @@
-"""Crops of many pictures in one go, by torch, as OpenCV's `warpAffine` would draw them."""
+"""Aligned crops of many pictures at once by torch, as OpenCV's `warpAffine` would draw them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autrt.face.align import invert
 from autrt.types import F32
 
 
@@ -17,10 +18,10 @@ def warp(
     """Sample pictures of any sizes through their matrices, bilinear, black outside.
 
     Args:
-        pictures: n of uint8 (height, width, 3), all on one device.
+        pictures: n tensors uint8 (height, width, 3), all on one device.
         matrices: float32 (n, 2, 3), a picture's pixels → crop pixels.
         size_px: side of the crops.
-        colours: for each picture the float32 (3, 3) matrix to RGB, None where it is RGB; none: all are.
+        colours: for each picture the float32 (3, 3) matrix to RGB, None where it is RGB; empty: all are RGB.
 
     Returns:
         uint8 (n, size_px, size_px, 3) on the pictures' device; within 1 grey level of OpenCV's.
@@ -44,10 +45,8 @@ def warp(
 
 
 def _places(matrices: F32, size_px: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Where each crop pixel lies in its picture: x and y, float32 (n, size_px, size_px)."""
-    linear = np.linalg.inv(matrices[:, :, :2].astype(np.float64))
-    shift = -linear @ matrices[:, :, 2:]
-    back = torch.from_numpy(np.concatenate([linear, shift], axis=2).astype(np.float32)).to(device)
+    """Return x and y, float32 (n, size_px, size_px), of each crop pixel in its picture."""
+    back = torch.from_numpy(invert(matrices.astype(np.float64)).astype(np.float32)).to(device)
     along = torch.arange(size_px, device=device, dtype=torch.float32)
     a, b, c = (back[:, :, i, None, None] for i in range(3))
     places = a * along + b * along[:, None] + c
@@ -55,7 +54,7 @@ def _places(matrices: F32, size_px: int, device: torch.device) -> tuple[Tensor, 
 
 
 def _neighbours(place: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """The samples before and after, and their shares."""
+    """Return the samples before and after a place, and the weight of each."""
     before = place.floor()
     after = place - before
     return [(before.long(), 1 - after), (before.long() + 1, after)]

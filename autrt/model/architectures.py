@@ -7,6 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from autrt.errors import UsageError
+from autrt.plugins import ARCHITECTURES as PLUGINS
+from autrt.plugins import plugins
 from autrt.registry import Registry
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def build_network(architecture: Mapping[str, Any]) -> nn.Module:
     """
     settings = dict(architecture)
     name = str(settings.pop("name", ""))
-    return ARCHITECTURES.load(name)(settings)
+    return Registry("architecture", _every(), ARCHITECTURES.extras).load(name)(settings)
 
 
 def architecture_of(network: nn.Module) -> dict[str, Any]:
@@ -43,14 +45,19 @@ def architecture_of(network: nn.Module) -> dict[str, Any]:
         UsageError: it is none of `ARCHITECTURES`.
     """
     module = type(network).__module__
-    for name, where in ARCHITECTURES.items():
+    for name, where in _every().items():
         if where.partition(":")[0] == module:
             config: Any = network.config
             return {"name": name, **{k: _plain(v) for k, v in asdict(config).items()}}
     raise UsageError(
         f"{type(network).__qualname__} cannot be saved as a model: it is none of the architectures "
-        f"{', '.join(ARCHITECTURES)}"
+        f"{', '.join(_every())}"
     )
+
+
+def _every() -> dict[str, str]:
+    """Return `ARCHITECTURES` and those of other packages."""
+    return {**ARCHITECTURES, **plugins(PLUGINS)}
 
 
 def _plain(value: Any) -> Any:

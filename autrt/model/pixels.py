@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 INPUT: Final = "pixels"
 OUTPUTS: Final = ("logits", "landmarks", "presence", "features")
-"""What a network may tell, in the graph's order."""
+"""Outputs that a network may have, in the graph's order; further ones follow (see docs/extending.md)."""
 
 
 class PixelNetwork(nn.Module):
     """uint8 (B, 112, 112, 3) RGB → {name: float32 (B, …)}.
 
     Args:
-        network: takes float (B, 3, 112, 112) in −1…1; gives a dict with some of `OUTPUTS`, or logits alone.
+        network: takes float (B, 3, 112, 112) in −1…1; gives logits, or a dict of outputs with `logits`.
         dtype: what the network computes in; its own parameters must be of it.
     """
 
@@ -31,4 +31,5 @@ class PixelNetwork(nn.Module):
         x = (pixels.to(torch.float32).permute(0, 3, 1, 2) - 127.5) / 127.5
         found: Tensor | dict[str, Tensor] = self.network(x.to(self.dtype))
         told = {"logits": found} if isinstance(found, Tensor) else found
-        return {name: told[name].float() for name in OUTPUTS if name in told}
+        names = [*(name for name in OUTPUTS if name in told), *(name for name in told if name not in OUTPUTS)]
+        return {name: told[name].float() for name in names}

@@ -1,1 +1,1 @@
-"""Stages from decoded frames to rows of a results file, joined by iterators."""
+"""The stages from decoded frames to rows of a results file, joined by iterators."""

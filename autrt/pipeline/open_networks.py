@@ -1,11 +1,11 @@
-"""Opening what a run computes with: the ensemble's engines and the face detectors, once for all videos."""
+"""Opening of the networks of a run: the model's engines and the face detectors, once for all videos."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
 from autrt.download.weights import FILES, fetch
-from autrt.engine.batcher import CropBatcher
+from autrt.engine.batcher import ALIGNMENT_OUTPUTS, CropBatcher
 from autrt.engine.graph import Graph
 from autrt.engine.memory import memory_on
 from autrt.engine.open import ON_GPU_ALONE, open_engine, resolve_engine
@@ -16,6 +16,7 @@ from autrt.face.detection_schedule import THOROUGH_S
 from autrt.model.folder import Model
 from autrt.pipeline.networks import Networks
 from autrt.postprocess.ensemble import used_members
+from autrt.results.outputs import output_columns
 from autrt.settings import InferSettings
 from autrt.template import TEMPLATES
 from autrt.types import Engine
@@ -25,7 +26,7 @@ AU_BATCH = 16
 
 DETECTOR_FILE = "centerface"
 DETECTOR_ENGINES = ("openvino", "onnxruntime", "tensorrt", "tensorrt-rtx")
-"""Those that run a bare ONNX file."""
+"""Engines that run a bare ONNX file."""
 FRAME_DETECTORS = {
     "small": (
         DetectorSettings(FRAME_CANVASES["coarse"], TRACE_SCORE),
@@ -36,51 +37,54 @@ FRAME_DETECTORS = {
         DetectorSettings(FRAME_CANVASES["large"]),
     ),
 }
-"""The quick and the fine look at whole frames, by the fine one's set of canvases."""
+"""Coarse and fine detector for whole frames, by the fine one's set of canvases."""
 FIRST_CANVAS = FRAME_CANVASES["coarse"][0]
-"""Nearly every run begins with a wide picture on it: its engine is opened beside the members', the others' when
-they are needed."""
+"""Canvas of a wide picture, with which nearly every run begins: its engine is opened beside the members' engines,
+those of the other canvases when they are needed."""
 PATCH_DETECTOR = DetectorSettings(PATCH_CANVASES)
+"""Detector that finds misaligned faces in their patches again."""
 
 
 def open_networks(model: Model, settings: InferSettings, threads: int) -> Networks:
     """Compile or load every network of a run.
 
     Args:
-        model: its members that no AU uses are not opened.
+        model: members that no AU uses are not opened.
         settings: engine, precision and device.
-        threads: cores that each engine may use; they share them.
+        threads: cores that the engines share.
 
     Raises:
         EngineError: an engine cannot run here.
-        UsageError: the detector was never fetched, or the model follows a template that is not known here.
+        UsageError: the detector was never fetched, the model follows a template that is not known here, or one of
+            its outputs does not fit its column.
     """
     if model.template not in TEMPLATES:
         raise UsageError(
             f"model {model.name!r}: expected one of the alignment templates {', '.join(TEMPLATES)}, "
             f"found {model.template!r}"
         )
-    looks = {
+    outputs = (*ALIGNMENT_OUTPUTS, *(column.tensor for column in output_columns(model)))
+    frame_detectors = {
         name: (_detector(coarse, settings, threads), _detector(fine, settings, threads))
         for name, (coarse, fine) in FRAME_DETECTORS.items()
     }
-    # One by one on a GPU: who builds engines there times their kernels.
+    # One by one on a GPU: building an engine there times its kernels.
     with ThreadPoolExecutor(2 if settings.device == "cpu" else 1) as openers:
-        first_look = openers.submit(looks["small"][0].open, FIRST_CANVAS)
+        first_canvas = openers.submit(frame_detectors["small"][0].open, FIRST_CANVAS)
         engines = openers.submit(open_members, model, settings, threads).result()
-        first_look.result()
+        first_canvas.result()
     return Networks(
-        {name: CoarseToFine(coarse, fine) for name, (coarse, fine) in looks.items()},
-        looks["small"][0],
-        _detector(PATCH_DETECTOR, settings, threads),
-        CropBatcher(engines, len(model.au_names), memory_on(settings.device)),
-        TEMPLATES[model.template],
-        settings.device,
+        detectors={name: CoarseToFine(coarse, fine) for name, (coarse, fine) in frame_detectors.items()},
+        fast_detector=frame_detectors["small"][0],
+        patch_detector=_detector(PATCH_DETECTOR, settings, threads),
+        batcher=CropBatcher(engines, len(model.au_names), memory_on(settings.device), outputs),
+        template=TEMPLATES[model.template],
+        device=settings.device,
     )
 
 
 def open_members(model: Model, settings: InferSettings, threads: int) -> list[Engine | None]:
-    """The engines of a model's members, in order; None for a member that no AU uses.
+    """Open the engines of a model's members, in order; None stands for a member that no AU uses.
 
     Raises:
         EngineError: an engine cannot run here.
@@ -92,7 +96,7 @@ def open_members(model: Model, settings: InferSettings, threads: int) -> list[En
 
 
 def detection_digest() -> str:
-    """Names the numbers of all detectors of a run; known without opening them."""
+    """Return the digest of all detectors of a run; it is known without opening them."""
     return detector_digest(FILES[DETECTOR_FILE].sha256, FRAME_DETECTORS, CLEAR, THOROUGH_S, PATCH_DETECTOR)
 
 
@@ -108,10 +112,10 @@ def _open_member(graph: Graph, settings: InferSettings, threads: int) -> Engine:
 
 
 def _detector(detector: DetectorSettings, settings: InferSettings, threads: int) -> CenterFace:
-    """A detector always computes in f32: its thresholds decide what exists, its time is small.
+    """Return a detector; its engines are opened when they are needed.
 
-    Beside engines that run model folders alone (torch, torch-tensorrt) it stays on the CPU: it sees few and small
-    pictures.
+    It always computes in f32: its thresholds decide which faces exist, and it takes little time. Beside engines
+    that run model folders alone (torch, torch-tensorrt) it stays on the CPU: its pictures are few and small.
     """
     digest = FILES[DETECTOR_FILE].sha256
     engine = settings.engine if settings.engine in DETECTOR_ENGINES else resolve_engine("auto", "cpu")[0]

@@ -1,4 +1,4 @@
-"""Joining stages: a bounded queue with a thread behind it, and looking ahead. Nothing here spins."""
+"""Joints between stages: `prefetch` runs a stage in a thread of its own, `read_ahead` starts its work early."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ class _End:
 
 
 def prefetch(source: Iterable[T], size: int, name: str = "prefetch") -> Generator[T, None, None]:
-    """Run `source` in a thread of its own, at most `size` items ahead of whoever iterates here.
+    """Run `source` in a thread of its own, at most `size` items ahead of the consumer.
 
-    An exception of the source is raised here. Closing this iterator ends the thread after the item that it is
-    working on, and closes the source.
+    An exception of the source is raised here, after the items before it. Closing this iterator ends the thread
+    after the item that it is working on, and closes the source.
+
+    Args:
+        source: iterated once, in that thread.
+        size: items that may wait, at least 1.
+        name: of the thread.
     """
     # Both ends run without Python's own code between them and the lock: a frame passes here twice.
     items: SimpleQueue[T | _End] = SimpleQueue()
@@ -46,6 +51,7 @@ def prefetch(source: Iterable[T], size: int, name: str = "prefetch") -> Generato
 def _produce(
     source: Iterable[T], items: SimpleQueue[T | _End], room: SimpleQueue[None], stop: threading.Event
 ) -> None:
+    """Put the source's items, then an `_End`, until `stop` is set."""
     error: BaseException | None = None
     iterator = iter(source)
     try:
@@ -63,10 +69,15 @@ def _produce(
         items.put(_End(error))
 
 
-def ahead(source: Iterable[T], amount: int, weigh: Callable[[T], int] = lambda _: 1) -> Iterator[T]:
-    """Take items from `source` before they are asked for, so that what they started has time to finish.
+def read_ahead(source: Iterable[T], amount: int, weigh: Callable[[T], int] = lambda _: 1) -> Iterator[T]:
+    """Take items from `source` before they are asked for, so that the work they started has time to finish.
 
-    At most so many that those held weigh more than `amount` together by one item; always at least one.
+    The items held weigh at most `amount` together, without the last of them; at least one is always taken.
+
+    Args:
+        source: iterated once, in the consumer's thread.
+        amount: weight of the items that may be held.
+        weigh: weight of an item.
     """
     held: deque[T] = deque()
     weight = 0

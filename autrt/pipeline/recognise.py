@@ -1,30 +1,33 @@
-"""The whole flow of one video: decode → detect and track → align → networks → second look → sink.
+"""The flow of one video: decode → detect and track → align → run networks → check alignment → realign → blocks.
 
 Each stage is a generator over the one before it. `prefetch` puts a stage in a thread of its own behind a bounded
-queue; `ahead` lets work that a stage has started (detections, batches of crops) finish before it is waited for.
-So memory stays flat however long the video, and nothing depends on what runs beside it.
+queue; `read_ahead` lets the work that a stage has started (detections, batches of crops) finish before it is waited
+for. So memory stays flat however long the video, and nothing depends on what runs beside it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 
 from autrt.face.track import track
+from autrt.pipeline.align import align
+from autrt.pipeline.check_alignment import check_alignment
 from autrt.pipeline.networks import Networks
-from autrt.pipeline.prefetch import ahead, prefetch
-from autrt.pipeline.stages import align, judge, redo, settle
+from autrt.pipeline.prefetch import prefetch, read_ahead
+from autrt.pipeline.realign import realign
+from autrt.pipeline.to_blocks import to_blocks
 from autrt.settings import InferSettings
-from autrt.types import Decoder, Sink
+from autrt.types import Block, Decoder, Segment, Sink
 
 FRAMES_AHEAD = 8
 SEGMENTS_AHEAD = 4
-LOOKS_AHEAD = 2
+REDETECTIONS_AHEAD = 2
 
 
 class StoppedError(Exception):
-    """The run was asked to stop; the video under way is abandoned."""
+    """The run was asked to stop; the video in progress is abandoned."""
 
 
 def recognise(
@@ -35,33 +38,57 @@ def recognise(
     stop: threading.Event,
     advance: Callable[[int, float], object],
 ) -> None:
-    """One video, from its first frame to the last block in the sink.
+    """Recognise one video, from its first frame to the last block in the sink.
 
     Args:
         decoder: the video.
-        networks: what it is recognised with.
-        settings: how.
+        networks: detectors and engines.
+        settings: of the run.
         sink: takes the blocks.
-        stop: ends it early when set.
-        advance: told, every few frames, how many more are done and the time of the last of them in seconds.
+        stop: ends the recognition early when set.
+        advance: called after every block with its number of frames and the time of the last of them in seconds.
 
     Raises:
         VideoError: nothing of the video can be read.
+        EngineError: a network failed.
         StoppedError: `stop` was set.
+    """
+    with closing(recognised_blocks(decoder, networks, settings)) as blocks:
+        for block in blocks:
+            if stop.is_set():
+                raise StoppedError
+            sink.write(block)
+            advance(len(block.index), float(block.time_s[-1]))
+
+
+def recognised_blocks(
+    decoder: Decoder, networks: Networks, settings: InferSettings
+) -> Generator[Block, None, None]:
+    """Yield one video's blocks in order; every frame is in one of them. Closing it ends its threads.
+
+    Args:
+        decoder: the video.
+        networks: detectors and engines.
+        settings: of the run.
+
+    Raises:
+        VideoError: nothing of the video can be read.
+        EngineError: a network failed.
     """
     info = decoder.info
     every = settings.detection_interval(info.rate)
     crops_ahead = 3 * networks.batcher.batch  # two under way, and the third full before the first is done
 
-    with ExitStack() as stages:
-        frames = stages.enter_context(closing(prefetch(decoder, FRAMES_AHEAD)))
-        tracked = track(frames, networks.looks(info), every)
-        segments = stages.enter_context(closing(prefetch(tracked, SEGMENTS_AHEAD)))
-        cropped = ahead(align(segments, networks, info), crops_ahead, len)
-        judged = ahead(judge(cropped, networks), LOOKS_AHEAD)
-        redone = ahead(redo(judged, networks, info), crops_ahead, len)
-        for block in settle(redone):
-            if stop.is_set():
-                raise StoppedError
-            sink.write(block)
-            advance(len(block.index), float(block.time_s[-1]))
+    with ExitStack() as threads:
+        frames = threads.enter_context(closing(prefetch(decoder, FRAMES_AHEAD)))
+        tracked = track(frames, networks.schedule(info), every)
+        segments = threads.enter_context(closing(prefetch(tracked, SEGMENTS_AHEAD)))
+        aligned = read_ahead(align(segments, networks, info), crops_ahead, _crops)
+        checked = read_ahead(check_alignment(aligned, networks), REDETECTIONS_AHEAD)
+        realigned = read_ahead(realign(checked, networks, info), crops_ahead, _crops)
+        yield from to_blocks(realigned)
+
+
+def _crops(segment: Segment) -> int:
+    """Return the crops of a segment; one that has none still takes memory for its frames."""
+    return max(1, len(segment.faces))

@@ -1,1 +1,1 @@
-"""Post-processing of logits: ensemble, smoothing, thresholds and the choice of the main face."""
+"""Post-processing of logits: ensemble, baseline, smoothing, thresholds and the choice of the main face."""

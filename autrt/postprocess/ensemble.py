@@ -1,4 +1,4 @@
-"""Members' logits → the ensemble's: per AU a weighted mean (the paper takes the best checkpoint per AU)."""
+"""The ensemble's logits: per AU a weighted mean of its members' (the paper takes the best checkpoint per AU)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from autrt.types import F32, Bool
 
 
 def used_members(weights: F32) -> Bool:
-    """(M,) bool: which members any AU uses; the others are never run. `weights` is (M, A)."""
+    """Return the (M,) bool mask of the members that any AU uses; the others are never run. `weights` is (M, A)."""
     return np.any(weights != 0, axis=1)
 
 
 def combine(member_logits: F32, weights: F32) -> F32:
-    """The ensemble's logits.
+    """Return the ensemble's logits.
 
     Args:
-        member_logits: (F, M, A) float32; whatever stands at weight 0 is ignored, NaN too.
+        member_logits: (F, M, A) float32; values at weight 0 are ignored, NaN too.
         weights: (M, A) float32, not negative, a column's sum above 0.
 
     Returns:
@@ -28,6 +28,6 @@ def combine(member_logits: F32, weights: F32) -> F32:
 
 
 def sigmoid(logits: F32) -> F32:
-    """1 / (1 + e^−x) as float32, without overflow."""
+    """Return 1 / (1 + e^−x) as float32, computed without overflow."""
     e = np.exp(-np.abs(logits.astype(np.float64)))
     return np.where(logits >= 0, 1 / (1 + e), e / (1 + e)).astype(np.float32)

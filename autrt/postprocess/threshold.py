@@ -1,4 +1,4 @@
-"""Smoothed probabilities → decisions."""
+"""Decisions from smoothed probabilities."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from autrt.types import F32, Bool
 
 
 def decide(smoothed: F32, thresholds: F32) -> Bool:
-    """(F, A) bool: `smoothed >= threshold`, per AU; thresholds (A,) from calibration, 0.5 otherwise."""
+    """Return (F, A) bool `smoothed >= thresholds`; thresholds (A,) float32 come from calibration, 0.5 otherwise."""
     return smoothed >= thresholds

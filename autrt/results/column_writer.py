@@ -1,4 +1,4 @@
-"""One column of a results file: compressed chunks, or for few rows the bare numbers."""
+"""Writing of one column of a results file: in compressed chunks, or uncompressed where there are few rows."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Array = np.ndarray[Any, Any]
 
 
 class ColumnWriter:
-    """Appends rows to a dataset, which is made with the first of them.
+    """Appends rows to one dataset, which is made with the first of them.
 
     Args:
-        group: of the table.
-        column: which it is.
-        row_shape: shape of a row.
+        group: HDF5 group of the table.
+        column: name, dtype, unit and description.
+        row_shape: shape of one row.
         chunk_rows: rows of a chunk.
-        text_bytes: length of a text.
+        text_bytes: length of a text in bytes.
     """
 
     def __init__(
@@ -39,7 +39,11 @@ class ColumnWriter:
         self._dataset: Any = None
 
     def check(self, rows: Array, n: int) -> None:
-        """Raise ValueError unless these are `n` rows of this column."""
+        """Check that an array is `n` rows of this column.
+
+        Raises:
+            ValueError: another shape or dtype.
+        """
         shape = (n, *self._row_shape)
         if rows.shape != shape or rows.dtype != self._dtype:
             raise ValueError(
@@ -48,18 +52,21 @@ class ColumnWriter:
             )
 
     def append(self, rows: Array) -> None:
-        """Write whole chunks; only the last ones may be fewer."""
+        """Write rows that fill whole chunks; only the last ones may not."""
         if self._dataset is None:
             self._dataset = self._chunked(min(self._chunk_rows, len(rows)))
         start = len(self._dataset)
         self._dataset.resize(start + len(rows), axis=0)
-        self._dataset[start:] = self._noted(rows)
+        self._dataset[start:] = self._hashed(rows)
 
     def close(self, rest: Sequence[Array]) -> None:
-        """Write the last rows, and the attributes: HDF5's checksums do not notice a chunk that went missing."""
+        """Write the last rows, and the attributes.
+
+        A SHA-256 over all rows is one of them: HDF5's own checksums do not notice a chunk that went missing.
+        """
         rows = np.concatenate([np.empty((0, *self._row_shape), self._dtype), *rest])
         if self._dataset is None and rows.nbytes <= COMPACT_BYTES:
-            self._dataset = self._compact(self._noted(rows))
+            self._dataset = self._compact(self._hashed(rows))
         elif len(rows):
             self.append(rows)
         put_text(self._dataset, "unit", self._column.unit)
@@ -67,11 +74,11 @@ class ColumnWriter:
         put_text(self._dataset, "sha256", self._digest.hexdigest())
 
     def read(self) -> Array:
-        """All rows."""
+        """Return all rows."""
         return self._dataset[:]
 
-    def _noted(self, rows: Array) -> Array:
-        """The rows, as HDF5 takes them, which knows that text is UTF-8."""
+    def _hashed(self, rows: Array) -> Array:
+        """Add rows to the checksum and return them with HDF5's dtype, which marks text as UTF-8."""
         self._digest.update(rows.tobytes())
         return rows.view(self._dtype)
 

@@ -3,6 +3,9 @@
 A file holds four tables, each an HDF5 group of equally long columns. Letters in shapes: N frames, F faces,
 T tracks, L losses (rows), A Action Units, M members of the ensemble.
 
+A column of `/faces` that a network computes is added by one line in `COLUMNS` that names the network's `output`:
+spool, writer and tables take it from here.
+
 New columns and attributes may be added within a version of the schema: readers pass over what they don't know, and
 have a default for what an older file lacks (`optional`). Any other change makes a new version, beside which
 `READABLE` keeps the old ones.
@@ -10,41 +13,44 @@ have a default for what an older file lacks (`optional`). Any other change makes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
+
+from autrt.types import TensorSpec
 
 FAMILY: Final = "autrt-results/"
 
 SCHEMA: Final = "autrt-results/2"
 
 PLAIN_SCHEMA: Final = "autrt-results/1"
-"""Its attributes are all plain ones, and its columns are all chunked."""
+"""Schema whose attributes are all plain ones, and whose columns are all chunked."""
 
 READABLE: Final = (PLAIN_SCHEMA, SCHEMA)
 
 HEADER: Final = "header"
-"""The attribute of the file that holds as JSON all facts but those in `PLAIN`."""
+"""Name of the attribute of the file that holds as JSON all facts but those in `PLAIN`."""
 
 PLAIN: Final = frozenset(
     {"schema", "complete", "au_names", "au_grades", "thresholds", "source_path", "attributes_sha256"}
 )
-"""Facts about the file that are attributes of their own, for other tools and a glance. With `header` these are
-eight: with more, HDF5 stores attributes in a way that takes more space and time."""
+"""Facts about the file that are attributes of their own, for other tools. With `header` these are eight: with more,
+HDF5 stores attributes in a way that takes more space and time."""
 
 OF_THE_FILE: Final = frozenset({"schema", "complete", "attributes_sha256"})
-"""What says how to read the rest, and whether to."""
+"""Facts that say how to read the rest, and whether to."""
 
 SUFFIX: Final = ".h5"
 
 CHUNK_ROWS: Final = {"frames": 4096, "faces": 4096, "tracks": 256, "lost": 256}
-"""Rows per HDF5 chunk by table: about 200 kB for 12 AUs, small enough to read a scene without the film."""
+"""Rows per HDF5 chunk by table: about 200 kB for 12 AUs, small enough to read a scene without the whole video."""
 
 COMPACT_BYTES: Final = 8192
-"""Columns up to this size are stored as they are, within their own header, where HDF5 checks them too: an index of
+"""Size up to which columns are stored uncompressed within their own header, where HDF5 checks them too: an index of
 chunks alone takes 2 to 3 kB."""
 
 CACHE_BYTES: Final = 1 << 18
-"""HDF5's chunk cache per dataset: about a chunk. Its default of 8 MiB would grow with a video for half an hour."""
+"""HDF5's chunk cache per dataset: about a chunk. Its default of 8 MiB fills only after half an hour of video."""
 
 Kind = Literal[
     "text", "texts", "path", "bool", "int", "maybe_int", "float", "maybe_float", "ints", "floats", "json"
@@ -62,35 +68,49 @@ class Column:
     unit: str
     description: str
     tail: tuple[int | Literal["A", "M"], ...] = ()
-    """Shape behind the rows."""
+    """Shape of one row."""
     optional: bool = False
+    field: str = ""
+    """Field of `Faces` that the column holds, if it holds one."""
+    output: str = ""
+    """Output of the networks that the column holds, if it holds one."""
 
     @property
     def path(self) -> str:
-        """Where it lies in the file."""
+        """Path in the file."""
         return f"{self.table}/{self.name}"
 
+    @property
+    def extra(self) -> bool:
+        """True for a further output of the networks, which only the files of some models have."""
+        return self.output not in ("", "logits")
+
+    @property
+    def tensor(self) -> TensorSpec:
+        """Specification of the output that a column without AUs or members holds, for one face."""
+        return TensorSpec(self.output, self.shape(0, 0), self.dtype)
+
     def shape(self, n_aus: int, n_members: int) -> tuple[int, ...]:
-        """The shape of one row."""
+        """Return the shape of one row."""
         sizes = {"A": n_aus, "M": n_members}
         return tuple(n if isinstance(n, int) else sizes[n] for n in self.tail)
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A fact about the file, or about a column: a key of the JSON in the attribute `header`, or an attribute."""
+    """One fact about the file, or about a column: a key of the JSON in the attribute `header`, or an attribute."""
 
     name: str
     kind: Kind
     description: str
     on: str = "/"
-    """Path of the column that it is about; `/` for the file."""
+    """Path of the column that the fact is about; `/` for the file."""
     optional: bool = False
-    """Whether files may lack it that were written before there was such a fact."""
+    """Whether older files may lack the fact."""
 
     @property
     def plain(self) -> bool:
-        """Whether it is an HDF5 attribute of its own; one of a column stands in the JSON too."""
+        """True for an HDF5 attribute of its own; one of a column stands in the JSON too."""
         return self.on != "/" or self.name in PLAIN
 
 
@@ -99,20 +119,23 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("frames", "pts", "int64", "ticks", "presentation time; one tick is time_base_num / time_base_den s"),
     Column("frames", "time_s", "float64", "s", "presentation time from the video's start, strictly increasing"),
     Column("frames", "n_faces", "int32", "faces", "faces found in the frame"),
-    Column("faces", "frame", "int64", "row of /frames", "the frame, as its row in /frames; rows are ordered by it"),
-    Column("faces", "track", "int32", "track id", "the person's track within a shot; second key of the order"),
+    Column("faces", "frame", "int64", "row of /frames", "the frame, as its row in /frames; rows are ordered by it",
+           field="row"),
+    Column("faces", "track", "int32", "track id", "the person's track within a shot; second key of the order",
+           field="track"),
     Column("faces", "box", "float32", "px", "x0, y0, x1, y1 in the upright frame; (0, 0) is the centre of the "
-           "top left pixel", (4,)),
+           "top left pixel", (4,), field="boxes"),
     Column("faces", "landmarks", "float32", "px", "x, y of eye, eye, nose tip, mouth corner, mouth corner, each "
-           "pair left first as seen in the picture", (5, 2)),
-    Column("faces", "score", "float32", "1", "confidence of the face detection, 0 to 1"),
-    Column("faces", "source", "uint8", "code", "0 detected, 1 interpolated between detections, 2 refined"),
+           "pair left first as seen in the picture", (5, 2), field="landmarks"),
+    Column("faces", "score", "float32", "1", "confidence of the face detection, 0 to 1", field="score"),
+    Column("faces", "source", "uint8", "code", "0 detected, 1 interpolated between detections, 2 refined",
+           field="source"),
     Column("faces", "logit", "float32", "logit", "the ensemble's raw logit per Action Unit", ("A",)),
     Column("faces", "probability", "float32", "1", "sigmoid of logit", ("A",)),
     Column("faces", "smoothed", "float32", "1", "probability after smoothing over time (and the baseline)", ("A",)),
     Column("faces", "active", "bool", "decision", "smoothed >= threshold of the Action Unit", ("A",)),
     Column("faces", "member_logit", "float32", "logit", "raw logits of the ensemble's members; NaN where a member "
-           "was not run", ("M", "A"), optional=True),
+           "was not run", ("M", "A"), optional=True, output="logits"),
     Column("tracks", "id", "int32", "track id", "ids count from 0 by first appearance"),
     Column("tracks", "first_frame", "int64", "row of /frames", "first frame with this face"),
     Column("tracks", "last_frame", "int64", "row of /frames", "last frame with this face"),
@@ -179,8 +202,24 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
 
 TABLES: Final = tuple(CHUNK_ROWS)
 
+EVERY_MODEL: Final = frozenset(c.name for c in COLUMNS if c.table == "faces" and not c.extra)
+"""Names of the columns of `/faces` that do not depend on the outputs of the model."""
 
-def columns_of(table: str, *, keep_members: bool, baseline: bool) -> tuple[Column, ...]:
-    """The columns that a table has, given which optional ones are kept."""
+FACE_FIELDS: Final = tuple(c for c in COLUMNS if c.field)
+"""Columns that hold a field of `Faces`."""
+
+
+def columns_of(
+    table: str, *, keep_members: bool, baseline: bool, outputs: Sequence[Column] = ()
+) -> tuple[Column, ...]:
+    """Return the columns that a table of a new file has.
+
+    Args:
+        table: its name.
+        keep_members: whether the members' logits are kept.
+        baseline: whether a baseline is subtracted.
+        outputs: columns of `/faces` for further outputs of the networks; see `outputs.output_columns`.
+    """
     kept = {"faces/member_logit": keep_members, "tracks/baseline": baseline}
-    return tuple(c for c in COLUMNS if c.table == table and (not c.optional or kept[c.path]))
+    own = [c for c in COLUMNS if c.table == table and (not c.optional or kept.get(c.path, False))]
+    return (*own, *(c for c in outputs if c.table == table))

@@ -1,4 +1,4 @@
-"""One table of a results file, filled in whole chunks."""
+"""Writing of one table of a results file in whole chunks."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class TableWriter:
     its first chunk is full can be stored by its length.
 
     Args:
-        file: open for writing.
-        name: of the table.
+        file: `h5py.File`, open for writing.
+        name: name of the table.
         columns: its columns and the shape of one row of each.
-        text_bytes: length of text columns.
+        text_bytes: length in bytes of text columns.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class TableWriter:
             self._write(self._n_pending - self._n_pending % self._chunk_rows)
 
     def close(self) -> None:
-        """Write what waits, and the columns' attributes."""
+        """Write the rows that wait, and the columns' attributes."""
         for name, column in self._columns.items():
             column.close([rows[name] for rows in self._pending])
         self._pending = []
 
     def read(self, name: str) -> Array:
-        """A whole column of the closed table."""
+        """Return a whole column of the closed table."""
         return self._columns[name].read()
 
     def _write(self, n: int) -> None:
@@ -74,6 +74,6 @@ class TableWriter:
 
 
 def text_rows(texts: Sequence[str]) -> Array:
-    """Texts as UTF-8 of fixed length, at least one byte."""
+    """Return texts as UTF-8 of fixed length, at least one byte."""
     raw = [t.encode("utf-8", "backslashreplace").replace(b"\0", b"\\x00") for t in texts]
     return np.array(raw, f"S{max(map(len, raw), default=0) or 1}")

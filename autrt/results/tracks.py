@@ -10,7 +10,7 @@ from autrt.types import I32, I64
 
 
 class TrackTally:
-    """First frame, last frame and number of faces of every track; memory grows with the tracks alone."""
+    """Collects first frame, last frame and number of faces of every track; memory grows with the tracks alone."""
 
     def __init__(self) -> None:
         self._rows: dict[int, list[int]] = {}
@@ -27,7 +27,7 @@ class TrackTally:
             row[2] += n
 
     def table(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The columns of `/tracks`, by id."""
+        """Return the columns of `/tracks`, in order of id."""
         rows = np.array([[i, *row] for i, row in sorted(self._rows.items())], np.int64).reshape(-1, 4)
         return {"id": rows[:, 0].astype(np.int32), "first_frame": rows[:, 1], "last_frame": rows[:, 2],
                 "n_faces": rows[:, 3]}  # fmt: skip

@@ -20,7 +20,7 @@ from autrt.errors import ResultsError
 from autrt.results.attributes import write_attributes
 from autrt.results.deferred_error_file import DeferredErrorFile
 from autrt.results.header import Header
-from autrt.results.schema import CACHE_BYTES, SCHEMA, columns_of
+from autrt.results.schema import CACHE_BYTES, FACE_FIELDS, SCHEMA, Column, columns_of
 from autrt.results.table_writer import TableWriter, text_rows
 from autrt.results.tracks import TrackTally
 from autrt.results.verify import verify
@@ -29,7 +29,7 @@ from autrt.storage.disk import explain
 from autrt.types import F32, F64, Block, Bool, Loss
 
 _HDF5_1_8 = ("v108", "v108")
-"""Read by every tool since 2008, and the first version with checksums over its own structures."""
+"""HDF5 version that every tool since 2008 reads, and the first with checksums over its own structures."""
 
 
 class ResultsWriter:
@@ -38,18 +38,22 @@ class ResultsWriter:
     As a context manager it abandons what was not finished.
 
     Args:
-        target: see `names.results_path`; its folder is made, a file of that name replaced.
-        header: what is known before the first row.
+        target: the file (see `names.results_path`); its folder is made, a file of that name replaced.
+        header: facts known before the first row.
         keep_members: also store the members' logits.
+        outputs: columns of `/faces` for further outputs of the networks; see `outputs.output_columns`.
 
     Raises:
         DiskFullError: no room; this and every other method. Nothing is left behind.
         ResultsError: the place cannot be written; `finish` too.
     """
 
-    def __init__(self, target: Path, header: Header, *, keep_members: bool = False) -> None:
+    def __init__(
+        self, target: Path, header: Header, *, keep_members: bool = False, outputs: Sequence[Column] = ()
+    ) -> None:
         self._header = header
         self._keep_members = keep_members
+        self._outputs = tuple(outputs)
         self._tally = TrackTally()
         self._part = Part(target)
         self._disk = DeferredErrorFile(self._part.fd)
@@ -62,10 +66,10 @@ class ResultsWriter:
         """Take the next frames and their faces.
 
         Args:
-            block: the frames; with `keep_members` its member logits are stored.
+            block: the frames, the faces in them and the networks' outputs.
             logit: (F, A) float32, the ensemble's.
             probability: (F, A) float32, sigmoid of `logit`.
-            smoothed: (F, A) float32.
+            smoothed: (F, A) float32 probabilities.
             active: (F, A) bool.
 
         Raises:
@@ -76,11 +80,15 @@ class ResultsWriter:
         if len(inside) and not 0 <= inside.min() <= inside.max() < n:
             raise ValueError(f"expected faces of {n} frames from row {self._frames.n_rows} on, found others")
         n_faces = np.bincount(inside, minlength=n).astype(np.int32)
-        rows = {
-            "frame": faces.row, "track": faces.track, "box": faces.boxes, "landmarks": faces.landmarks,
-            "score": faces.score, "source": faces.source, "logit": logit, "probability": probability,
-            "smoothed": smoothed, "active": active, "member_logit": block.member_logits,
-        }  # fmt: skip
+        rows = {column.name: getattr(faces, column.field) for column in FACE_FIELDS}
+        rows |= {column.name: block.outputs[column.output] for column in self._outputs}
+        rows |= {
+            "logit": logit,
+            "probability": probability,
+            "smoothed": smoothed,
+            "active": active,
+            "member_logit": block.member_logits,
+        }
         with self._whole_or_nothing():
             self._frames.add(
                 {"index": block.index, "pts": block.pts, "time_s": block.time_s, "n_faces": n_faces}
@@ -94,8 +102,8 @@ class ResultsWriter:
         """Write the rest, make it durable, read it all back, and give the file its name.
 
         Args:
-            losses: what could not be decoded.
-            repaired_times: how many presentation times had to be set.
+            losses: parts of the video that could not be decoded.
+            repaired_times: number of presentation times that had to be set.
             baseline: (T, A) float32, a row per track id, where the header names a baseline.
 
         Returns:
@@ -117,7 +125,7 @@ class ResultsWriter:
         return self._part.target
 
     def abandon(self) -> None:
-        """Leave nothing behind. Does nothing after `finish`."""
+        """Discard the file; does nothing after `finish`."""
         self._disk.drop()
         if hasattr(self, "_file"):
             with suppress(Exception):  # HDF5 may stumble over what was dropped; the file goes anyway
@@ -148,7 +156,12 @@ class ResultsWriter:
 
     def _table(self, name: str, text_bytes: int = 1) -> TableWriter:
         header = self._header
-        columns = columns_of(name, keep_members=self._keep_members, baseline=header.baseline != "none")
+        columns = columns_of(
+            name,
+            keep_members=self._keep_members,
+            baseline=header.baseline != "none",
+            outputs=self._outputs,
+        )
         shapes = {c: c.shape(len(header.au_names), len(header.member_names)) for c in columns}
         return TableWriter(self._file, name, shapes, text_bytes)
 
@@ -186,7 +199,10 @@ class ResultsWriter:
 
 
 def varies(time_s: F64, tick_s: float) -> bool:
-    """Whether over 1 % of the steps between frames are off the median step, by a tenth of it and by 1.5 ticks."""
+    """Return whether over 1 % of the steps between (N,) frame times are off the median step.
+
+    Off is more than a tenth of the median step and more than 1.5 ticks of `tick_s` seconds.
+    """
     steps = np.diff(time_s)
     if not len(steps):
         return False
@@ -195,5 +211,5 @@ def varies(time_s: F64, tick_s: float) -> bool:
 
 
 def utc_now() -> str:
-    """The time as ISO 8601 text, to the second."""
+    """Return the time as ISO 8601 text, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

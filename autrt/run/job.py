@@ -22,6 +22,7 @@ from autrt.pipeline.sink import ResultsSink
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import Header, VideoFacts
 from autrt.results.names import results_path
+from autrt.results.outputs import output_columns
 from autrt.results.writer import utc_now
 from autrt.run.event import Status
 from autrt.run.finished import FileState, Finished
@@ -47,7 +48,9 @@ class Job:
     @property
     def numbers(self) -> dict[str, Any]:
         """The settings that change results."""
-        return {**self.settings.numbers(), "detector": self.detector_digest}
+        outputs = [column.name for column in output_columns(self.model)]
+        extra = {"outputs": outputs} if outputs else {}
+        return {**self.settings.numbers(), "detector": self.detector_digest, **extra}
 
 
 class Step(NamedTuple):
@@ -228,4 +231,5 @@ def _open_sink(source: Source, header: Header, job: Job) -> ResultsSink:
         max_faces=job.settings.max_faces,
         baseline_percentile=job.settings.baseline_percentile,
         keep_members=job.settings.keep_members,
+        outputs=output_columns(job.model),
     )

@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from typing import Final, Literal
 
 from autrt.errors import VideoError
+from autrt.plugins import DECODERS, plugins
 from autrt.video.container import main_stream, open_container
 from autrt.video.unreadable import HEAD_BYTES, is_text
 
@@ -51,12 +52,14 @@ def kind_by_name(name: str) -> Kind | None:
     suffix = PurePath(name).suffix.lower()
     if suffix in STILL_SUFFIXES:
         return "still"
-    return "video" if suffix in VIDEO_SUFFIXES else None
+    return "video" if suffix in VIDEO_SUFFIXES or suffix[1:] in plugins(DECODERS) else None
 
 
 def kind_of_file(path: Path) -> Kind | None:
     """What a file found in a folder is; None if it is neither video nor picture."""
     suffix = path.suffix.lower()
+    if suffix[1:] in plugins(DECODERS):
+        return "video"
     if suffix in _NEVER_VIDEO:
         return None
     if suffix in _SHARED_SUFFIXES:

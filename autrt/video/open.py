@@ -8,6 +8,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any, Final
 
+from autrt.plugins import DECODERS, plugins
 from autrt.registry import Registry
 from autrt.types import Decoder, Source
 from autrt.video.pictures import open_folder, open_still
@@ -36,6 +37,9 @@ def open_decoder(
         return open_folder(source.path, image_rate)
     if source.kind == "still":
         return open_still(source.path)
+    suffix = source.path.suffix.lower().removeprefix(".")
+    if suffix in plugins(DECODERS):
+        return Registry("decoder", plugins(DECODERS)).load(suffix)(source.path)
     if device.startswith("cuda") and _has_dali():
         on_gpu: Any = _ON_GPU.load("cuda")
         return on_gpu(source.path, device)

@@ -13,14 +13,13 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from autrt.errors import AutrtError
-from autrt.face.track import Segment
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.recognise import recognise
 from autrt.results.header import Header
 from autrt.results.names import results_path
 from autrt.results.reader import open_results
 from autrt.run.job import Job
-from autrt.types import U8, Block, Frame, Loss, Source, VideoInfo
+from autrt.types import U8, Block, Frame, Loss, Segment, Source, VideoInfo
 from autrt.video.open import open_decoder
 from autrt_bench import stages_alone
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from autrt.console import SilentReporter
 from autrt.errors import VideoError
-from autrt.face.track import Segment, track
+from autrt.face.track import track
+from autrt.pipeline.align import cut_out
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.sink import ResultsSink
-from autrt.pipeline.stages import cut_out
 from autrt.results.header import Header
 from autrt.run.job import Job
 from autrt.run.run import Run
 from autrt.settings import InferSettings
-from autrt.types import F32, U8, Block, Frame, Source, VideoInfo
+from autrt.types import F32, U8, Block, Frame, Segment, Source, VideoInfo
 from autrt.video.open import open_decoder
 
 
@@ -47,7 +47,7 @@ def detect(
 ) -> list[Segment]:
     """Shots, detections, tracks."""
     every = settings.detection_interval(info.rate)
-    return list(track(frames, networks.looks(info), every))
+    return list(track(frames, networks.schedule(info), every))
 
 
 def align(segments: Sequence[Segment], info: VideoInfo, networks: Networks) -> list[U8]:
@@ -58,7 +58,7 @@ def align(segments: Sequence[Segment], info: VideoInfo, networks: Networks) -> l
 def recognise(crops: Sequence[U8], networks: Networks) -> int:
     """All crops through the Action Unit networks, in the batches that the pipeline makes."""
     tickets = [networks.batcher.submit(some) for some in crops]
-    return sum(len(ticket.result().member_logits) for ticket in tickets)
+    return sum(len(ticket.result()["logits"]) for ticket in tickets)
 
 
 def write(blocks: Sequence[Block], header: Header, weights: F32, target: Path) -> None:

@@ -1,9 +1,9 @@
-"""Crops of several threads in shared batches."""
+"""Crops of several threads in shared batches, and their outputs by name."""
 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,33 +12,8 @@ from hypothesis import strategies as st
 
 from autrt.engine.batcher import CropBatcher
 from autrt.errors import EngineError
-from autrt.types import EngineSpec, TensorSpec
-
-
-class MeanEngine:
-    """An Engine whose logits are a crop's mean grey level plus the column's number."""
-
-    def __init__(self, batch: int = 4, n_aus: int = 2, heads: bool = True, fail: bool = False) -> None:
-        self.batches: list[int] = []
-        self.n_aus, self.heads, self.fail = n_aus, heads, fail
-        self.spec = EngineSpec(
-            "mean", "", (TensorSpec("pixels", (112, 112, 3), "uint8"),), (), "f32", batch, "cpu"
-        )
-
-    def submit(self, inputs):
-        pixels = inputs["pixels"]
-        self.batches.append(len(pixels))
-        future: Future = Future()
-        if self.fail:
-            future.set_exception(EngineError("no luck"))
-            return future
-        means = pixels.reshape(len(pixels), -1).mean(1, dtype=np.float64).astype(np.float32)
-        out = {"logits": means[:, None] + np.arange(self.n_aus, dtype=np.float32)}
-        if self.heads:
-            out["landmarks"] = np.broadcast_to(means[:, None, None], (len(means), 5, 2)).copy()
-            out["presence"] = means[:, None].copy()
-        future.set_result(out)
-        return future
+from autrt.types import TensorSpec
+from tests.support.fakes import FakeEngine, grey_outputs
 
 
 def crops(values):
@@ -49,49 +24,75 @@ def crops(values):
     )
 
 
+def without_heads(pixels):
+    return {"logits": grey_outputs(pixels)["logits"]}
+
+
+def with_pose(pixels):
+    logits = grey_outputs(pixels)["logits"]
+    return {"logits": logits, "pose": np.stack([logits, -logits], axis=1), "quality": logits[:, :1]}
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 255), max_size=11), max_size=8), st.integers(1, 5))
-def test_every_ticket_gets_the_outputs_of_its_own_crops_in_order(groups, batch):
-    batcher = CropBatcher([MeanEngine(batch)], 2)
-    tickets = [batcher.submit(crops(group)) for group in groups]
-    for ticket, group in zip(tickets, groups, strict=True):
-        outputs = ticket.result()
-        np.testing.assert_allclose(outputs.member_logits[:, 0, 0], group)
-        if group:
-            assert outputs.presence is not None
-            assert outputs.landmarks is not None
-            np.testing.assert_allclose(outputs.presence, group)
-            np.testing.assert_allclose(outputs.landmarks[:, 3, 1], group)
+def test_batcher_gives_each_submission_its_own_outputs(groups, batch):
+    batcher = CropBatcher([FakeEngine(batch=batch)], 2)
+    pending = [batcher.submit(crops(group)) for group in groups]
+    for one, group in zip(pending, groups, strict=True):
+        outputs = one.result()
+        assert {name: values.shape for name, values in outputs.items()} == {
+            "logits": (len(group), 1, 2),
+            "landmarks": (len(group), 5, 2),
+            "presence": (len(group),),
+        }
+        np.testing.assert_array_equal(outputs["logits"][:, 0, 0], group)
 
 
-def test_batches_are_full_while_nobody_waits():
-    engine = MeanEngine(4)
+def test_batcher_runs_full_batches_while_nobody_waits():
+    engine = FakeEngine(batch=4)
     batcher = CropBatcher([engine], 2)
-    tickets = [batcher.submit(crops([i])) for i in range(10)]
+    pending = [batcher.submit(crops([i])) for i in range(10)]
     assert engine.batches == [4, 4]
-    assert tickets[9].result().member_logits[0, 0, 0] == 9
+    assert pending[9].result()["logits"][0, 0, 0] == 9
     assert engine.batches == [4, 4, 2]
 
 
-def test_members_stand_in_the_ensembles_order_and_unused_ones_are_nan():
-    batcher = CropBatcher([None, MeanEngine(heads=False), MeanEngine(2)], 2)
+def test_batcher_orders_members_and_fills_unused_ones_with_nan():
+    batcher = CropBatcher([None, FakeEngine(without_heads, batch=4), FakeEngine(batch=2)], 2)
     outputs = batcher.submit(crops([7, 8, 9])).result()
-    assert np.isnan(outputs.member_logits[:, 0]).all()
-    np.testing.assert_allclose(outputs.member_logits[:, 1], [[7, 8], [8, 9], [9, 10]])
-    assert outputs.presence is not None
-    np.testing.assert_allclose(outputs.presence, [7, 8, 9])
+    assert np.isnan(outputs["logits"][:, 0]).all()
+    np.testing.assert_array_equal(outputs["logits"][:, 1], [[7, 8], [8, 9], [9, 10]])
+    np.testing.assert_array_equal(outputs["presence"], [1, 1, 1])
 
 
-def test_an_engines_failure_reaches_everybody_who_waits():
-    batcher = CropBatcher([MeanEngine(2, fail=True)], 2)
-    tickets = [batcher.submit(crops([1])), batcher.submit(crops([2]))]
-    for ticket in tickets:
+def test_batcher_keeps_the_named_outputs_that_an_engine_has():
+    wanted = [TensorSpec("pose", (2, 2), "float32"), TensorSpec("quality", (), "float32")]
+    nowhere = TensorSpec("gaze", (3,), "float32")
+    batcher = CropBatcher([FakeEngine(), FakeEngine(with_pose)], 2, outputs=[*wanted, nowhere])
+    outputs = batcher.submit(crops([3, 5, 7, 9, 11])).result()
+    assert set(outputs) == {"logits", "pose", "quality"}
+    np.testing.assert_array_equal(outputs["quality"], [3, 5, 7, 9, 11])
+    np.testing.assert_array_equal(outputs["pose"][:, 1], -outputs["logits"][:, 1])
+    assert batcher.submit(crops([])).result()["pose"].shape == (0, 2, 2)
+
+
+def test_batcher_takes_an_output_from_the_first_member_with_it():
+    double = FakeEngine(lambda pixels: {name: 2 * value for name, value in with_pose(pixels).items()})
+    quality = TensorSpec("quality", (), "float32")
+    batcher = CropBatcher([None, FakeEngine(with_pose), double], 2, outputs=[quality])
+    np.testing.assert_array_equal(batcher.submit(crops([4])).result()["quality"], [4])
+
+
+def test_batcher_raises_an_engines_failure_to_all_who_wait():
+    batcher = CropBatcher([FakeEngine(batch=2, error=EngineError("no luck"))], 2)
+    pending = [batcher.submit(crops([1])), batcher.submit(crops([2]))]
+    for one in pending:
         with pytest.raises(EngineError, match="no luck"):
-            ticket.result()
+            one.result()
 
 
-def test_many_threads_share_batches_without_mixing_up():
-    batcher = CropBatcher([MeanEngine(8)], 2)
+def test_batcher_shares_batches_between_threads_unmixed():
+    batcher = CropBatcher([FakeEngine(batch=8)], 2)
     barrier = threading.Barrier(6)
 
     def work(seed):
@@ -99,7 +100,7 @@ def test_many_threads_share_batches_without_mixing_up():
         barrier.wait()
         for _ in range(40):
             values = rng.integers(0, 255, rng.integers(0, 12)).tolist()
-            np.testing.assert_allclose(batcher.submit(crops(values)).result().member_logits[:, 0, 0], values)
+            np.testing.assert_array_equal(batcher.submit(crops(values)).result()["logits"][:, 0, 0], values)
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, range(6)))

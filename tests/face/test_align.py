@@ -71,7 +71,7 @@ def test_landmarks_land_on_the_template_in_square_pixels(roll, side, aspect):
 
 
 @pytest.mark.parametrize(("side", "roll"), [(40, 0), (112, 25), (180, -60), (300, 10), (700, 25), (1300, 0)])
-def test_the_crop_shows_the_landmarks_where_the_template_has_them(side, roll):
+def test_crop_shows_the_landmarks_where_the_template_has_them(side, roll):
     landmarks = placed(800, 700, side, roll)
     for point, expected in zip(landmarks, ARCFACE_112, strict=True):
         image = painted(point, 1600, 1400, radius=max(1.5, side / 40))

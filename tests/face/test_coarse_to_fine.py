@@ -1,4 +1,4 @@
-"""A quick look at a small canvas, and when it is followed by a closer one."""
+"""Detection on the coarse canvas, and when it is followed by the fine one."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ BIG, BIG_FINE = (80, 48, 60, 60, 0.9), (160, 96, 120, 120, 0.8)
 SMALL_FINE = (30, 30, 20, 24, 0.7)
 
 
-class Told:
+class FakeEngine:
     """An engine that gives the maps of some faces, and counts."""
 
     def __init__(self, faces, canvas):
-        self.maps, self.asked, self.closed = maps_of(faces, canvas), 0, False
+        self.maps, self.calls, self.closed = maps_of(faces, canvas), 0, False
         self.spec = EngineSpec(
-            "told", "0", (TensorSpec("input", (*canvas, 3), "uint8"),), (), "f32", 1, "cpu"
+            "fake", "0", (TensorSpec("input", (*canvas, 3), "uint8"),), (), "f32", 1, "cpu"
         )
 
     def submit(self, inputs):
-        self.asked += 1
+        self.calls += 1
         if self.closed:
             raise EngineError("closed")
         done: Future = Future()
@@ -43,17 +43,19 @@ class Told:
 
 
 def detector(coarse, fine):
-    engines = Told(coarse, COARSE), Told(fine, FINE)
-    quick = CenterFace(lambda _: engines[0], "n", DetectorSettings(FRAME_CANVASES["coarse"], TRACE_SCORE))
-    close = CenterFace(lambda _: engines[1], "n", DetectorSettings(FRAME_CANVASES["small"]))
-    return CoarseToFine(quick, close), engines
+    engines = FakeEngine(coarse, COARSE), FakeEngine(fine, FINE)
+    coarse_detector = CenterFace(
+        lambda _: engines[0], "n", DetectorSettings(FRAME_CANVASES["coarse"], TRACE_SCORE)
+    )
+    fine_detector = CenterFace(lambda _: engines[1], "n", DetectorSettings(FRAME_CANVASES["small"]))
+    return CoarseToFine(coarse_detector, fine_detector), engines
 
 
-def test_a_clear_face_is_found_by_the_quick_look_alone():
-    looks, (_, fine) = detector([BIG], [])
-    with closing(looks):
-        found = looks.submit(FRAME).result()
-    assert fine.asked == 0
+def test_clear_face_is_found_by_the_coarse_detector_alone():
+    both, (_, fine) = detector([BIG], [])
+    with closing(both):
+        found = both.submit(FRAME).result()
+    assert fine.calls == 0
     assert found.boxes[0] == pytest.approx([200, 72, 440, 312], abs=4)  # 4 frame pixels to one of the canvas
 
 
@@ -66,25 +68,25 @@ def test_a_clear_face_is_found_by_the_quick_look_alone():
         [BIG, (14, 14, 9, 11, 0.15)],  # the trace of a second one
     ],
 )
-def test_anything_less_is_looked_at_closely(coarse):
-    looks, (quick, fine) = detector(coarse, [BIG_FINE, SMALL_FINE])
-    with closing(looks):
-        found = looks.submit(FRAME).result()
-    assert (quick.asked, fine.asked) == (1, 1)
+def test_unclear_faces_are_left_to_the_fine_detector(coarse):
+    both, (coarse_detector, fine) = detector(coarse, [BIG_FINE, SMALL_FINE])
+    with closing(both):
+        found = both.submit(FRAME).result()
+    assert (coarse_detector.calls, fine.calls) == (1, 1)
     assert len(found) == 2
     assert found.score.tolist() == pytest.approx([0.8, 0.7], abs=0.01)
 
 
-def test_what_goes_wrong_in_either_look_is_raised():
+def test_failure_of_either_detector_is_raised():
     for broken in (0, 1):
-        looks, engines = detector([], [BIG_FINE])
+        both, engines = detector([], [BIG_FINE])
         engines[broken].closed = True
         with pytest.raises(EngineError, match="closed"):
-            looks.submit(FRAME).result()
+            both.submit(FRAME).result()
 
 
-def test_the_digest_names_both_looks():
+def test_digest_names_both_detectors():
     assert detector([], [])[0].digest == detector([BIG], [])[0].digest
-    one = CenterFace(lambda _: Told([], COARSE), "n", DetectorSettings(FRAME_CANVASES["coarse"]))
-    two = CenterFace(lambda _: Told([], COARSE), "n", DetectorSettings(FRAME_CANVASES["coarse"], 0.2))
+    one = CenterFace(lambda _: FakeEngine([], COARSE), "n", DetectorSettings(FRAME_CANVASES["coarse"]))
+    two = CenterFace(lambda _: FakeEngine([], COARSE), "n", DetectorSettings(FRAME_CANVASES["coarse"], 0.2))
     assert CoarseToFine(one, one).digest != CoarseToFine(two, one).digest != CoarseToFine(one, two).digest

@@ -65,7 +65,7 @@ def test_tiny_differences_between_processors_vanish():
     np.testing.assert_array_equal(a.score, b.score)
 
 
-def test_weak_and_doubled_detections_are_dropped_and_none_is_fine():
+def test_detections_that_are_weak_or_doubled_are_dropped():
     box = Letterbox.fit(640, 360, FRAME_CANVASES["small"])
     faces = [(100, 90, 40, 50, 0.8), (104, 90, 40, 50, 0.7), (200, 90, 40, 50, 0.2)]
     assert len(read_maps(maps_of(faces, box.canvas), box, DetectorSettings())) == 1

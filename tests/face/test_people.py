@@ -67,7 +67,7 @@ def test_the_larger_face_is_kept_on_request(smile, talk, tmp_path):
         assert results.faces["box"][:, 0].min() > 220
 
 
-def test_a_cut_between_two_people_starts_a_new_track_on_its_frame(smile, talk, tmp_path):
+def test_cut_between_two_people_starts_a_new_track(smile, talk, tmp_path):
     wide = [cv2.copyMakeBorder(t, 0, 0, 100, 100, 0) for t in talk]
     write_film(tmp_path / "cut.mkv", [*smile[:23], *wide[:17]])
     with infer(tmp_path / "cut.mkv", tmp_path) as results:
@@ -111,7 +111,7 @@ def test_squeezed_pixels_are_aligned_as_square_ones(smile, tmp_path):
         assert np.abs(probabilities(a) - probabilities(b)).mean() < 0.08
 
 
-def test_a_folder_of_numbered_pictures_is_one_video_with_its_gaps(smile, tmp_path):
+def test_folder_of_numbered_pictures_is_one_video(smile, tmp_path):
     folder = tmp_path / "subject"
     folder.mkdir()
     numbers = [n for n in range(1, 31) if n not in (7, 8, 20)]

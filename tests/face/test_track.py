@@ -12,15 +12,15 @@ from autrt.face.detect import iou_matrix
 from autrt.face.detection_schedule import DetectionSchedule
 from autrt.face.track import SAME_IOU, match, track
 from autrt.types import DETECTED, INTERPOLATED, Detections, Faces
-from tests.support.world import Oracle, Person, film
+from tests.support.fakes import ScriptedDetector, ScriptedFace, scripted_frames
 
 K = 6
 
 
-def follow(people, length=60, every=K, look_ahead=None, **film_kwargs):
-    oracle = Oracle(people)
-    segments = list(track(film(length, **film_kwargs), DetectionSchedule(oracle), every, look_ahead))
-    assert [f.index for s in segments for f in s.frames] == list(range(length))
+def follow(people, length=60, every=K, look_ahead=None, **script):
+    oracle = ScriptedDetector(people)
+    segments = list(track(scripted_frames(length, **script), DetectionSchedule(oracle), every, look_ahead))
+    assert np.concatenate([[], *(s.index for s in segments)]).tolist() == list(range(length))
     return Faces.concatenate([s.faces for s in segments]), oracle, segments
 
 
@@ -28,17 +28,17 @@ def rows_of(faces, number):
     return set(faces.row[faces.track == number].tolist())
 
 
-def test_a_steady_face_is_searched_for_on_detection_frames_only():
-    faces, oracle, _ = follow([Person(x=lambda i: 100 + i)])
-    assert sorted(oracle.asked) == [0, 6, 12, 18, 24, 30, 36, 42, 48, 54, 59]
+def test_steady_face_is_detected_on_detection_frames_only():
+    faces, oracle, _ = follow([ScriptedFace(x=lambda i: 100 + i)])
+    assert sorted(oracle.calls) == [0, 6, 12, 18, 24, 30, 36, 42, 48, 54, 59]
     assert rows_of(faces, 0) == set(range(60))
     detected = faces.row[faces.source == DETECTED]
-    assert sorted(oracle.asked) == detected.tolist()
-    assert set(faces.source[~np.isin(faces.row, oracle.asked)]) == {INTERPOLATED}
+    assert sorted(oracle.calls) == detected.tolist()
+    assert set(faces.source[~np.isin(faces.row, oracle.calls)]) == {INTERPOLATED}
 
 
-def test_between_detections_boxes_landmarks_and_scores_are_linear_in_time():
-    person = Person(x=lambda i: 100 + 2 * i)
+def test_interpolation_is_linear_in_time():
+    person = ScriptedFace(x=lambda i: 100 + 2 * i)
     faces, _, _ = follow([person])
     np.testing.assert_allclose(faces.boxes, [person.box(i) for i in range(60)], atol=1e-3)
     np.testing.assert_allclose(faces.landmarks, [person.landmarks(i) for i in range(60)], atol=1e-3)
@@ -47,9 +47,9 @@ def test_between_detections_boxes_landmarks_and_scores_are_linear_in_time():
 
 @pytest.mark.parametrize(("begin", "end"), [(0, 60), (7, 41), (11, 12), (30, 31), (3, 4), (59, 60)])
 def test_a_face_appears_and_vanishes_on_the_exact_frame(begin, end):
-    anchor = Person(x=lambda i: 400)
+    anchor = ScriptedFace(x=lambda i: 400)
     # One frame of a face between two detection frames can only be known where a bisection passes.
-    guest = Person(x=lambda i: 100, seen=lambda i: begin <= i < end)
+    guest = ScriptedFace(x=lambda i: 100, seen=lambda i: begin <= i < end)
     faces, _, _ = follow([anchor, guest])
     seen = rows_of(faces, 1 if begin else 0)
     asked_inside = any(i % K == 0 or i == 59 for i in range(begin, end))
@@ -57,38 +57,38 @@ def test_a_face_appears_and_vanishes_on_the_exact_frame(begin, end):
 
 
 def test_fast_motion_is_bisected_down_to_frames_that_agree():
-    person = Person(x=lambda i: 100 if i < 27 else 160)
+    person = ScriptedFace(x=lambda i: 100 if i < 27 else 160)
     faces, oracle, _ = follow([person])
     np.testing.assert_allclose(faces.boxes[:, 0], [person.x(i) for i in range(60)], atol=1e-3)
-    assert {26, 27} <= set(oracle.asked)
+    assert {26, 27} <= set(oracle.calls)
     assert set(faces.track) == {0}
 
 
-def test_a_face_that_comes_back_soon_keeps_its_id_and_a_late_one_does_not():
-    faces, _, _ = follow([Person(x=lambda i: 100, seen=lambda i: not 20 <= i < 50)], 200)
+def test_track_of_a_face_that_comes_back_soon_keeps_its_id():
+    faces, _, _ = follow([ScriptedFace(x=lambda i: 100, seen=lambda i: not 20 <= i < 50)], 200)
     assert set(faces.track) == {0}
-    faces, _, _ = follow([Person(x=lambda i: 100, seen=lambda i: not 20 <= i < 150)], 200)
+    faces, _, _ = follow([ScriptedFace(x=lambda i: 100, seen=lambda i: not 20 <= i < 150)], 200)
     assert set(faces.track) == {0, 1}
 
 
 def test_a_face_that_comes_back_elsewhere_is_a_new_one():
-    faces, _, _ = follow([Person(x=lambda i: 50 if i < 25 else 400, seen=lambda i: not 20 <= i < 30)])
+    faces, _, _ = follow([ScriptedFace(x=lambda i: 50 if i < 25 else 400, seen=lambda i: not 20 <= i < 30)])
     assert set(faces.track) == {0, 1}
 
 
-def test_a_cut_ends_every_track_and_both_its_sides_are_detection_frames():
-    faces, oracle, segments = follow([Person(x=lambda i: 100)], scene=lambda i: int(i >= 33))
+def test_cut_ends_every_track_between_two_detection_frames():
+    faces, oracle, segments = follow([ScriptedFace(x=lambda i: 100)], scene=lambda i: int(i >= 33))
     assert rows_of(faces, 0) == set(range(33))
     assert rows_of(faces, 1) == set(range(33, 60))
-    assert {32, 33} <= set(oracle.asked)
-    assert [s.first_row for s in segments if s.starts_shot] == [0, 33]
+    assert {32, 33} <= set(oracle.calls)
+    assert [s.first_row for s in segments if len(s.index) == 1] == [0, 33]
 
 
 def test_ids_count_by_first_appearance_ties_left_to_right():
     people = [
-        Person(x=lambda i: 500),
-        Person(x=lambda i: 20),
-        Person(x=lambda i: 250, seen=lambda i: i >= 12),
+        ScriptedFace(x=lambda i: 500),
+        ScriptedFace(x=lambda i: 20),
+        ScriptedFace(x=lambda i: 250, seen=lambda i: i >= 12),
     ]
     faces, _, _ = follow(people)
     first = {t: float(faces.boxes[faces.track == t][0, 0]) for t in (0, 1, 2)}
@@ -98,27 +98,27 @@ def test_ids_count_by_first_appearance_ties_left_to_right():
 
 
 def test_an_uncertain_face_is_followed_but_starts_no_track():
-    person = Person(x=lambda i: 100, score=0.4)
+    person = ScriptedFace(x=lambda i: 100, score=0.4)
     assert len(follow([person])[0]) == 0
 
     bold, shy = (
-        Person(x=lambda i: 100, seen=lambda i: i < 20),
-        Person(x=lambda i: 100, seen=lambda i: i >= 20, score=0.4),
+        ScriptedFace(x=lambda i: 100, seen=lambda i: i < 20),
+        ScriptedFace(x=lambda i: 100, seen=lambda i: i >= 20, score=0.4),
     )
     faces, _, _ = follow([bold, shy])
     assert rows_of(faces, 0) == set(range(60))
 
 
 def test_no_frames_and_one_frame():
-    assert list(track([], DetectionSchedule(Oracle([])), K)) == []
-    faces, oracle, _ = follow([Person(x=lambda i: 100)], 1)
+    assert list(track([], DetectionSchedule(ScriptedDetector([])), K)) == []
+    faces, oracle, _ = follow([ScriptedFace(x=lambda i: 100)], 1)
     assert rows_of(faces, 0) == {0}
-    assert oracle.asked == [0]
+    assert oracle.calls == [0]
 
 
 people = st.lists(
     st.builds(
-        lambda x, v, y, begin, length: Person(
+        lambda x, v, y, begin, length: ScriptedFace(
             x=lambda i: x + v * i, y=y, side=50.0, seen=lambda i: begin <= i < begin + length
         ),
         x=st.floats(0, 500),
@@ -133,9 +133,7 @@ people = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(people=people, every=st.integers(1, 12), look_ahead=st.integers(0, 30), cut=st.integers(1, 100))
-def test_whatever_happens_rows_are_ordered_unique_and_independent_of_look_ahead(
-    people, every, look_ahead, cut
-):
+def test_tracks_are_ordered_unique_and_independent_of_look_ahead(people, every, look_ahead, cut):
     args = {"length": 80, "every": every, "scene": lambda i: int(i >= cut)}
     faces, oracle, _ = follow(people, look_ahead=look_ahead, **args)
     again, _, _ = follow(people, **args)
@@ -145,7 +143,7 @@ def test_whatever_happens_rows_are_ordered_unique_and_independent_of_look_ahead(
     assert keys == sorted(set(keys))
     ids = list(dict.fromkeys(faces.track.tolist()))
     assert ids == list(range(len(ids)))
-    assert len(oracle.asked) == len(set(oracle.asked))
+    assert len(oracle.calls) == len(set(oracle.calls))
     for t in ids:
         rows = sorted(rows_of(faces, t))
         assert not rows or not (rows[0] < cut <= rows[-1])
@@ -167,7 +165,7 @@ def some_faces(rng: np.random.Generator, count: int) -> Detections:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 8), st.integers(0, 8))
-def test_faces_of_two_frames_are_matched_for_the_largest_total_overlap(seed, before, after):
+def test_match_has_the_largest_total_overlap(seed, before, after):
     """Against SciPy's assignment, of what an overlap is worth above the least that counts."""
     rng = np.random.default_rng(seed)
     a, b = some_faces(rng, before), some_faces(rng, after)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autrt.pipeline.prefetch import ahead, prefetch
+from autrt.pipeline.prefetch import prefetch, read_ahead
 
 
 @given(st.lists(st.integers()), st.integers(1, 5))
@@ -18,7 +18,7 @@ def test_prefetch_gives_the_same_items_in_order(items, size):
     assert list(prefetch(items, size)) == items
 
 
-def test_prefetch_raises_what_its_source_raised_after_the_items_before():
+def test_prefetch_raises_its_sources_error_after_its_items():
     def source():
         yield 1
         raise ValueError("broken")
@@ -49,7 +49,7 @@ def test_prefetch_never_runs_far_ahead():
     assert list(stream)[-1] == 99
 
 
-def test_closing_prefetch_ends_its_thread_and_closes_its_source():
+def test_prefetch_closed_early_ends_its_thread_and_source():
     closed = threading.Event()
 
     def source() -> Iterator[int]:
@@ -67,7 +67,7 @@ def test_closing_prefetch_ends_its_thread_and_closes_its_source():
 
 
 @given(st.lists(st.integers(1, 5)), st.integers(0, 20), st.sampled_from([lambda item: item, lambda item: 1]))
-def test_ahead_gives_the_same_items_and_holds_no_more_than_it_may(items, amount, weigh):
+def test_read_ahead_gives_the_same_items_and_holds_few(items, amount, weigh):
     taken: list[int] = []
 
     def source() -> Iterator[int]:
@@ -76,7 +76,7 @@ def test_ahead_gives_the_same_items_and_holds_no_more_than_it_may(items, amount,
             yield item
 
     given_out = []
-    for item in ahead(source(), amount, weigh):
+    for item in read_ahead(source(), amount, weigh):
         given_out.append(item)
         held = taken[len(given_out) :]
         assert sum(map(weigh, held[:-1])) <= amount

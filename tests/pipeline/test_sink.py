@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autrt.pipeline.sink import ResultsSink
+from autrt.postprocess.baseline import NEUTRAL_LOGIT
 from autrt.postprocess.ensemble import combine, sigmoid
-from autrt.postprocess.smooth import NEUTRAL_LOGIT, median_interval_s, smooth
+from autrt.postprocess.smooth import median_interval_s, smooth
 from autrt.results.reader import open_results
+from autrt.results.schema import Column
+from autrt.results.spool import Spool
 from autrt.results.verify import verify
 from autrt.types import Block, Faces, Loss
 from tests.support.rows import make_block, make_header, split
@@ -35,7 +40,7 @@ def written(folder, blocks, header=None, **options):
 
 @settings(max_examples=15, deadline=None)
 @given(cuts=st.lists(st.integers(1, 9000), max_size=30), seed=st.integers(0, 100))
-def test_the_file_holds_what_the_rows_say_however_they_arrived(tmp_path_factory, cuts, seed):
+def test_sink_writes_the_same_file_however_rows_arrive(tmp_path_factory, cuts, seed):
     block = make_block(9000, seed=seed)
     columns = written(tmp_path_factory.mktemp("out"), split(block, cuts))
     logit = combine(block.member_logits, WEIGHTS)
@@ -51,7 +56,7 @@ def test_the_file_holds_what_the_rows_say_however_they_arrived(tmp_path_factory,
     np.testing.assert_array_equal(columns["faces/box"], block.faces.boxes)
 
 
-def test_probabilities_are_smoothed_where_the_model_says_so(tmp_path):
+def test_sink_smooths_in_the_domain_of_the_header(tmp_path):
     block = make_block(500)
     columns = written(tmp_path, [block], make_header(smoothing_domain="probability"))
     probability = sigmoid(combine(block.member_logits, WEIGHTS))
@@ -61,7 +66,7 @@ def test_probabilities_are_smoothed_where_the_model_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("most", [1, 2])
-def test_the_largest_faces_of_each_frame_stay_and_ids_count_anew(tmp_path, most):
+def test_sink_keeps_the_largest_faces_and_renumbers_tracks(tmp_path, most):
     block = make_block(6000, n_tracks=4)
     columns = written(tmp_path, split(block, [10, 5000]), max_faces=most)
     frame, track = columns["faces/frame"], columns["faces/track"]
@@ -75,7 +80,7 @@ def test_the_largest_faces_of_each_frame_stay_and_ids_count_anew(tmp_path, most)
     assert columns["tracks/id"].tolist() == sorted(set(ids.values()))
 
 
-def test_a_baseline_is_a_tracks_own_percentile_and_short_tracks_have_none(tmp_path):
+def test_sink_baseline_is_a_long_tracks_percentile(tmp_path):
     block = make_block(3000, n_tracks=2)
     header = make_header(baseline="p20", smoothing_windows=(1, 1, 1))
     columns = written(tmp_path, [block], header, baseline_percentile=20.0)
@@ -92,23 +97,61 @@ def test_a_baseline_is_a_tracks_own_percentile_and_short_tracks_have_none(tmp_pa
     assert np.isnan(short["tracks/baseline"]).all()
 
 
-def test_members_are_kept_on_request(tmp_path):
+@pytest.mark.parametrize(
+    ("options", "passes"),
+    [
+        ({}, 1),
+        ({"max_faces": 1}, 2),
+        ({"baseline_percentile": 20.0}, 2),
+        ({"max_faces": 1, "baseline_percentile": 20.0}, 3),
+    ],
+)
+def test_sink_reads_its_rows_once_for_each_option(tmp_path, monkeypatch, options, passes):
+    calls = []
+    blocks = Spool.blocks
+
+    def counted(spool, *args, **kwargs):
+        calls.append(args)
+        return blocks(spool, *args, **kwargs)
+
+    monkeypatch.setattr(Spool, "blocks", counted)
+    header = make_header(baseline="p20" if "baseline_percentile" in options else "none")
+    written(tmp_path, [make_block(300)], header, **options)
+    assert len(calls) == passes
+
+
+def test_sink_selects_outputs_together_with_faces(tmp_path):
+    quality = Column("faces", "quality", "float32", "1", "0 to 1", optional=True, output="quality")
+    block = make_block(5000, n_tracks=3)
+    values = np.arange(len(block.faces), dtype=np.float32)
+    block = replace(block, outputs=block.outputs | {"quality": values})
+    columns = written(tmp_path, split(block, [77, 4500]), max_faces=1, outputs=[quality])
+    np.testing.assert_array_equal(
+        block.faces.boxes[columns["faces/quality"].astype(int)], columns["faces/box"]
+    )
+
+
+def test_sink_keeps_members_on_request(tmp_path):
     block = make_block(300)
     columns = written(tmp_path, [block], keep_members=True)
     np.testing.assert_array_equal(columns["faces/member_logit"], block.member_logits)
 
 
 @pytest.mark.parametrize("options", [{}, {"max_faces": 1}, {"baseline_percentile": 20.0}])
-def test_a_video_without_faces_or_frames_is_still_a_whole_file(tmp_path, options):
+def test_sink_of_no_faces_or_no_frames_writes_a_whole_file(tmp_path, options):
     header = make_header(baseline="p20" if options.get("baseline_percentile") else "none")
     nobody = Block(
-        np.arange(5), np.arange(5), np.arange(5) / 30, Faces.empty(), np.empty((0, 2, 3), np.float32)
+        np.arange(5),
+        np.arange(5),
+        np.arange(5) / 30,
+        Faces.empty(),
+        {"logits": np.empty((0, 2, 3), np.float32)},
     )
     assert written(tmp_path, [nobody], header, **options)["frames/n_faces"].tolist() == [0] * 5
     assert len(written(tmp_path, [], header, **options)["frames/index"]) == 0
 
 
-def test_abandoning_leaves_nothing(tmp_path):
+def test_sink_abandoned_leaves_nothing(tmp_path):
     sink = ResultsSink(tmp_path / "deep" / "a.h5", make_header(), WEIGHTS)
     sink.write(make_block(100))
     sink.abandon()

@@ -31,7 +31,7 @@ def slow_cut(block: Block, first: int, last: int) -> Block:
         block.pts[frames],
         block.time_s[frames],
         block.faces[rows],
-        block.member_logits[rows],
+        {"logits": block.member_logits[rows]},
     )
 
 
@@ -96,6 +96,6 @@ def test_rows_of_other_frames_are_refused(tmp_path):
         spool.append(block)
         with pytest.raises(ValueError, match=r"frames 2…3"):
             spool.append(block)
-        with pytest.raises(ValueError, match="logits of"):
-            spool.append(replace(block, member_logits=block.member_logits[:, :1]))
+        with pytest.raises(ValueError, match="outputs of"):
+            spool.append(replace(block, outputs={"logits": block.member_logits[:, :1]}))
         assert (spool.n_frames, spool.n_faces) == (2, 2)

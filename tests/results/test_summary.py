@@ -41,7 +41,7 @@ def video_file(path: Path, tracks: dict[int, dict[int, float]], n_frames: int, t
     pts = np.round(times * 15360).astype(np.int64)
     logit = np.log(np.clip(value, 1e-6, 1 - 1e-6) / np.clip(1 - value, 1e-6, 1)).astype(np.float32)
     probability = (1 / (1 + np.exp(-logit.astype(np.float64)))).astype(np.float32)
-    block = Block(np.arange(n_frames), pts, times, faces, logit[:, None])
+    block = Block(np.arange(n_frames), pts, times, faces, {"logits": logit[:, None]})
     changes = {"au_names": ("AU12",), "thresholds": (THRESHOLD,)} | changes
     with ResultsWriter(path, header(1, ("a",), **changes)) as writer:
         writer.write(block, logit, probability, value, value >= THRESHOLD)

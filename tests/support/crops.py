@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from autrt.face.align import Patch, crop_matrix, cut_patches, patch_matrices
+from autrt.face.align import crop_matrix, cut_patches, patch_matrices
 from autrt.template import ARCFACE_112
-from autrt.types import CROP_SIZE_PX, F32, U8, Image
+from autrt.types import CROP_SIZE_PX, F32, U8, Image, Patch
 
 
 def cut_patch(image: Image, landmarks: F32, pixel_aspect: Fraction = Fraction(1)) -> Patch:

@@ -81,7 +81,7 @@ def cut(block: Block, frames: slice, rows: slice) -> Block:
         block.pts[frames],
         block.time_s[frames],
         block.faces[rows],
-        block.member_logits[rows],
+        {name: values[rows] for name, values in block.outputs.items()},
     )
 
 
@@ -100,7 +100,7 @@ def video(counts: Sequence[int], n_members: int = 2, n_aus: int = 3, seed: int =
     if n_members > 1:
         member[:, 1, 0] = np.nan
     time_s = np.cumsum(rng.uniform(0.03, 0.05, n))
-    block = Block(np.arange(n), np.round(time_s * 15360).astype(np.int64), time_s, faces, member)
+    block = Block(np.arange(n), np.round(time_s * 15360).astype(np.int64), time_s, faces, {"logits": member})
     logit = member[:, 0].copy()
     probability = (1 / (1 + np.exp(-logit.astype(np.float64)))).astype(np.float32)
     smoothed = rng.uniform(0, 1, (total, n_aus)).astype(np.float32)

@@ -64,7 +64,7 @@ def make_block(n_frames: int, n_tracks: int = 3, n_members: int = 2, seed: int =
     drift = np.sin(time_s[row])[:, None, None] + track[:, None, None]
     logits = drift + rng.normal(0, 1, (n, n_members, len(AUS)))
     index = np.arange(n_frames, dtype=np.int64)
-    return Block(index, index, time_s, faces, logits.astype(np.float32))
+    return Block(index, index, time_s, faces, {"logits": logits.astype(np.float32)})
 
 
 def split(block: Block, at: list[int]) -> list[Block]:
@@ -77,7 +77,7 @@ def split(block: Block, at: list[int]) -> list[Block]:
         parts.append(
             Block(
                 block.index[frames], block.pts[frames], block.time_s[frames], block.faces[faces],
-                block.member_logits[faces],
+                {name: values[faces] for name, values in block.outputs.items()},
             )
         )  # fmt: skip
     return parts

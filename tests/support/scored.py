@@ -52,7 +52,7 @@ def write_results(path: Path, logits: Any, *, frames: Sequence[int] | None = Non
         track.astype(np.int32), np.zeros(len(row), np.uint8),
     )  # fmt: skip
     time_s = np.arange(n) / RATE
-    block = Block(np.arange(n), np.round(time_s * 15360).astype(np.int64), time_s, faces, member)
+    block = Block(np.arange(n), np.round(time_s * 15360).astype(np.int64), time_s, faces, {"logits": member})
     sink = ResultsSink(
         path, results_header(a, **changes), np.ones((1, a), np.float32), **_sink_options(changes)
     )

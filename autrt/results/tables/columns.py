@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from autrt.errors import UsageError
-from autrt.results.schema import COLUMNS
+from autrt.results.schema import COLUMNS, EVERY_MODEL, Column
 from autrt.storage.escape import escape
 
-_OF_FACES: Final = {c.name: c for c in COLUMNS if c.table == "faces" and c.name not in {"frame", "track"}}
-"""Columns of `/faces` that a table can hold, by name."""
+OF_FACES: Final = {
+    c.name: c for c in COLUMNS if c.table == "faces" and c.name in EVERY_MODEL - {"frame", "track"}
+}
+"""Columns of `/faces` that a table of any model's results can hold, by name."""
 
-ALL_GROUPS: Final = tuple(name for name in _OF_FACES if name != "member_logit")
+ALL_GROUPS: Final = tuple(name for name in OF_FACES if name != "member_logit")
 """Default columns of Parquet files and data frames."""
 
 CSV_GROUPS: Final = ("score", "box", "smoothed", "active")
@@ -58,35 +62,47 @@ KEYS: Final = (VIDEO, FRAME, TIME, TRACK)
 
 
 def table_columns(
-    au_names: Sequence[str], member_names: Sequence[str], wanted: Sequence[str]
+    au_names: Sequence[str],
+    member_names: Sequence[str],
+    wanted: Sequence[str] | None,
+    extra: Mapping[str, Column] | None = None,
 ) -> tuple[TableColumn, ...]:
     """Return the key columns, then the `wanted` ones in their order.
 
     A column of `/faces` stands for all of its values (`box` for box_x0, box_y0, box_x1, box_y1; `landmarks` for
-    left_eye_x, …; `smoothed` for AU1_smoothed, …; `member_logit` for NAME_AU1_member_logit, …), each of which
-    may also be named alone.
+    left_eye_x, …; `smoothed` for AU1_smoothed, …; `member_logit` for NAME_AU1_member_logit, …; a further output
+    of shape (2,) for NAME_0 and NAME_1), each of which may also be named alone.
+
+    Args:
+        au_names: of all results in the table.
+        member_names: of all results in the table.
+        wanted: names; `ALL_GROUPS` and the further outputs where it is None.
+        extra: columns for further outputs that some of the results have; see `extra_columns.extra_columns`.
 
     Raises:
         UsageError: there is no such column.
     """
-    every = [column for group in _OF_FACES for column in expand_group(group, au_names, member_names)]
+    groups = {**OF_FACES, **(extra or {})}
+    if wanted is None:
+        wanted = [*ALL_GROUPS, *(extra or {})]
+    every = [column for group in groups.values() for column in expand_group(group, au_names, member_names)]
     chosen: dict[str, TableColumn] = {}
     for name in wanted:
         found = {c.name: c for c in every if name in (c.group, c.name)}
-        if not found and name not in _OF_FACES and au_names:  # without results no AU is known
+        if not found and name not in groups and au_names:  # without results no AU is known
             raise UsageError(
-                f"no column {name!r}: expected {', '.join(_OF_FACES)}, or one of their columns such as "
+                f"no column {name!r}: expected {', '.join(groups)}, or one of their columns such as "
                 f"{'AU12_active' if 'AU12' in au_names else every[-1].name}"
             )
         chosen |= {n: c for n, c in found.items() if n not in chosen}
     return (*KEYS, *chosen.values())
 
 
-def expand_group(group: str, au_names: Sequence[str], member_names: Sequence[str]) -> list[TableColumn]:
+def expand_group(column: Column, au_names: Sequence[str], member_names: Sequence[str]) -> list[TableColumn]:
     """Return one table column for each value in a row of a column of `/faces`, row-major; names are escaped."""
-    whole = _OF_FACES[group]
-    one = TableColumn(group, group, whole.dtype, whole.unit, whole.description)
-    match whole.tail:
+    group = column.name
+    one = TableColumn(group, group, column.dtype, column.unit, column.description)
+    match column.tail:
         case ("A",):
             return [replace(one, name=f"{escape(au)}_{group}", au=au) for au in au_names]
         case ("M", "A"):
@@ -96,5 +112,8 @@ def expand_group(group: str, au_names: Sequence[str], member_names: Sequence[str
             return [replace(one, name=f"{group}_{corner}") for corner in ("x0", "y0", "x1", "y1")]
         case (5, 2):
             return [replace(one, name=f"{point}_{axis}") for point in _LANDMARKS for axis in "xy"]
-        case _:
+        case ():
             return [one]
+        case tail:
+            sizes = [n for n in tail if isinstance(n, int)]
+            return [replace(one, name="_".join(map(str, (group, *at)))) for at in np.ndindex(*sizes)]

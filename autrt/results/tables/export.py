@@ -11,15 +11,15 @@ from autrt.results.names import file_name
 from autrt.results.open_guarded import open_guarded
 from autrt.results.reader import Results, open_results
 from autrt.results.schema import SUFFIX
-from autrt.results.tables.columns import ALL_GROUPS, CSV_GROUPS
+from autrt.results.tables.columns import CSV_GROUPS
 from autrt.results.tables.formats import FORMATS
 from autrt.results.tables.layout import TableLayout, make_layout
 from autrt.results.tables.openface import OPENFACE_GROUPS
 from autrt.results.tables.rows import Rows, read_rows
 from autrt.storage.escape import escape
 
-_COLUMNS: Final = {"csv": CSV_GROUPS, "openface": OPENFACE_GROUPS, "parquet": ALL_GROUPS}
-"""Format → default columns of `/faces`."""
+_COLUMNS: Final = {"csv": CSV_GROUPS, "openface": OPENFACE_GROUPS, "parquet": None}
+"""Format → default columns of `/faces`; None: all but the members' logits."""
 
 
 def export_table(

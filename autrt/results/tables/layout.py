@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from autrt.errors import UsageError
 from autrt.grades import GRADES
+from autrt.results.extra_columns import extra_columns
 from autrt.results.hdf5_attributes import plain_text
 from autrt.results.header import Header
 from autrt.results.reader import Results
-from autrt.results.tables.columns import ALL_GROUPS, TableColumn, table_columns
+from autrt.results.schema import Column
+from autrt.results.tables.columns import TableColumn, table_columns
 from autrt.storage.escape import escape
 
 TABLE_SCHEMA: Final = "autrt-table/1"
@@ -63,6 +65,8 @@ def make_layout(
     models: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = {}
     seen: set[str] = set()
     last: dict[str, Any] = {}
+    extra: dict[str, Column] = {}
+    with_extra: dict[str, int] = {}
     for results in opened:
         header = results.header
         if header.source.path in seen:
@@ -70,11 +74,14 @@ def make_layout(
         seen.add(header.source.path)
         models.setdefault((header.model_digest, header.au_grades), _model(header))["videos"] += 1
         last = _attributes(results)
+        own = extra_columns(results)
+        extra |= own
+        with_extra |= {name: with_extra.get(name, 0) + 1 for name in own}
     aus = dict.fromkeys(au for model in models.values() for au in model["au_names"])
     members = dict.fromkeys(name for model in models.values() for name in model["member_names"])
-    found = table_columns(tuple(aus), tuple(members), ALL_GROUPS if columns is None else columns)
+    found = table_columns(tuple(aus), tuple(members), columns, extra)
     of_members = any(column.group == "member_logit" for column in found)
-    gaps = any(
+    gaps = any(with_extra.get(column.group, len(seen)) < len(seen) for column in found) or any(
         set(model["au_names"]) != set(aus) or (of_members and set(model["member_names"]) != set(members))
         for model in models.values()
     )

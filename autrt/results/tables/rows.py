@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from autrt.results.extra_columns import extra_columns
 from autrt.results.reader import Results
-from autrt.results.tables.columns import FRAME, KEYS, TIME, TRACK, TableColumn, expand_group
+from autrt.results.tables.columns import FRAME, KEYS, OF_FACES, TIME, TRACK, TableColumn, expand_group
 from autrt.storage.escape import escape
 from autrt.types import Bool
 
@@ -65,7 +66,10 @@ def _read(
         TRACK.name: laid_out(results.faces["track", faces]),
     }
     for group, members in groupby((c for c in columns if c not in KEYS), key=lambda c: c.group):
-        own = [c.name for c in expand_group(group, results.au_names, results.header.member_names)]
+        column = OF_FACES.get(group) or extra_columns(results).get(group)
+        if column is None:
+            continue
+        own = [c.name for c in expand_group(column, results.au_names, results.header.member_names)]
         table = laid_out(results.faces[group, faces].reshape(-1, len(own)))
         values |= {c.name: table[:, own.index(c.name)] for c in members if c.name in own}
     return Rows(escape(results.header.source.path), values, seen)

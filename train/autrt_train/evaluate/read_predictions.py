@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autrt.postprocess.smooth import median_interval_s, subtract_baseline
+from autrt.postprocess.baseline import subtract_baseline
+from autrt.postprocess.smooth import median_interval_s
 from autrt.results.find import find_results
 from autrt.results.header import Header
 from autrt.results.reader import Results, open_results

@@ -1,0 +1,51 @@
+"""Columns of a new file's `/faces` for further outputs of a model's networks."""
+
+from __future__ import annotations
+
+from math import prod
+from pkgutil import resolve_name
+
+from autrt.errors import UsageError
+from autrt.model.folder import Model
+from autrt.plugins import COLUMNS as COLUMN_PLUGINS
+from autrt.plugins import plugins
+from autrt.results.schema import COLUMNS, EVERY_MODEL, Column
+
+
+def output_columns(model: Model) -> tuple[Column, ...]:
+    """Return the columns for a model's outputs beside logits, in order of name.
+
+    These are the columns in `schema.COLUMNS` that name one of its outputs, and those of installed packages (see
+    docs/extending.md). Outputs without a column are not stored.
+
+    Raises:
+        UsageError: a package's column is none, has another column's name, or does not fit the output.
+    """
+    shapes = {output.name: output.shape for member in model.members for output in member.outputs}
+    columns = {c.output: c for c in COLUMNS if c.extra}
+    columns |= {name: _load(name, value) for name, value in plugins(COLUMN_PLUGINS).items() if name in shapes}
+    found = sorted((c for output, c in columns.items() if output in shapes), key=lambda c: c.name)
+    for column in found:
+        if prod(shapes[column.output]) != prod(column.tensor.shape):
+            raise UsageError(
+                f"model {model.name!r}: expected {prod(column.tensor.shape)} numbers a face in its output "
+                f"{column.output!r}, as the column {column.name!r} has, found {prod(shapes[column.output])}"
+            )
+    return tuple(found)
+
+
+def _load(output: str, value: str) -> Column:
+    """Import the column that a package brings for an output."""
+    column = resolve_name(value)
+    where = f"the entry point {output!r} of {COLUMN_PLUGINS} ({value})"
+    if not isinstance(column, Column):
+        raise UsageError(f"{where}: expected an autrt.results.schema.Column, found {type(column).__name__}")
+    if column.name in EVERY_MODEL:
+        raise UsageError(f"{where}: expected a new name, found {column.name!r}, which every results file has")
+    fits = column.table == "faces" and column.output == output and column.dtype == "float32"
+    if not fits or not all(isinstance(n, int) for n in column.tail):
+        raise UsageError(
+            f"{where}: expected a float32 column of the table 'faces' for the output {output!r}, of a fixed shape; "
+            f"found {column}"
+        )
+    return column

@@ -1,0 +1,58 @@
+"""Types that flow between the stages, and the Protocols that exchangeable parts meet.
+
+Letters in shapes: N frames, F faces, D detections, A AUs, M members, B batch. Pixel arrays are uint8 RGB in
+row-major (height, width, 3); coordinates are pixels with (0, 0) at the centre of the top left pixel (OpenCV's
+convention), x to the right, y down. Host-side times are seconds in float64.
+"""
+
+from autrt.types.arrays import F32, F64, I32, I64, U8, Bool, ShapedRepr, check_array
+from autrt.types.engine import Engine, EngineSpec, Outputs, Pending, Ready, TensorSpec
+from autrt.types.faces import (
+    CROP_SIZE_PX,
+    DETECTED,
+    INTERPOLATED,
+    REFINED,
+    Detections,
+    FaceDetector,
+    Faces,
+    Misalignment,
+    Patch,
+)
+from autrt.types.segment import Block, Segment, Sink
+from autrt.types.video import Decoder, Frame, Image, Loss, Source, TimesFrom, VideoInfo
+
+__all__ = [
+    "CROP_SIZE_PX",
+    "DETECTED",
+    "F32",
+    "F64",
+    "I32",
+    "I64",
+    "INTERPOLATED",
+    "REFINED",
+    "U8",
+    "Block",
+    "Bool",
+    "Decoder",
+    "Detections",
+    "Engine",
+    "EngineSpec",
+    "FaceDetector",
+    "Faces",
+    "Frame",
+    "Image",
+    "Loss",
+    "Misalignment",
+    "Outputs",
+    "Patch",
+    "Pending",
+    "Ready",
+    "Segment",
+    "ShapedRepr",
+    "Sink",
+    "Source",
+    "TensorSpec",
+    "TimesFrom",
+    "VideoInfo",
+    "check_array",
+]

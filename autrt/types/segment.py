@@ -1,0 +1,124 @@
+"""Consecutive frames on their way through the pipeline: the growing `Segment`, the final `Block` and its `Sink`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from autrt.types.arrays import F32, F64, I64, ShapedRepr, check_array
+from autrt.types.engine import Outputs, Pending, Ready
+from autrt.types.faces import Detections, Faces, Misalignment, Patch
+from autrt.types.video import Frame, Image, Loss
+
+
+@dataclass(slots=True)
+class Segment:
+    """Consecutive frames of one video and the faces in them; every stage fills in what it finds.
+
+    A segment holds the frames after one detection frame up to and including the next; a shot's first frame comes
+    alone.
+    """
+
+    first_row: int
+    """Row of the first frame in the video's frame table."""
+    index: I64
+    """(N,) int64 frame index."""
+    pts: I64
+    """(N,) int64 ticks."""
+    time_s: F64
+    """(N,) float64 seconds."""
+    images: list[Image]
+    """The frames' pictures, until the faces are cut out."""
+    faces: Faces
+    """`faces.row` counts in the video's frame table, not in this segment."""
+    patches: dict[int, Patch] = field(default_factory=dict[int, Patch])
+    """Patch of each face by its row in `faces`; once alignment is checked, of misaligned faces alone."""
+    pending: Pending[Outputs] = field(default_factory=lambda: Ready({}))
+    """Outputs of the crops that were submitted last: of all faces, later of those in `realigned`."""
+    outputs: Outputs = field(default_factory=dict[str, F32])
+    """The networks' outputs for each face, once they were waited for."""
+    misalignment: Misalignment | None = None
+    redetections: dict[int, Pending[Detections]] = field(default_factory=dict[int, Pending[Detections]])
+    """Detections under way in the patches of misaligned faces, by the face's row in `faces`."""
+    realigned: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    """Rows of `faces` that were realigned, in the order of the crops in `pending`."""
+
+    @staticmethod
+    def of(frames: Sequence[Frame], faces: Faces, first_row: int) -> Segment:
+        """Return the segment of some frames.
+
+        Args:
+            frames: N consecutive frames.
+            faces: the faces in them, ordered by frame, then track.
+            first_row: row of `frames[0]` in the video's frame table.
+        """
+        return Segment(
+            first_row=first_row,
+            index=np.array([f.index for f in frames], np.int64),
+            pts=np.array([f.pts for f in frames], np.int64),
+            time_s=np.array([f.time_s for f in frames], np.float64),
+            images=[f.image for f in frames],
+            faces=faces,
+        )
+
+    @property
+    def face_time_s(self) -> F64:
+        """(F,) float64 seconds: the time of each face's frame."""
+        return self.time_s[self.faces.row - self.first_row]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Block(ShapedRepr):
+    """Consecutive frames of one video with the final rows of the faces in them, as a `Sink` takes them."""
+
+    index: I64
+    """(N,) int64 frame index."""
+    pts: I64
+    """(N,) int64 ticks."""
+    time_s: F64
+    """(N,) float64 seconds, strictly increasing."""
+    faces: Faces
+    """`faces.row` counts in the video's frame table, not in this block."""
+    outputs: Outputs
+    """The networks' outputs, name → float32 (F, …); `logits` (F, M, A) always."""
+
+    def __post_init__(self) -> None:
+        n = len(self.index)
+        check_array(self, "index", self.index, np.int64, (n,))
+        check_array(self, "pts", self.pts, np.int64, (n,))
+        check_array(self, "time_s", self.time_s, np.float64, (n,))
+        check_array(self, "logits", self.outputs["logits"], np.float32, (len(self.faces), None, None))
+
+    @property
+    def member_logits(self) -> F32:
+        """(F, M, A) float32, members in the ensemble's order; NaN where a member was not run."""
+        return self.outputs["logits"]
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Takes one video's blocks in order and makes its result whole, or nothing."""
+
+    def write(self, block: Block) -> None:
+        """Take the next frames and their faces."""
+        ...
+
+    def finish(self, losses: Sequence[Loss], repaired_times: int) -> Path:
+        """Verify the result, make it durable and give it its name.
+
+        Args:
+            losses: parts of the video that could not be decoded.
+            repaired_times: number of presentation times that had to be set.
+
+        Returns:
+            The result's file.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Discard the result; leave nothing behind."""
+        ...
