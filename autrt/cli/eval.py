@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autrt.cli.infer import FractionType
 from autrt.cli.paths import LocalPath, NameOrPath
+from autrt.cli.values import FractionType
 from autrt.console import Mode
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ So memory stays flat however long the video, and nothing depends on what runs be
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 
 from autrt.face.track import track
@@ -16,7 +16,7 @@ from autrt.pipeline.networks import Networks
 from autrt.pipeline.prefetch import ahead, prefetch
 from autrt.pipeline.stages import align, judge, redo, settle
 from autrt.settings import InferSettings
-from autrt.types import Decoder, Sink
+from autrt.types import Block, Decoder, Sink
 
 FRAMES_AHEAD = 8
 SEGMENTS_AHEAD = 4
@@ -35,7 +35,7 @@ def recognise(
     stop: threading.Event,
     advance: Callable[[int, float], object],
 ) -> None:
-    """One video, from its first frame to the last block in the sink.
+    """Recognise one video, from its first frame to the last block in the sink.
 
     Args:
         decoder: the video.
@@ -49,6 +49,28 @@ def recognise(
         VideoError: nothing of the video can be read.
         StoppedError: `stop` was set.
     """
+    with closing(recognised_blocks(decoder, networks, settings)) as blocks:
+        for block in blocks:
+            if stop.is_set():
+                raise StoppedError
+            sink.write(block)
+            advance(len(block.index), float(block.time_s[-1]))
+
+
+def recognised_blocks(
+    decoder: Decoder, networks: Networks, settings: InferSettings
+) -> Generator[Block, None, None]:
+    """Yield one video's blocks in order; every frame is in one of them. Closing it ends its threads.
+
+    Args:
+        decoder: the video.
+        networks: detectors and engines.
+        settings: of the run.
+
+    Raises:
+        VideoError: nothing of the video can be read.
+        EngineError: a network failed.
+    """
     info = decoder.info
     every = settings.detection_interval(info.rate)
     crops_ahead = 3 * networks.batcher.batch  # two under way, and the third full before the first is done
@@ -60,8 +82,4 @@ def recognise(
         cropped = ahead(align(segments, networks, info), crops_ahead, len)
         judged = ahead(judge(cropped, networks), LOOKS_AHEAD)
         redone = ahead(redo(judged, networks, info), crops_ahead, len)
-        for block in settle(redone):
-            if stop.is_set():
-                raise StoppedError
-            sink.write(block)
-            advance(len(block.index), float(block.time_s[-1]))
+        yield from settle(redone)

@@ -78,10 +78,10 @@ FULL_DISK = """
     import os, resource, sys
     from pathlib import Path
     from autrt.errors import DiskFullError
-    from autrt.run.claim import claim
+    from autrt.run.folder_lock import lock_folder
     from autrt.results.tables.export import export_table
     from autrt.run.manifest import Manifest
-    from autrt.run.plan import RunPlan
+    from autrt.run.run_json import RunJson
     from autrt.results.spool import Spool
     from autrt.results.writer import ResultsWriter
     from tests.support.results import header, names_in, video
@@ -128,7 +128,7 @@ FULL_DISK = """
         for fmt in ("csv", "openface", "parquet"):
             assert limited(size, lambda: export_table(fmt, out / "a.table", [out / "ok.h5"]))
         assert limited(size, spool)
-    assert limited(10, lambda: claim(out, RunPlan({"a": 1}), sharded=False))
+    assert limited(10, lambda: lock_folder(out, RunJson({"a": 1}), sharded=False))
     assert os.listdir(out) == ["ok.h5"]
     assert limited(1000, manifest)
     assert names_in(out) == ["manifest.jsonl", "ok.h5"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autrt.run.durations import MOST, Survey
+from autrt.run.durations import MOST, DurationSurvey
 from autrt.types import Source
 from autrt.video.open import open_decoder
 from autrt.video.probe import STILL_S, length_of, stated_length_s
@@ -68,7 +68,7 @@ def test_a_survey_looks_at_nothing_before_the_first_frame_is_done(tmp_path: Path
     (tmp_path / "bad.mp4").write_text("no video")
     told = Told()
     told.want = 3
-    survey = Survey(
+    survey = DurationSurvey(
         [source(good), source(tmp_path / "bad.mp4"), source(tmp_path / "gone.mp4")], Fraction(30), told
     )
     assert not told.enough.wait(0.1)
@@ -84,7 +84,7 @@ def test_of_very_many_videos_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("autrt.run.durations.stated_length_s", lambda source, rate: 1.0)
     told = Told()
     told.want = MOST
-    survey = Survey([source(Path(f"{i}.mp4")) for i in range(10 * MOST)], Fraction(30), told)
+    survey = DurationSurvey([source(Path(f"{i}.mp4")) for i in range(10 * MOST)], Fraction(30), told)
     survey.begin()
     assert told.enough.wait(30)
     survey.close()
@@ -94,6 +94,6 @@ def test_of_very_many_videos_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPat
 
 def test_a_survey_closed_before_its_turn_ends(tmp_path: Path) -> None:
     told = Told()
-    Survey([source(tmp_path / "x.mp4")], Fraction(30), told).close()
+    DurationSurvey([source(tmp_path / "x.mp4")], Fraction(30), told).close()
     assert told.lengths == {}
     assert "survey" not in {thread.name for thread in threading.enumerate()}

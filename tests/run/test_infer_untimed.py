@@ -13,7 +13,7 @@ import pytest
 
 from autrt import open_results
 from autrt.results.verify import verify
-from autrt.run.job import timing_note
+from autrt.run.notes import timing_note
 from autrt.types import Source
 from autrt.video.open import open_decoder
 from tests.support.command import autrt, manifest

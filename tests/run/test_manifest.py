@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autrt.errors import ResultsError
-from autrt.run.manifest import Event, Manifest, crash_counts, read_manifests
+from autrt.run.manifest import Manifest, ManifestEvent, crash_counts, read_manifests
 from autrt.run.shard import Shard
 from autrt.storage.escape import escape
 from tests.support.results import names_in
@@ -69,7 +69,7 @@ def test_a_line_torn_at_any_byte_costs_one_event(tmp_path):
 
 @given(st.binary(max_size=200))
 def test_foreign_lines_are_no_events(line):
-    assert Event.parse(line) is None
+    assert ManifestEvent.parse(line) is None
 
 
 @pytest.mark.parametrize(
@@ -77,15 +77,15 @@ def test_foreign_lines_are_no_events(line):
              '{"path": "a", "status": "ok", "time": "x"}', '{"path": "a", "status": ["ok"], "time": 1}'],
 )  # fmt: skip
 def test_almost_events_are_none(line):
-    assert Event.parse(line.encode()) is None
+    assert ManifestEvent.parse(line.encode()) is None
 
 
 @pytest.mark.parametrize(
     "more", ['"more": 2', '"finished": 3', '"finished": {"kind": "video"}', '"finished": {"file": 1}']
 )
 def test_what_a_later_version_adds_to_a_line_is_passed_over(more):
-    event = Event.parse(f'{{"path": "a", "status": "ok", "time": 1, {more}}}'.encode())
-    assert event == Event(path="a", status="ok", time=1.0)
+    event = ManifestEvent.parse(f'{{"path": "a", "status": "ok", "time": 1, {more}}}'.encode())
+    assert event == ManifestEvent(path="a", status="ok", time=1.0)
 
 
 def test_threads_do_not_tear_each_others_lines(tmp_path):
@@ -134,7 +134,7 @@ def test_crashes_are_starts_since_the_last_ending(tmp_path_factory, story):
 
 
 def line(path: str, status: str, time: float) -> bytes:
-    return Event(path=path, status=status, time=time).line()  # type: ignore[arg-type]
+    return ManifestEvent(path=path, status=status, time=time).line()  # type: ignore[arg-type]
 
 
 def test_crashes_over_several_manifests_and_a_clock_that_was_set_back(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 from autrt.errors import VideoError
 from autrt.results.fingerprint import SourceFacts, fingerprint, run_digest
-from autrt.run.resume import result_state
+from autrt.run.result_state import result_state
 from autrt.types import Source
 from tests.support.results import header, results_file
 

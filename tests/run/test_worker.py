@@ -78,7 +78,14 @@ def until_first_video(running) -> None:
 
 
 def job(**settings) -> Job:
-    return Job(Path(), load_model("student"), InferSettings(engine="openvino", **settings), "", {}, "", 16)
+    return Job(
+        out=Path(),
+        model=load_model("student"),
+        settings=InferSettings(engine="openvino", **settings),
+        detector_digest="",
+        command="",
+        threads=16,
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,12 @@ from typing import Final
 import cv2
 import numpy as np
 
-from autrt import __version__
 from autrt.console import Mode, SilentReporter, make_reporter
 from autrt.machine import available_cores
 from autrt.model.folder import DEFAULT_MODEL, load_model
-from autrt.pipeline.open_networks import detection_digest
 from autrt.results.names import results_path
 from autrt.results.reader import Results, open_results
-from autrt.run.job import Job
-from autrt.settings import InferSettings
+from autrt.run.options import InferOptions
 from autrt.storage.escape import escape
 from autrt.types import F32, Bool, Source
 from autrt.video.discover import discover
@@ -154,11 +151,17 @@ def _moments(
 ) -> dict[str, Moments]:
     """Find the faces of the videos, and cut out those that are labelled."""
     finder = load_model(DEFAULT_MODEL)
-    versions, cores = {"autrt": __version__}, available_cores()
     results = folder / "results"
-    job = Job(results, finder, InferSettings(), detection_digest(), versions, "autrt train finetune", cores)
+    options = InferOptions(
+        inputs=tuple(source.path for source in sources),
+        out=results,
+        command="autrt train finetune",
+        engine="onnxruntime",
+        device="cpu",
+        precision="f32",
+    )
     with closing(make_reporter(progress)) as reporter:
-        found = find_faces(sources, job, reporter, halt, say)
+        found = find_faces(sources, options, reporter, halt, say)
     moments: dict[str, Moments] = {}
     for source in found:
         with open_results(results_path(results, source.relative)) as file:
@@ -174,7 +177,7 @@ def _moments(
 
     crop = CropSettings(finder.template, all_faces=True)
     run = CropRun(results, folder, crop, SilentReporter(), choose)
-    run.run(found, cores)
+    run.run(found, available_cores())
     if run.signal is not None:
         halt.ask(run.signal)
     halt.check()

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from autrt.errors import VideoError
 from autrt.results.fingerprint import SourceFacts
-from autrt.run import resume
-from autrt.run.event import Event
-from autrt.run.finished import FileState, Finished
-from autrt.run.index import ResultsIndex
+from autrt.run import result_state as result_state_module
+from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.manifest import Manifest, read_manifests
-from autrt.run.resume import ResultState, result_state
+from autrt.run.manifest_event import ManifestEvent
+from autrt.run.result_state import ResultState, result_state
+from autrt.run.results_index import ResultsIndex
 from autrt.run.shard import Shard
 from autrt.types import Source
 from tests.support.results import header, results_file
@@ -49,7 +49,7 @@ class Folder:
         digest = header(source=facts).run_digest
         with Manifest(self.out, shard) as manifest:
             manifest.record(NAME, "started")
-            manifest.record(NAME, "ok", run_digest=digest, finished=Finished.of(facts, digest, state))
+            manifest.record(NAME, "ok", run_digest=digest, finished=FinishedFile.of(facts, digest, state))
 
     def state(self, index: ResultsIndex | None = None, **changes) -> ResultState:
         return result_state(self.target, self.source, MODEL, SETTINGS | changes, index)
@@ -76,8 +76,8 @@ def opened(monkeypatch) -> list[Path]:
         paths.append(path)
         return real(path)
 
-    real = resume.open_results
-    monkeypatch.setattr(resume, "open_results", note)
+    real = result_state_module.open_results
+    monkeypatch.setattr(result_state_module, "open_results", note)
     return paths
 
 
@@ -108,7 +108,7 @@ def test_a_touched_source_is_read_once(folder, opened, monkeypatch):
     index = ResultsIndex.read(folder.out)
     assert folder.state(index) == "finished"
     index.save(folder.out)
-    monkeypatch.setattr(resume, "fingerprint", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr(result_state_module, "fingerprint", lambda path: pytest.fail("read again"))
     assert folder.indexed() == "finished"
     assert opened == []
 
@@ -138,8 +138,8 @@ def test_of_several_manifests_the_newest_line_counts(folder, opened):
     assert folder.indexed() == "finished"
     assert opened == []
     with folder.manifest.open("ab") as file:  # a clock that was wrong, a file that is gone
-        gone = Finished("video", 1, 2, "f", "r", FileState(1, 2, 3, 4))
-        file.write(Event(path=NAME, status="ok", time=9e9, run_digest="r", finished=gone).line())
+        gone = FinishedFile("video", 1, 2, "f", "r", FileState(1, 2, 3, 4))
+        file.write(ManifestEvent(path=NAME, status="ok", time=9e9, run_digest="r", finished=gone).line())
     assert folder.indexed() == "finished"
     assert len(opened) == 1
 

@@ -1,0 +1,33 @@
+"""Recognised faces as pandas tables; imported only when one is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+
+from autrt.recogniser.faces import RecognisedFaces, RecognisedFrame
+from autrt.results.tables.columns import ALL, KEYS, spread, table_columns
+
+
+def faces_dataframe(faces: RecognisedFaces, columns: Sequence[str] | None) -> pd.DataFrame:
+    """Return a row for each face; see `RecognisedFaces.to_dataframe`."""
+    chosen = [
+        c for c in table_columns(faces.au_names, (), ALL if columns is None else columns) if c not in KEYS
+    ]
+    table: dict[str, np.ndarray] = {"track": faces.track}
+    for group, members in groupby(chosen, key=lambda column: column.group):
+        values = getattr(faces, "logits" if group == "logit" else group).reshape(len(faces), -1)
+        names = [column.name for column in spread(group, faces.au_names, ())]
+        table |= {column.name: values[:, names.index(column.name)] for column in members}
+    return pd.DataFrame(table, copy=True)
+
+
+def frame_dataframe(frame: RecognisedFrame, columns: Sequence[str] | None) -> pd.DataFrame:
+    """Return a row for each face; see `RecognisedFrame.to_dataframe`."""
+    table = faces_dataframe(frame.faces, columns)
+    table.insert(0, "frame", np.full(len(table), frame.index, np.int64))
+    table.insert(1, "time_s", np.full(len(table), frame.time_s))
+    return table
