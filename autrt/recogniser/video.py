@@ -42,9 +42,8 @@ def recognise(
     frame rate varies. And what needs the whole video before its first frame is not offered: baselines and
     `max_faces`.
 
-    A frame is yielded about half a second of video after it was decoded, as its smoothing window reaches into the
-    future. Decoding and networks run in threads some frames ahead of the loop. They end, and the video is closed,
-    when the loop ends, an exception leaves it, or the generator is closed::
+    Decoding and networks run in threads ahead of the loop, by the smoothing window (half a second of video) and
+    some batches of work. They end, and the video is closed, when the loop ends or the generator is closed::
 
         with contextlib.closing(autrt.recognise("interview.mp4")) as frames:
             for frame in frames:
