@@ -19,8 +19,8 @@ def faces_dataframe(faces: RecognisedFaces, columns: Sequence[str] | None) -> pd
     ]
     table: dict[str, np.ndarray] = {"track": faces.track}
     for group, members in groupby(chosen, key=lambda column: column.group):
-        values = getattr(faces, "logits" if group == "logit" else group).reshape(len(faces), -1)
         names = [column.name for column in spread(group, faces.au_names, ())]
+        values = getattr(faces, "logits" if group == "logit" else group).reshape(len(faces), len(names))
         table |= {column.name: values[:, names.index(column.name)] for column in members}
     return pd.DataFrame(table, copy=True)
 

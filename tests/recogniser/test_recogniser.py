@@ -57,6 +57,7 @@ def test_recogniser_finds_nobody_in_an_empty_picture(recogniser):
     assert len(faces) == 0
     assert faces.logits.shape == (0, 12)
     assert repr(faces) == "<RecognisedFaces: no face, 12 AUs>"
+    assert faces.to_dataframe().shape == (0, 65)
 
 
 @pytest.mark.parametrize(
