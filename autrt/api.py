@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from autrt.console import Reporter, SilentReporter
 from autrt.console.callback import CallbackReporter
-from autrt.console.progress import Snapshot
+from autrt.console.progress import RunProgress
 from autrt.errors import UsageError
 from autrt.recogniser.faces import RecognisedFace, RecognisedFaces, RecognisedFrame
 from autrt.recogniser.recogniser import Recogniser
@@ -39,8 +39,8 @@ __all__ = [
     "RecognisedFrame",
     "Recogniser",
     "Results",
+    "RunProgress",
     "RunSummary",
-    "Snapshot",
     "infer",
     "open_results",
     "plan",
@@ -69,7 +69,7 @@ def infer(
     workers: int | None = None,
     overwrite: bool = False,
     offline: bool = False,
-    on_progress: Callable[[Snapshot], object] | None = None,
+    on_progress: Callable[[RunProgress], object] | None = None,
     reporter: Reporter | None = None,
 ) -> RunSummary:
     """Recognise Action Units in videos and write one HDF5 file per video, as `autrt infer` does, without printing.
@@ -102,7 +102,7 @@ def infer(
         workers: videos in flight at once; 1: in this process. By default as suits the cores.
         overwrite: do finished videos again, with these settings.
         offline: never use the network; fail if the face detector is not there.
-        on_progress: called with a `Snapshot` of the run a few times a second, from the run's threads.
+        on_progress: called with a `RunProgress` of the run a few times a second, from the run's threads.
         reporter: receives every event instead; see `autrt.console.Reporter`.
 
     Returns:

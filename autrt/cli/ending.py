@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from autrt.console import Mode, make_reporter
-from autrt.console.words import duration, number
+from autrt.console.formatting import duration, number
 from autrt.grades import grade_line
 from autrt.run.command_text import resume_command
 from autrt.run.job import Outcome

@@ -88,7 +88,7 @@ def _summarise(paths: Sequence[Path], form: Form, all_aus: bool) -> int:
 
 @contextmanager
 def _opened(out: Path | None) -> Generator[Write]:
-    """Where to write; a file appears whole or not at all."""
+    """Open the output; a file appears whole or not at all."""
     if out is None:
         yield lambda text: click.echo(text, nl=False)
         return

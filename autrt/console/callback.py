@@ -1,4 +1,4 @@
-"""Progress for Python programs: a function that is called with a snapshot of the run."""
+"""Progress for Python programs: a function that is called regularly."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from autrt.console.progress import Progress, Snapshot
+from autrt.console.progress import ProgressCounter, RunProgress
 
 _INTERVAL_S: Final = 0.2
 
 
 class CallbackReporter:
-    """A `Reporter` that passes snapshots on: one at the start, one as each video ends, and a few a second between.
+    """Calls a function with the progress: at the start, as each video ends, and a few times a second between.
 
     Calls come from the run's threads, one at a time; a slow function slows the run down.
 
     Args:
-        on_progress: takes the snapshots.
+        on_progress: takes the progress.
     """
 
     live = True
 
-    def __init__(self, on_progress: Callable[[Snapshot], object]) -> None:
+    def __init__(self, on_progress: Callable[[RunProgress], object]) -> None:
         self._on_progress = on_progress
         self._lock = threading.RLock()
-        self._progress = Progress(0, time.monotonic())
+        self._progress = ProgressCounter(0, time.monotonic())
         self._last_s = 0.0
 
     def begin(self, videos: int, frames: int | None = None, *, skipped: int = 0) -> None:
         """Start counting."""
         with self._lock:
-            self._progress = Progress(videos, time.monotonic(), skipped)
+            self._progress = ProgressCounter(videos, time.monotonic(), skipped)
             self._report()
 
     def expect(self, name: str, length_s: float | None) -> None:

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autrt.console.progress import ALMOST, Progress
+from autrt.console.progress import ALMOST, ProgressCounter
 
 
-def done(progress: Progress, name: str, length_s: float, now_s: float, frames: int = 100) -> None:
+def done(progress: ProgressCounter, name: str, length_s: float, now_s: float, frames: int = 100) -> None:
     progress.advance(name, 0, 0.0, length_s, now_s)
     progress.end(name, "ok", frames, length_s)
 
 
 def test_percentage_and_time_left_go_by_duration_not_by_count() -> None:
     """Ten minutes in ten short videos, and an hour and 50 minutes in one."""
-    progress = Progress(11, 0.0)
+    progress = ProgressCounter(11, 0.0)
     for i in range(10):
         progress.expect(f"short{i}", 60.0)
     progress.expect("long", 6600.0)
@@ -37,7 +37,7 @@ def test_percentage_and_time_left_go_by_duration_not_by_count() -> None:
 
 def test_a_long_video_alone_at_the_end_holds_the_rest_up() -> None:
     """Two at once did 20 times real time; the one that is left goes on at its own 10."""
-    progress = Progress(2, 0.0)
+    progress = ProgressCounter(2, 0.0)
     progress.advance("short", 0, 0.0, 600.0, 0.0)
     progress.advance("long", 0, 0.0, 6000.0, 0.0)
     progress.advance("long", 1, 600.0, None, 60.0)
@@ -46,7 +46,7 @@ def test_a_long_video_alone_at_the_end_holds_the_rest_up() -> None:
 
 
 def test_unknown_durations_are_taken_for_the_mean_of_the_known() -> None:
-    progress = Progress(4, 0.0)
+    progress = ProgressCounter(4, 0.0)
     progress.expect("a", 100.0)
     progress.expect("b", 300.0)
     progress.expect("live recording", None)
@@ -57,7 +57,7 @@ def test_unknown_durations_are_taken_for_the_mean_of_the_known() -> None:
 
 
 def test_a_video_that_lasts_longer_or_shorter_than_it_says() -> None:
-    progress = Progress(2, 0.0)
+    progress = ProgressCounter(2, 0.0)
     progress.advance("short", 0, 0.0, 1000.0, 0.0)
     progress.advance("long", 0, 0.0, 10.0, 0.0)
     progress.advance("long", 100, 50.0, None, 5.0)
@@ -72,7 +72,7 @@ def test_a_video_that_lasts_longer_or_shorter_than_it_says() -> None:
 
 
 def test_failed_videos_leave_no_work_behind_and_no_mean() -> None:
-    progress = Progress(3, 0.0)
+    progress = ProgressCounter(3, 0.0)
     progress.expect("bad", 1000.0)
     progress.expect("good", 100.0)
     progress.end("bad", "failed", 0, None)
@@ -80,7 +80,7 @@ def test_failed_videos_leave_no_work_behind_and_no_mean() -> None:
 
 
 def test_what_is_stopped_is_still_to_do() -> None:
-    progress = Progress(2, 0.0)
+    progress = ProgressCounter(2, 0.0)
     done(progress, "a", 100.0, 1.0)
     progress.advance("b", 0, 0.0, 100.0, 1.0)
     progress.advance("b", 50, 50.0, None, 2.0)
@@ -90,7 +90,7 @@ def test_what_is_stopped_is_still_to_do() -> None:
 
 
 def test_a_video_begun_anew_counts_once() -> None:
-    progress = Progress(1, 0.0)
+    progress = ProgressCounter(1, 0.0)
     for _ in range(2):
         progress.advance("a", 0, 0.0, 100.0, 0.0)
         progress.advance("a", 30, 30.0, None, 1.0)
@@ -99,7 +99,7 @@ def test_a_video_begun_anew_counts_once() -> None:
 
 
 def test_things_without_duration_are_counted() -> None:
-    progress = Progress(4, 0.0)
+    progress = ProgressCounter(4, 0.0)
     progress.advance("", 10, 0.0, None, 5.0)
     progress.end("0", "ok", 0, None)
     now = progress.at(10.0)
@@ -111,7 +111,7 @@ def test_things_without_duration_are_counted() -> None:
 
 
 def test_the_speed_is_that_of_the_last_minute() -> None:
-    progress = Progress(1, 0.0)
+    progress = ProgressCounter(1, 0.0)
     progress.advance("a", 0, 0.0, 100_000.0, 0.0)
     for second in range(1, 301):
         position = 10.0 * min(second, 150) + 2.0 * max(0, second - 150)
@@ -134,7 +134,7 @@ ACTIONS = st.lists(
 
 @given(ACTIONS, st.integers(0, 5))
 def test_whatever_is_told_the_numbers_make_sense(actions, videos) -> None:
-    progress = Progress(videos, 0.0)
+    progress = ProgressCounter(videos, 0.0)
     now_s = 0.0
     gone: set[str] = set()
     for what, name, number in actions:

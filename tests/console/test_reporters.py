@@ -16,11 +16,11 @@ from tqdm.utils import disp_len
 
 from autrt.console import Reporter, SilentReporter, make_reporter
 from autrt.console.display import DisplayReporter
+from autrt.console.formatting import duration, percent, shortened
 from autrt.console.json_lines import JsonReporter
 from autrt.console.live import LiveReporter
 from autrt.console.plain import PlainReporter
 from autrt.console.region import Region
-from autrt.console.words import duration, percent, shortened
 
 OK = {"frames": 100, "faces": 90, "tracks": 1, "lost": 0, "seconds": 2.0, "video_seconds": 60.0, "reason": ""}
 LONG = "archive/1998/interview with somebody whose name is long/tape 12, second side, digitised (copy).mp4"

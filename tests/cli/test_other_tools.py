@@ -9,7 +9,7 @@ import pytest
 
 import autrt
 from autrt import cli
-from autrt.cli.habits import COMMANDS, OPTIONS
+from autrt.cli.other_tools import COMMANDS, OPTIONS
 
 
 @pytest.fixture
@@ -127,8 +127,8 @@ def test_hints_never_stand_in_the_way_of_what_there_is():
         commands = [command, *getattr(command, "commands", {}).values()]
         options |= {opt for c in commands for p in c.params for opt in p.opts}
     for name, habits in OPTIONS.items():
-        for habit in habits:
-            first = (habit.becomes or "").split(" ")[0]
+        for replacement in habits:
+            first = (replacement.becomes or "").split(" ")[0]
             assert not first.startswith("-") or first in options, f"{name}: there is no {first}"
 
 
