@@ -59,7 +59,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that the first argument names; raise with a hint for names of other tools' commands."""
+        """Return the command that the first argument names; raise with a hint for other tools' commands."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             from autrt.cli.hints import command_hint
 

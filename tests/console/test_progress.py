@@ -14,7 +14,7 @@ def done(progress: ProgressCounter, name: str, length_s: float, now_s: float, fr
     progress.end(name, "ok", frames, length_s)
 
 
-def test_percentage_and_time_left_go_by_duration_not_by_count() -> None:
+def test_progress_goes_by_duration_not_by_count() -> None:
     """Ten minutes in ten short videos, and an hour and 50 minutes in one."""
     progress = ProgressCounter(11, 0.0)
     for i in range(10):
@@ -35,7 +35,7 @@ def test_percentage_and_time_left_go_by_duration_not_by_count() -> None:
     assert [(v.name, v.share) for v in now.under_way] == [("long", pytest.approx(300 / 6600))]
 
 
-def test_a_long_video_alone_at_the_end_holds_the_rest_up() -> None:
+def test_time_left_waits_for_a_long_video_at_the_end() -> None:
     """Two at once did 20 times real time; the one that is left goes on at its own 10."""
     progress = ProgressCounter(2, 0.0)
     progress.advance("short", 0, 0.0, 600.0, 0.0)
@@ -45,7 +45,7 @@ def test_a_long_video_alone_at_the_end_holds_the_rest_up() -> None:
     assert progress.at(60.0).left_s == pytest.approx(540)
 
 
-def test_unknown_durations_are_taken_for_the_mean_of_the_known() -> None:
+def test_progress_assumes_the_mean_for_unknown_durations() -> None:
     progress = ProgressCounter(4, 0.0)
     progress.expect("a", 100.0)
     progress.expect("b", 300.0)
@@ -56,7 +56,7 @@ def test_unknown_durations_are_taken_for_the_mean_of_the_known() -> None:
     assert progress.at(1.0).total_s == pytest.approx(900 + 300)
 
 
-def test_a_video_that_lasts_longer_or_shorter_than_it_says() -> None:
+def test_progress_corrects_wrong_stated_durations() -> None:
     progress = ProgressCounter(2, 0.0)
     progress.advance("short", 0, 0.0, 1000.0, 0.0)
     progress.advance("long", 0, 0.0, 10.0, 0.0)
@@ -71,7 +71,7 @@ def test_a_video_that_lasts_longer_or_shorter_than_it_says() -> None:
     assert (now.share, now.left_s, now.total_s) == (1.0, 0.0, pytest.approx(59))
 
 
-def test_failed_videos_leave_no_work_behind_and_no_mean() -> None:
+def test_progress_leaves_failed_videos_out_of_the_mean() -> None:
     progress = ProgressCounter(3, 0.0)
     progress.expect("bad", 1000.0)
     progress.expect("good", 100.0)
@@ -79,7 +79,7 @@ def test_failed_videos_leave_no_work_behind_and_no_mean() -> None:
     assert progress.at(1.0).total_s == pytest.approx(200)
 
 
-def test_what_is_stopped_is_still_to_do() -> None:
+def test_progress_counts_stopped_videos_as_to_do() -> None:
     progress = ProgressCounter(2, 0.0)
     done(progress, "a", 100.0, 1.0)
     progress.advance("b", 0, 0.0, 100.0, 1.0)
@@ -89,7 +89,7 @@ def test_what_is_stopped_is_still_to_do() -> None:
     assert (now.ended, now.share, now.statuses) == (1, 0.5, {"ok": 1, "stopped": 1})
 
 
-def test_a_video_begun_anew_counts_once() -> None:
+def test_progress_counts_a_video_begun_anew_once() -> None:
     progress = ProgressCounter(1, 0.0)
     for _ in range(2):
         progress.advance("a", 0, 0.0, 100.0, 0.0)
@@ -98,7 +98,7 @@ def test_a_video_begun_anew_counts_once() -> None:
     assert (now.frames, now.video_s, now.share) == (30, 30.0, 0.3)
 
 
-def test_things_without_duration_are_counted() -> None:
+def test_progress_counts_items_without_duration() -> None:
     progress = ProgressCounter(4, 0.0)
     progress.advance("", 10, 0.0, None, 5.0)
     progress.end("0", "ok", 0, None)
@@ -110,7 +110,7 @@ def test_things_without_duration_are_counted() -> None:
     assert (now.share, now.frames) == (1.0, 10)
 
 
-def test_the_speed_is_that_of_the_last_minute() -> None:
+def test_speed_is_that_of_the_last_minute() -> None:
     progress = ProgressCounter(1, 0.0)
     progress.advance("a", 0, 0.0, 100_000.0, 0.0)
     for second in range(1, 301):
@@ -133,7 +133,7 @@ ACTIONS = st.lists(
 
 
 @given(ACTIONS, st.integers(0, 5))
-def test_whatever_is_told_the_numbers_make_sense(actions, videos) -> None:
+def test_progress_makes_sense_whatever_is_reported(actions, videos) -> None:
     progress = ProgressCounter(videos, 0.0)
     now_s = 0.0
     gone: set[str] = set()

@@ -68,7 +68,7 @@ def test_follower_moves_a_face_to_where_the_head_sees_it():
 
 
 @pytest.mark.parametrize(("shift_px", "presence"), [(30.0, 5.0), (0.0, -1.0)])
-def test_follower_detects_at_once_where_the_face_is_in_doubt(shift_px, presence):
+def test_follower_detects_at_once_where_a_face_is_in_doubt(shift_px, presence):
     followed = Followed()
     followed.frame()
     followed.head.shift_px, followed.head.presence = shift_px, presence

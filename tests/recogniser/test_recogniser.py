@@ -41,7 +41,7 @@ def stored(tmp_path_factory):
         yield results
 
 
-def test_recogniser_sees_in_an_array_what_infer_sees_in_a_picture(recogniser, pictures, tmp_path):
+def test_recogniser_sees_what_infer_sees_in_a_picture(recogniser, pictures, tmp_path):
     write_picture(tmp_path / "a.png", pictures[40][0][:, :, ::-1][:, :, ::-1])
     autrt.infer(tmp_path / "a.png", tmp_path / "out", engine="onnxruntime")
     faces = recogniser(pictures[40][0])

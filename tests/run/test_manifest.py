@@ -44,14 +44,14 @@ def test_events_come_back_with_wild_names(tmp_path):
     }
 
 
-def test_names_of_the_files(tmp_path):
+def test_manifest_files_are_named_by_shard(tmp_path):
     for shard in (None, Shard(2, 8)):
         with Manifest(tmp_path, shard) as manifest:
             manifest.record("a", "ok")
     assert names_in(tmp_path) == ["manifest.2-of-8.jsonl", "manifest.jsonl"]
 
 
-def test_a_line_torn_at_any_byte_costs_one_event(tmp_path):
+def test_manifest_torn_at_any_byte_loses_one_event(tmp_path):
     path = tmp_path / "manifest.jsonl"
     with Manifest(tmp_path) as manifest:
         for name in ("a", "b"):
@@ -83,12 +83,12 @@ def test_almost_events_are_none(line):
 @pytest.mark.parametrize(
     "more", ['"more": 2', '"finished": 3', '"finished": {"kind": "video"}', '"finished": {"file": 1}']
 )
-def test_what_a_later_version_adds_to_a_line_is_passed_over(more):
+def test_events_of_later_versions_can_be_read(more):
     event = ManifestEvent.parse(f'{{"path": "a", "status": "ok", "time": 1, {more}}}'.encode())
     assert event == ManifestEvent(path="a", status="ok", time=1.0)
 
 
-def test_threads_do_not_tear_each_others_lines(tmp_path):
+def test_manifest_lines_of_threads_never_mix(tmp_path):
     with Manifest(tmp_path) as manifest:
         threads = [
             threading.Thread(
@@ -137,7 +137,7 @@ def line(path: str, status: str, time: float) -> bytes:
     return ManifestEvent(path=path, status=status, time=time).line()  # type: ignore[arg-type]
 
 
-def test_crashes_over_several_manifests_and_a_clock_that_was_set_back(tmp_path):
+def test_crashes_over_manifests_and_a_clock_set_back(tmp_path):
     first, second = tmp_path / "manifest.1-of-2.jsonl", tmp_path / "manifest.jsonl"
     first.write_bytes(line("a", "started", 1) + line("a", "started", 5))
     second.write_bytes(line("a", "ok", 3))
@@ -148,7 +148,7 @@ def test_crashes_over_several_manifests_and_a_clock_that_was_set_back(tmp_path):
     assert crash_counts(tmp_path)["b"] == 1
 
 
-def test_a_folder_that_cannot_hold_a_manifest(tmp_path):
+def test_manifest_in_an_unwritable_folder_is_an_error(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ResultsError, match="a folder is needed there"):
         Manifest(tmp_path / "file")

@@ -81,14 +81,14 @@ def opened(monkeypatch) -> list[Path]:
     return paths
 
 
-def test_a_file_that_the_manifest_knows_is_not_opened(folder, opened):
+def test_index_spares_opening_a_known_file(folder, opened):
     assert folder.indexed() == "finished"
     assert opened == []
     assert folder.state() == "finished"
     assert opened == [folder.target]
 
 
-def test_what_is_read_once_is_noted_for_the_next_run(folder, opened):
+def test_index_notes_what_was_read(folder, opened):
     folder.manifest.unlink()
     index = ResultsIndex.read(folder.out)
     assert folder.state(index) == folder.state(index) == "finished"
@@ -103,7 +103,7 @@ def test_what_is_read_once_is_noted_for_the_next_run(folder, opened):
     assert len(opened) == 1
 
 
-def test_a_touched_source_is_read_once(folder, opened, monkeypatch):
+def test_index_has_a_touched_source_read_once(folder, opened, monkeypatch):
     os.utime(folder.source.path, ns=(5, 5))
     index = ResultsIndex.read(folder.out)
     assert folder.state(index) == "finished"
@@ -113,7 +113,7 @@ def test_a_touched_source_is_read_once(folder, opened, monkeypatch):
     assert opened == []
 
 
-def test_a_run_without_anything_new_writes_nothing(folder):
+def test_index_without_news_writes_nothing(folder):
     before = folder.manifest.read_bytes()
     index = ResultsIndex.read(folder.out)
     folder.state(index)
@@ -121,7 +121,7 @@ def test_a_run_without_anything_new_writes_nothing(folder):
     assert folder.manifest.read_bytes() == before
 
 
-def test_other_settings_are_read_from_the_file(folder, opened):
+def test_index_has_other_settings_read_from_the_file(folder, opened):
     """So a line that says something wrong costs no more than a look."""
     assert folder.state(ResultsIndex.read(folder.out), detect_every=9) == "other-settings"
     assert opened == [folder.target]
@@ -130,7 +130,7 @@ def test_other_settings_are_read_from_the_file(folder, opened):
     assert folder.indexed() == "finished"
 
 
-def test_of_several_manifests_the_newest_line_counts(folder, opened):
+def test_index_takes_the_newest_line_of_several_manifests(folder, opened):
     folder.record(Shard(1, 2))
     folder.compute(engine="other")  # same numbers, another file
     folder.record(Shard(2, 2))
@@ -144,20 +144,20 @@ def test_of_several_manifests_the_newest_line_counts(folder, opened):
     assert len(opened) == 1
 
 
-def test_a_manifest_torn_at_any_byte(folder):
+def test_index_survives_a_manifest_torn_at_any_byte(folder):
     whole = folder.manifest.read_bytes()
     for size in range(0, len(whole), 7):
         folder.manifest.write_bytes(whole[:size])
         assert folder.indexed() == "finished"
 
 
-def test_a_source_that_is_gone(folder):
+def test_index_of_a_missing_source_is_an_error(folder):
     folder.source.path.unlink()
     with pytest.raises(VideoError, match="cannot be read"):
         folder.indexed()
 
 
-def test_states(folder):
+def test_result_state_names_every_state(folder):
     assert folder.state() == "finished"
     assert folder.state(detect_every=9) == "other-settings"
     moved = Source(folder.source.path, "other.mp4", "video")
@@ -211,7 +211,7 @@ ACTIONS = {
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from(sorted(ACTIONS)), max_size=8))
-def test_whatever_happens_the_index_decides_as_the_files_do(tmp_path_factory, actions):
+def test_index_decides_as_the_files_do_whatever_happens(tmp_path_factory, actions):
     folder = Folder(tmp_path_factory.mktemp("run"))
     for action in actions:
         ACTIONS[action](folder)

@@ -27,7 +27,7 @@ def no_locks(*_):
     raise OSError(errno.ENOLCK, "no locks available")
 
 
-def test_a_plan_is_kept_and_left_alone(tmp_path):
+def test_run_json_is_kept_where_settings_are_equal(tmp_path):
     out = tmp_path / "out"
     settle(out, RunJson(SETTINGS, {"command": "first"}))
     assert RunJson.read(out) == RunJson(SETTINGS, {"command": "first"})
@@ -57,7 +57,7 @@ def test_shards_refuse_to_mix_and_say_all_that_differs(tmp_path, changed, messag
     assert RunJson.read(tmp_path) == other
 
 
-def test_a_plan_that_came_in_between_is_not_replaced(tmp_path):
+def test_run_json_of_another_run_is_not_replaced(tmp_path):
     first, second, third = (RunJson({"engine": name}) for name in ("a", "b", "c"))
     settle(tmp_path, first)
     settle(tmp_path, second, found=first)
@@ -67,7 +67,7 @@ def test_a_plan_that_came_in_between_is_not_replaced(tmp_path):
     assert RunJson.read(tmp_path) == second
 
 
-def test_no_plan_is_replaced_while_a_run_of_it_is_at_work(tmp_path):
+def test_run_json_is_not_replaced_while_its_run_works(tmp_path):
     first, second = RunJson({"engine": "a"}), RunJson({"engine": "b"})
     with closing(lock_folder(tmp_path, first, sharded=False)):
         settle(tmp_path, first)  # a second run with equal settings may join
@@ -77,7 +77,7 @@ def test_no_plan_is_replaced_while_a_run_of_it_is_at_work(tmp_path):
     assert RunJson.read(tmp_path) == second
 
 
-def test_inputs_to_overwrite_are_added(tmp_path):
+def test_run_json_collects_inputs_to_overwrite(tmp_path):
     settle(tmp_path, RunJson(SETTINGS, {}, ("/a",)))
     settle(tmp_path, RunJson(SETTINGS, {}, ("/b", "/a")))
     settle(tmp_path, RunJson(SETTINGS))
@@ -88,7 +88,7 @@ def test_inputs_to_overwrite_are_added(tmp_path):
 
 @pytest.mark.parametrize("locks", [True, False])
 @pytest.mark.parametrize("sharded", [True, False])
-def test_of_runs_that_start_together_only_equal_ones_go_on(tmp_path, monkeypatch, sharded, locks):
+def test_runs_that_start_together_go_on_where_equal(tmp_path, monkeypatch, sharded, locks):
     if not locks:  # as on some network file systems
         monkeypatch.setattr(fcntl, "flock", no_locks)
     outcomes: list[str] = []
@@ -118,7 +118,7 @@ def test_of_runs_that_start_together_only_equal_ones_go_on(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "other/1", "settings": {}}', '"run"', "\xff"])
-def test_a_foreign_run_json_is_not_overwritten(tmp_path, text):
+def test_run_json_of_another_kind_is_not_overwritten(tmp_path, text):
     path = tmp_path / "run.json"
     path.write_text(text, "latin-1")
     for sharded in (True, False):
@@ -127,7 +127,7 @@ def test_a_foreign_run_json_is_not_overwritten(tmp_path, text):
     assert path.read_text("latin-1") == text
 
 
-def test_an_output_folder_that_is_a_file(tmp_path):
+def test_output_folder_that_is_a_file_is_refused(tmp_path):
     out = Path(tmp_path, "out")
     out.write_text("mine")
     for folder in (out, out / "below"):
@@ -135,7 +135,7 @@ def test_an_output_folder_that_is_a_file(tmp_path):
             settle(folder, RunJson(SETTINGS))
 
 
-def test_settings_are_told_in_the_words_of_the_command_line():
+def test_settings_changes_use_the_words_of_the_command_line():
     old = {
         "model": "a" * 64, "detect_every": None, "detect_interval_s": 0.2, "detect_every_max": None,
         "max_faces": None, "baseline_percentile": None, "keep_members": False, "detector": "c" * 63,
