@@ -79,9 +79,8 @@ def infer(
     finished videos are not done twice.
 
     A video that cannot be read does not stop the run: see `RunSummary.failed`. Many videos are shared among
-    processes, which import the calling script anew: call this under `if __name__ == "__main__":`, or with
-    `workers=1`. In the main thread the first Ctrl-C or SIGTERM stops the run cleanly, and is then passed on (Ctrl-C
-    raises KeyboardInterrupt); a second one ends the process at once.
+    processes, one a core. In the main thread the first Ctrl-C or SIGTERM stops the run cleanly, and is then passed
+    on (Ctrl-C raises KeyboardInterrupt); a second one ends the process at once.
 
     Args:
         inputs: files, folders (with their subfolders) and patterns; one, or several.

@@ -31,12 +31,12 @@ class Package:
 
     @property
     def is_base(self) -> bool:
-        """Whether nothing works without it."""
+        """True if every install needs it."""
         return not self.extras
 
     @property
     def is_tested(self) -> bool:
-        """Whether the installed version lies in a tested range, or none is stated."""
+        """True if the installed version lies in a tested range, or none is stated."""
         if self.version is None or not self.tested:
             return True
         try:

@@ -12,7 +12,7 @@ class Reporter(Protocol):
     """
 
     live: bool
-    """Whether anything is shown during the run."""
+    """True if anything is shown during the run."""
 
     def begin(self, videos: int, frames: int | None = None, *, skipped: int = 0) -> None:
         """Start a run.

@@ -39,13 +39,13 @@ class PlannedVideo:
     state: ResultState
     """State of its results in the output folder."""
     todo: bool
-    """Whether the run will process it."""
+    """True if the run will process it."""
     target: Path
     """Its results file."""
     info: VideoInfo | None
     """Facts about the video; None where it cannot be read."""
     error: str
-    """Why it cannot be read; empty where it can."""
+    """Reason that it cannot be read; empty where it can."""
     detect_every: int | None
     """Frames from one detection frame to the next."""
 
@@ -91,7 +91,7 @@ class InferPlan:
 
     @property
     def refusal(self) -> str | None:
-        """Why `run` refuses to begin, and what to do; None where it does not."""
+        """Reason that `run` refuses to begin, with the ways on; None where it does not refuse."""
         return self._resumption.refusal()
 
     @property

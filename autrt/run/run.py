@@ -29,14 +29,14 @@ from autrt.storage.escape import escape
 from autrt.types import Source
 
 VideoWorker = Callable[[Source, threading.Event, OnProgress], Outcome]
-"""Does one video after another: `Worker.do`, or `do_video` with networks of this process."""
+"""A function that does a video: `Worker.do`, or `do_video` with networks of this process."""
 
 CRASHES_TOLERATED: Final = 2
 """A video that was in flight at this many crashes is tried alone, in a process of its own."""
 
 
 class Run:
-    """Does videos, several at a time, until all have ended or something stops them.
+    """A run over videos, several at a time, until all have ended or something stops it.
 
     Args:
         job: model, settings and output folder.

@@ -32,9 +32,9 @@ class RunSummary:
     signal: int | None = None
     """The signal that stopped the run, if one did."""
     error: AutrtError | None = None
-    """What stopped the run, where it concerns all videos: a full disk, or an engine that failed."""
+    """The error that stopped the run, where it concerns all videos: a full disk, or a failed engine."""
     overwrite: bool = False
-    """Whether finished videos were done again."""
+    """True if finished videos were to be done again."""
     au_grades: Mapping[str, str] = field(default_factory=dict[str, str])
     """AU → validated, weak, experimental or ungraded."""
 

@@ -22,7 +22,7 @@ class WorkList:
 
     states: tuple[tuple[Source, ResultState], ...]
     overwrite: bool = False
-    """Whether finished videos are done again."""
+    """True if finished videos are done again."""
 
     @property
     def todo(self) -> list[Source]:

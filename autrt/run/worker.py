@@ -5,14 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
+from types import ModuleType
 from typing import Final
 
 from autrt.errors import AutrtError, VideoError
@@ -44,6 +47,10 @@ _POLL_S: Final = 0.2
 """Time between checks of the stop event while a process is silent."""
 
 
+_STARTING: Final = threading.Lock()
+"""Held while a process is started."""
+
+
 class CrashError(VideoError):
     """A video crashed the process that was doing it."""
 
@@ -64,7 +71,7 @@ def processes_for(job: Job, videos: int, most: int | None = None) -> int:
 
 
 class Worker:
-    """Does one video after another in a process of its own, which starts with the first of them.
+    """A process that does one video after another; it starts with the first of them.
 
     A crash costs the video that was being done; the next one gets a new process.
 
@@ -117,7 +124,8 @@ class Worker:
         # The process inherits the mask: signals go to the whole group, and the parent decides what they mean.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
         try:
-            self._process.start()
+            with _without_main():
+                self._process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()  # so that its end is the process's end
@@ -137,6 +145,18 @@ class Worker:
             self._connection.close()
             self._process.join()
         self._connection = self._process = None
+
+
+@contextmanager
+def _without_main() -> Generator[None]:
+    """Hide the script, so that a new process does not import it: it may call `autrt.infer` as it is imported."""
+    with _STARTING:
+        script = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = script
 
 
 class _ThrottledProgress:

@@ -15,6 +15,8 @@ import pytest
 
 import autrt as package
 from autrt.errors import AutrtError, UsageError
+from autrt.machine import available_cores
+from autrt.run.worker import VIDEOS_EACH
 from tests.support.command import assert_equal_results, autrt, manifest
 from tests.support.fetched import fetched
 
@@ -85,6 +87,19 @@ def test_infer_reports_its_progress(clips, tmp_path):
     package.infer(clips / "smile.mp4", tmp_path, on_progress=lambda run: shares.append(run.share))
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0.0, 1.0)
+
+
+@pytest.mark.skipif(available_cores() < 2, reason="one core: one process does everything")
+def test_infer_shares_videos_among_processes_in_a_plain_script(clips, tmp_path):
+    for i in range(2 * VIDEOS_EACH):
+        shutil.copy(clips / "smile.mp4", tmp_path / f"{i}.mp4")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, autrt\nprint(autrt.infer(sys.argv[1], sys.argv[2]))\n"
+    )  # no __main__ guard
+    out = tmp_path / "out"
+    done = subprocess.run([sys.executable, script, tmp_path, out], capture_output=True, text=True, check=True)
+    assert done.stdout == f"<RunSummary {str(out)!r}: {2 * VIDEOS_EACH} ok>\n"
 
 
 def test_infer_passes_an_interrupt_on_after_a_clean_stop(clips, tmp_path):
