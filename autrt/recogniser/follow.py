@@ -16,7 +16,7 @@ import numpy as np
 
 from autrt.engine.batcher import Outputs
 from autrt.face.align import crop_matrix, cut_patches, patch_matrices
-from autrt.face.misalignment import MisalignmentDetector, move
+from autrt.face.misalignment import Misalignment, MisalignmentDetector, move
 from autrt.pipeline.networks import LARGE_FRAME_PX, Networks
 from autrt.recogniser.causal_tracker import CausalTracker
 from autrt.types import F32, INTERPOLATED, Detections, Faces, Frame, Image
@@ -64,7 +64,7 @@ class FaceFollower:
             return faces, outputs
         if outputs.landmarks is None:
             return None
-        found = self._misalignment.slips(faces, np.full(n, frame.time_s), outputs.landmarks, outputs.presence)
+        found = self._check(faces, frame, outputs)
         if found.doubtful.any():
             return None
         if found.moved.any():
@@ -77,11 +77,12 @@ class FaceFollower:
         self._next_detection_s = frame.time_s + self._interval_s - _EARLY_S
         faces = self._tracker.update(self._detections(frame.image), frame, self._faces)
         outputs = self._run(frame, faces)
-        times_s = np.full(len(faces), frame.time_s)
-        self._misalignment.slips(
-            faces, times_s, outputs.landmarks, outputs.presence
-        )  # notes the head's offsets
+        self._check(faces, frame, outputs)  # notes the head's offsets
         return faces, outputs
+
+    def _check(self, faces: Faces, frame: Frame, outputs: Outputs) -> Misalignment:
+        times_s = np.full(len(faces), frame.time_s)
+        return self._misalignment.slips(faces, times_s, outputs.landmarks, outputs.presence)
 
     def _detections(self, image: Image) -> Detections:
         large = max(image.width, image.height) > LARGE_FRAME_PX
