@@ -1,4 +1,4 @@
-"""The settings of an `infer` run, resolved: what decides its numbers and what only its speed."""
+"""The resolved settings of a run: those that change its numbers, and those that change only its speed."""
 
 from __future__ import annotations
 
@@ -9,30 +9,34 @@ from typing import Any, Literal
 Quality = Literal["max", "balanced", "fast"]
 
 DETECT_INTERVAL_S: dict[Quality, float] = {"max": 0.2, "balanced": 0.2, "fast": 0.4}
-"""Time between detection frames of each preset."""
+"""Seconds between detection frames, for each quality."""
 
 MAX_DETECT_EVERY: dict[Quality, int | None] = {"max": 4, "balanced": None, "fast": None}
-"""Frames between detection frames that a preset never exceeds."""
+"""Most frames between detection frames, for each quality."""
 
 
 @dataclass(frozen=True, slots=True)
 class InferSettings:
-    """Everything but the inputs, the model and where results go."""
+    """All settings but the inputs, the model and the output folder."""
 
     quality: Quality = "balanced"
     engine: str = "onnxruntime"
     precision: str = "f32"
     device: str = "cpu"
     detect_every: int | None = None
-    """Search for faces on every K-th frame; by default what `quality` says."""
+    """Detect faces on every K-th frame; by default as `quality` says."""
     max_faces: int | None = None
     image_rate: Fraction = Fraction(30)
-    """Pictures a second of image folders."""
+    """Pictures a second of folders of numbered pictures."""
     keep_members: bool = False
     baseline_percentile: float | None = None
 
     def detection_interval(self, rate: Fraction) -> int:
-        """K for a video of `rate` frames a second: frames from one detection frame to the next, at least 1."""
+        """Return the frames from one detection frame to the next, at least 1.
+
+        Args:
+            rate: frames a second of the video.
+        """
         if self.detect_every is not None:
             return self.detect_every
         most = MAX_DETECT_EVERY[self.quality]
@@ -40,7 +44,7 @@ class InferSettings:
         return wanted if most is None else min(most, wanted)
 
     def numbers(self) -> dict[str, Any]:
-        """The settings that change results, as plain JSON values; part of every run digest."""
+        """Return the settings that change results, as JSON values; they are part of every run digest."""
         return {
             "engine": self.engine,
             "precision": self.precision,

@@ -1,4 +1,4 @@
-"""Checks that run the parts of this program on data that come with it, and say what they saw."""
+"""Checks of an installation: each runs one part of the program on data that come with it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from autrt.registry import Registry
 
 
 class NotCheckedError(AutrtError):
-    """A part cannot be checked here, and that is no fault."""
+    """A part cannot be checked here, which is no fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one check found."""
+    """The result of one check."""
 
     name: str
     works: bool | None
     """None where it could not be checked."""
     said: str
-    """What was seen, or what is wrong and what to do about it."""
+    """An observation, or the fault and what to do about it."""
 
 
 _CHECKS: Final = Registry(
@@ -34,7 +34,7 @@ _CHECKS: Final = Registry(
         "detect": "autrt.check.detection:check_detection",
     },
 )
-"""Name → () → what was seen; they are imported when they run, so that a broken library is a finding."""
+"""Name → function that returns an observation; imported when it runs, so that a broken library is a fault too."""
 
 _ADVICE: Final = {
     "decode": "install a tested PyAV: pip install --force-reinstall autrt",
@@ -45,7 +45,7 @@ _ADVICE: Final = {
 
 
 def run_checks() -> Iterator[Verdict]:
-    """Run every check; whatever one raises is its finding."""
+    """Run every check; an exception is a fault."""
     for name in _CHECKS:
         yield run_check(name)
 
@@ -67,7 +67,7 @@ def run_check(name: str) -> Verdict:
 
 
 def require(name: str) -> None:
-    """Refuse to start what would fail for every video alike.
+    """Refuse to begin a run that would fail for every video.
 
     Args:
         name: of the check that must not fail.

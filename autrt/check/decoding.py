@@ -1,4 +1,4 @@
-"""Does the decoder give what is in a clip? It decodes one of two frames that comes with this package."""
+"""A check that decodes a packaged clip of two frames."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CLIP: Final = Path(__file__).parent / "packaged" / "two_frames.mp4"
 SIZE_PX: Final = 64, 48
 TIMES_S: Final = 0.0, 0.04
 COLOURS: Final = (200, 40, 40), (40, 160, 60), (50, 60, 190), (220, 220, 220)
-"""RGB of the first frame's quarters, line by line; the second frame begins with the second of them."""
+"""RGB of the first frame's quarters, row by row; the second frame begins with the second of them."""
 
 _COLOUR_TOLERANCE: Final = 8
 """Grey levels that coding and conversion may cost."""
 
 
 def check_decoding() -> str:
-    """Decode the clip on the CPU and return what was seen.
+    """Decode the clip on the CPU and return a line about it.
 
     Raises:
         AutrtError: count, size, times or colours of the frames are not those that were encoded.
@@ -53,6 +53,6 @@ def _check_colours(frame: Frame, turn: int) -> None:
         )
 
 
-def _expect(what: str, found: object, wanted: object) -> None:
+def _expect(name: str, found: object, wanted: object) -> None:
     if found != wanted:
-        raise AutrtError(f"{what} of the packaged clip: expected {wanted}, found {found}")
+        raise AutrtError(f"{name} of the packaged clip: expected {wanted}, found {found}")

@@ -1,4 +1,4 @@
-"""Is a face found where one is? The detector looks at a packaged rendered face, where it is fetched already."""
+"""A check that detects a packaged rendered face, where the detector is fetched already."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CANVAS = FRAME_CANVASES["small"][0]
 
 
 def check_detection() -> str:
-    """Find the default model's first reference face in an otherwise grey picture and return what was seen.
+    """Detect the default model's first reference face in an otherwise grey picture and return a line about it.
 
     Raises:
         NotCheckedError: the detector was not fetched yet.
@@ -51,7 +51,7 @@ def check_detection() -> str:
 
 
 def _picture() -> PlanarImage:
-    """The crop in the middle of a grey picture of the detector's own size."""
+    """Return a grey picture of the detector's own size with the face in it."""
     crops, _ = read_reference(load_model().members[0])
     picture = np.full((*_CANVAS, 3), 128, np.uint8)
     (x, y), side = _CORNER_PX, CROP_SIZE_PX

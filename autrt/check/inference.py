@@ -1,4 +1,4 @@
-"""Does the default engine compute what the default model's network computes? It infers a packaged face."""
+"""A check that runs the default model on a packaged face and compares the outputs with stored ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autrt.pipeline.open_networks import AU_BATCH
 
 
 def check_inference() -> str:
-    """Infer the default model's first reference crop in f32 on the CPU and return what was seen.
+    """Run the default model's first reference crop in f32 on the CPU and return a line about it.
 
     Raises:
         AutrtError: the engine cannot be opened, or its outputs are not those that torch gave for the crop.

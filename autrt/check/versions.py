@@ -1,4 +1,4 @@
-"""Which packages are here, and whether these versions were tested: by what this distribution says it requires."""
+"""The installed packages, and whether their versions are in the tested ranges that this distribution states."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion
 _DISTRIBUTION: Final = "autrt"
 _FOR_GPUS: Final = ("gpu", "rtx")
 _NOT_FOR_USERS: Final = "dev"
-"""The extra whose pins say nothing about what works."""
+"""The extra whose pins do not state a tested range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +25,18 @@ class Package:
     extras: tuple[str, ...]
     """The extras that bring it, those without a GPU first; none where every install does."""
     version: str | None
-    """What is installed; None where nothing is."""
+    """The installed version; None where there is none."""
     tested: tuple[str, ...]
-    """The ranges that this program was tested with, as version specifiers."""
+    """Tested ranges, as version specifiers."""
 
     @property
     def is_base(self) -> bool:
-        """Whether nothing works without it."""
+        """True if every install needs it."""
         return not self.extras
 
     @property
     def is_tested(self) -> bool:
-        """Whether the installed version lies in a tested range, or none is stated."""
+        """True if the installed version lies in a tested range, or none is stated."""
         if self.version is None or not self.tested:
             return True
         try:
@@ -83,7 +83,7 @@ def _package(name: str, extras: Mapping[str, None], ranges: Mapping[str, None]) 
 
 
 def _extra_of(requirement: Requirement) -> str:
-    """The extra that a requirement belongs to; empty for every install."""
+    """Return the extra that a requirement belongs to; empty for every install."""
     marker = str(requirement.marker or "")
     _, _, after = marker.partition("extra ==")
     return after.strip().partition(" ")[0].strip("\"'")

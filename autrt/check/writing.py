@@ -1,4 +1,4 @@
-"""Can a results file be written and read? A small one is, in a temporary folder."""
+"""A check that writes a small results file into a temporary folder and reads it back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AUS = "AU1", "AU12"
 
 
 def check_writing() -> str:
-    """Write a results file of two frames with a face each, verify it, and return what was seen.
+    """Write a results file of two frames with a face each, verify it, and return a line about it.
 
     Raises:
         AutrtError: it cannot be written, does not verify, or reads back as something else.

@@ -23,12 +23,12 @@ COMMANDS = {
     "verify": "Read results files whole and say which are damaged.",
     "build-engine": "Compile a model for this machine ahead of its first use.",
     "train": "Train AU models by recipe; without a recipe, list them.",
-    "eval": "Judge a model or results by annotations, compare two, calibrate.",
-    "ensemble": "Several networks as one model, chosen by validation data.",
-    "distill": "Train a small model by a large one's answers, on videos without labels too.",
+    "eval": "Evaluate a model or results against annotations; compare two; calibrate.",
+    "ensemble": "Make one model of several networks, chosen on validation data.",
+    "distill": "Train a small model on a large one's outputs, also for videos without labels.",
     "crop": "Cut aligned face crops out of videos or pictures, with their index.",
     "synth": "Render faces and videos with exact Action Unit labels.",
-    "bench": "Measure this program's speed, memory and faithfulness; compare two runs.",
+    "bench": "Measure speed, memory and accuracy on this machine; compare two runs.",
     "fetch": "Fetch the face detector and demo clips into the user's cache.",
     "doctor": "Say what this machine can do, and what each missing part would need.",
 }
@@ -47,11 +47,11 @@ class LazyGroup(click.Group):
     """Loads a command's module only when that command runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the table's order."""
+        """Return the names in the table's order."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now."""
+        """Import a command."""
         if cmd_name not in COMMANDS:
             return None
         return import_module(f"autrt.cli.{cmd_name.replace('-', '_')}").command
@@ -59,7 +59,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the first argument names; a hint where other tools have one of that name."""
+        """Return the command that the first argument names; raise with a hint for other tools' commands."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             from autrt.cli.hints import command_hint
 
@@ -67,7 +67,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table, without importing any command."""
+        """Write the table, without importing any command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -106,7 +106,7 @@ def main() -> NoReturn:
         )
         finish = 2
     except BrokenPipeError:
-        # Whoever read our output has gone; what is still buffered has nowhere to go either.
+        # The reader of our output is gone; discard what is still buffered.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         finish = 1
     sys.exit(finish)

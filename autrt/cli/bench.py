@@ -1,4 +1,4 @@
-"""`autrt bench`: how fast this program is here, and whether that changed."""
+"""`autrt bench`: measurements of this program on this machine, and their comparison."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from autrt.errors import UsageError
 
 
 class BenchGroup(click.Group):
-    """`autrt bench [SUITE…]` measures; a subcommand's name in its place is that command."""
+    """The group whose arguments are suites to measure, unless the first one names a subcommand."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `run` in front of what is no subcommand and no call for help."""
+        """Put `run` in front of arguments that name no subcommand and ask for no help."""
         if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
             args = ["run", *args]
         return super().parse_args(ctx, args)
@@ -23,21 +23,21 @@ class BenchGroup(click.Group):
 
 @click.group(cls=BenchGroup, subcommand_metavar="[run] [SUITE]… | list | compare A B")
 def command() -> None:
-    """Measure speed, memory and faithfulness on this machine.
+    """Measure speed, memory and accuracy on this machine.
 
-    `autrt bench` alone takes about three minutes. `autrt bench list` names the suites, `autrt bench run --help` the
-    options, `autrt bench compare A B` tells two runs apart.
+    `autrt bench` alone takes about three minutes. `autrt bench list` lists the suites, `autrt bench run --help` the
+    options, and `autrt bench compare A B` compares two runs.
     """
 
 
 @command.command("list")
 def list_() -> None:
-    """Name the suites."""
+    """List the suites."""
     from autrt_bench.suites import ABOUT, SELECTION
 
     for name, about in ABOUT.items():
         click.echo(f"{name:9} {about}{' *' if name in SELECTION else ''}")
-    click.echo("* what `autrt bench` does in its quick form where no suite is named")
+    click.echo("* measured in a short form by `autrt bench` without a suite")
 
 
 @command.command()
@@ -47,7 +47,7 @@ def list_() -> None:
     "clips",
     multiple=True,
     type=LocalPath(exists=True, resolve_path=True),
-    help="A video to measure on.  [default: a demo clip, and what is made of it]",
+    help="A video to measure on; may be given several times.  [default: a demo clip, also enlarged]",
 )
 @click.option(
     "--model",
@@ -55,7 +55,11 @@ def list_() -> None:
     help="A packaged model's name, or a model folder.  [default: as for `autrt infer`]",
 )
 @click.option(
-    "--repeats", default=5, show_default=True, type=click.IntRange(1), help="Of each case, in turns."
+    "--repeats",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Measurements of each case, in turns.",
 )
 @click.option("--quick", is_flag=True, help="Fewer cases and shorter turns.")
 @click.option(
@@ -72,7 +76,7 @@ def run(
     quick: bool,
     out: Path | None,
 ) -> None:
-    """Measure SUITES, and keep the numbers with the machine's and the commit's names."""
+    """Measure SUITES and append the numbers to this machine's history, with the commit."""
     from autrt.model.folder import DEFAULT_MODEL, load_model
     from autrt_bench.fingerprint import fingerprint
     from autrt_bench.history import history_folder
@@ -111,7 +115,7 @@ def run(
     help="Exit with 1 if anything is surely worse, by more than PCT per cent.",
 )
 def compare(a: str, b: str, history: Path | None, fail_on_slower: float | None) -> None:
-    """Tell run A from run B: each a history file (its last run), a commit, or a run's name."""
+    """Compare run A with run B: each a history file (its last run), a commit, or a run's name."""
     from autrt_bench.compare import differences, lines
     from autrt_bench.history import choose, history_folder
 

@@ -20,7 +20,7 @@ from autrt.model.folder import DEFAULT_MODEL, load_model
 PRECISIONS = {"f32": "f32", "fp32": "f32", "bf16": "bf16", "fp16": "fp16", "int8": "int8"}
 
 SHOWN_LAYERS = 5
-"""With the largest numbers, in the table of layers; those that stay float32 are all shown."""
+"""Layers of the largest numbers and errors that are shown; those that stay float32 are all shown."""
 
 
 @click.command()
@@ -50,7 +50,7 @@ SHOWN_LAYERS = 5
     type=LocalPath(file_okay=False),
     help="Cache folder to build into; set AUTRT_CACHE to it when inferring. [default: the user's]",
 )
-@click.option("--verbose", is_flag=True, help="Say how a build gets on.")
+@click.option("--verbose", is_flag=True, help="Print the progress of a build.")
 def command(
     model: str,
     engine: str,
@@ -124,7 +124,7 @@ def _row(report: BuildReport) -> tuple[str, ...]:
 
 
 def _layers(member: str, layers: Sequence[Layer]) -> list[str]:
-    """The layers that say most: all that stay float32 where others don't, and those of the largest numbers."""
+    """Return a table of some layers: all that stay float32 where others don't, and those of the largest numbers."""
     kinds = {kind: sum(layer.precision == kind for layer in layers) for kind in ("int8", "fp16", "f32")}
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
     largest = sorted(layers, key=lambda layer: -layer.largest)[:SHOWN_LAYERS]

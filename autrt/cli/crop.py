@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from autrt.cli.command_line import typed_command
 from autrt.cli.paths import LocalPath, NameOrPath
+from autrt.console import Mode
 
 if TYPE_CHECKING:
+    from autrt.run.options import InferOptions
     from autrt_train.crop.run import CropRun
 
 
@@ -49,9 +53,7 @@ if TYPE_CHECKING:
 @click.option(
     "--progress", default="auto", show_default=True, type=click.Choice(["auto", "plain", "json", "none"])
 )
-@click.pass_context
 def command(
-    ctx: click.Context,
     paths: tuple[Path, ...],
     videos: tuple[Path, ...],
     out: Path,
@@ -59,6 +61,7 @@ def command(
     every: int,
     all_faces: bool,
     results: Path | None,
+    progress: Mode,
     **search: Any,
 ) -> None:
     """Cut faces out of videos, folders of pictures and stills in PATHS and --videos.
@@ -68,60 +71,69 @@ def command(
 
     Exit codes: 0 all done; 2 wrong usage; 3 some videos failed; 130 interrupted; 143 terminated.
     """
-    from contextlib import closing
-
-    from autrt.cli.infer import command as infer
     from autrt.console import make_reporter
     from autrt.errors import UsageError
     from autrt.machine import available_cores
     from autrt.model.folder import load_model
     from autrt.results.names import results_path
+    from autrt.run.options import InferOptions
     from autrt.storage.escape import escape
     from autrt.video.discover import discover
     from autrt_train.crop.index import CropSettings, require_same_settings
     from autrt_train.crop.run import CropRun, refuse_inside, refuse_nested
 
-    if not paths and not videos:
+    inputs = (*paths, *videos)
+    if not inputs:
         raise UsageError("no input: name files, folders or globs, e.g. `autrt crop --videos DIR --out OUT`")
-    refuse_inside(out, [*paths, *videos])
-    sources = discover([*paths, *videos], out)
+    refuse_inside(out, inputs)
+    sources = discover(inputs, out)
     refuse_nested(sources)
     settings = CropSettings(load_model(search["model"]).template, margin_px, every, all_faces)
     require_same_settings(out, settings)
     unrecognised = False
     if results is None:
         results = out / "results"
-        try:
-            ctx.invoke(infer, paths=paths, videos=videos, out=results, **search)
-        except SystemExit as end:
-            if end.code != 3:
-                raise
-            unrecognised = True  # and already told
+        options = InferOptions(inputs=inputs, out=results, command=typed_command(), **search)
+        unrecognised = _find_faces(options, progress)
         sources = [s for s in sources if results_path(results, s.relative).exists()]
-    with closing(make_reporter(search["progress"])) as reporter:
+    with closing(make_reporter(progress)) as reporter:
         run = CropRun(results, out, settings, reporter)
         run.run(sources, search["workers"] or available_cores())
-        reporter.conclude({"out": escape(str(out)), "exit_code": _exit_code(run, unrecognised)})
-    _finish(ctx, run, search["progress"] == "json", unrecognised)
+        exit_code = 3 if unrecognised or run.count("failed") else 0
+        exit_code = exit_code if run.signal is None else 128 + run.signal
+        reporter.conclude({"out": escape(str(out)), "exit_code": exit_code})
+    if progress != "json":
+        _show(run)
+    if exit_code:
+        raise click.exceptions.Exit(exit_code)
 
 
-def _finish(ctx: click.Context, run: CropRun, quiet: bool, unrecognised: bool) -> None:
-    """The last lines, and the exit code."""
+def _find_faces(options: InferOptions, progress: Mode) -> bool:
+    """Run `autrt infer`; return whether some videos failed.
+
+    Raises:
+        click.exceptions.Exit: it was stopped.
+    """
+    from autrt.cli.ending import finish, run_plan, show
+    from autrt.cli.interrupted import explain_interrupt
+    from autrt.run.plan import InferPlan
+
+    with explain_interrupt():
+        summary = run_plan(InferPlan(options), progress)
+    quiet = progress == "json"
+    if summary.exit_code != 3:
+        finish(summary, quiet=quiet)
+        return False
+    show(summary, quiet=quiet)
+    return True
+
+
+def _show(run: CropRun) -> None:
+    """Print the counts, and the videos that failed or lost something."""
     from autrt.storage.escape import escape
 
-    if not quiet:
-        counts = [f"{run.count(s)} {s}" for s in ("ok", "partial", "failed", "skipped") if run.count(s)]
-        click.echo(
-            f"{', '.join(counts) or 'nothing cut'}; {run.rows} crops in {escape(str(run.out))}", err=True
-        )
+    counts = [f"{run.count(s)} {s}" for s in ("ok", "partial", "failed", "skipped") if run.count(s)]
+    click.echo(f"{', '.join(counts) or 'nothing cut'}; {run.rows} crops in {escape(str(run.out))}", err=True)
     for cut in sorted(run.cuts, key=lambda cut: cut.relative):
-        if cut.status in ("failed", "partial") and not quiet:
+        if cut.status in ("failed", "partial"):
             click.echo(f"  {cut.status} {escape(cut.relative)}: {escape(cut.reason)}", err=True)
-    if code := _exit_code(run, unrecognised):
-        ctx.exit(code)
-
-
-def _exit_code(run: CropRun, unrecognised: bool) -> int:
-    if run.signal is not None:
-        return 128 + run.signal
-    return 3 if unrecognised or run.count("failed") else 0

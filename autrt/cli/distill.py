@@ -13,7 +13,7 @@ from autrt.cli.train import command as train
 
 
 @click.command(
-    "distill", short_help="Train a small model by a large one's answers, on videos without labels too."
+    "distill", short_help="Train a small model on a large one's outputs, also for videos without labels."
 )
 @click.argument("recipe", default="distill", type=NameOrPath())
 @click.option(
@@ -42,11 +42,11 @@ def command(
     changes: tuple[str, ...],
     **others: Any,
 ) -> None:
-    """Train the network of RECIPE (default: distill) by a teacher's answers.
+    """Train the network of RECIPE (default: distill) on a teacher's outputs.
 
-    It is `autrt train` with the recipe's section `distill` filled in. Faces of --videos are found, cut out and
-    kept, and so are the teacher's answers: what a run that was stopped or killed had done is not done again. With
-    labelled data in the recipe these train as well, and judge; `distill-unlabelled` names none.
+    This is `autrt train` with the recipe's section `distill` filled in. The faces of --videos are detected, cut out
+    and kept, and so are the teacher's outputs: a run that was stopped or killed does not repeat them. Labelled data
+    of the recipe are trained on as well, and evaluated on; `distill-unlabelled` names none.
 
     Ctrl-C saves a checkpoint and ends; --resume goes on exactly there. At the end the student is compared with its
     teacher, which OUT/distill.json keeps.

@@ -1,4 +1,4 @@
-"""`autrt doctor`: what works on this machine, tried out, and what each missing part would need."""
+"""`autrt doctor`: checks of this installation, and the packages that missing parts would need."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ PURPOSES = {
     "pandas": "data frames (`open_results(…).to_dataframe()`)",
     "pyarrow": "`autrt export --format parquet`",
 }
-"""What optional packages are for."""
+"""Optional package → its purpose."""
 
 CODECS = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mpeg2video", "mjpeg", "prores", "gif")
 
 Line = tuple[str, str, str]
-"""yes, no or nothing; a name; what there is to say."""
+"""yes, no or nothing; a name; a text."""
 
 
 @click.command()
@@ -48,19 +48,19 @@ def command(ctx: click.Context) -> None:
     """
     click.echo(f"autrt {__version__}, Python {platform.python_version()}, {platform.platform()}")
     click.echo(f"cores: {available_cores()} (by affinity and cgroup); CPU: {', '.join(cpu_features())}")
-    whole = _tell("packages:", _packages)
-    works = _tell("the main job, tried out:", _checks)
-    _tell("decoding on the CPU (FFmpeg in PyAV):", _codecs)
-    _tell("GPU:", _gpu)
-    _tell("files in the user's cache:", _files)
+    whole = _print_section("packages:", _packages)
+    works = _print_section("the main job, tried out:", _checks)
+    _print_section("decoding on the CPU (FFmpeg in PyAV):", _codecs)
+    _print_section("GPU:", _gpu)
+    _print_section("files in the user's cache:", _files)
     if not (whole and works):
         click.echo("the main job does not work here: see the lines that begin with NO")
         ctx.exit(1)
     click.echo("the main job works here; lines with a small no are options that are not installed")
 
 
-def _tell(title: str, lines: Callable[[], Iterator[Line]]) -> bool:
-    """Print a section, whatever breaks in it; False where a line of it says NO, or it broke."""
+def _print_section(title: str, lines: Callable[[], Iterator[Line]]) -> bool:
+    """Print a section; return False where a line of it says NO, or an exception ended it."""
     click.echo(title)
     sound = True
     try:

@@ -1,4 +1,4 @@
-"""`autrt eval`: how good predictions are, and thresholds and windows that make them better."""
+"""`autrt eval`: evaluation of predictions against annotations, and calibration of thresholds and windows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autrt.cli.infer import FractionType
 from autrt.cli.paths import LocalPath, NameOrPath
+from autrt.cli.values import FractionType
 from autrt.console import Mode
 
 if TYPE_CHECKING:
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     multiple=True,
     required=True,
     metavar="KIND=ROOT",
-    help="Annotations: affwild2, manifest, rendered, results, disfa or bp4d, and where they lie.",
+    help="Annotations: their kind (affwild2, manifest, rendered, results, disfa or bp4d) and their folder or file.",
 )
 @click.option(
-    "--split", type=click.Choice(["train", "validation"]), help="Which part of them. [default: all]"
+    "--split", type=click.Choice(["train", "validation"]), help="Part of the annotated data. [default: all]"
 )
 @click.option(
     "--set",
     "changes",
     multiple=True,
     metavar="KEY=VALUE",
-    help="How they are read: threshold=2, labels=DIR, …",
+    help="A setting for reading annotations: threshold=2, labels=DIR, …",
 )
 @click.option("--out", type=LocalPath(file_okay=False), help="Folder for tables and pictures.")
 @click.option(
     "--image-rate",
     type=FractionType(),
-    help="Pictures are consecutive frames of videos, R a second: smooth them too. [default: they are not]",
+    help="Take pictures for consecutive frames of videos, R a second, and smooth them. [default: single pictures]",
 )
 @click.option("--engine", default="auto", show_default=True, help="As for `autrt infer`.")
 @click.option("--device", default="auto", show_default=True, help="As for `autrt infer`.")
@@ -57,16 +57,20 @@ if TYPE_CHECKING:
 @click.option(
     "--calibrate",
     is_flag=True,
-    help="Search thresholds (and windows, where faces have an order in time), judged in folds.",
+    help="Search thresholds (and windows, where faces have an order in time), evaluated by cross-validation.",
 )
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Of --calibrate.")
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Folds of --calibrate.")
 @click.option(
     "--write",
     type=LocalPath(file_okay=False, exists=True),
     help="Write what --calibrate finds into this model folder.",
 )
 @click.option(
-    "--resamplings", default=1000, show_default=True, type=click.IntRange(0), help="Behind each interval."
+    "--resamplings",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Bootstrap samples of videos for each interval; 0: no intervals.",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option(
@@ -91,10 +95,10 @@ def command(
     seed: int,
     progress: Mode,
 ) -> None:
-    """Judge PREDICTIONS by annotations; two PREDICTIONS are compared face by face.
+    """Evaluate PREDICTIONS against annotations; two PREDICTIONS are compared face by face.
 
-    PREDICTIONS is a folder of results of `autrt infer`, against annotated videos; or a model folder, an ensemble
-    folder or a packaged model's name, which is run over annotated crops.
+    PREDICTIONS is a folder of results of `autrt infer`, for annotated videos; or a model folder, an ensemble folder
+    or a packaged model's name, which is run over annotated crops.
     """
     from contextlib import closing
 

@@ -23,7 +23,7 @@ ENDINGS = {**TABLES, "openface": ".openface.csv"}
 CHALLENGES = ("abaw-2022", "abaw-2024")
 
 OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", ".gz", ".pq"})
-"""Endings of files that somebody may ask for, and not of folders."""
+"""Endings of other kinds of tables, which are refused."""
 
 
 @click.command("export", short_help="Write results as CSV, Parquet, or the ABAW challenge's files.")
@@ -96,7 +96,7 @@ def command(
 
 
 def _choose(fmt: str | None, out: str | None) -> tuple[str, bool]:
-    """The format, and whether `out` is one file."""
+    """Return the format, and whether `out` is one file."""
     suffix = "" if out is None or out.endswith("/") or Path(out).is_dir() else Path(out).suffix.lower()
     whole = suffix in TABLES.values()
     if suffix in OTHER_TABLES and fmt not in CHALLENGES:
@@ -155,7 +155,7 @@ def _tables(
     faces_only: bool,
     update: bool,
 ) -> int:
-    """Write the tables; the exit code."""
+    """Write the tables and return the exit code."""
     from autrt.results.find import find_results, is_newer
     from autrt.results.tables.export import export_table, table_paths
 
@@ -189,7 +189,7 @@ def _tables(
 
 
 def _notes(fmt: str, layout: TableLayout) -> list[str]:
-    """What a reader of the table should know."""
+    """Return notes for readers of the table."""
     from autrt.results.tables.openface import aus_without_column
 
     models = layout.metadata["models"]

@@ -1,4 +1,4 @@
-"""`autrt fetch`: files that may not be shipped, into the user's cache."""
+"""`autrt fetch`: downloads of files that may not be shipped, into the user's cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hints for who types another tool's options and commands: what it is called here, and the whole line again."""
+"""Hints for options and commands of other tools: their names here, and the whole command line corrected."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import PurePath
 
 import click
 
-from autrt.cli.habits import COMMANDS
+from autrt.cli.other_tools import COMMANDS
 from autrt.cli.translation import Reading, read
 
 
 def option_hint(
     error: click.NoSuchOption, typed: Sequence[str], load: Callable[[str], click.Command | None]
 ) -> click.ClickException:
-    """The error with what the option is called here, and the whole line in this program's words.
+    """Return the error with the option's name here, and the whole command line corrected.
 
     Args:
         error: raised by click.
         typed: the arguments of the program.
-        load: the command of a name.
+        load: returns the command of a name.
     """
     if error.ctx is None:
         return error
@@ -55,7 +55,14 @@ def command_hint(
     known: Sequence[str],
     load: Callable[[str], click.Command | None],
 ) -> click.UsageError:
-    """The error for a command that there is not, with what it is called here."""
+    """Return the error for an unknown command, with its name here.
+
+    Args:
+        ctx: of the program.
+        typed: its arguments, from the unknown command on.
+        known: names of the commands.
+        load: returns the command of a name.
+    """
     name, args = typed[0], list(typed[1:])
     said = f"No such command {name!r}."
     if name in ("help", "version"):
@@ -76,7 +83,7 @@ def command_hint(
 
 
 def _below(path: Sequence[str], typed: Sequence[str]) -> list[str]:
-    """The arguments behind a command's own words, of which a group may have put in some."""
+    """Return the arguments behind the names of a command, some of which a group may have added."""
     left = list(typed)
     for word in path:
         if left and left[0] == word:

@@ -1,4 +1,4 @@
-"""Types of options and arguments that name files: every command takes local paths, and no other scheme."""
+"""Types of options and arguments that name files: local paths and `file://` URLs, no other scheme."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class LocalPath(click.Path):
         super().__init__(path_type=Path, **checks)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path; looks at the text before pathlib makes one slash of two."""
+        """Return the path; checks the text before pathlib turns two slashes into one."""
         return super().convert(_local(self, os.fspath(value), param, ctx), param, ctx)
 
 
 class NameOrPath(click.ParamType):
-    """A name of something packaged, or a local path; stays text."""
+    """A packaged name, or a local path; stays text."""
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name, or the path."""
+        """Return the name, or the path."""
         return _local(self, str(value), param, ctx)
 
 

@@ -92,7 +92,7 @@ def _summarise(paths: Sequence[Path], writer: SummaryWriter, all_aus: bool) -> i
 
 @contextmanager
 def _opened(out: Path | None) -> Generator[Write]:
-    """Where to write; a file appears whole or not at all."""
+    """Open the output; a file appears whole or not at all."""
     if out is None:
         yield lambda text: click.echo(text, nl=False)
         return

@@ -113,7 +113,7 @@ def command(
 
 
 def _finetune_changes(recipe: str, given: dict[str, Any]) -> list[str]:
-    """The options of finetuning as changes of its recipe."""
+    """Return the options of finetuning as changes of its recipe."""
     from autrt.errors import UsageError
     from autrt_train.read_recipe import read_recipe
 

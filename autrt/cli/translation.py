@@ -1,4 +1,4 @@
-"""A command line in other tools' words, put into this program's."""
+"""Translation of a command line with other tools' options into this program's."""
 
 from __future__ import annotations
 
@@ -7,50 +7,50 @@ from dataclasses import dataclass, field
 
 import click
 
-from autrt.cli.habits import ARGUMENT, OPTIONS, OUT, Habit
+from autrt.cli.other_tools import ARGUMENT, OPTIONS, OUT, Replacement
 
 PLACEHOLDER = "DIR"
-"""What a line suggests for a required option that was left out."""
+"""Suggested value of a required option that was left out."""
 
 
 @dataclass(slots=True)
 class Reading:
-    """A command's arguments, read as far as they can be."""
+    """A command's arguments, as far as they could be translated."""
 
     words: list[str] = field(default_factory=list[str])
-    """The same in this program's words."""
+    """The arguments in this program's words."""
     notes: dict[str, str] = field(default_factory=dict[str, str])
-    """What was typed → what to know about it."""
+    """Typed option → a note about it."""
     unknown: list[str] = field(default_factory=list[str])
-    """Options that nobody knows."""
+    """Options that could not be translated."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """What a command takes."""
+    """The options and arguments of a command."""
 
     name: str
     options: dict[str, click.Option]
     arguments: frozenset[str]
 
-    def habit(self, typed: str) -> Habit | None:
-        """What this command has instead of an option; the first that fits."""
+    def replacement(self, typed: str) -> Replacement | None:
+        """Return the first replacement that fits for an option, if there is one."""
         return next(filter(self._fits, OPTIONS.get(_plain(typed), ())), None)
 
-    def _fits(self, habit: Habit) -> bool:
-        if habit.commands and self.name not in habit.commands:
+    def _fits(self, replacement: Replacement) -> bool:
+        if replacement.commands and self.name not in replacement.commands:
             return False
-        if habit.becomes is None:
-            return bool(habit.commands or self.arguments)
-        if habit.becomes == ARGUMENT:
+        if replacement.becomes is None:
+            return bool(replacement.commands or self.arguments)
+        if replacement.becomes == ARGUMENT:
             return bool(self.arguments - {"out"})
-        if habit.becomes == OUT:
+        if replacement.becomes == OUT:
             return "out" in self.arguments
-        return habit.becomes.split()[0] in self.options
+        return replacement.becomes.split()[0] in self.options
 
 
 def read(name: str, command: click.Command, args: Sequence[str]) -> Reading:
-    """Read arguments of the command `name`, with other tools' options put into this program's words."""
+    """Translate the arguments of the command `name`."""
     reading, left = Reading(), list(args)
     options = {opt: p for p in command.params if isinstance(p, click.Option) for opt in p.opts}
     options |= dict.fromkeys(("-h", "--help"), click.Option(["--help"], is_flag=True))
@@ -79,48 +79,48 @@ def read(name: str, command: click.Command, args: Sequence[str]) -> Reading:
 
 
 def _translate(word: str, left: list[str], terms: _Terms, reading: Reading) -> None:
-    """Read one option that is not this program's, and take its value from what is left."""
+    """Translate one option that is not this program's, and take its value from the arguments that are left."""
     name, attached, value = word.partition("=")
-    habit = terms.habit(name)
-    if habit is None and not word.startswith("--"):  # -j4
+    replacement = terms.replacement(name)
+    if replacement is None and not word.startswith("--"):  # -j4
         name, attached, value = word[:2], word[2:], word[2:]
-        habit = terms.habit(name)
-    if habit is None:
+        replacement = terms.replacement(name)
+    if replacement is None:
         reading.unknown.append(word)
         return
-    reading.notes[name] = habit.note
-    if not attached and _takes(habit, left):
+    reading.notes[name] = replacement.note
+    if not attached and _takes(replacement, left):
         value = left.pop(0)
-    reading.words += _instead(habit, value)
+    reading.words += _instead(replacement, value)
 
 
-def _takes(habit: Habit, left: Sequence[str]) -> bool:
-    """Whether the next word is the habit's value; a device's is a number."""
-    if not habit.takes_value or not left or left[0].startswith("-"):
+def _takes(replacement: Replacement, left: Sequence[str]) -> bool:
+    """Return whether the next word is the option's value; a device's is a number."""
+    if not replacement.takes_value or not left or left[0].startswith("-"):
         return False
-    return left[0].isdecimal() or not (habit.becomes or "").startswith("--device cuda")
+    return left[0].isdecimal() or not (replacement.becomes or "").startswith("--device cuda")
 
 
-def _instead(habit: Habit, value: str) -> Iterator[str]:
-    if habit.becomes is None:
+def _instead(replacement: Replacement, value: str) -> Iterator[str]:
+    if replacement.becomes is None:
         return
-    if habit.becomes in (ARGUMENT, OUT):
-        yield value or habit.becomes
+    if replacement.becomes in (ARGUMENT, OUT):
+        yield value or replacement.becomes
         return
-    for part in habit.becomes.split():
+    for part in replacement.becomes.split():
         yield part.format(value) if value else part.removesuffix(":{}").replace("{}", "VALUE")
-    if habit.takes_value and "{}" not in habit.becomes and " " not in habit.becomes:
+    if replacement.takes_value and "{}" not in replacement.becomes and " " not in replacement.becomes:
         yield value or "VALUE"
 
 
 def _missing(options: dict[str, click.Option], words: Sequence[str]) -> list[str]:
-    """Required options that were left out, with something to fill in."""
+    """Return the required options that were left out, each with a placeholder."""
     given = {word.partition("=")[0] for word in words}
     needed = [o.opts[-1] for o in options.values() if o.required and not given.intersection(o.opts)]
     return [word for name in needed for word in (name, PLACEHOLDER)]
 
 
 def _plain(name: str) -> str:
-    """`-out_dir` → `out-dir`; the case of a single letter counts."""
+    """Normalise an option's name: `-out_dir` becomes `out-dir`; the case of a single letter counts."""
     plain = name.lstrip("-").replace("_", "-")
     return plain if len(plain) == 1 else plain.lower()

@@ -67,7 +67,7 @@ def _check(paths: Sequence[Path], jobs: int, reporter: Reporter) -> list[VerifyR
         for place, one in checking:
             found[place] = one
             facts = {"frames": one.frames, "faces": one.faces, "tracks": one.tracks}
-            facts |= {"reason": escape(_told(one.problems))}
+            facts |= {"reason": escape(_first_of(one.problems))}
             reporter.advance(one.frames)
             reporter.ended(escape(str(paths[place])), "failed" if one.problems else "ok", facts)
     return [found[place] for place in range(len(paths))]
@@ -77,13 +77,13 @@ def _print(bad: Sequence[tuple[Path, tuple[str, ...]]], n: int) -> None:
     from autrt.storage.escape import escape
 
     for path, problems in bad:
-        click.echo(f"{escape(str(path))}: {escape(_told(problems))}")
+        click.echo(f"{escape(str(path))}: {escape(_first_of(problems))}")
     click.echo(f"{n} files checked: {n - len(bad)} sound, {len(bad)} bad")
     if bad:
         click.echo("delete what is bad and run the same `autrt infer` again: it computes these videos anew")
 
 
-def _told(problems: Sequence[str]) -> str:
-    """The first, and how many more there are."""
+def _first_of(problems: Sequence[str]) -> str:
+    """Return the first problem, and the number of the others."""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{problems[0]}{more}" if problems else ""

@@ -1,4 +1,4 @@
-"""What a long run tells its user while it runs: a display on a terminal, plain lines, JSON lines, or nothing."""
+"""Progress of long runs: a display on a terminal, plain lines, JSON lines, a Python function, or nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Mode", "Reporter", "SilentReporter", "make_reporter"]
 
 
 def make_reporter(mode: Mode) -> Reporter:
-    """The reporter for a mode; auto is a display on a terminal, and plain lines elsewhere."""
+    """Return the reporter of a mode; auto is a display on a terminal, and plain lines elsewhere."""
     if mode == "none":
         return SilentReporter()
     if mode == "json":

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a bar for the run, and a line for each file under way."""
+"""Progress on a terminal: a bar for the run, and a line for each video in progress."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any, Final, TextIO
 
 from tqdm.utils import disp_len
 
+from autrt.console.formatting import counts, duration, ending_line, percent, shortened, speeds
 from autrt.console.live import LiveReporter
-from autrt.console.progress import Snapshot, UnderWay
+from autrt.console.progress import RunProgress, VideoUnderWay
 from autrt.console.region import Region, terminal_size
-from autrt.console.words import counts, duration, ending_line, percent, shortened, speeds
 
 FILES: Final = 8
-"""Files under way that get a line."""
+"""Videos in progress that get a line."""
 
 _BLOCKS: Final = " ▏▎▍▌▋▊▉█"
 _ASCII: Final = " #"
 
 _BAR: Final = 10, 30
-"""Columns of the bar."""
+"""Fewest and most columns of the bar."""
 
 
 class DisplayReporter(LiveReporter):
-    """A bar and the files under way, drawn anew a few times a second; above, a line for whatever needs a word."""
+    """Draws a bar and the videos in progress a few times a second, and prints messages above them."""
 
     every_s = 0.25
 
@@ -41,44 +41,50 @@ class DisplayReporter(LiveReporter):
         self._ascii = (getattr(stream, "encoding", None) or "ascii").lower() not in ("utf-8", "utf8")
 
     def begin(self, videos: int, frames: int | None = None, *, skipped: int = 0) -> None:
-        """Draw for the first time."""
+        """Start counting, and draw for the first time."""
         super().begin(videos, frames, skipped=skipped)
         self.tick()
 
     def say(self, line: str) -> None:
-        """A line above the bar."""
+        """Print a line above the bar."""
         with self._lock:
             if self._begun:
                 self._region.draw(self._lines(self._now()), above=line)
             else:
                 self._put(line + "\n")
 
-    def _tell(self, now: Snapshot) -> None:
+    def _show(self, now: RunProgress) -> None:
         self._region.draw(self._lines(now))
 
-    def _tell_ending(self, name: str, status: str, facts: dict[str, Any]) -> None:
+    def _show_ending(self, name: str, status: str, facts: dict[str, Any]) -> None:
         if status not in ("ok", "skipped", "stopped") or facts.get("reason"):
             self.say(ending_line(name, status, facts))
 
-    def _tell_end(self, now: Snapshot) -> None:
+    def _show_end(self, now: RunProgress) -> None:
         self._region.draw(self._lines(now)[:1])
         self._region.close()
 
-    def _lines(self, now: Snapshot) -> list[str]:
+    def _lines(self, now: RunProgress) -> list[str]:
         columns = self._region.columns
         files = [file_line(video, columns) for video in now.under_way[:FILES]]
         more = len(now.under_way) - len(files)
         return [total_line(now, columns, self._ascii), *files, *([f"  and {more} more"] if more else [])]
 
 
-def total_line(now: Snapshot, columns: int, ascii_only: bool = False) -> str:
-    """The run in one line: share, bar, counts and speeds, of which the least needed go where room is short."""
+def total_line(now: RunProgress, columns: int, ascii_only: bool = False) -> str:
+    """Return the run in one line: share, bar, counts and speeds, the last of which are left out for want of room.
+
+    Args:
+        now: the run.
+        columns: of the terminal.
+        ascii_only: draw the bar without block characters.
+    """
     head = f"{percent(now.share):>7} "
-    told = [counts(now), *reversed(speeds(now))]
+    parts = [counts(now), *reversed(speeds(now))]
     low, high = _BAR
-    while len(told) > 1 and disp_len(head + ", ".join(told)) + low + 3 > columns:
-        told.pop()
-    tail = ", ".join(told)
+    while len(parts) > 1 and disp_len(head + ", ".join(parts)) + low + 3 > columns:
+        parts.pop()
+    tail = ", ".join(parts)
     room = min(high, columns - disp_len(head + tail) - 3)
     if room < 1:
         return head + tail
@@ -86,12 +92,18 @@ def total_line(now: Snapshot, columns: int, ascii_only: bool = False) -> str:
 
 
 def bar(share: float, columns: int, steps: str) -> str:
-    """A bar of so many columns; `steps` are a column's fillings from empty to full."""
+    """Return a bar.
+
+    Args:
+        share: 0 to 1.
+        columns: its length.
+        steps: characters of a column from empty to full.
+    """
     full, part = divmod(int(share * columns * (len(steps) - 1)), len(steps) - 1)
     return (steps[-1] * full + steps[part] * (part > 0)).ljust(columns)
 
 
-def file_line(video: UnderWay, columns: int) -> str:
-    """A file under way, in one line."""
+def file_line(video: VideoUnderWay, columns: int) -> str:
+    """Return a line about a video in progress."""
     share = duration(video.position_s) if video.share is None else percent(video.share, 0)
     return f"{share:>7} {shortened(video.name, columns - 8)}"

@@ -6,16 +6,16 @@ import json
 from typing import Any
 
 from autrt.console.live import LiveReporter
-from autrt.console.progress import Snapshot
+from autrt.console.progress import RunProgress
 
 
 class JsonReporter(LiveReporter):
-    """One JSON object a line, from `begin` to `end`."""
+    """Prints one JSON object a line, from `begin` to `end`."""
 
-    _told = False
+    _first_shown = False
 
     def begin(self, videos: int, frames: int | None = None, *, skipped: int = 0) -> None:
-        """{"event": "begin"}."""
+        """Print {"event": "begin"}."""
         with self._lock:
             self._write("begin", videos=videos, frames=frames, skipped=skipped, video_seconds=None)
             super().begin(videos, frames, skipped=skipped)
@@ -23,19 +23,19 @@ class JsonReporter(LiveReporter):
     def advance(
         self, frames: int, name: str = "", position_s: float = 0.0, length_s: float | None = None
     ) -> None:
-        """{"event": "progress"}, with the first frames; from then on once a second."""
+        """Count; print {"event": "progress"} with the first frames, and from then on once a second."""
         super().advance(frames, name, position_s, length_s)
-        if frames and not self._told:
+        if frames and not self._first_shown:
             self.tick()
 
     def say(self, line: str) -> None:
-        """{"event": "message"}."""
+        """Print {"event": "message"}."""
         self._write("message", text=line)
 
-    def _tell(self, now: Snapshot) -> None:
+    def _show(self, now: RunProgress) -> None:
         if not now.frames:
             return
-        self._told = True
+        self._first_shown = True
         self._write(
             "progress",
             frames=now.frames,
@@ -56,13 +56,13 @@ class JsonReporter(LiveReporter):
             ],
         )
 
-    def _tell_ending(self, name: str, status: str, facts: dict[str, Any]) -> None:
+    def _show_ending(self, name: str, status: str, facts: dict[str, Any]) -> None:
         self._write("video", path=name, status=status, **facts)
 
-    def _tell_end(self, now: Snapshot) -> None:
-        """{"event": "end"}: the last line."""
+    def _show_end(self, now: RunProgress) -> None:
+        """Print {"event": "end"}, the last line."""
         seconds = now.elapsed_s
-        told = {
+        counts = {
             "videos": now.videos,
             "statuses": now.statuses,
             "skipped": now.skipped,
@@ -73,7 +73,7 @@ class JsonReporter(LiveReporter):
             "frames_per_s": _rounded(now.frames / seconds if seconds else 0.0),
             "rate_x": _rounded(now.video_s / seconds if seconds else 0.0),
         }
-        self._write("end", **told | self._facts)
+        self._write("end", **counts | self._facts)
 
     def _write(self, event: str, **facts: Any) -> None:
         with self._lock:

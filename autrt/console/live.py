@@ -1,4 +1,4 @@
-"""What reporters share that tell how far a run is, now and then."""
+"""The common part of reporters that show progress: counting, and a thread that shows it regularly."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from autrt.console.progress import Progress, Snapshot
+from autrt.console.progress import ProgressCounter, RunProgress
 
 
 class LiveReporter:
-    """Counts, and calls `_tell` every few seconds from a thread of its own, so that no work waits for the screen.
+    """Counts, and calls `_show` every few seconds from a thread, so that no work waits for the screen.
 
     Args:
-        stream: where it is told.
-        clock: seconds, for tests.
-        ticking: False: only `tick` tells, for tests.
+        stream: written to.
+        clock: seconds; tests set it.
+        ticking: start the thread; without it only `tick` shows anything, for tests.
     """
 
     live = True
@@ -32,62 +32,62 @@ class LiveReporter:
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._ticker: threading.Thread | None = None
-        self._progress = Progress(0, clock())
+        self._progress = ProgressCounter(0, clock())
         self._begun = False
         self._facts: dict[str, Any] = {}
 
     def begin(self, videos: int, frames: int | None = None, *, skipped: int = 0) -> None:
         """Start the clock."""
         with self._lock:
-            self._progress = Progress(videos, self._clock(), skipped)
+            self._progress = ProgressCounter(videos, self._clock(), skipped)
             self._begun = True
         if self._ticking and self._ticker is None:
             self._ticker = threading.Thread(target=self._tick_on, name="progress", daemon=True)
             self._ticker.start()
 
     def expect(self, name: str, length_s: float | None) -> None:
-        """Note how long a video lasts."""
+        """Note the length of a video."""
         with self._lock:
             self._progress.expect(name, length_s)
 
     def advance(
         self, frames: int, name: str = "", position_s: float = 0.0, length_s: float | None = None
     ) -> None:
-        """Count."""
+        """Count frames."""
         with self._lock:
             self._progress.advance(name, frames, position_s, length_s, self._clock())
 
     def ended(self, name: str, status: str, facts: dict[str, Any]) -> None:
-        """Count, and tell the ending."""
+        """Count a video that ended, and show it."""
         with self._lock:
             self._progress.end(name, status, facts.get("frames") or 0, facts.get("video_seconds"))
-            self._tell_ending(name, status, facts)
+            self._show_ending(name, status, facts)
 
     def conclude(self, facts: dict[str, Any]) -> None:
-        """Keep what else is to be told at the end."""
+        """Keep facts to be shown at the end."""
         self._facts |= facts
 
     def close(self) -> None:
-        """Stop telling."""
+        """Stop the thread and show the end."""
         self._over.set()
         if self._ticker is not None and self._ticker.is_alive():  # a signal may come amid its start
             self._ticker.join()
         with self._lock:
             if self._begun:
                 self._begun = False
-                self._tell_end(self._now())
+                self._show_end(self._now())
 
     def tick(self) -> None:
-        """Tell how far the run is."""
+        """Show the progress now."""
         with self._lock:
-            self._tell(self._now())
+            self._show(self._now())
 
     def say(self, line: str) -> None:
-        """A line of its own."""
+        """Print a line."""
         raise NotImplementedError
 
     def _put(self, text: str) -> None:
-        """Write; once that fails (whoever read is gone, a log's disk is full) the work goes on untold."""
+        """Write; once that fails (the reader is gone, a log's disk is full) the work goes on without output."""
         try:
             self._stream.write(text)
             self._stream.flush()
@@ -100,14 +100,14 @@ class LiveReporter:
         while not self._over.wait(self.every_s):
             self.tick()
 
-    def _now(self) -> Snapshot:
+    def _now(self) -> RunProgress:
         return self._progress.at(self._clock())
 
-    def _tell(self, now: Snapshot) -> None:
+    def _show(self, now: RunProgress) -> None:
         raise NotImplementedError
 
-    def _tell_ending(self, name: str, status: str, facts: dict[str, Any]) -> None:
+    def _show_ending(self, name: str, status: str, facts: dict[str, Any]) -> None:
         raise NotImplementedError
 
-    def _tell_end(self, now: Snapshot) -> None:
-        """Nothing more, by default."""
+    def _show_end(self, now: RunProgress) -> None:
+        """Show nothing more, by default."""

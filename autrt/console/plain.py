@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from autrt.console.formatting import counts, ending_line, percent, shortened, speeds
 from autrt.console.live import LiveReporter
-from autrt.console.progress import Snapshot
-from autrt.console.words import counts, ending_line, percent, shortened, speeds
+from autrt.console.progress import RunProgress
 
 _NAMES: Final = 4
 _NAME_COLUMNS: Final = 40
 
 
 class PlainReporter(LiveReporter):
-    """A line per video, and one every ten seconds that tells how far the run is."""
+    """Prints a line per video, and one about the run every ten seconds."""
 
     every_s = 10.0
 
     def say(self, line: str) -> None:
-        """One line, whole."""
+        """Print a line in one write."""
         with self._lock:
             self._put(line + "\n")
 
-    def _tell(self, now: Snapshot) -> None:
+    def _show(self, now: RunProgress) -> None:
         self.say(progress_line(now))
 
-    def _tell_ending(self, name: str, status: str, facts: dict[str, Any]) -> None:
+    def _show_ending(self, name: str, status: str, facts: dict[str, Any]) -> None:
         self.say(ending_line(name, status, facts))
 
 
-def progress_line(now: Snapshot) -> str:
-    """How far a run is, how fast, and with what: one line."""
+def progress_line(now: RunProgress) -> str:
+    """Return a line about a run: share, counts, speeds, and the videos in progress."""
     line = ", ".join([f"{percent(now.share)} of {counts(now)}", *speeds(now)])
     names = [
         shortened(video.name, _NAME_COLUMNS) + ("" if video.share is None else f" {percent(video.share, 0)}")

@@ -1,4 +1,4 @@
-"""How far a run is, how fast, and how long it will take: by the duration of its videos, not their number."""
+"""Share, speed and remaining time of a run, by the duration of its videos, not their number."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from math import inf
 from typing import Final, NamedTuple, TypeGuard
 
 SMOOTHED_OVER_S: Final = 60.0
-"""The speed shown is that of the last minute."""
+"""Time over which the speed is measured: the last minute."""
 
 ALMOST: Final = 0.999
-"""The most that is shown before the last video has ended, however wrong durations are."""
+"""Largest share before the last video has ended, however wrong the stated durations are."""
 
 _SAMPLE_S: Final = 1.0
 _SETTLED_S: Final = 2.0
-"""No time left is told before so many seconds of work."""
+"""Seconds of work before a remaining time is shown."""
 
 _LONGEST_S: Final = 10_000_000.0
-"""Durations from here on (four months) are not believed."""
+"""Longest duration that is believed: four months."""
 
 
 class _Sample(NamedTuple):
-    """What was done at a moment."""
+    """The work that was done at a moment."""
 
     at_s: float
     video_s: float
@@ -32,7 +32,7 @@ class _Sample(NamedTuple):
 
 @dataclass(slots=True)
 class _Video:
-    """A video under way."""
+    """A video in progress."""
 
     since_s: float
     position_s: float = 0.0
@@ -40,43 +40,45 @@ class _Video:
 
 
 @dataclass(frozen=True, slots=True)
-class UnderWay:
-    """A video under way, as shown."""
+class VideoUnderWay:
+    """A video in progress, as shown."""
 
     name: str
     position_s: float
     share: float | None
-    """How much of it is done, 0 to 1; None where its length is unknown."""
+    """Share that is done, 0 to 1; None where its length is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class RunProgress:
     """A run at one moment."""
 
     videos: int
     ended: int
-    """Done for good; those that were stopped are not."""
+    """Videos that ended; those that were stopped do not count."""
     skipped: int
+    """Videos that were finished before."""
     statuses: dict[str, int]
+    """Status → videos that ended with it."""
     elapsed_s: float
     frames: int
     video_s: float
-    """Seconds of video done, in the ended and in those under way."""
+    """Seconds of video that are done, in ended videos and in those in progress."""
     total_s: float | None
-    """Seconds of video to do in all, as far as is known; None where no duration is."""
+    """Estimated seconds of all videos; None where no duration is known."""
     share: float
-    """How much of the run is done, 0 to 1."""
+    """Share of the run that is done, 0 to 1."""
     frames_per_s: float
     rate_x: float
-    """Seconds of video a second."""
+    """Seconds of video per second."""
     left_s: float | None
-    """Time that the rest will take; None where nothing tells yet."""
-    under_way: tuple[UnderWay, ...]
-    """The oldest first."""
+    """Remaining seconds; None where it is too early to tell."""
+    under_way: tuple[VideoUnderWay, ...]
+    """Videos in progress, the oldest first."""
 
 
-class Progress:
-    """Counts. A video of unknown length is taken to last as long as the others do on average."""
+class ProgressCounter:
+    """Counts the work of a run. A video of unknown length is assumed to last as long as the others on average."""
 
     def __init__(self, videos: int, start_s: float, skipped: int = 0) -> None:
         self._videos = videos
@@ -86,7 +88,7 @@ class Progress:
         self._lengths: dict[str, float] = {}
         self._lengths_s = 0.0
         self._cut: set[str] = set()
-        """Videos that failed: what was done of them is all of them, and says nothing of others."""
+        """Videos that failed: the part that was done counts as the whole, and not for the average."""
         self._cut_s = 0.0
         self._under_way: dict[str, _Video] = {}
         self._frames = 0
@@ -99,14 +101,14 @@ class Progress:
         return self._frames + sum(video.frames for video in self._under_way.values())
 
     def expect(self, name: str, length_s: float | None) -> None:
-        """A video still to come, or under way, lasts so long."""
+        """Note the length of a video that is still to come or in progress; None where it is unknown."""
         if name not in self._lengths and _credible(length_s):
             self._set_length(name, length_s)
 
     def advance(
         self, name: str, frames: int, position_s: float, length_s: float | None, now_s: float
     ) -> None:
-        """More frames are done, of a video or (without a name) of anything."""
+        """Count frames, of a video or (without a name) of anything."""
         if not name:
             self._frames += frames
             return
@@ -119,7 +121,14 @@ class Progress:
         video.position_s = position_s
 
     def end(self, name: str, status: str, frames: int, length_s: float | None) -> None:
-        """A video ended, after so many frames and seconds of it."""
+        """Count a video that ended.
+
+        Args:
+            name: of the video.
+            status: ok, partial, failed, stopped or skipped.
+            frames: that were done.
+            length_s: duration of these frames, where it is known.
+        """
         self._statuses[status] += 1
         video = self._under_way.pop(name, None)
         if status == "stopped":
@@ -138,8 +147,8 @@ class Progress:
         self._lengths_s += length_s - self._lengths.get(name, 0.0)
         self._lengths[name] = length_s
 
-    def at(self, now_s: float) -> Snapshot:
-        """The run as it is."""
+    def at(self, now_s: float) -> RunProgress:
+        """Return the progress at a time."""
         now = self._sampled(now_s)
         then = self._samples[0]
         span_s = max(now_s - then.at_s, 1e-9)
@@ -150,7 +159,7 @@ class Progress:
         else:
             whole, done, speed = total_s, now.video_s, rate_x
         over = now.ended >= self._videos
-        return Snapshot(
+        return RunProgress(
             videos=self._videos,
             ended=now.ended,
             skipped=self._skipped,
@@ -167,7 +176,7 @@ class Progress:
         )
 
     def _sampled(self, now_s: float) -> _Sample:
-        """What is done now; the oldest sample left is the one that speeds count from."""
+        """Return the work done now; drop samples so that speeds count from the oldest that is left."""
         video_s = self._ended_s + sum(video.position_s for video in self._under_way.values())
         ended = self._statuses.total() - self._statuses["stopped"]
         now = _Sample(now_s, video_s, ended, self.frames)
@@ -190,7 +199,7 @@ class Progress:
         return self._lengths_s + unknown * mean_s + late_s
 
     def _left_s(self, now_s: float, left: float, speed: float) -> float | None:
-        """The rest at the present speed, but no less than any single video under way will take at its own."""
+        """Return the rest over the present speed, but no less than any video in progress takes at its own."""
         if now_s - self._start_s < _SETTLED_S or speed <= 0:
             return None
         alone = (self._alone_s(name, video, now_s) for name, video in self._under_way.items())
@@ -201,10 +210,10 @@ class Progress:
         left_s = self._lengths.get(name, 0.0) - video.position_s
         return left_s * worked_s / video.position_s if worked_s > _SETTLED_S and video.position_s else 0.0
 
-    def _shown(self, name: str, video: _Video) -> UnderWay:
+    def _shown(self, name: str, video: _Video) -> VideoUnderWay:
         length_s = self._lengths.get(name, inf)
         share = None if length_s == inf else min(1.0, video.position_s / length_s)
-        return UnderWay(name, video.position_s, share)
+        return VideoUnderWay(name, video.position_s, share)
 
 
 def _credible(length_s: float | None) -> TypeGuard[float]:

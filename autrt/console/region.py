@@ -1,4 +1,4 @@
-"""The last lines of a terminal, drawn over and over."""
+"""The last lines of a terminal, redrawn in place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tqdm.utils import disp_len, disp_trim
 
 
 def terminal_size() -> tuple[int, int]:
-    """Columns and lines of the terminal behind stderr."""
+    """Return the columns and lines of the terminal behind stderr."""
     try:
         columns, lines = os.get_terminal_size(sys.stderr.fileno())
     except OSError:
@@ -19,13 +19,13 @@ def terminal_size() -> tuple[int, int]:
 
 
 class Region:
-    """Some lines at the end of what a terminal shows; nothing else may write to it meanwhile.
+    """Redraws lines at the end of a terminal's output; nothing else may write to the terminal meanwhile.
 
-    Every change is one write, so that it does not flicker, and no line is as long as the terminal is wide.
+    Every change is one write, so that it does not flicker, and every line is shorter than the terminal is wide.
 
     Args:
         put: writes to the terminal.
-        size: its columns and lines at the moment.
+        size: returns its present columns and lines.
     """
 
     def __init__(self, put: Callable[[str], object], size: Callable[[], tuple[int, int]]) -> None:
@@ -35,11 +35,16 @@ class Region:
 
     @property
     def columns(self) -> int:
-        """How long a line may be."""
+        """Columns that a line may have."""
         return max(1, self._size()[0] - 1)
 
     def draw(self, lines: Sequence[str], above: str | None = None) -> None:
-        """Put these lines in place of the last ones, and on request a line above them, for good."""
+        """Draw lines in place of the last ones.
+
+        Args:
+            lines: to be redrawn later.
+            above: printed above them, for good.
+        """
         columns, height = self.columns, max(1, self._size()[1] - 1)
         fitting = [disp_trim(line, columns) for line in lines[:height]]
         kept = "" if above is None else f"{above}\x1b[K\n"
@@ -48,13 +53,13 @@ class Region:
         self._drawn = fitting
 
     def close(self) -> None:
-        """Leave the lines where they are, and the cursor below them."""
+        """Leave the lines as they are, with the cursor below them."""
         if self._drawn:
             self._put("\n")
         self._drawn = []
 
     def _back(self) -> str:
-        """To the beginning of the first line; a terminal that was made narrower has broken lines into several."""
+        """Return the codes that move to the start of the first line; a terminal made narrower has wrapped lines."""
         columns = max(1, self._size()[0])
         rows = sum(max(1, -(-disp_len(line) // columns)) for line in self._drawn)
         return "\r" + (f"\x1b[{rows - 1}A" if rows > 1 else "")

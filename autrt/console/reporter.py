@@ -1,4 +1,4 @@
-"""What a run says to whoever shows it."""
+"""The interface through which a run reports its progress."""
 
 from __future__ import annotations
 
@@ -6,76 +6,88 @@ from typing import Any, Protocol
 
 
 class Reporter(Protocol):
-    """Told what happens, in texts fit to print; safe to call from several threads.
+    """Receives the events of a run, in texts fit to print. Safe to call from several threads.
 
-    Progress goes by the duration of videos where any is told (`expect`, `advance`), else by their number.
+    Progress is measured by the duration of videos where any is known (`expect`, `advance`), else by their number.
     """
 
     live: bool
-    """Whether anything is shown while the run works."""
+    """True if anything is shown during the run."""
 
     def begin(self, videos: int, frames: int | None = None, *, skipped: int = 0) -> None:
-        """So many videos (or other items) are to be done, of about so many frames; others were done before."""
+        """Start a run.
+
+        Args:
+            videos: videos (or other items) to do.
+            frames: about how many frames they have, where that is known.
+            skipped: videos that were done before.
+        """
         ...
 
     def expect(self, name: str, length_s: float | None) -> None:
-        """A video that is still to come lasts so many seconds; None: nobody knows."""
+        """Note the length of a video that is still to come; None where it is unknown."""
         ...
 
     def advance(
         self, frames: int, name: str = "", position_s: float = 0.0, length_s: float | None = None
     ) -> None:
-        """So many more frames are done; no frames and position 0: a video is begun, perhaps anew.
+        """Count frames that are done; no frames at position 0 mean that a video is begun, perhaps anew.
 
         Args:
-            frames: how many more.
-            name: of which video.
-            position_s: how far that is done, in seconds of it.
-            length_s: how long it lasts, where that is known.
+            frames: done since the last call.
+            name: of their video.
+            position_s: seconds of the video that are done.
+            length_s: length of the video, where it is known.
         """
         ...
 
     def ended(self, name: str, status: str, facts: dict[str, Any]) -> None:
-        """One video ended: ok, partial, failed, stopped or skipped, with `reason` and counts among the facts."""
+        """Note the end of a video.
+
+        Args:
+            name: of the video.
+            status: ok, partial, failed, stopped or skipped.
+            facts: `reason`, and counts such as `frames`.
+        """
         ...
 
     def say(self, line: str) -> None:
-        """Something worth a line."""
+        """Show a line."""
         ...
 
     def conclude(self, facts: dict[str, Any]) -> None:
-        """What else to tell at the end, such as the exit code."""
+        """Keep facts to be shown at the end, such as the exit code."""
         ...
 
     def close(self) -> None:
-        """The run is over."""
+        """End the run."""
         ...
 
 
 class SilentReporter:
-    """Says nothing; failures still reach the summary and the exit code."""
+    """A `Reporter` that shows nothing; failures still reach the summary and the exit code."""
 
     live = False
 
     def begin(self, videos: int, frames: int | None = None, *, skipped: int = 0) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def expect(self, name: str, length_s: float | None) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def advance(
         self, frames: int, name: str = "", position_s: float = 0.0, length_s: float | None = None
     ) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def ended(self, name: str, status: str, facts: dict[str, Any]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def say(self, line: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def conclude(self, facts: dict[str, Any]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Rows of texts as lines, for a terminal."""
+"""Tables of text for a terminal."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]], left: int | None = None) -> Iterator[str]:
-    """Columns of equal width, two spaces apart.
+    """Yield a line for each row, in columns of equal width, two spaces apart.
 
     Args:
-        rows: equally many texts each; a head is a row like the others.
-        left: so many columns stand to the left, the others (numbers) to the right; None: all to the left.
+        rows: texts, equally many each; a header is a row like the others.
+        left: number of columns aligned to the left, the others (numbers) to the right; None: all to the left.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -45,13 +45,14 @@ PATCH_DETECTOR = DetectorSettings(PATCH_CANVASES)
 """Detector that finds misaligned faces in their patches again."""
 
 
-def open_networks(model: Model, settings: InferSettings, threads: int) -> Networks:
+def open_networks(model: Model, settings: InferSettings, threads: int, batch: int = AU_BATCH) -> Networks:
     """Compile or load every network of a run.
 
     Args:
         model: members that no AU uses are not opened.
         settings: engine, precision and device.
         threads: cores that the engines share.
+        batch: crops in one batch of the AU engines; changes no result.
 
     Raises:
         EngineError: an engine cannot run here.
@@ -71,7 +72,7 @@ def open_networks(model: Model, settings: InferSettings, threads: int) -> Networ
     # One by one on a GPU: building an engine there times its kernels.
     with ThreadPoolExecutor(2 if settings.device == "cpu" else 1) as openers:
         first_canvas = openers.submit(frame_detectors["small"][0].open, FIRST_CANVAS)
-        engines = openers.submit(open_members, model, settings, threads).result()
+        engines = openers.submit(open_members, model, settings, threads, batch).result()
         first_canvas.result()
     return Networks(
         detectors={name: CoarseToFine(coarse, fine) for name, (coarse, fine) in frame_detectors.items()},
@@ -83,14 +84,16 @@ def open_networks(model: Model, settings: InferSettings, threads: int) -> Networ
     )
 
 
-def open_members(model: Model, settings: InferSettings, threads: int) -> list[Engine | None]:
+def open_members(
+    model: Model, settings: InferSettings, threads: int, batch: int = AU_BATCH
+) -> list[Engine | None]:
     """Open the engines of a model's members, in order; None stands for a member that no AU uses.
 
     Raises:
         EngineError: an engine cannot run here.
     """
     return [
-        _open_member(Graph.of(member), settings, threads) if used else None
+        _open_member(Graph.of(member), settings, threads, batch) if used else None
         for member, used in zip(model.members, used_members(model.weights), strict=True)
     ]
 
@@ -100,12 +103,12 @@ def detection_digest() -> str:
     return detector_digest(FILES[DETECTOR_FILE].sha256, FRAME_DETECTORS, CLEAR, THOROUGH_S, PATCH_DETECTOR)
 
 
-def _open_member(graph: Graph, settings: InferSettings, threads: int) -> Engine:
+def _open_member(graph: Graph, settings: InferSettings, threads: int, batch: int) -> Engine:
     return open_engine(
         graph,
         engine=settings.engine,
         precision=settings.precision,
-        batch=AU_BATCH,
+        batch=batch,
         device=settings.device,
         threads=threads,
     )

@@ -1,4 +1,4 @@
-"""Finds out in the background how long the videos of a run last."""
+"""The lengths of a run's videos, read in the background."""
 
 from __future__ import annotations
 
@@ -13,57 +13,57 @@ from autrt.types import Source
 from autrt.video.probe import stated_length_s
 
 AT_ONCE: Final = 16
-"""Videos that are looked at without a pause: enough for a first guess at the mean."""
+"""Videos that are read without a pause: enough for a first estimate of the mean."""
 
 MOST: Final = 2000
-"""Videos that are looked at in all: of more, these tell the mean."""
+"""Videos that are read in all: of more, these give the mean."""
 
 _PAUSE: Final = 200
-"""Between two looks there is so much more time than one costs the processor."""
+"""Pause after each video, as a multiple of the processor time that it took."""
 
 
-class Survey:
-    """Looks at videos in a random order, in a thread of its own that takes half a percent of a core.
+class DurationSurvey:
+    """Reads the stated lengths of videos in a random order, in a thread that takes half a percent of a core.
 
     Args:
         sources: the videos.
         image_rate: pictures a second, for folders of numbered pictures.
-        tell: called with each video and its length in seconds; None where it states none.
+        on_length: called with each video and its length in seconds; None where it states none.
     """
 
     def __init__(
         self,
         sources: Sequence[Source],
         image_rate: Fraction,
-        tell: Callable[[Source, float | None], object],
+        on_length: Callable[[Source, float | None], object],
     ) -> None:
         order = random.Random(0).sample(range(len(sources)), min(MOST, len(sources)))
         self._sources = [sources[i] for i in order]
         self._image_rate = image_rate
-        self._tell = tell
+        self._on_length = on_length
         self._wanted = threading.Event()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="survey", daemon=True)
+        self._thread = threading.Thread(target=self._read_all, name="survey", daemon=True)
         self._thread.start()
 
     def begin(self) -> None:
-        """Start looking; called once the first frame is done, which is never to wait for this."""
+        """Start reading; called once the first frame is done, which must never wait for this."""
         if not self._wanted.is_set():
             self._wanted.set()
 
     def close(self) -> None:
-        """Stop looking, but wait for no slow disk."""
+        """Stop reading, without waiting for a slow disk."""
         self._over.set()
         self._wanted.set()
         self._thread.join(1)
 
-    def _look(self) -> None:
+    def _read_all(self) -> None:
         self._wanted.wait()
         for i, source in enumerate(self._sources):
             if self._over.is_set():
                 return
             cost_s = time.thread_time()
-            self._tell(source, _length_s(source, self._image_rate))
+            self._on_length(source, _length_s(source, self._image_rate))
             cost_s = time.thread_time() - cost_s
             self._over.wait(0 if i < AT_ONCE else _PAUSE * cost_s)
 
@@ -72,4 +72,4 @@ def _length_s(source: Source, image_rate: Fraction) -> float | None:
     try:
         return stated_length_s(source, image_rate)
     except Exception:
-        return None  # whatever is wrong with it is told when its turn comes
+        return None  # its error is reported when its turn comes

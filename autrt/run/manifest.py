@@ -1,4 +1,4 @@
-"""What happened to each video of a run: one JSON line per event, appended as it happens."""
+"""The manifest of a run: one JSON line for each event of each video, appended as it happens."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from autrt.run.event import Event, Status, event_of, parse_line
-from autrt.run.finished import Finished
+from autrt.run.finished_file import FinishedFile
+from autrt.run.manifest_event import ManifestEvent, Status, event_of, parse_line
 from autrt.run.shard import Shard
 from autrt.storage.disk import make_folder, write_all, writing
 from autrt.storage.escape import unescape
@@ -50,10 +50,10 @@ class Manifest:
         lost: int = 0,
         seconds: float = 0.0,
         run_digest: str = "",
-        finished: Finished | None = None,
-    ) -> Event:
-        """Append an event; a line is one write, so that lines of several threads never mix."""
-        event = Event(
+        finished: FinishedFile | None = None,
+    ) -> ManifestEvent:
+        """Append an event, in one write, so that lines of several threads never mix."""
+        event = ManifestEvent(
             path=relative,
             status=status,
             reason=reason,
@@ -69,7 +69,7 @@ class Manifest:
         return event
 
     def crashes(self, relative: str) -> int:
-        """How often a video was in flight when its process died, since it last ended in any way.
+        """Return how often a video was in flight when its process died, since it last ended in any way.
 
         Counted over all manifests of the folder as they were when this one was opened.
         """
@@ -88,24 +88,24 @@ class Manifest:
         self.close()
 
 
-def read_manifests(out: Path) -> Iterator[Event]:
-    """All events of a folder's manifests in order of time; torn and foreign lines are left out."""
+def read_manifests(out: Path) -> Iterator[ManifestEvent]:
+    """Yield all events of a folder's manifests in order of time; torn and foreign lines are skipped."""
     return map(event_of, lines_in_order(out))
 
 
 def lines_in_order(out: Path, holding: bytes = b"") -> Iterator[dict[str, Any]]:
-    """The same as they stand in the lines, which is read faster: paths are escaped.
+    """Yield the events as plain JSON objects, which is faster; paths are still escaped.
 
     Args:
         out: the folder.
-        holding: only lines with this in them.
+        holding: only lines that contain this.
     """
     manifests = (_lines(path, holding) for path in sorted(out.glob("manifest*.jsonl")))
     return heapq.merge(*manifests, key=lambda found: found["time"])
 
 
 def crash_counts(out: Path) -> Counter[str]:
-    """By relative path: starts since the last ending."""
+    """Count the starts of each video since its last end, by relative path."""
     counts: Counter[str] = Counter()
     for found in lines_in_order(out):
         if found["status"] == "started":
@@ -116,7 +116,7 @@ def crash_counts(out: Path) -> Counter[str]:
 
 
 def _lines(path: Path, holding: bytes) -> Iterator[dict[str, Any]]:
-    """One manifest's lines, their times never falling: a clock that was set back must not reorder them."""
+    """Yield one manifest's lines, their times made to never fall: a clock set back must not reorder them."""
     latest = 0.0
     with path.open("rb") as file:
         for line in file:
@@ -126,6 +126,6 @@ def _lines(path: Path, holding: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _is_torn(fd: int) -> bool:
-    """Whether the file ends in the middle of a line."""
+    """Return whether the file ends in the middle of a line."""
     size = os.fstat(fd).st_size
     return size > 0 and os.pread(fd, 1, size - 1) != b"\n"

@@ -1,100 +1,198 @@
-"""The resolved plan of a run, kept as `run.json` in the output folder.
-
-It says what the results in the folder were last made with; each file's own attributes say what made it. Shards of
-one run must agree with it, since their results lie side by side. Who may replace it is `claim.py`'s affair.
-"""
+"""The plan of a run: its videos, what is to be done with each, and the run itself."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Self
 
-from autrt.errors import ResultsError, UsageError
-from autrt.results.fingerprint import canonical_json
-from autrt.run.differences import differences
-from autrt.storage.atomic_file import Part
-from autrt.storage.escape import escape
+from autrt.check import require
+from autrt.console import Reporter
+from autrt.download.weights import fetch
+from autrt.engine.open import faster_by
+from autrt.errors import AutrtError, UsageError
+from autrt.pipeline.networks import Networks
+from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
+from autrt.results.names import results_path
+from autrt.run.folder_lock import lock_folder
+from autrt.run.job import Job
+from autrt.run.options import InferOptions, resolve
+from autrt.run.result_state import ResultState
+from autrt.run.results_index import ResultsIndex
+from autrt.run.resumption import Resumption
+from autrt.run.run import Run
+from autrt.run.run_json import RunJson
+from autrt.run.summary import RunSummary
+from autrt.run.work_list import WorkList, drop_repeated, work_list
+from autrt.storage.atomic_file import sweep
+from autrt.types import Source, VideoInfo
+from autrt.video.discover import discover
+from autrt.video.probe import probe
 
-PLAN_NAME: Final = "run.json"
-_SCHEMA: Final = "autrt-run/1"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedVideo:
+    """One video of a plan."""
+
+    source: Source
+    state: ResultState
+    """State of its results in the output folder."""
+    todo: bool
+    """True if the run will process it."""
+    target: Path
+    """Its results file."""
+    info: VideoInfo | None
+    """Facts about the video; None where it cannot be read."""
+    error: str
+    """Reason that it cannot be read; empty where it can."""
+    detect_every: int | None
+    """Frames from one detection frame to the next."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunPlan:
-    """What a run computes with, everything resolved."""
+class InferPlan:
+    """A run that has been prepared, but has touched nothing yet; made by `autrt.plan`.
 
-    settings: Mapping[str, Any]
-    """JSON: model digest, engine, precision and every setting that changes numbers. Shards must agree on it."""
-    about: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """JSON: versions, command line, start, …; for the reader, compared with nothing."""
-    overwrites: Sequence[str] = ()
-    """Inputs (absolute) whose results of other settings --overwrite gave up: a run that was stopped goes on with
-    them without asking again."""
+    Args:
+        options: as the user gave them.
+        sources: the videos; by default those that the inputs name.
 
-    def agrees(self, other: RunPlan) -> bool:
-        """Whether both compute the same numbers."""
-        return canonical_json(self.settings) == canonical_json(other.settings)
+    Raises:
+        UsageError: an option, an input, the model or the output folder is wrong.
+    """
 
-    def changes(self, old: RunPlan) -> list[str]:
-        """What this plan computes otherwise than an older one, as `name: old → new`."""
-        return differences(
-            old.settings,
-            self.settings,
-            old_model=str(old.about.get("model_name", "")),
-            new_model=str(self.about.get("model_name", "")),
+    def __init__(self, options: InferOptions, sources: Sequence[Source] | None = None) -> None:
+        self.options = options
+        before = RunJson.read(options.out)
+        self.job, self._devices = resolve(options, before)
+        require("decode")
+        found, self._repeated = drop_repeated(
+            discover(options.inputs, options.out) if sources is None else sources
         )
+        shard = options.shard
+        self._index = ResultsIndex.read(options.out)
+        self.work: WorkList = work_list(
+            [source for source in found if shard is None or shard.holds(source.relative)],
+            self.job,
+            options.overwrite,
+            self._index,
+        )
+        self._resumption = _resumption(self.job, self.work, options, before)
 
-    def agree_with(self, existing: RunPlan) -> None:
-        """Make sure that both compute the same numbers.
+    @property
+    def todo(self) -> list[Source]:
+        """Videos that the run will process."""
+        return self.work.todo
 
-        Raises:
-            UsageError: they do not; names every setting that differs, and both its values.
-        """
-        if not self.agrees(existing):
-            raise UsageError(
-                f"shards of one run must have equal settings, but these differ ({PLAN_NAME} → here):"
-                + "".join(f"\n  {change}" for change in self.changes(existing))
-                + "\nUse equal settings or another output folder (or, with no shard running, delete "
-                f"{PLAN_NAME} and give --overwrite to every shard)"
+    @property
+    def done(self) -> list[Source]:
+        """Videos that are finished and left alone."""
+        return self.work.done
+
+    @property
+    def refusal(self) -> str | None:
+        """Reason that `run` refuses to begin, with the ways on; None where it does not refuse."""
+        return self._resumption.refusal()
+
+    @property
+    def notes(self) -> list[str]:
+        """Lines about inputs that are the same, and about videos that are computed again."""
+        return [*self._repeated, *self._resumption.notes()]
+
+    def videos(self) -> Iterator[PlannedVideo]:
+        """Yield each video with its facts; this opens one after the other."""
+        for source, state in self.work.states:
+            info, error = None, ""
+            try:
+                info = probe(source, image_rate=self.job.settings.image_rate)
+            except AutrtError as problem:
+                error = str(problem)
+            yield PlannedVideo(
+                source=source,
+                state=state,
+                todo=self.work.overwrite or state != "finished",
+                target=results_path(self.job.out, source.relative),
+                info=info,
+                error=error,
+                detect_every=None if info is None else self.job.settings.detection_interval(info.rate),
             )
 
-    @classmethod
-    def read(cls, out: Path) -> Self | None:
-        """The plan of a folder, or None where it has none.
+    def run(self, reporter: Reporter, *, replace_others: bool = False) -> RunSummary:
+        """Process the videos that must be done.
+
+        Args:
+            reporter: shows the progress; the caller closes it.
+            replace_others: compute results of other settings again instead of refusing; for folders that a program
+                keeps for itself.
+
+        Returns:
+            The summary; its `error` is set where a full disk or a failed engine stopped the run.
 
         Raises:
-            UsageError: the file is no plan.
+            UsageError: finished videos would be computed again unasked, another run is at work, or nothing that was
+                named exists.
+            EngineError, DiskFullError, ResultsError: the run could not begin.
         """
-        path = out / PLAN_NAME
-        try:
-            found = json.loads(path.read_bytes())
-            if found["schema"] != _SCHEMA or not isinstance(found["settings"], dict):
-                raise ValueError(f"expected schema {_SCHEMA!r} and settings")
-            return cls(found["settings"], dict(found["about"]), tuple(found.get("overwrites", ())))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UsageError(
-                f"{escape(str(path))} is no plan of a run ({error}): move it or choose another output folder"
-            ) from error
+        if not replace_others and (refusal := self.refusal):
+            raise UsageError(refusal)
+        todo, options = self.todo, self.options
+        with ExitStack() as opened:
+            for note in self._notes_of_run():
+                reporter.say(note)
+            networks = self._open_networks(opened, reporter) if todo else []
+            self.work.require_any()
+            self._lock(opened)  # only now: a mistake above must not have touched the folder
+            self._index.save(options.out, options.shard)
+            reporter.begin(len(todo), skipped=len(self.done))
+            summary = RunSummary(out=options.out, command=options.command)
+            if todo:
+                summary = Run(self.job, networks, reporter, options.shard).run(todo, options.workers)
+        return replace(summary, skipped=len(self.done), overwrite=options.overwrite, au_grades=self._grades())
 
-    def write(self, out: Path, *, replace: bool) -> bool:
-        """Write the file whole; False where one is there and `replace` is off.
+    def _notes_of_run(self) -> Iterator[str]:
+        yield from self.notes
+        if self.todo and self.options.precision == "auto" and self.options.quality == "fast":
+            advice = faster_by(self.job.settings.engine)
+            yield from [advice] if advice else []
 
-        Raises:
-            UsageError: `out` cannot be written.
-            DiskFullError: no room.
-        """
-        text = json.dumps({"schema": _SCHEMA, **asdict(self)}, indent=2, sort_keys=True) + "\n"
-        try:
-            part = Part(out / PLAN_NAME)
-            try:
-                part.write(text.encode())
-                return part.commit(replace=replace)
-            finally:
-                part.discard()
-        except ResultsError as error:
-            raise UsageError(f"the output folder is of no use: {error}") from error
+    def _grades(self) -> dict[str, str]:
+        model = self.job.model
+        return dict(zip(model.au_names, model.au_grades, strict=True))
+
+    def _open_networks(self, opened: ExitStack, reporter: Reporter) -> list[Networks]:
+        """Open the networks once for each device."""
+        fetch(DETECTOR_FILE, offline=self.options.offline, say=reporter.say)
+        job = self.job
+        return [
+            opened.enter_context(
+                closing(open_networks(job.model, replace(job.settings, device=device), job.threads))
+            )
+            for device in self._devices
+        ]
+
+    def _lock(self, opened: ExitStack) -> None:
+        """Make the output folder this run's: `run.json` agrees, and what crashed runs left is deleted."""
+        found = self._resumption
+        if self.todo or found.found is None:
+            locked = lock_folder(found.out, found.settings, sharded=found.sharded, found=found.found)
+            opened.enter_context(closing(locked))
+            sweep(found.out)
+
+    def __repr__(self) -> str:
+        return f"<InferPlan {str(self.options.out)!r}: {len(self.todo)} to do, {len(self.done)} done before>"
+
+
+def _resumption(job: Job, work: WorkList, options: InferOptions, before: RunJson | None) -> Resumption:
+    if job.out.exists() and not job.out.is_dir():
+        raise UsageError(f"--out {job.out}: expected a folder, found a file")
+    inputs = sorted(str(path.absolute()) for path in options.inputs)
+    settings = {"model": job.model.digest, **job.numbers}
+    about = {"model_name": job.model.name, "versions": job.versions, "command": job.command}
+    return Resumption(
+        out=job.out,
+        settings=RunJson(settings, about, inputs if work.overwrite else ()),
+        found=before,
+        work=work,
+        inputs=inputs,
+        sharded=options.shard is not None,
+    )

@@ -18,7 +18,7 @@ class Shard(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`2/8` → shard 2 of 8.
+        """Read `I/N`: `2/8` is shard 2 of 8.
 
         Raises:
             UsageError: it is not I/N with 1 ≤ I ≤ N.
@@ -29,12 +29,12 @@ class Shard(NamedTuple):
         return cls(int(match[1]), int(match[2]))
 
     def holds(self, relative: str) -> bool:
-        """Whether a video belongs to this shard."""
+        """Return whether a video belongs to this shard."""
         return in_shard(relative, self.i, self.n)
 
 
 def in_shard(relative: str, i: int, n: int) -> bool:
-    """Whether a video belongs to shard `i` of `n`; every video belongs to exactly one of 1…n.
+    """Return whether a video belongs to shard `i` of `n`; every video belongs to exactly one of 1…n.
 
     Args:
         relative: as in `Source.relative`; only its bytes count, so all machines agree.

@@ -9,15 +9,18 @@ from typing import Any
 
 
 def signal_name(number: int) -> str:
-    """What a user calls it."""
+    """Return the user's word for a signal: interrupted or terminated."""
     return "interrupted" if number == signal.SIGINT else "terminated"
 
 
 class Signals:
-    """While entered, the first SIGINT or SIGTERM is handed to `told`; a second one kills the process at once."""
+    """Passes the first SIGINT or SIGTERM to `on_signal`; a second one kills the process at once.
 
-    def __init__(self, told: Callable[[int], object]) -> None:
-        self._told = told
+    A context manager; outside the main thread, where Python allows no signal handlers, it does nothing.
+    """
+
+    def __init__(self, on_signal: Callable[[int], object]) -> None:
+        self._on_signal = on_signal
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
@@ -28,7 +31,7 @@ class Signals:
     def _first(self, number: int, _: Any) -> None:
         for other in self._before:
             signal.signal(other, signal.SIG_DFL)  # not Python's own: an exception would wait for every thread
-        self._told(number)
+        self._on_signal(number)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

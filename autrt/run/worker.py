@@ -1,46 +1,54 @@
-"""A process that does videos for another: threads share Python's lock, and a video may crash its process."""
+"""Worker processes for videos: threads share Python's lock, and a video may crash its process."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
+from types import ModuleType
 from typing import Final
 
 from autrt.errors import AutrtError, VideoError
 from autrt.machine import memory_limit
 from autrt.pipeline.open_networks import open_networks
 from autrt.pipeline.recognise import StoppedError
-from autrt.run.job import Job, Outcome, Step, configure_process, do_video, unexpected
+from autrt.run.do_video import do_video
+from autrt.run.job import Job, OnProgress, Outcome, VideoProgress, configure_process
+from autrt.run.notes import internal_error
 from autrt.types import Source
 
 VIDEOS_EACH: Final = 4
-"""A process must have as many videos to do: its start costs about a second of a core."""
+"""Fewest videos that a process is started for: its start costs about a second of a core."""
 
 LIGHT_BYTES: Final = 32 << 20
-"""Networks up to this size compute so fast that Python's lock is what holds many cores back, and every process can
-hold them. Larger ones keep all cores busy from one process."""
+"""Networks up to this size compute so fast that Python's lock limits many cores, and every process can hold them.
+Larger ones keep all cores busy from one process."""
 
 LIGHT_ENGINES: Final = ("openvino", "onnxruntime")
-"""Those that are small in memory, too."""
+"""Engines that are small in memory, too."""
 
 PROCESS_BYTES: Final = 600 << 20
-"""Memory that a process may need: 280 MB, and frames under way of up to 4K."""
+"""Memory that a process may need: 280 MB, and frames in flight of up to 4K."""
 
-_TELL_S: Final = 0.1
-"""How often a process tells how far it is."""
+_REPORT_S: Final = 0.1
+"""Time between reports of a process."""
 
-_LOOK_S: Final = 0.2
-"""How often a silent process is looked after."""
+_POLL_S: Final = 0.2
+"""Time between checks of the stop event while a process is silent."""
+
+
+_STARTING: Final = threading.Lock()
+"""Held while a process is started."""
 
 
 class CrashError(VideoError):
@@ -48,12 +56,12 @@ class CrashError(VideoError):
 
 
 def processes_for(job: Job, videos: int, most: int | None = None) -> int:
-    """How many processes should share these videos; 0 if this one had better do them all.
+    """Return the number of worker processes for some videos; 0 where this process should do them all.
 
     Args:
-        job: what is done with them, and with how many cores.
-        videos: how many there are.
-        most: a bound by the user; by default the cores are one, as is memory.
+        job: model, settings and cores.
+        videos: number of videos.
+        most: the user's limit; by default the number of cores. Memory is a limit in any case.
     """
     size = sum(facts.size_bytes for member in job.model.members for facts in member.files.values())
     if job.settings.device != "cpu" or job.settings.engine not in LIGHT_ENGINES or size > LIGHT_BYTES:
@@ -63,12 +71,12 @@ def processes_for(job: Job, videos: int, most: int | None = None) -> int:
 
 
 class Worker:
-    """Does one video after another in a process of its own, which starts with the first of them.
+    """A process that does one video after another; it starts with the first of them.
 
     A crash costs the video that was being done; the next one gets a new process.
 
     Args:
-        job: what every video is done with.
+        job: model, settings and output folder.
         threads: cores that the process may use.
     """
 
@@ -77,16 +85,16 @@ class Worker:
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
 
-    def do(self, source: Source, stop: threading.Event, tell: Callable[[Step], object]) -> Outcome:
-        """As `autrt.run.job.do_video`, in the process.
+    def do(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
+        """Call `do_video` in the process.
 
         Raises:
             CrashError: the process died; and all that `do_video` raises.
         """
         try:
-            answer = self._ask(source, stop, tell)
+            answer = self._ask(source, stop, on_progress)
         except (EOFError, ConnectionError):
-            how = self._buried()
+            how = self._bury()
             raise CrashError(
                 f"crashes the process that does it ({how}), more than once: repair or remove the file"
             ) from None
@@ -94,9 +102,7 @@ class Worker:
             raise answer
         return answer
 
-    def _ask(
-        self, source: Source, stop: threading.Event, tell: Callable[[Step], object]
-    ) -> Outcome | Exception:
+    def _ask(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome | Exception:
         connection = self._connection or self._start()
         connection.send(source)
         asked_to_stop = False
@@ -104,28 +110,29 @@ class Worker:
             if stop.is_set() and not asked_to_stop:
                 connection.send(None)
                 asked_to_stop = True
-            if connection.poll(_LOOK_S):
-                answer: Step | Outcome | Exception = connection.recv()
-                if not isinstance(answer, Step):
+            if connection.poll(_POLL_S):
+                answer: VideoProgress | Outcome | Exception = connection.recv()
+                if not isinstance(answer, VideoProgress):
                     return answer
-                tell(answer)
+                on_progress(answer)
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(self._job, theirs))
         resource_tracker.ensure_running()  # its start would undo the next line
-        # The process inherits this: signals are sent to the whole group, and who asked it decides.
+        # The process inherits the mask: signals go to the whole group, and the parent decides what they mean.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
         try:
-            self._process.start()
+            with _without_main():
+                self._process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()  # so that its end is the process's end
         return self._connection
 
-    def _buried(self) -> str:
-        """How the process ended."""
+    def _bury(self) -> str:
+        """Close a dead process and return how it ended."""
         assert self._process is not None
         process = self._process
         self.close()
@@ -140,27 +147,39 @@ class Worker:
         self._connection = self._process = None
 
 
-class _Seldom:
-    """Passes steps on, those of a tenth of a second as one: each costs both processes some work.
+@contextmanager
+def _without_main() -> Generator[None]:
+    """Hide the script, so that a new process does not import it: it may call `autrt.infer` as it is imported."""
+    with _STARTING:
+        script = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = script
 
-    The last of all may be kept: the outcome tells as much.
+
+class _ThrottledProgress:
+    """Passes reports on, at most one every `_REPORT_S`: each costs both processes some work.
+
+    The last report of a video may be dropped: the outcome holds the same.
     """
 
-    def __init__(self, tell: Callable[[Step], object]) -> None:
-        self._tell = tell
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
         self._frames = 0
         self._last_s = 0.0
 
-    def __call__(self, step: Step) -> None:
-        self._frames += step.frames
+    def __call__(self, progress: VideoProgress) -> None:
+        self._frames += progress.frames
         now_s = time.monotonic()
-        if not step.frames or now_s - self._last_s >= _TELL_S:
-            self._tell(step._replace(frames=self._frames))
+        if not progress.frames or now_s - self._last_s >= _REPORT_S:
+            self._on_progress(progress._replace(frames=self._frames))
             self._frames, self._last_s = 0, now_s
 
 
 def _serve(job: Job, connection: Connection) -> None:
-    """In the process: do what is asked until nobody asks any more."""
+    """Do the videos that come through the connection; the main function of the process."""
     asked: SimpleQueue[Source] = SimpleQueue()
     stop = threading.Event()
     threading.Thread(target=_listen, args=(connection, asked, stop), daemon=True).start()
@@ -170,17 +189,18 @@ def _serve(job: Job, connection: Connection) -> None:
             while True:
                 source = asked.get()
                 try:
-                    connection.send(do_video(job, networks, source, stop, _Seldom(connection.send)))
+                    progress = _ThrottledProgress(connection.send)
+                    connection.send(do_video(job, networks, source, stop, progress))
                 except (AutrtError, StoppedError) as error:
                     connection.send(error)
                 except Exception as error:
-                    connection.send(VideoError(unexpected(error)))
+                    connection.send(VideoError(internal_error(error)))
     except AutrtError as error:
         connection.send(error)
 
 
 def _listen(connection: Connection, asked: SimpleQueue[Source], stop: threading.Event) -> None:
-    """Take videos, and None for "stop"; whoever asks may also be gone, killed perhaps: then end at once."""
+    """Receive videos, and None for "stop"; end the process where the parent is gone, killed perhaps."""
     try:
         while True:
             source: Source | None = connection.recv()

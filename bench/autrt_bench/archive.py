@@ -16,7 +16,7 @@ from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import Header, VideoFacts
 from autrt.results.names import results_path
 from autrt.results.writer import ResultsWriter, utc_now
-from autrt.run.finished import FileState, Finished
+from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.manifest import Manifest
 from autrt.types import F32, Block, Bool, Faces, Source
 
@@ -52,7 +52,7 @@ def make_archive(folder: Path, model: Model, n: int) -> Archive:
             target = _write(results_path(archive.out, source.relative), header, i)
             state = FileState.of(target)
             assert state is not None
-            finished = Finished.of(header.source, header.run_digest, state)
+            finished = FinishedFile.of(header.source, header.run_digest, state)
             manifest.record(source.relative, "started")
             manifest.record(
                 source.relative, "ok", frames=_FRAMES, run_digest=header.run_digest, finished=finished

@@ -28,8 +28,8 @@ def whole(source: Source, job: Job, networks: Networks, out: Path) -> None:
         AutrtError: it cannot be done.
     """
     summary = Run(replace(job, out=out), [networks], SilentReporter()).run([source], workers=1)
-    if summary.fatal is not None:
-        raise summary.fatal
+    if summary.error is not None:
+        raise summary.error
     if summary.signal is not None:
         raise KeyboardInterrupt
     if summary.count("failed"):

@@ -35,12 +35,12 @@ def of_name(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["decode", "infer", "write"])
-def test_what_the_main_job_needs_works_here(name: str) -> None:
+def test_checks_of_the_main_job_pass_here(name: str) -> None:
     verdict = run_check(name)
     assert verdict.works is True, verdict.said
 
 
-def test_the_detector_is_tried_where_it_is_fetched(tmp_path, monkeypatch) -> None:
+def test_detector_check_needs_the_fetched_file(tmp_path, monkeypatch) -> None:
     assert run_check("detect").works is not False
     monkeypatch.setenv("AUTRT_CACHE", str(tmp_path))
     missing = run_check("detect")
@@ -48,7 +48,7 @@ def test_the_detector_is_tried_where_it_is_fetched(tmp_path, monkeypatch) -> Non
     assert "autrt fetch centerface" in missing.said
 
 
-def test_every_check_is_run_and_told() -> None:
+def test_doctor_runs_and_prints_every_check() -> None:
     assert [verdict.name for verdict in run_checks()] == ["decode", "infer", "write", "detect"]
     told = CliRunner().invoke(doctor)
     assert told.exit_code == 0, told.output
@@ -56,7 +56,7 @@ def test_every_check_is_run_and_told() -> None:
         assert f"  yes {name} " in told.output
 
 
-def test_a_decoder_that_raises_is_a_finding(monkeypatch) -> None:
+def test_check_finds_a_decoder_that_raises(monkeypatch) -> None:
     def changed(*_: Any, **arguments: Any) -> None:
         raise TypeError(f"open() got an unexpected keyword argument '{next(iter(arguments))}'")
 
@@ -82,7 +82,7 @@ def _backwards(frames: list[Frame]) -> list[Frame]:
 @pytest.mark.parametrize(
     ("change", "said"), [(_but_the_last, "frames"), (_later, "times"), (_backwards, "colours")]
 )
-def test_a_decoder_that_gives_something_else_is_a_finding(change, said, monkeypatch) -> None:
+def test_check_finds_a_decoder_that_decodes_wrongly(change, said, monkeypatch) -> None:
     decoded = PyavDecoder.__iter__
 
     def other(self: PyavDecoder) -> Iterator[Frame]:
@@ -105,7 +105,7 @@ class Off:
         return {name: values + np.float32(0.1) for name, values in self._engine.infer(inputs).items()}
 
 
-def test_an_engine_that_computes_something_else_is_a_finding(monkeypatch) -> None:
+def test_check_finds_an_engine_that_computes_wrongly(monkeypatch) -> None:
     right = inference.open_engine
     monkeypatch.setattr(inference, "open_engine", lambda *a, **k: Off(right(*a, **k)))
     verdict = run_check("infer")
@@ -113,7 +113,7 @@ def test_an_engine_that_computes_something_else_is_a_finding(monkeypatch) -> Non
     assert "logits differs by up to 0.1" in verdict.said
 
 
-def test_a_full_temporary_folder_is_a_finding(tmp_path, monkeypatch) -> None:
+def test_check_finds_a_full_temporary_folder(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     verdict = run_check("write")
     assert verdict.works is False
@@ -147,7 +147,7 @@ WITHOUT = (
         ("packaging", "ModuleNotFoundError('No module named packaging', name='packaging')", "packaging"),
     ],
 )
-def test_a_library_that_cannot_be_loaded_is_a_finding(module, error, said, tmp_path) -> None:
+def test_check_finds_a_library_that_cannot_be_loaded(module, error, said, tmp_path) -> None:
     done = autrt("doctor", env=broken(tmp_path, WITHOUT.format(module, error)))
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stdout + done.stderr
@@ -210,7 +210,7 @@ def test_packages_are_those_of_every_install_and_of_extras(monkeypatch) -> None:
     assert told.exit_code == 1
 
 
-def test_without_an_installation_no_version_is_judged(monkeypatch) -> None:
+def test_versions_are_unknown_without_an_installation(monkeypatch) -> None:
     def missing(_: str) -> None:
         raise versions.PackageNotFoundError("autrt")
 
@@ -226,7 +226,7 @@ def requirements() -> list[str]:
 
 
 @pytest.mark.parametrize("line", sorted(set(requirements())))
-def test_every_requirement_has_an_upper_bound(line: str) -> None:
+def test_requirements_all_have_upper_bounds(line: str) -> None:
     requirement = Requirement(line)
     if requirement.name != "autrt":
         assert {s.operator for s in requirement.specifier} & {"<", "<=", "=="}, line

@@ -76,7 +76,7 @@ def test_help_lists_every_command_and_every_command_has_help():
         (["verify", "/nonexistent"], "nonexistent"),
     ],
 )
-def test_a_users_mistake_is_said_in_few_lines_with_exit_code_2(arguments, said, tmp_path):
+def test_usage_error_is_a_few_lines_with_exit_code_2(arguments, said, tmp_path):
     done = autrt(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
@@ -84,7 +84,7 @@ def test_a_users_mistake_is_said_in_few_lines_with_exit_code_2(arguments, said, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_doctor_speaks_of_engines_decoders_files_and_cores():
+def test_doctor_lists_engines_decoders_files_and_cores():
     done = autrt("doctor")
     assert done.returncode == 0
     for word in ("openvino", "h264", "centerface", "cores", "CUDA"):

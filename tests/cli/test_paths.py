@@ -41,7 +41,7 @@ WITH_PATHS = [
 
 
 @pytest.mark.parametrize("line", WITH_PATHS)
-def test_every_path_of_every_command_refuses_other_schemes(line, monkeypatch, capsys, tmp_path):
+def test_paths_of_all_commands_refuse_other_schemes(line, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["autrt", *line.replace("URL", "s3://bucket/x").split()])
     with pytest.raises(SystemExit) as end:
@@ -53,7 +53,7 @@ def test_every_path_of_every_command_refuses_other_schemes(line, monkeypatch, ca
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_command_takes_a_path_in_another_way():
+def test_paths_of_all_commands_have_our_types():
     context = click.Context(cli.group)
     for name in cli.COMMANDS:
         command = cli.group.get_command(context, name)
@@ -65,7 +65,7 @@ def test_no_command_takes_a_path_in_another_way():
 
 
 @pytest.mark.parametrize("url", URLS)
-def test_the_refusal_says_what_was_found_and_what_to_do(url):
+def test_refused_scheme_is_named_with_what_to_do(url):
     with pytest.raises(UsageError) as refused:
         local_path(url)
     scheme = url.partition(":")[0]
@@ -112,25 +112,25 @@ def test_file_urls_are_paths(url, path):
 
 
 @given(st.binary(min_size=1, max_size=40).filter(lambda raw: b"\0" not in raw))
-def test_the_url_of_any_path_is_that_path(raw):
+def test_file_url_of_any_path_is_that_path(raw):
     path = Path("/", os.fsdecode(raw))
     assert as_local_path(path.as_uri()) == path
 
 
 @pytest.mark.parametrize("url", ["file://host/a", "file://", "file://localhost"])
-def test_a_file_url_of_another_machine_or_of_nothing_is_refused(url):
+def test_file_url_of_another_machine_is_refused(url):
     with pytest.raises(UsageError, match="on this machine"):
         local_path(url)
 
 
-def test_a_folder_that_is_really_called_so_can_be_named(tmp_path):
+def test_folder_named_like_a_scheme_can_be_given(tmp_path):
     (tmp_path / "s3:").mkdir()
     assert "./s3:/" in autrt("verify", "s3://x", cwd=tmp_path).stderr
     found = autrt("verify", "./s3:/x", cwd=tmp_path)
     assert "does not exist" in found.stderr
 
 
-def test_the_cache_folder_is_a_local_one_too(tmp_path):
+def test_cache_folder_refuses_other_schemes(tmp_path):
     done = autrt("fetch", cwd=tmp_path, env=os.environ | {"AUTRT_CACHE": "s3://bucket/cache"})
     assert done.returncode == 2
     assert "aws s3 sync" in done.stderr

@@ -67,7 +67,7 @@ def answer(monkeypatch, capfd, tmp_path):
         ("fetch detector", "centerface, clip-laugh"),
     ],
 )
-def test_a_wrong_value_ends_with_2_and_says_what_there_is(answer, line, known):
+def test_wrong_value_ends_with_2_and_names_the_right_ones(answer, line, known):
     code, said = answer(line)
     assert (code, "Traceback" in said) == (2, False), said
     assert known in said

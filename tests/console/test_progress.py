@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autrt.console.progress import ALMOST, Progress
+from autrt.console.progress import ALMOST, ProgressCounter
 
 
-def done(progress: Progress, name: str, length_s: float, now_s: float, frames: int = 100) -> None:
+def done(progress: ProgressCounter, name: str, length_s: float, now_s: float, frames: int = 100) -> None:
     progress.advance(name, 0, 0.0, length_s, now_s)
     progress.end(name, "ok", frames, length_s)
 
 
-def test_percentage_and_time_left_go_by_duration_not_by_count() -> None:
+def test_progress_goes_by_duration_not_by_count() -> None:
     """Ten minutes in ten short videos, and an hour and 50 minutes in one."""
-    progress = Progress(11, 0.0)
+    progress = ProgressCounter(11, 0.0)
     for i in range(10):
         progress.expect(f"short{i}", 60.0)
     progress.expect("long", 6600.0)
@@ -35,9 +35,9 @@ def test_percentage_and_time_left_go_by_duration_not_by_count() -> None:
     assert [(v.name, v.share) for v in now.under_way] == [("long", pytest.approx(300 / 6600))]
 
 
-def test_a_long_video_alone_at_the_end_holds_the_rest_up() -> None:
+def test_time_left_waits_for_a_long_video_at_the_end() -> None:
     """Two at once did 20 times real time; the one that is left goes on at its own 10."""
-    progress = Progress(2, 0.0)
+    progress = ProgressCounter(2, 0.0)
     progress.advance("short", 0, 0.0, 600.0, 0.0)
     progress.advance("long", 0, 0.0, 6000.0, 0.0)
     progress.advance("long", 1, 600.0, None, 60.0)
@@ -45,8 +45,8 @@ def test_a_long_video_alone_at_the_end_holds_the_rest_up() -> None:
     assert progress.at(60.0).left_s == pytest.approx(540)
 
 
-def test_unknown_durations_are_taken_for_the_mean_of_the_known() -> None:
-    progress = Progress(4, 0.0)
+def test_progress_assumes_the_mean_for_unknown_durations() -> None:
+    progress = ProgressCounter(4, 0.0)
     progress.expect("a", 100.0)
     progress.expect("b", 300.0)
     progress.expect("live recording", None)
@@ -56,8 +56,8 @@ def test_unknown_durations_are_taken_for_the_mean_of_the_known() -> None:
     assert progress.at(1.0).total_s == pytest.approx(900 + 300)
 
 
-def test_a_video_that_lasts_longer_or_shorter_than_it_says() -> None:
-    progress = Progress(2, 0.0)
+def test_progress_corrects_wrong_stated_durations() -> None:
+    progress = ProgressCounter(2, 0.0)
     progress.advance("short", 0, 0.0, 1000.0, 0.0)
     progress.advance("long", 0, 0.0, 10.0, 0.0)
     progress.advance("long", 100, 50.0, None, 5.0)
@@ -71,16 +71,16 @@ def test_a_video_that_lasts_longer_or_shorter_than_it_says() -> None:
     assert (now.share, now.left_s, now.total_s) == (1.0, 0.0, pytest.approx(59))
 
 
-def test_failed_videos_leave_no_work_behind_and_no_mean() -> None:
-    progress = Progress(3, 0.0)
+def test_progress_leaves_failed_videos_out_of_the_mean() -> None:
+    progress = ProgressCounter(3, 0.0)
     progress.expect("bad", 1000.0)
     progress.expect("good", 100.0)
     progress.end("bad", "failed", 0, None)
     assert progress.at(1.0).total_s == pytest.approx(200)
 
 
-def test_what_is_stopped_is_still_to_do() -> None:
-    progress = Progress(2, 0.0)
+def test_progress_counts_stopped_videos_as_to_do() -> None:
+    progress = ProgressCounter(2, 0.0)
     done(progress, "a", 100.0, 1.0)
     progress.advance("b", 0, 0.0, 100.0, 1.0)
     progress.advance("b", 50, 50.0, None, 2.0)
@@ -89,8 +89,8 @@ def test_what_is_stopped_is_still_to_do() -> None:
     assert (now.ended, now.share, now.statuses) == (1, 0.5, {"ok": 1, "stopped": 1})
 
 
-def test_a_video_begun_anew_counts_once() -> None:
-    progress = Progress(1, 0.0)
+def test_progress_counts_a_video_begun_anew_once() -> None:
+    progress = ProgressCounter(1, 0.0)
     for _ in range(2):
         progress.advance("a", 0, 0.0, 100.0, 0.0)
         progress.advance("a", 30, 30.0, None, 1.0)
@@ -98,8 +98,8 @@ def test_a_video_begun_anew_counts_once() -> None:
     assert (now.frames, now.video_s, now.share) == (30, 30.0, 0.3)
 
 
-def test_things_without_duration_are_counted() -> None:
-    progress = Progress(4, 0.0)
+def test_progress_counts_items_without_duration() -> None:
+    progress = ProgressCounter(4, 0.0)
     progress.advance("", 10, 0.0, None, 5.0)
     progress.end("0", "ok", 0, None)
     now = progress.at(10.0)
@@ -110,8 +110,8 @@ def test_things_without_duration_are_counted() -> None:
     assert (now.share, now.frames) == (1.0, 10)
 
 
-def test_the_speed_is_that_of_the_last_minute() -> None:
-    progress = Progress(1, 0.0)
+def test_speed_is_that_of_the_last_minute() -> None:
+    progress = ProgressCounter(1, 0.0)
     progress.advance("a", 0, 0.0, 100_000.0, 0.0)
     for second in range(1, 301):
         position = 10.0 * min(second, 150) + 2.0 * max(0, second - 150)
@@ -133,8 +133,8 @@ ACTIONS = st.lists(
 
 
 @given(ACTIONS, st.integers(0, 5))
-def test_whatever_is_told_the_numbers_make_sense(actions, videos) -> None:
-    progress = Progress(videos, 0.0)
+def test_progress_makes_sense_whatever_is_reported(actions, videos) -> None:
+    progress = ProgressCounter(videos, 0.0)
     now_s = 0.0
     gone: set[str] = set()
     for what, name, number in actions:

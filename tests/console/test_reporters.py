@@ -16,11 +16,11 @@ from tqdm.utils import disp_len
 
 from autrt.console import Reporter, SilentReporter, make_reporter
 from autrt.console.display import DisplayReporter
+from autrt.console.formatting import duration, percent, shortened
 from autrt.console.json_lines import JsonReporter
 from autrt.console.live import LiveReporter
 from autrt.console.plain import PlainReporter
 from autrt.console.region import Region
-from autrt.console.words import duration, percent, shortened
 
 OK = {"frames": 100, "faces": 90, "tracks": 1, "lost": 0, "seconds": 2.0, "video_seconds": 60.0, "reason": ""}
 LONG = "archive/1998/interview with somebody whose name is long/tape 12, second side, digitised (copy).mp4"
@@ -89,7 +89,7 @@ def work(reporter: Reporter, clock: Clock, names=("a.mp4", LONG)) -> None:
     clock.now_s += 6
 
 
-def test_plain_lines_tell_share_speed_time_left_and_files() -> None:
+def test_plain_lines_have_share_speed_time_left_and_files() -> None:
     out, clock = io.StringIO(), Clock()
     reporter = PlainReporter(out, clock, ticking=False)
     work(reporter, clock)
@@ -108,7 +108,7 @@ def test_plain_lines_tell_share_speed_time_left_and_files() -> None:
     ]
 
 
-def test_a_run_counted_in_items_needs_no_durations() -> None:
+def test_reporter_counts_items_without_durations() -> None:
     out, clock = io.StringIO(), Clock()
     reporter = PlainReporter(out, clock, ticking=False)
     reporter.begin(4, None)
@@ -151,7 +151,7 @@ def test_json_is_lines_from_begin_to_end() -> None:
     }  # fmt: skip
 
 
-def test_json_that_never_began_has_no_end() -> None:
+def test_json_without_a_begin_has_no_end() -> None:
     out = io.StringIO()
     reporter = JsonReporter(out)
     reporter.say("fetching")
@@ -159,7 +159,7 @@ def test_json_that_never_began_has_no_end() -> None:
     assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["message"]
 
 
-def test_the_display_shows_the_run_and_the_files_under_way() -> None:
+def test_display_shows_the_run_and_videos_in_progress() -> None:
     reporter, screen, clock = display()
     work(reporter, clock)
     reporter.tick()
@@ -182,7 +182,7 @@ def test_the_display_shows_the_run_and_the_files_under_way() -> None:
     assert screen.rows[3] == ""
 
 
-def test_an_ok_video_with_a_note_gets_a_line_and_others_do_not() -> None:
+def test_display_prints_a_line_for_videos_with_a_note() -> None:
     reporter, screen, _ = display()
     reporter.begin(2)
     reporter.ended("a.mp4", "ok", OK)
@@ -198,7 +198,7 @@ def test_an_ok_video_with_a_note_gets_a_line_and_others_do_not() -> None:
     names=st.lists(st.text(st.characters(categories=["L", "N", "So", "Zs"]), max_size=300), unique=True),
     step_s=st.floats(0, 1e5),
 )
-def test_no_line_of_the_display_reaches_the_terminals_edge(columns, lines, names, step_s) -> None:
+def test_display_lines_stay_within_the_terminal(columns, lines, names, step_s) -> None:
     reporter, screen, clock = display(columns, lines)
     reporter.begin(123_456, skipped=3)
     for name in names:
@@ -211,7 +211,7 @@ def test_no_line_of_the_display_reaches_the_terminals_edge(columns, lines, names
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_a_display_uses_the_room_it_has(columns) -> None:
+def test_display_uses_the_room_it_has(columns) -> None:
     reporter, screen, clock = display(columns)
     work(reporter, clock, [f"{i}/{LONG}" for i in range(12)])
     reporter.tick()
@@ -221,7 +221,7 @@ def test_a_display_uses_the_room_it_has(columns) -> None:
     assert (LONG in screen.rows[1]) == (columns == 200)
 
 
-def test_a_narrowed_terminal_is_drawn_over_whole() -> None:
+def test_display_redraws_a_narrowed_terminal() -> None:
     """A line of 70 columns takes three rows of a terminal that has now 30."""
     told: list[str] = []
     size = [80, 24]
@@ -232,13 +232,13 @@ def test_a_narrowed_terminal_is_drawn_over_whole() -> None:
     assert told[-1].startswith("\r\x1b[3A")
 
 
-def test_names_keep_both_ends() -> None:
+def test_shortened_names_keep_both_ends() -> None:
     assert shortened("a.mp4", 10) == "a.mp4"
     assert shortened("one/two/three/four.mp4", 13) == "one/…four.mp4"
     assert disp_len(shortened("文字文字文字文字.mp4", 10)) <= 10
 
 
-def test_texts_of_numbers() -> None:
+def test_formatting_of_numbers() -> None:
     assert [duration(s) for s in (0, 59.4, 61, 3600, 90_061)] == [
         "0 s",
         "59 s",
@@ -250,7 +250,7 @@ def test_texts_of_numbers() -> None:
 
 
 @pytest.mark.parametrize("kind", [PlainReporter, JsonReporter])
-def test_the_work_goes_on_when_whoever_read_is_gone(kind: type[LiveReporter]) -> None:
+def test_reporter_goes_on_where_its_reader_is_gone(kind: type[LiveReporter]) -> None:
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream:
         reporter = kind(stream, ticking=False)
@@ -262,7 +262,7 @@ def test_the_work_goes_on_when_whoever_read_is_gone(kind: type[LiveReporter]) ->
 
 
 @pytest.mark.parametrize("kind", [PlainReporter, JsonReporter])
-def test_it_ticks_by_itself_until_closed(kind: type[LiveReporter], monkeypatch) -> None:
+def test_reporter_ticks_by_itself_until_closed(kind: type[LiveReporter], monkeypatch) -> None:
     monkeypatch.setattr(kind, "every_s", 0.01)
     out = io.StringIO()
     reporter = kind(out)
@@ -276,7 +276,7 @@ def test_it_ticks_by_itself_until_closed(kind: type[LiveReporter], monkeypatch) 
     assert "progress" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_modes(monkeypatch) -> None:
+def test_make_reporter_chooses_by_mode(monkeypatch) -> None:
     assert isinstance(make_reporter("none"), SilentReporter)
     assert isinstance(make_reporter("json"), JsonReporter)
     assert isinstance(make_reporter("plain"), PlainReporter)
@@ -294,7 +294,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_signal_amid_the_start_of_its_clock_leaves_a_reporter_that_closes(monkeypatch):
+def test_reporter_closes_after_a_signal_amid_its_start(monkeypatch):
     def interrupted(self: threading.Thread) -> None:
         raise KeyboardInterrupt
 

@@ -117,7 +117,14 @@ class Counted:
 
 
 def test_several_devices_share_the_videos(clip: Path, model: Model, tmp_path: Path) -> None:
-    job = Job(tmp_path, model, InferSettings(), detection_digest(), {}, "test", 2)
+    job = Job(
+        out=tmp_path,
+        model=model,
+        settings=InferSettings(),
+        detector_digest=detection_digest(),
+        command="test",
+        threads=2,
+    )
     both = [open_networks(model, job.settings, threads=1) for _ in range(2)]
     counted = [replace(networks, batcher=Counted(networks.batcher)) for networks in both]
     sources = [Source(clip, name, "video") for name in ("a.webm", "b.webm")]

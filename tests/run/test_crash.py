@@ -52,7 +52,7 @@ ENDLESS_WRITER = """
 """
 
 
-def test_kill_at_any_moment_leaves_whole_files_and_parts_that_are_swept(tmp_path):
+def test_killed_writer_leaves_whole_files_and_parts_to_sweep(tmp_path):
     draw = random.Random(1)
     for round_ in range(8):
         writer = python(ENDLESS_WRITER, tmp_path)
@@ -78,10 +78,10 @@ FULL_DISK = """
     import os, resource, sys
     from pathlib import Path
     from autrt.errors import DiskFullError
-    from autrt.run.claim import claim
+    from autrt.run.folder_lock import lock_folder
     from autrt.results.tables.export import export_table
     from autrt.run.manifest import Manifest
-    from autrt.run.plan import RunPlan
+    from autrt.run.run_json import RunJson
     from autrt.results.spool import Spool
     from autrt.results.writer import ResultsWriter
     from tests.support.results import header, names_in, video
@@ -128,7 +128,7 @@ FULL_DISK = """
         for fmt in ("csv", "openface", "parquet"):
             assert limited(size, lambda: export_table(fmt, out / "a.table", [out / "ok.h5"]))
         assert limited(size, spool)
-    assert limited(10, lambda: claim(out, RunPlan({"a": 1}), sharded=False))
+    assert limited(10, lambda: lock_folder(out, RunJson({"a": 1}), sharded=False))
     assert os.listdir(out) == ["ok.h5"]
     assert limited(1000, manifest)
     assert names_in(out) == ["manifest.jsonl", "ok.h5"]
@@ -136,14 +136,14 @@ FULL_DISK = """
 """
 
 
-def test_a_disk_that_fills_up_at_any_byte(tmp_path):
+def test_writers_report_a_disk_that_fills_up_at_any_byte(tmp_path):
     """RLIMIT_FSIZE makes the kernel refuse writes beyond a size, as a full disk does (EFBIG for ENOSPC)."""
     child = python(FULL_DISK, tmp_path / "out")
     out, err = child.communicate()
     assert (out, child.returncode) == ("fine\n", 0), err
 
 
-def test_parts_of_the_living_stay_and_of_the_dead_go(tmp_path):
+def test_sweep_removes_parts_of_dead_processes_alone(tmp_path):
     writer = ResultsWriter(tmp_path / "a" / "b.h5", header())
     dead = tmp_path / "a" / ".autrt-0123456789abcdef.part"
     dead.write_bytes(b"half")
@@ -179,7 +179,7 @@ def test_replacing_keeps_the_old_file_until_the_new_one_is_whole(tmp_path):
     assert names_in(target.parent) == ["y.csv"]
 
 
-def test_of_two_that_claim_a_name_one_gets_it(tmp_path):
+def test_part_commit_lets_one_of_two_have_a_name(tmp_path):
     parts = [Part(tmp_path / "run.json") for _ in range(3)]
     for i, part in enumerate(parts):
         part.write(str(i).encode())
@@ -188,7 +188,7 @@ def test_of_two_that_claim_a_name_one_gets_it(tmp_path):
     assert names_in(tmp_path) == ["run.json"]
 
 
-def test_a_file_system_without_locks(tmp_path, monkeypatch):
+def test_parts_work_without_file_locks(tmp_path, monkeypatch):
     def refuse(fd: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autrt.run.durations import MOST, Survey
+from autrt.run.durations import MOST, DurationSurvey
 from autrt.types import Source
 from autrt.video.open import open_decoder
 from autrt.video.probe import STILL_S, length_of, stated_length_s
@@ -27,22 +27,22 @@ def both(path: Path, kind="video") -> tuple[float | None, float | None]:
 
 
 @pytest.mark.parametrize("name", ["x.mp4", "x.mkv", "x.avi"])
-def test_a_video_says_how_long_it_lasts(name: str, tmp_path: Path) -> None:
+def test_length_is_what_a_video_states(name: str, tmp_path: Path) -> None:
     path = Clip("mpeg4", frames=50, rate=Fraction(25), grain=8).write(tmp_path / name)
     assert both(path) == (pytest.approx(2, abs=0.05), pytest.approx(2, abs=0.05))
 
 
-def test_a_live_recording_does_not(tmp_path: Path) -> None:
+def test_length_of_a_live_recording_is_unknown(tmp_path: Path) -> None:
     clip = Clip("libvpx", muxer="webm", muxer_options={"live": "1"}, options={"deadline": "realtime"})
     assert both(clip.write(tmp_path / "live.webm")) == (None, None)
 
 
-def test_a_tiny_file_that_claims_to_last_for_months_is_not_believed(tmp_path: Path) -> None:
+def test_length_of_months_in_a_tiny_file_is_not_believed(tmp_path: Path) -> None:
     clip = Clip("mpeg4", time_base=Fraction(1, 1000), stamps=[3_600_000 * i for i in range(24)])
     assert both(clip.write(tmp_path / "x.mkv")) == (None, None)
 
 
-def test_pictures(tmp_path: Path) -> None:
+def test_length_of_pictures_follows_their_number(tmp_path: Path) -> None:
     for i in range(1, 6):
         write_picture(tmp_path / f"{i:05}.png", scene(i))
     assert both(tmp_path, "images") == (0.5, 0.5)
@@ -63,12 +63,12 @@ class Told:
             self.enough.set()
 
 
-def test_a_survey_looks_at_nothing_before_the_first_frame_is_done(tmp_path: Path) -> None:
+def test_survey_reads_nothing_before_the_first_frame(tmp_path: Path) -> None:
     good = Clip("mpeg4", frames=50, grain=8).write(tmp_path / "good.mp4")
     (tmp_path / "bad.mp4").write_text("no video")
     told = Told()
     told.want = 3
-    survey = Survey(
+    survey = DurationSurvey(
         [source(good), source(tmp_path / "bad.mp4"), source(tmp_path / "gone.mp4")], Fraction(30), told
     )
     assert not told.enough.wait(0.1)
@@ -79,12 +79,12 @@ def test_a_survey_looks_at_nothing_before_the_first_frame_is_done(tmp_path: Path
     assert told.lengths == {"good.mp4": pytest.approx(2), "bad.mp4": None, "gone.mp4": None}
 
 
-def test_of_very_many_videos_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_survey_reads_a_sample_of_very_many_videos(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autrt.run.durations.AT_ONCE", 10 * MOST)
     monkeypatch.setattr("autrt.run.durations.stated_length_s", lambda source, rate: 1.0)
     told = Told()
     told.want = MOST
-    survey = Survey([source(Path(f"{i}.mp4")) for i in range(10 * MOST)], Fraction(30), told)
+    survey = DurationSurvey([source(Path(f"{i}.mp4")) for i in range(10 * MOST)], Fraction(30), told)
     survey.begin()
     assert told.enough.wait(30)
     survey.close()
@@ -92,8 +92,8 @@ def test_of_very_many_videos_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPat
     assert max(int(name[:-4]) for name in told.lengths) > 9 * MOST
 
 
-def test_a_survey_closed_before_its_turn_ends(tmp_path: Path) -> None:
+def test_survey_closed_before_it_begins_ends(tmp_path: Path) -> None:
     told = Told()
-    Survey([source(tmp_path / "x.mp4")], Fraction(30), told).close()
+    DurationSurvey([source(tmp_path / "x.mp4")], Fraction(30), told).close()
     assert told.lengths == {}
     assert "survey" not in {thread.name for thread in threading.enumerate()}

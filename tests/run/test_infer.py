@@ -44,7 +44,7 @@ def infer(clips, out, *options):
     return autrt("infer", "--videos", clips, "--out", out, "--progress", "none", *options)
 
 
-def test_every_clip_has_a_verified_file_and_nothing_else_is_left(whole):
+def test_infer_leaves_a_verified_file_per_clip_and_nothing_else(whole):
     files = sorted(p.name for p in whole.rglob("*.h5"))
     assert files == sorted(f"{name}.mp4.h5" for name in CLIPS)
     assert all(verify(p) == [] for p in whole.rglob("*.h5"))
@@ -52,7 +52,7 @@ def test_every_clip_has_a_verified_file_and_nothing_else_is_left(whole):
     assert {e["status"] for e in manifest(whole).values()} == {"ok"}
 
 
-def test_the_best_quality_takes_the_mirroring_model_and_looks_often(clips, whole, tmp_path):
+def test_quality_max_mirrors_faces_and_detects_often(clips, whole, tmp_path):
     done = infer(clips / "clip-smile.mp4", tmp_path, "--quality", "max")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "run.json").read_text())["about"]["model_name"] == "student-mirror"
@@ -65,7 +65,7 @@ def test_the_best_quality_takes_the_mirroring_model_and_looks_often(clips, whole
     assert 0.9 < np.corrcoef(told.ravel(), other.ravel())[0, 1] < 0.99999
 
 
-def test_the_fast_preset_looks_seldom_and_computes_in_bf16_where_it_can(clips, whole, tmp_path):
+def test_quality_fast_detects_seldom_and_takes_bf16(clips, whole, tmp_path):
     done = infer(clips / "clip-smile.mp4", tmp_path, "--quality", "fast")
     assert done.returncode == 0, done.stderr
     with (
@@ -78,7 +78,7 @@ def test_the_fast_preset_looks_seldom_and_computes_in_bf16_where_it_can(clips, w
 
 
 @pytest.mark.parametrize(("name", "frames"), [("clip-smile", 72), ("clip-talk", 120)])
-def test_one_person_in_one_shot_is_one_track_in_nearly_every_frame(whole, name, frames):
+def test_infer_makes_one_track_of_one_person(whole, name, frames):
     with open_results(whole / f"{name}.mp4.h5") as results:
         assert results.n_frames == frames
         rows = results.faces["frame"]
@@ -92,20 +92,20 @@ def test_one_person_in_one_shot_is_one_track_in_nearly_every_frame(whole, name, 
         assert (points[:, 2, 1] < points[:, 3:, 1].min(1)).all()
 
 
-def test_nobody_is_still_a_complete_file(whole):
+def test_infer_writes_a_complete_file_where_nobody_is(whole):
     with open_results(whole / "clip-nobody.mp4.h5") as results:
         assert results.n_frames == 95
         assert results.n_faces == 0
 
 
-def test_a_smile_raises_au12(whole):
+def test_infer_sees_a_smile_in_au12(whole):
     """The clip is neutral, smiles in its middle, and ends neutral."""
     with open_results(whole / "clip-smile.mp4.h5") as results:
         smile = results.faces["smoothed"][:, results.au_names.index("AU12")]
     assert smile[30:45].mean() > smile[:8].mean() + 0.2
 
 
-def test_a_second_run_touches_nothing(clips, whole):
+def test_infer_again_touches_nothing(clips, whole):
     before = {p: p.stat().st_mtime_ns for p in whole.rglob("*.h5")}
     done = infer(clips, whole)
     assert done.returncode == 0
@@ -113,7 +113,7 @@ def test_a_second_run_touches_nothing(clips, whole):
     assert {p: p.stat().st_mtime_ns for p in whole.rglob("*.h5")} == before
 
 
-def test_a_changed_video_is_done_again_and_a_touched_one_is_not(clips, whole, tmp_path):
+def test_infer_does_changed_videos_again_and_not_touched_ones(clips, whole, tmp_path):
     videos, out = tmp_path / "videos", tmp_path / "out"
     shutil.copytree(clips, videos)
     shutil.copytree(whole, out)
@@ -125,7 +125,7 @@ def test_a_changed_video_is_done_again_and_a_touched_one_is_not(clips, whole, tm
     assert "1 ok, 2 done before" in done.stderr
 
 
-def test_results_depend_neither_on_workers_nor_on_the_other_videos(clips, whole, tmp_path):
+def test_results_do_not_depend_on_workers_or_other_videos(clips, whole, tmp_path):
     assert infer(clips, tmp_path / "one", "--workers", "1").returncode == 0
     assert_equal_results(tmp_path / "one", whole)
     assert infer(clips / "clip-talk.mp4", tmp_path / "alone").returncode == 0
@@ -143,7 +143,7 @@ def test_shards_together_do_every_video_once(clips, whole, tmp_path):
 
 
 @pytest.mark.parametrize("delay_s", [0.4, 1.2, 1.8, 2.6])
-def test_killed_at_any_point_a_second_run_does_the_rest(clips, whole, tmp_path, delay_s):
+def test_infer_does_the_rest_after_a_kill(clips, whole, tmp_path, delay_s):
     running = start("infer", "--videos", clips, "--out", tmp_path, "--progress", "none")
     time.sleep(delay_s)
     running.kill()
@@ -155,7 +155,7 @@ def test_killed_at_any_point_a_second_run_does_the_rest(clips, whole, tmp_path, 
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_cleanly(clips, whole, tmp_path, number, code):
+def test_infer_stops_cleanly_at_a_signal(clips, whole, tmp_path, number, code):
     shutil.copytree(clips, tmp_path / "videos")
     for i in range(12):
         shutil.copy(clips / "clip-talk.mp4", tmp_path / "videos" / f"more{i}.mp4")
@@ -174,7 +174,7 @@ def test_a_signal_stops_cleanly(clips, whole, tmp_path, number, code):
     assert "started" not in {e["status"] for e in manifest(out).values()}
 
 
-def test_bad_input_costs_only_itself(clips, tmp_path):
+def test_infer_goes_on_after_bad_inputs(clips, tmp_path):
     videos, out = tmp_path / "in", tmp_path / "out"
     (videos / "sub").mkdir(parents=True)
     good = (clips / "clip-smile.mp4").read_bytes()
@@ -217,7 +217,7 @@ def test_bad_input_costs_only_itself(clips, tmp_path):
     assert leftovers(out) == []
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(clips, tmp_path):
+def test_dry_run_prints_the_plan_and_does_nothing(clips, tmp_path):
     done = infer(clips, tmp_path / "out", "--dry-run")
     assert done.returncode == 0
     for name in CLIPS:
@@ -226,7 +226,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(clips, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_offline_without_the_detector_says_how_to_get_it(clips, tmp_path):
+def test_infer_offline_says_how_to_get_the_detector(clips, tmp_path):
     environment = os.environ | {"AUTRT_CACHE": str(tmp_path / "cache")}
     done = autrt("infer", clips, "--out", tmp_path / "out", "--offline", env=environment)
     assert done.returncode == 2

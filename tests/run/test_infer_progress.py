@@ -85,7 +85,7 @@ def test_json_events_of_a_run_begin_and_end(clips, tmp_path):
     assert end["out"] == str(tmp_path)
 
 
-def test_json_of_a_run_with_nothing_left_to_do(clips, tmp_path):
+def test_json_events_of_a_run_with_nothing_to_do(clips, tmp_path):
     command = ("infer", clips / "smile.mp4", "--out", tmp_path, "--progress", "json")
     assert autrt(*command).returncode == 0
     done = autrt(*command)
@@ -94,7 +94,7 @@ def test_json_of_a_run_with_nothing_left_to_do(clips, tmp_path):
     assert (end["event"], end["exit_code"], end["skipped"], end["frames"]) == ("end", 0, 1, 0)
 
 
-def test_json_of_an_interrupted_run_ends_with_what_is_left(many, tmp_path):
+def test_json_events_of_an_interrupted_run_say_what_is_left(many, tmp_path):
     code, out, errors = stopped_after_the_first(
         "infer", many, "--out", tmp_path / "out", "--progress", "json", "--overwrite"
     )
@@ -108,7 +108,7 @@ def test_json_of_an_interrupted_run_ends_with_what_is_left(many, tmp_path):
     assert "--overwrite" not in end["command"]
 
 
-def test_an_interrupted_run_says_what_it_kept_and_the_command_it_prints_does_the_rest(many, tmp_path):
+def test_interrupted_run_prints_the_command_that_does_the_rest(many, tmp_path):
     out = tmp_path / "the results"
     code, _, errors = stopped_after_the_first(
         "infer", many, "--out", out, "--progress", "plain", "--overwrite"
@@ -129,7 +129,7 @@ def test_an_interrupted_run_says_what_it_kept_and_the_command_it_prints_does_the
     assert all(verify(path) == [] for path in out.rglob("*.h5"))
 
 
-def test_a_second_signal_ends_it_at_once(many, tmp_path):
+def test_second_signal_ends_a_run_at_once(many, tmp_path):
     """Opening a video takes minutes here, and nothing can stop it but the second signal."""
     (tmp_path / "inject").mkdir()
     (tmp_path / "inject" / "sitecustomize.py").write_text(
@@ -166,7 +166,7 @@ def test_a_second_signal_ends_it_at_once(many, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["json", "plain"])
-def test_a_full_disk_is_told_at_the_end(many, tmp_path, mode):
+def test_full_disk_is_reported_at_the_end(many, tmp_path, mode):
     # A limit on the size of files is met as a full disk is.
     done = autrt(
         "infer", many, "--out", tmp_path / "out", "--progress", mode,
@@ -185,7 +185,7 @@ def test_a_full_disk_is_told_at_the_end(many, tmp_path, mode):
         assert "to go on with the remaining 14, run:" in done.stderr
 
 
-def test_an_error_before_the_run_leaves_json_without_events(tmp_path):
+def test_json_has_no_events_where_the_run_cannot_begin(tmp_path):
     model = tmp_path / "nowhere"
     done = autrt("infer", tmp_path, "--out", tmp_path / "out", "--model", model, "--progress", "json")
     assert done.returncode == 2

@@ -58,7 +58,7 @@ def limits(out):
     return found
 
 
-def test_a_changed_setting_is_refused_with_what_changed_and_the_ways_out(clips, out):
+def test_changed_setting_is_refused_with_the_ways_out(clips, out):
     before = bytes_in(out)
     done = infer(out, clips, *NEW)
     assert done.returncode == 2
@@ -70,14 +70,14 @@ def test_a_changed_setting_is_refused_with_what_changed_and_the_ways_out(clips, 
     assert bytes_in(out) == before
 
 
-def test_every_changed_setting_is_named_the_model_by_its_name(clips, out):
+def test_changed_settings_are_all_named(clips, out):
     done = infer(out, clips, "--quality", "max", "--baseline", "p20")
     assert done.returncode == 2
     for words in ("model: student (", "→ student-mirror (", "(--quality max)", "--baseline: none → p20"):
         assert words in done.stderr
 
 
-def test_a_dry_run_says_the_same_and_does_not_stop(clips, out):
+def test_dry_run_prints_the_refusal_and_goes_on(clips, out):
     before = bytes_in(out)
     done = infer(out, clips, *NEW, "--dry-run")
     assert done.returncode == 0
@@ -87,7 +87,7 @@ def test_a_dry_run_says_the_same_and_does_not_stop(clips, out):
     assert bytes_in(out) == before
 
 
-def test_overwrite_computes_them_again(clips, out):
+def test_overwrite_computes_finished_videos_again(clips, out):
     done = infer(out, clips, *NEW, "--overwrite")
     assert done.returncode == 0
     assert "computing 2 finished videos again, 2 of them made with other settings" in done.stderr
@@ -96,7 +96,7 @@ def test_overwrite_computes_them_again(clips, out):
     assert "4 done before" in infer(out, clips, *NEW).stderr
 
 
-def test_where_only_missing_videos_are_to_be_done_the_folder_mixes_and_says_so(clips, out):
+def test_folder_mixes_settings_where_only_missing_are_done(clips, out):
     done = infer(out, clips / "c.mp4", *NEW)
     assert done.returncode == 0
     assert "now it mixes them (--max-faces: all → 1)" in done.stderr
@@ -108,7 +108,7 @@ def test_where_only_missing_videos_are_to_be_done_the_folder_mixes_and_says_so(c
     assert "2 done before" in infer(out, clips / "a.mp4", clips / "b.mp4").stderr
 
 
-def test_without_run_json_the_files_themselves_tell(clips, out):
+def test_changed_setting_is_seen_without_run_json(clips, out):
     (out / "run.json").unlink()
     refused = infer(out, clips, *NEW)
     assert refused.returncode == 2
@@ -117,7 +117,7 @@ def test_without_run_json_the_files_themselves_tell(clips, out):
     assert "2 ok, 2 done before" in infer(out, clips).stderr
 
 
-def test_a_stopped_overwrite_goes_on_without_asking_again(clips, tmp_path):
+def test_stopped_overwrite_goes_on_without_asking(clips, tmp_path):
     out = tmp_path / "out"
     assert infer(out, clips).returncode == 0
     running = start(
@@ -142,14 +142,14 @@ def test_a_stopped_overwrite_goes_on_without_asking_again(clips, tmp_path):
     assert limits(out) == dict.fromkeys("abcd", 1)
 
 
-def test_overwriting_one_input_does_not_give_up_the_others(clips, out):
+def test_overwrite_of_one_input_keeps_the_others(clips, out):
     assert infer(out, clips / "a.mp4", *NEW, "--overwrite").returncode == 0
     refused = infer(out, clips, *NEW)
     assert refused.returncode == 2
     assert limits(out) == {"a": 1, "b": None}
 
 
-def test_two_runs_with_other_settings_at_once_do_not_meet(clips, tmp_path):
+def test_runs_with_other_settings_exclude_each_other(clips, tmp_path):
     out = tmp_path / "out"
     running = start("infer", clips, "--out", out, "--progress", "plain", "--workers", "1")
     while not (out / "run.json").exists():
@@ -162,14 +162,14 @@ def test_two_runs_with_other_settings_at_once_do_not_meet(clips, tmp_path):
     assert limits(out) == dict.fromkeys("abcd")
 
 
-def test_shards_are_told_all_that_differs(clips, out):
+def test_shards_are_refused_with_all_differences(clips, out):
     refused = infer(out, clips, *NEW, "--baseline", "p20", "--shard", "1/1", "--overwrite")
     assert refused.returncode == 2
     assert "--max-faces: all → 1" in refused.stderr
     assert "--baseline: none → p20" in refused.stderr
 
 
-def test_the_command_of_before_computes_nothing_finished_again(clips, out):
+def test_former_command_computes_nothing_finished_again(clips, out):
     assert infer(out, clips / "a.mp4", "--overwrite", *NEW).returncode == 0
     refused = infer(out, clips / "a.mp4")
     assert refused.returncode == 2
@@ -178,7 +178,7 @@ def test_the_command_of_before_computes_nothing_finished_again(clips, out):
     assert "--overwrite" not in line
 
 
-def test_a_place_that_does_not_exist_is_refused_and_nothing_is_made(clips, tmp_path):
+def test_missing_inputs_are_refused_and_nothing_is_made(clips, tmp_path):
     refused = infer(tmp_path / "out", tmp_path / "interviws")
     assert refused.returncode == 2
     assert "no such file or folder" in refused.stderr

@@ -13,7 +13,7 @@ import pytest
 
 from autrt import open_results
 from autrt.results.verify import verify
-from autrt.run.job import timing_note
+from autrt.run.notes import timing_note
 from autrt.types import Source
 from autrt.video.open import open_decoder
 from tests.support.command import autrt, manifest
@@ -48,7 +48,7 @@ def run(tmp_path_factory):
     return folder / "out", [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_the_results_say_that_times_are_by_the_rate(run):
+def test_results_say_that_times_are_by_the_rate(run):
     out, _ = run
     assert verify(out / "smile.h264.h5") == []
     with open_results(out / "smile.h264.h5") as results:
@@ -58,7 +58,7 @@ def test_the_results_say_that_times_are_by_the_rate(run):
         np.testing.assert_array_equal(results.frames["pts"], np.arange(72))
 
 
-def test_the_user_is_told_and_the_video_is_ok(run):
+def test_untimed_video_is_ok_with_a_note(run):
     out, events = run
     assert manifest(out)["smile.h264"]["status"] == "ok"
     assert manifest(out)["smile.h264"]["reason"] == NOTE
@@ -66,7 +66,7 @@ def test_the_user_is_told_and_the_video_is_ok(run):
     assert (video["status"], video["reason"]) == ("ok", NOTE)
 
 
-def test_files_written_before_have_times_by_stamps(tmp_path):
+def test_former_files_have_times_by_stamps(tmp_path):
     path = results_file(tmp_path / "old.h5")
     with h5py.File(path, "r+") as file:
         facts = json.loads(file.attrs["header"])
@@ -83,7 +83,7 @@ def note_of(path: Path, kind="video") -> str:
     return timing_note(decoder.info, decoder.repaired_times, frames)
 
 
-def test_notes_on_times(tmp_path):
+def test_timing_note_says_where_times_come_from(tmp_path):
     assert note_of(Clip().write(tmp_path / "sound.mkv")) == ""
     assert note_of(Clip("mpeg4", options={"bf": "2"}).write(tmp_path / "in.avi")) == ""  # a few set anew
     assert "assumed rate of 25 frames/s" in note_of(
@@ -95,7 +95,7 @@ def test_notes_on_times(tmp_path):
     assert "timestamps were missing or out of order, and set anew" in note_of(tmp_path / "joined.ts")
 
 
-def test_pictures_are_timed_by_the_users_rate_without_a_note(tmp_path):
+def test_pictures_are_timed_by_image_rate_without_a_note(tmp_path):
     for i in (1, 2, 3):
         write_picture(tmp_path / f"{i:05}.png", scene(i))
     assert note_of(tmp_path, "images") == ""

@@ -50,7 +50,7 @@ def peak_bytes(video: Path, out: Path) -> int:
 
 
 @pytest.mark.timeout(3000)
-def test_an_hour_takes_the_memory_of_a_minute(tmp_path):
+def test_memory_of_an_hour_is_that_of_a_minute(tmp_path):
     fetched("centerface")
     clip = fetched("clip-laugh")  # 19.7 s
     minute = repeated(clip, tmp_path / "minute.mp4", 3)

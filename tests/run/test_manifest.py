@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autrt.errors import ResultsError
-from autrt.run.manifest import Event, Manifest, crash_counts, read_manifests
+from autrt.run.manifest import Manifest, ManifestEvent, crash_counts, read_manifests
 from autrt.run.shard import Shard
 from autrt.storage.escape import escape
 from tests.support.results import names_in
@@ -44,14 +44,14 @@ def test_events_come_back_with_wild_names(tmp_path):
     }
 
 
-def test_names_of_the_files(tmp_path):
+def test_manifest_files_are_named_by_shard(tmp_path):
     for shard in (None, Shard(2, 8)):
         with Manifest(tmp_path, shard) as manifest:
             manifest.record("a", "ok")
     assert names_in(tmp_path) == ["manifest.2-of-8.jsonl", "manifest.jsonl"]
 
 
-def test_a_line_torn_at_any_byte_costs_one_event(tmp_path):
+def test_manifest_torn_at_any_byte_loses_one_event(tmp_path):
     path = tmp_path / "manifest.jsonl"
     with Manifest(tmp_path) as manifest:
         for name in ("a", "b"):
@@ -69,7 +69,7 @@ def test_a_line_torn_at_any_byte_costs_one_event(tmp_path):
 
 @given(st.binary(max_size=200))
 def test_foreign_lines_are_no_events(line):
-    assert Event.parse(line) is None
+    assert ManifestEvent.parse(line) is None
 
 
 @pytest.mark.parametrize(
@@ -77,18 +77,18 @@ def test_foreign_lines_are_no_events(line):
              '{"path": "a", "status": "ok", "time": "x"}', '{"path": "a", "status": ["ok"], "time": 1}'],
 )  # fmt: skip
 def test_almost_events_are_none(line):
-    assert Event.parse(line.encode()) is None
+    assert ManifestEvent.parse(line.encode()) is None
 
 
 @pytest.mark.parametrize(
     "more", ['"more": 2', '"finished": 3', '"finished": {"kind": "video"}', '"finished": {"file": 1}']
 )
-def test_what_a_later_version_adds_to_a_line_is_passed_over(more):
-    event = Event.parse(f'{{"path": "a", "status": "ok", "time": 1, {more}}}'.encode())
-    assert event == Event(path="a", status="ok", time=1.0)
+def test_events_of_later_versions_can_be_read(more):
+    event = ManifestEvent.parse(f'{{"path": "a", "status": "ok", "time": 1, {more}}}'.encode())
+    assert event == ManifestEvent(path="a", status="ok", time=1.0)
 
 
-def test_threads_do_not_tear_each_others_lines(tmp_path):
+def test_manifest_lines_of_threads_never_mix(tmp_path):
     with Manifest(tmp_path) as manifest:
         threads = [
             threading.Thread(
@@ -134,10 +134,10 @@ def test_crashes_are_starts_since_the_last_ending(tmp_path_factory, story):
 
 
 def line(path: str, status: str, time: float) -> bytes:
-    return Event(path=path, status=status, time=time).line()  # type: ignore[arg-type]
+    return ManifestEvent(path=path, status=status, time=time).line()  # type: ignore[arg-type]
 
 
-def test_crashes_over_several_manifests_and_a_clock_that_was_set_back(tmp_path):
+def test_crashes_over_manifests_and_a_clock_set_back(tmp_path):
     first, second = tmp_path / "manifest.1-of-2.jsonl", tmp_path / "manifest.jsonl"
     first.write_bytes(line("a", "started", 1) + line("a", "started", 5))
     second.write_bytes(line("a", "ok", 3))
@@ -148,7 +148,7 @@ def test_crashes_over_several_manifests_and_a_clock_that_was_set_back(tmp_path):
     assert crash_counts(tmp_path)["b"] == 1
 
 
-def test_a_folder_that_cannot_hold_a_manifest(tmp_path):
+def test_manifest_in_an_unwritable_folder_is_an_error(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ResultsError, match="a folder is needed there"):
         Manifest(tmp_path / "file")

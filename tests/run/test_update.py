@@ -20,7 +20,7 @@ def age(path: Path, seconds: float) -> None:
     os.utime(path, ns=(at_ns, at_ns))
 
 
-def test_newer(tmp_path):
+def test_is_newer_compares_a_table_with_its_results(tmp_path):
     a, b, table = tmp_path / "a", tmp_path / "b", tmp_path / "table"
     a.write_bytes(b"a")
     b.write_bytes(b"b")
@@ -37,7 +37,7 @@ def test_newer(tmp_path):
     assert not is_newer(table, [a, b])
 
 
-def test_a_restored_backup_counts_as_changed(tmp_path):
+def test_update_takes_a_restored_backup_for_changed(tmp_path):
     backup, results, table = tmp_path / "backup", tmp_path / "results", tmp_path / "table"
     backup.write_bytes(b"b")
     age(backup, 1000)
@@ -47,7 +47,7 @@ def test_a_restored_backup_counts_as_changed(tmp_path):
     assert not is_newer(table, [results])
 
 
-def test_only_what_changed_is_written_again(tmp_path):
+def test_update_writes_only_what_changed(tmp_path):
     for name in "ab":
         results_file(tmp_path / f"{name}.mp4.h5", [1])
     assert autrt("export", tmp_path, "--update").stdout.startswith("2 of 2 files written")
@@ -63,7 +63,7 @@ def test_only_what_changed_is_written_again(tmp_path):
 
 
 @pytest.mark.parametrize("fmt", ["abaw-2022", "abaw-2024"])
-def test_a_challenges_files_are_never_updated(tmp_path, fmt):
+def test_update_is_refused_for_a_challenge(tmp_path, fmt):
     results_file(tmp_path / "a.mp4.h5", [1])
     done = autrt("export", tmp_path, "--format", fmt, "--out", tmp_path / "s", "--update")
     assert (done.returncode, "--update is for tables" in done.stderr) == (2, True)

@@ -78,7 +78,14 @@ def until_first_video(running) -> None:
 
 
 def job(**settings) -> Job:
-    return Job(Path(), load_model("student"), InferSettings(engine="openvino", **settings), "", {}, "", 16)
+    return Job(
+        out=Path(),
+        model=load_model("student"),
+        settings=InferSettings(engine="openvino", **settings),
+        detector_digest="",
+        command="",
+        threads=16,
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,14 +101,14 @@ def job(**settings) -> Job:
         (10_000, None, 1.9, 0),
     ],
 )
-def test_processes_are_as_many_as_cores_videos_memory_and_the_user_allow(
+def test_processes_follow_cores_videos_memory_and_user(
     monkeypatch, videos, most, processes_of_memory, expected
 ):
     monkeypatch.setattr("autrt.run.worker.memory_limit", lambda: processes_of_memory * PROCESS_BYTES)
     assert processes_for(job(), videos, most) == expected
 
 
-def test_one_process_does_all_on_a_gpu_with_torch_and_with_large_networks(monkeypatch):
+def test_one_process_does_all_on_a_gpu_and_with_large_networks(monkeypatch):
     assert processes_for(job(device="cuda:0"), 10_000) == 0
     assert processes_for(replace(job(), settings=InferSettings(engine="torch")), 10_000) == 0
     monkeypatch.setattr("autrt.run.worker.LIGHT_BYTES", 100_000)
@@ -109,7 +116,7 @@ def test_one_process_does_all_on_a_gpu_with_torch_and_with_large_networks(monkey
 
 
 @shared
-def test_processes_give_the_very_numbers_of_one(many, tmp_path):
+def test_processes_give_the_numbers_of_one(many, tmp_path):
     assert autrt(*run(many, tmp_path / "one", "--workers", 1)).returncode == 0
     done = autrt(*run(many, tmp_path / "several"))
     assert done.returncode == 0, done.stderr
@@ -118,7 +125,7 @@ def test_processes_give_the_very_numbers_of_one(many, tmp_path):
 
 
 @shared
-def test_a_crash_among_many_costs_one_video(many, killer, tmp_path):
+def test_crash_among_many_costs_one_video(many, killer, tmp_path):
     videos = shutil.copytree(many, tmp_path / "videos")
     shutil.copy(videos / "0.mp4", videos / "00-killer.mp4")
     done = autrt(*run(videos, tmp_path / "out"), env=killer)
@@ -131,7 +138,7 @@ def test_a_crash_among_many_costs_one_video(many, killer, tmp_path):
     assert all(verify(path) == [] for path in (tmp_path / "out").rglob("*.h5"))
 
 
-def test_a_video_that_crashes_the_only_process_is_found_and_set_aside(many, killer, tmp_path):
+def test_crash_of_the_only_process_is_set_aside_in_the_end(many, killer, tmp_path):
     shutil.copy(many / "1.mp4", tmp_path / "good.mp4")
     shutil.copy(many / "1.mp4", tmp_path / "killer.mp4")
     again = run(tmp_path / "good.mp4", tmp_path / "out")
@@ -148,7 +155,7 @@ def test_a_video_that_crashes_the_only_process_is_found_and_set_aside(many, kill
 @shared
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("early", [True, False])
-def test_a_signal_to_the_whole_group_stops_cleanly(many, tmp_path, number, code, early):
+def test_signal_to_the_process_group_stops_cleanly(many, tmp_path, number, code, early):
     running = start(*run(many, tmp_path / "out"), start_new_session=True)
     deadline_s = time.monotonic() + 30
     while early and not children(running.pid) and time.monotonic() < deadline_s:
@@ -164,7 +171,7 @@ def test_a_signal_to_the_whole_group_stops_cleanly(many, tmp_path, number, code,
 
 
 @shared
-def test_killed_it_leaves_no_process_behind_and_a_second_run_does_the_rest(many, tmp_path):
+def test_killed_run_leaves_no_process_behind(many, tmp_path):
     running = start(*run(many, tmp_path / "out"))
     until_first_video(running)
     processes = children(running.pid)

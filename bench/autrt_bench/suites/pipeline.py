@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from autrt.download.weights import fetch
-from autrt.engine.open import resolve_engine
 from autrt.machine import available_cores
 from autrt.pipeline.networks import Networks
-from autrt.pipeline.open_networks import DETECTOR_FILE, detection_digest, open_networks
+from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
 from autrt.run.job import Job, configure_process
-from autrt.settings import InferSettings
+from autrt.run.options import InferOptions, resolve
 from autrt.types import Source
 from autrt_bench.clips import Recipe, demo_clip, remade
 from autrt_bench.clock import clocked
@@ -40,13 +40,10 @@ QUICK_FRAMES: Final = 160
 
 def pipeline(settings: BenchSettings) -> Iterator[Group | Skipped]:
     """Each clip: the whole, through what `autrt infer` calls, then each stage on what was prepared for it."""
-    engine, device = resolve_engine()
-    infer = InferSettings(engine=engine, device=device)
-    job = Job(
-        Path(), settings.model, infer, detection_digest(), {}, "autrt bench pipeline", available_cores()
-    )
+    options = InferOptions(inputs=(), out=Path(), command="autrt bench pipeline", precision="f32")
+    job = replace(resolve(options)[0], model=settings.model)
     fetch(DETECTOR_FILE, say=settings.say)
-    with closing(open_networks(job.model, infer, job.threads)) as networks:
+    with closing(open_networks(job.model, job.settings, job.threads)) as networks:
         configure_process()
         for name, clip in _clips(settings):
             with TemporaryDirectory(prefix="autrt-bench-") as out:

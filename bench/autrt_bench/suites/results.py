@@ -13,8 +13,8 @@ from autrt.errors import AutrtError
 from autrt.machine import available_cores
 from autrt.results.reader import open_results
 from autrt.results.verify_many import verify_many
-from autrt.run.index import ResultsIndex
-from autrt.run.resume import result_state
+from autrt.run.result_state import result_state
+from autrt.run.results_index import ResultsIndex
 from autrt_bench.archive import SETTINGS, Archive, make_archive
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
 

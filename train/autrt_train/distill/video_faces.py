@@ -10,15 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from autrt import __version__
 from autrt.console import Mode, SilentReporter, make_reporter
-from autrt.engine.open import resolve_engine
 from autrt.machine import available_cores
 from autrt.model.digest import json_digest
-from autrt.model.folder import load_model
-from autrt.pipeline.open_networks import detection_digest
 from autrt.run.job import Job
-from autrt.settings import InferSettings
+from autrt.run.options import InferOptions, resolve
 from autrt.storage.cache import CacheFolder, cache_dir
 from autrt.storage.escape import escape
 from autrt.types import I64, Source
@@ -63,19 +59,23 @@ def video_faces(
     """
     sources = discover(settings.videos)
     refuse_nested(sources)
-    finder = load_model(settings.finder)
-    engine, device = resolve_engine(settings.engine, settings.device)
-    how = InferSettings(engine=engine, device=device)
-    crop = CropSettings(finder.template, every=settings.every, all_faces=True)
-    if margin_px is not None:
-        crop = CropSettings(finder.template, margin_px, settings.every, all_faces=True)
-    job = Job(
-        Path(), finder, how, detection_digest(), {"autrt": __version__}, "autrt distill", available_cores()
+    options = InferOptions(
+        inputs=tuple(settings.videos),
+        out=Path(),
+        command="autrt distill",
+        model=settings.finder,
+        engine=settings.engine,
+        device=settings.device,
+        precision="f32",
     )
+    job, _ = resolve(options)
+    crop = CropSettings(job.model.template, every=settings.every, all_faces=True)
+    if margin_px is not None:
+        crop = CropSettings(job.model.template, margin_px, settings.every, all_faces=True)
     folder = _folder(settings, job, crop)
     refuse_inside(folder, settings.videos)
     with CacheFolder(folder).lock(), closing(make_reporter(progress)) as reporter:
-        found = find_faces(sources, replace(job, out=folder / RESULTS), reporter, halt, say)
+        found = find_faces(sources, replace(options, out=folder / RESULTS), reporter, halt, say)
         _cut(found, folder, crop, halt, say)
     faces = _read(folder, sources)
     if not len(faces):

@@ -8,15 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from autrt import __version__
 from autrt.console import Mode, SilentReporter, make_reporter
 from autrt.machine import available_cores
 from autrt.model.folder import DEFAULT_MODEL, Model, load_model
-from autrt.pipeline.open_networks import detection_digest
 from autrt.results.names import results_path
 from autrt.results.reader import Results, open_results
-from autrt.run.job import Job
-from autrt.settings import InferSettings
+from autrt.run.options import InferOptions
 from autrt.storage.escape import escape
 from autrt.types import Bool, Source
 from autrt_train.crop.find_faces import find_faces
@@ -59,7 +56,7 @@ def crop_labelled_faces(
     model = load_model(DEFAULT_MODEL)
     results = folder / "results"
     with closing(make_reporter(progress)) as reporter:
-        found = find_faces(sources, _job(model, results), reporter, halt, log)
+        found = find_faces(sources, _options(sources, results), reporter, halt, log)
     faces: dict[str, LabelledFaces] = {}
     for source in found:
         with open_results(results_path(results, source.relative)) as file:
@@ -76,10 +73,15 @@ def crop_labelled_faces(
     return faces
 
 
-def _job(model: Model, results: Path) -> Job:
-    versions = {"autrt": __version__}
-    command = "autrt train finetune"
-    return Job(results, model, InferSettings(), detection_digest(), versions, command, available_cores())
+def _options(sources: Sequence[Source], results: Path) -> InferOptions:
+    return InferOptions(
+        inputs=tuple(source.path for source in sources),
+        out=results,
+        command="autrt train finetune",
+        engine="onnxruntime",
+        device="cpu",
+        precision="f32",
+    )
 
 
 def _crop_settings(model: Model) -> CropSettings:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from autrt.errors import VideoError
 from autrt.results.fingerprint import SourceFacts
-from autrt.run import resume
-from autrt.run.event import Event
-from autrt.run.finished import FileState, Finished
-from autrt.run.index import ResultsIndex
+from autrt.run import result_state as result_state_module
+from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.manifest import Manifest, read_manifests
-from autrt.run.resume import ResultState, result_state
+from autrt.run.manifest_event import ManifestEvent
+from autrt.run.result_state import ResultState, result_state
+from autrt.run.results_index import ResultsIndex
 from autrt.run.shard import Shard
 from autrt.types import Source
 from tests.support.results import header, results_file
@@ -49,7 +49,7 @@ class Folder:
         digest = header(source=facts).run_digest
         with Manifest(self.out, shard) as manifest:
             manifest.record(NAME, "started")
-            manifest.record(NAME, "ok", run_digest=digest, finished=Finished.of(facts, digest, state))
+            manifest.record(NAME, "ok", run_digest=digest, finished=FinishedFile.of(facts, digest, state))
 
     def state(self, index: ResultsIndex | None = None, **changes) -> ResultState:
         return result_state(self.target, self.source, MODEL, SETTINGS | changes, index)
@@ -76,19 +76,19 @@ def opened(monkeypatch) -> list[Path]:
         paths.append(path)
         return real(path)
 
-    real = resume.open_results
-    monkeypatch.setattr(resume, "open_results", note)
+    real = result_state_module.open_results
+    monkeypatch.setattr(result_state_module, "open_results", note)
     return paths
 
 
-def test_a_file_that_the_manifest_knows_is_not_opened(folder, opened):
+def test_index_spares_opening_a_known_file(folder, opened):
     assert folder.indexed() == "finished"
     assert opened == []
     assert folder.state() == "finished"
     assert opened == [folder.target]
 
 
-def test_what_is_read_once_is_noted_for_the_next_run(folder, opened):
+def test_index_notes_what_was_read(folder, opened):
     folder.manifest.unlink()
     index = ResultsIndex.read(folder.out)
     assert folder.state(index) == folder.state(index) == "finished"
@@ -103,17 +103,17 @@ def test_what_is_read_once_is_noted_for_the_next_run(folder, opened):
     assert len(opened) == 1
 
 
-def test_a_touched_source_is_read_once(folder, opened, monkeypatch):
+def test_index_has_a_touched_source_read_once(folder, opened, monkeypatch):
     os.utime(folder.source.path, ns=(5, 5))
     index = ResultsIndex.read(folder.out)
     assert folder.state(index) == "finished"
     index.save(folder.out)
-    monkeypatch.setattr(resume, "fingerprint", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr(result_state_module, "fingerprint", lambda path: pytest.fail("read again"))
     assert folder.indexed() == "finished"
     assert opened == []
 
 
-def test_a_run_without_anything_new_writes_nothing(folder):
+def test_index_without_news_writes_nothing(folder):
     before = folder.manifest.read_bytes()
     index = ResultsIndex.read(folder.out)
     folder.state(index)
@@ -121,7 +121,7 @@ def test_a_run_without_anything_new_writes_nothing(folder):
     assert folder.manifest.read_bytes() == before
 
 
-def test_other_settings_are_read_from_the_file(folder, opened):
+def test_index_has_other_settings_read_from_the_file(folder, opened):
     """So a line that says something wrong costs no more than a look."""
     assert folder.state(ResultsIndex.read(folder.out), detect_every=9) == "other-settings"
     assert opened == [folder.target]
@@ -130,7 +130,7 @@ def test_other_settings_are_read_from_the_file(folder, opened):
     assert folder.indexed() == "finished"
 
 
-def test_of_several_manifests_the_newest_line_counts(folder, opened):
+def test_index_takes_the_newest_line_of_several_manifests(folder, opened):
     folder.record(Shard(1, 2))
     folder.compute(engine="other")  # same numbers, another file
     folder.record(Shard(2, 2))
@@ -138,26 +138,26 @@ def test_of_several_manifests_the_newest_line_counts(folder, opened):
     assert folder.indexed() == "finished"
     assert opened == []
     with folder.manifest.open("ab") as file:  # a clock that was wrong, a file that is gone
-        gone = Finished("video", 1, 2, "f", "r", FileState(1, 2, 3, 4))
-        file.write(Event(path=NAME, status="ok", time=9e9, run_digest="r", finished=gone).line())
+        gone = FinishedFile("video", 1, 2, "f", "r", FileState(1, 2, 3, 4))
+        file.write(ManifestEvent(path=NAME, status="ok", time=9e9, run_digest="r", finished=gone).line())
     assert folder.indexed() == "finished"
     assert len(opened) == 1
 
 
-def test_a_manifest_torn_at_any_byte(folder):
+def test_index_survives_a_manifest_torn_at_any_byte(folder):
     whole = folder.manifest.read_bytes()
     for size in range(0, len(whole), 7):
         folder.manifest.write_bytes(whole[:size])
         assert folder.indexed() == "finished"
 
 
-def test_a_source_that_is_gone(folder):
+def test_index_of_a_missing_source_is_an_error(folder):
     folder.source.path.unlink()
     with pytest.raises(VideoError, match="cannot be read"):
         folder.indexed()
 
 
-def test_states(folder):
+def test_result_state_names_every_state(folder):
     assert folder.state() == "finished"
     assert folder.state(detect_every=9) == "other-settings"
     moved = Source(folder.source.path, "other.mp4", "video")
@@ -211,7 +211,7 @@ ACTIONS = {
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from(sorted(ACTIONS)), max_size=8))
-def test_whatever_happens_the_index_decides_as_the_files_do(tmp_path_factory, actions):
+def test_index_decides_as_the_files_do_whatever_happens(tmp_path_factory, actions):
     folder = Folder(tmp_path_factory.mktemp("run"))
     for action in actions:
         ACTIONS[action](folder)

@@ -12,7 +12,7 @@ import pytest
 
 from autrt.errors import VideoError
 from autrt.results.fingerprint import SourceFacts, fingerprint, run_digest
-from autrt.run.resume import result_state
+from autrt.run.result_state import result_state
 from autrt.types import Source
 from tests.support.results import header, results_file
 
@@ -63,7 +63,7 @@ def is_finished(*arguments) -> bool:
     return result_state(*arguments) == "finished"
 
 
-def test_the_same_run_is_finished(source, tmp_path):
+def test_result_is_finished_for_the_same_run(source, tmp_path):
     target = results_of(source, tmp_path)
     assert is_finished(target, source, MODEL, SETTINGS)
     assert not is_finished(tmp_path / "none.h5", source, MODEL, SETTINGS)
@@ -72,7 +72,7 @@ def test_the_same_run_is_finished(source, tmp_path):
     assert not is_finished(target, Source(source.path, "b.mp4", "video"), MODEL, SETTINGS)
 
 
-def test_settings_in_any_order_and_as_tuples_are_the_same(source, tmp_path):
+def test_settings_are_equal_in_any_order_and_as_tuples(source, tmp_path):
     settings = {"a": (1, 2), "b": {"c": None, "d": 0.1}}
     target = results_file(tmp_path / "r.h5", [1], source=SourceFacts.of(source), settings=settings)
     assert is_finished(target, source, MODEL, {"b": {"d": 0.1, "c": None}, "a": [1, 2]})
@@ -85,7 +85,7 @@ def test_settings_in_any_order_and_as_tuples_are_the_same(source, tmp_path):
     )
 
 
-def test_a_touched_source_is_finished_if_its_bytes_are_the_same(source, tmp_path):
+def test_result_of_a_touched_source_stays_finished(source, tmp_path):
     target = results_of(source, tmp_path)
     before = target.read_bytes()
     touch(source.path)
@@ -93,7 +93,7 @@ def test_a_touched_source_is_finished_if_its_bytes_are_the_same(source, tmp_path
     assert target.read_bytes() == before
 
 
-def test_changed_bytes_of_the_same_size_are_seen_by_the_time(source, tmp_path):
+def test_result_of_changed_bytes_is_not_finished(source, tmp_path):
     target = results_of(source, tmp_path)
     data = bytearray(source.path.read_bytes())
     data[-1] ^= 1
@@ -102,7 +102,7 @@ def test_changed_bytes_of_the_same_size_are_seen_by_the_time(source, tmp_path):
     assert not is_finished(target, source, MODEL, SETTINGS)
 
 
-def test_the_source_is_not_opened_where_size_and_time_agree(source, tmp_path):
+def test_source_is_not_opened_where_size_and_time_agree(source, tmp_path):
     target = results_of(source, tmp_path)
     stat = source.path.stat()
     source.path.write_bytes(bytes(stat.st_size))  # only a reader of the bytes could tell
@@ -110,7 +110,7 @@ def test_the_source_is_not_opened_where_size_and_time_agree(source, tmp_path):
     assert is_finished(target, source, MODEL, SETTINGS)
 
 
-def test_another_size_is_not_finished(source, tmp_path):
+def test_result_of_another_size_is_not_finished(source, tmp_path):
     target = results_of(source, tmp_path)
     stat = source.path.stat()
     with source.path.open("ab") as file:
@@ -119,7 +119,7 @@ def test_another_size_is_not_finished(source, tmp_path):
     assert not is_finished(target, source, MODEL, SETTINGS)
 
 
-def test_image_folders(images, tmp_path):
+def test_result_of_an_image_folder_is_finished(images, tmp_path):
     target = results_of(images, tmp_path)
     assert is_finished(target, images, MODEL, SETTINGS)
     (images.path / ".DS_Store").write_bytes(b"x")
@@ -131,7 +131,7 @@ def test_image_folders(images, tmp_path):
     assert not is_finished(target, images, MODEL, SETTINGS)
 
 
-def test_image_folders_with_a_picture_more_or_less(images, tmp_path):
+def test_result_of_a_folder_with_another_picture_is_not_finished(images, tmp_path):
     target = results_of(images, tmp_path)
     shutil.copy(images.path / "00004.jpg", images.path / "00005.jpg")
     assert not is_finished(target, images, MODEL, SETTINGS)
@@ -141,7 +141,7 @@ def test_image_folders_with_a_picture_more_or_less(images, tmp_path):
     assert not is_finished(target, images, MODEL, SETTINGS)
 
 
-def test_full_hashes(source, images):
+def test_full_hash_is_that_of_the_whole_file(source, images):
     assert SourceFacts.of(source).sha256 == ""
     whole = SourceFacts.of(source, full_hash=True)
     assert whole.sha256 == hashlib.sha256(source.path.read_bytes()).hexdigest()
@@ -171,7 +171,7 @@ def test_damaged_and_foreign_files_are_not_finished(source, tmp_path, damage):
     assert not is_finished(target, source, MODEL, SETTINGS)
 
 
-def test_a_source_that_is_gone(source, tmp_path):
+def test_result_state_of_a_missing_source_is_an_error(source, tmp_path):
     target = results_of(source, tmp_path)
     source.path.unlink()
     with pytest.raises(VideoError, match="cannot be read"):
@@ -180,7 +180,7 @@ def test_a_source_that_is_gone(source, tmp_path):
         SourceFacts.of(source)
 
 
-def test_the_reason_to_do_a_video_again_is_told(source, tmp_path):
+def test_result_state_says_why_a_video_is_done_again(source, tmp_path):
     def state(**changes):
         return result_state(
             **{"target": target, "source": source, "model_digest": MODEL, "settings": SETTINGS} | changes

@@ -9,7 +9,7 @@ import pytest
 
 import autrt
 from autrt import cli
-from autrt.cli.habits import COMMANDS, OPTIONS
+from autrt.cli.other_tools import COMMANDS, OPTIONS
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ HABITS = [
 
 
 @pytest.mark.parametrize(("line", "hint", "instead"), HABITS, ids=[line for line, _, _ in HABITS])
-def test_a_habit_is_answered_with_what_it_is_called_here(typed, line, hint, instead):
+def test_option_of_another_tool_is_answered_with_ours(typed, line, hint, instead):
     said = typed(line)
     assert hint in said
     assert said.rstrip().endswith(f"Try: autrt {instead}")
@@ -103,13 +103,13 @@ def test_a_habit_is_answered_with_what_it_is_called_here(typed, line, hint, inst
         ("nonsense", "No such command"),
     ],
 )
-def test_slips_are_answered_as_before(typed, line, said):
+def test_typing_errors_are_answered_by_click(typed, line, said):
     answer = typed(line)
     assert said in answer
     assert "Try: " not in answer
 
 
-def test_what_nobody_knows_gives_no_line_to_try(typed):
+def test_unknown_options_give_no_line_to_try(typed):
     said = typed("infer -f a.mp4 --nonsense 3 --out o")
     assert "inputs are named without an option" in said
     assert "No such option '--nonsense'" in said
@@ -127,8 +127,8 @@ def test_hints_never_stand_in_the_way_of_what_there_is():
         commands = [command, *getattr(command, "commands", {}).values()]
         options |= {opt for c in commands for p in c.params for opt in p.opts}
     for name, habits in OPTIONS.items():
-        for habit in habits:
-            first = (habit.becomes or "").split(" ")[0]
+        for replacement in habits:
+            first = (replacement.becomes or "").split(" ")[0]
             assert not first.startswith("-") or first in options, f"{name}: there is no {first}"
 
 

@@ -1,4 +1,4 @@
-"""What a run does to results that are there already: nothing finished is computed again without being asked."""
+"""The rules for results that are there already: nothing finished is computed again without being asked."""
 
 from __future__ import annotations
 
@@ -6,52 +6,55 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autrt.cli.ending import again as command_again
 from autrt.errors import ResultsError, UsageError
 from autrt.results.names import results_path
 from autrt.results.reader import open_results
-from autrt.run.plan import RunPlan
-from autrt.run.run import Split
+from autrt.run.command_text import overwrite_advice, resume_command
+from autrt.run.run_json import RunJson
+from autrt.run.work_list import WorkList
 from autrt.storage.escape import escape
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resumption:
     """A run, and the folder that it finds."""
 
     out: Path
-    plan: RunPlan
+    settings: RunJson
     """Of this run; with --overwrite it names the inputs as overwritten."""
-    found: RunPlan | None
-    """The folder's plan."""
-    split: Split
+    found: RunJson | None
+    """Settings of the folder's last run."""
+    work: WorkList
     inputs: Sequence[str]
-    """Absolute."""
+    """Absolute paths."""
     sharded: bool
 
     def refusal(self) -> str | None:
-        """Why this run must not begin: shards disagree, or finished videos would be computed again unasked."""
+        """Return why this run must not begin, if it must not.
+
+        It must not where shards disagree, or finished videos would be computed again without being asked.
+        """
         try:
             if self.found is not None and self.sharded:
-                self.plan.agree_with(self.found)
+                self.settings.require_agreement(self.found)
         except UsageError as error:
             return str(error)
-        if not self.split.of("other-settings") or self.split.overwrite or self._was_asked():
+        if not self.work.of("other-settings") or self.work.overwrite or self._overwrites_again():
             return None
         path, old = self._example()
-        return "\n".join([*self._what(path, old), *self._ways(old)])
+        return "\n".join([*self._differences(path, old), *self._choices(old)])
 
     def notes(self) -> list[str]:
-        """What is done again, and why, a line for each reason."""
-        other, changed, damaged = map(self.split.of, ("other-settings", "source-changed", "damaged"))
+        """Return a line for each reason to compute videos again."""
+        other, changed, damaged = map(self.work.of, ("other-settings", "source-changed", "damaged"))
         lines: list[str] = []
-        if self.split.overwrite and (again := len(self.split.of("finished")) + len(other)):
+        if self.work.overwrite and (again := len(self.work.of("finished")) + len(other)):
             made = f", {len(other)} of them made with other settings" if other else ""
             lines.append(f"--overwrite: computing {_videos(again, 'finished ')} again{made}")
-        elif other and self._was_asked():
+        elif other and self._overwrites_again():
             lines.append(f"going on with --overwrite: {_videos(len(other))} of other settings left")
         elif not other and self.found is not None and self._mixes(self.found):
-            changes = "; ".join(self.plan.changes(self.found))
+            changes = "; ".join(self.settings.changes(self.found))
             lines.append(
                 f"note: {escape(str(self.out))} was begun with other settings; now it mixes them ({changes})"
             )
@@ -61,33 +64,32 @@ class Resumption:
             lines.append(f"computing {_videos(len(damaged))} again whose results are damaged")
         return lines
 
-    def _was_asked(self) -> bool:
-        """Whether a run like this one had --overwrite and was stopped."""
+    def _overwrites_again(self) -> bool:
+        """Return whether an earlier run like this one had --overwrite and was stopped."""
         found = self.found
-        return found is not None and found.agrees(self.plan) and set(self.inputs) <= set(found.overwrites)
+        return found is not None and found.agrees(self.settings) and set(self.inputs) <= set(found.overwrites)
 
-    def _mixes(self, found: RunPlan) -> bool:
-        """Whether this run adds results to a folder of other settings."""
-        return bool(self.split.todo) and not found.agrees(self.plan)
+    def _mixes(self, found: RunJson) -> bool:
+        """Return whether this run adds results to a folder of other settings."""
+        return bool(self.work.todo) and not found.agrees(self.settings)
 
-    def _what(self, path: Path, old: RunPlan | None) -> list[str]:
-        other, finished = len(self.split.of("other-settings")), len(self.split.done)
+    def _differences(self, path: Path, old: RunJson | None) -> list[str]:
+        other, finished = len(self.work.of("other-settings")), len(self.work.done)
         counts = [f"{_videos(other, 'finished ')} would be computed again"]
-        if rest := len(self.split.todo) - other:
+        if rest := len(self.work.todo) - other:
             counts.append(f"{rest} for the first time or because they changed")
         if finished:
             counts.append(f"{finished} done with these settings")
         return [
             f"{escape(str(self.out))} holds results of other settings: {', '.join(counts)}.",
-            *(f"  {change}" for change in (self.plan.changes(old) if old else ())),
+            *(f"  {change}" for change in (self.settings.changes(old) if old else ())),
             *([f"  (old: as in {escape(str(path))})"] if old else ()),
         ]
 
-    def _ways(self, old: RunPlan | None) -> list[str]:
-        command = str(self.plan.about.get("command", ""))
-        again = "--overwrite" if command.startswith("autrt infer") else f"delete {escape(str(self.out))}"
+    def _choices(self, old: RunJson | None) -> list[str]:
+        again = overwrite_advice(str(self.settings.about.get("command", "")), escape(str(self.out)))
         without = () if self.sharded else ("--shard",)
-        before = command_again(str(old.about["command"]), without=without) if old else ""
+        before = resume_command(str(old.about["command"]), without=without) if old else ""
         return [
             "Choose:",
             f"  {again} to compute them again with the new settings",
@@ -95,16 +97,16 @@ class Resumption:
             *([f"  the settings of before, to do only what is missing: {before}"] if before else ()),
         ]
 
-    def _example(self) -> tuple[Path, RunPlan | None]:
-        """A file that would be computed again, and what it was made with."""
-        path = results_path(self.out, self.split.of("other-settings")[0].relative)
+    def _example(self) -> tuple[Path, RunJson | None]:
+        """Return a file that would be computed again, and the settings that it was made with."""
+        path = results_path(self.out, self.work.of("other-settings")[0].relative)
         try:
             with open_results(path) as results:
                 made = results.header
-        except ResultsError:  # gone since
+        except ResultsError:  # deleted since
             return path, None
         about = {"model_name": made.model_name, "command": made.command}
-        return path, RunPlan({"model": made.model_digest, **made.settings}, about)
+        return path, RunJson({"model": made.model_digest, **made.settings}, about)
 
 
 def _videos(n: int, kind: str = "") -> str:

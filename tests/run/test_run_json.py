@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from autrt.errors import UsageError
-from autrt.run.claim import claim
-from autrt.run.plan import RunPlan
+from autrt.run.folder_lock import lock_folder
+from autrt.run.run_json import RunJson
 from tests.support.results import names_in
 
 SETTINGS = {"engine": "openvino", "precision": "f32", "smooth": {"domain": "logit", "windows": [10, 24]}}
@@ -20,20 +20,20 @@ SETTINGS = {"engine": "openvino", "precision": "f32", "smooth": {"domain": "logi
 
 def settle(out, plan, *, sharded=False, found=None):
     """Claim the folder and leave it again."""
-    claim(out, plan, sharded=sharded, found=found).close()
+    lock_folder(out, plan, sharded=sharded, found=found).close()
 
 
 def no_locks(*_):
     raise OSError(errno.ENOLCK, "no locks available")
 
 
-def test_a_plan_is_kept_and_left_alone(tmp_path):
+def test_run_json_is_kept_where_settings_are_equal(tmp_path):
     out = tmp_path / "out"
-    settle(out, RunPlan(SETTINGS, {"command": "first"}))
-    assert RunPlan.read(out) == RunPlan(SETTINGS, {"command": "first"})
+    settle(out, RunJson(SETTINGS, {"command": "first"}))
+    assert RunJson.read(out) == RunJson(SETTINGS, {"command": "first"})
     for sharded in (True, False):
-        settle(out, RunPlan(dict(reversed(SETTINGS.items())), {"command": "second"}), sharded=sharded)
-    assert RunPlan.read(out) == RunPlan(SETTINGS, {"command": "first"})
+        settle(out, RunJson(dict(reversed(SETTINGS.items())), {"command": "second"}), sharded=sharded)
+    assert RunJson.read(out) == RunJson(SETTINGS, {"command": "first"})
     assert names_in(out) == ["run.json"]
 
 
@@ -47,48 +47,48 @@ def test_a_plan_is_kept_and_left_alone(tmp_path):
     ],
 )  # fmt: skip
 def test_shards_refuse_to_mix_and_say_all_that_differs(tmp_path, changed, messages):
-    first, other = RunPlan(SETTINGS), RunPlan(SETTINGS | changed)
+    first, other = RunJson(SETTINGS), RunJson(SETTINGS | changed)
     settle(tmp_path, first, sharded=True)
     with pytest.raises(UsageError) as refused:
         settle(tmp_path, other, sharded=True, found=first)
     assert all(message in str(refused.value) for message in messages)
-    assert RunPlan.read(tmp_path) == first
+    assert RunJson.read(tmp_path) == first
     settle(tmp_path, other, found=first)
-    assert RunPlan.read(tmp_path) == other
+    assert RunJson.read(tmp_path) == other
 
 
-def test_a_plan_that_came_in_between_is_not_replaced(tmp_path):
-    first, second, third = (RunPlan({"engine": name}) for name in ("a", "b", "c"))
+def test_run_json_of_another_run_is_not_replaced(tmp_path):
+    first, second, third = (RunJson({"engine": name}) for name in ("a", "b", "c"))
     settle(tmp_path, first)
     settle(tmp_path, second, found=first)
     for found in (None, first):
         with pytest.raises(UsageError, match="another run with other settings"):
             settle(tmp_path, third, found=found)
-    assert RunPlan.read(tmp_path) == second
+    assert RunJson.read(tmp_path) == second
 
 
-def test_no_plan_is_replaced_while_a_run_of_it_is_at_work(tmp_path):
-    first, second = RunPlan({"engine": "a"}), RunPlan({"engine": "b"})
-    with closing(claim(tmp_path, first, sharded=False)):
+def test_run_json_is_not_replaced_while_its_run_works(tmp_path):
+    first, second = RunJson({"engine": "a"}), RunJson({"engine": "b"})
+    with closing(lock_folder(tmp_path, first, sharded=False)):
         settle(tmp_path, first)  # a second run with equal settings may join
         with pytest.raises(UsageError, match="another run with other settings"):
             settle(tmp_path, second, found=first)
     settle(tmp_path, second, found=first)
-    assert RunPlan.read(tmp_path) == second
+    assert RunJson.read(tmp_path) == second
 
 
-def test_inputs_to_overwrite_are_added(tmp_path):
-    settle(tmp_path, RunPlan(SETTINGS, {}, ("/a",)))
-    settle(tmp_path, RunPlan(SETTINGS, {}, ("/b", "/a")))
-    settle(tmp_path, RunPlan(SETTINGS))
-    assert RunPlan.read(tmp_path).overwrites == ("/a", "/b")
-    settle(tmp_path, RunPlan({"engine": "b"}), found=RunPlan(SETTINGS))
-    assert RunPlan.read(tmp_path).overwrites == ()
+def test_run_json_collects_inputs_to_overwrite(tmp_path):
+    settle(tmp_path, RunJson(SETTINGS, {}, ("/a",)))
+    settle(tmp_path, RunJson(SETTINGS, {}, ("/b", "/a")))
+    settle(tmp_path, RunJson(SETTINGS))
+    assert RunJson.read(tmp_path).overwrites == ("/a", "/b")
+    settle(tmp_path, RunJson({"engine": "b"}), found=RunJson(SETTINGS))
+    assert RunJson.read(tmp_path).overwrites == ()
 
 
 @pytest.mark.parametrize("locks", [True, False])
 @pytest.mark.parametrize("sharded", [True, False])
-def test_of_runs_that_start_together_only_equal_ones_go_on(tmp_path, monkeypatch, sharded, locks):
+def test_runs_that_start_together_go_on_where_equal(tmp_path, monkeypatch, sharded, locks):
     if not locks:  # as on some network file systems
         monkeypatch.setattr(fcntl, "flock", no_locks)
     outcomes: list[str] = []
@@ -99,7 +99,7 @@ def test_of_runs_that_start_together_only_equal_ones_go_on(tmp_path, monkeypatch
         precision = "f32" if i % 2 else "bf16"
         barrier.wait()
         try:
-            held.append(claim(tmp_path, RunPlan({"precision": precision}), sharded=sharded))
+            held.append(lock_folder(tmp_path, RunJson({"precision": precision}), sharded=sharded))
             outcomes.append(precision)
         except UsageError:
             outcomes.append("refused")
@@ -111,31 +111,31 @@ def test_of_runs_that_start_together_only_equal_ones_go_on(tmp_path, monkeypatch
         thread.join()
     for claimed in held:
         claimed.close()
-    plan = RunPlan.read(tmp_path)
+    plan = RunJson.read(tmp_path)
     assert plan is not None
     assert sorted(outcomes) == sorted([plan.settings["precision"]] * 4 + ["refused"] * 4)
     assert names_in(tmp_path) == ["run.json"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "other/1", "settings": {}}', '"run"', "\xff"])
-def test_a_foreign_run_json_is_not_overwritten(tmp_path, text):
+def test_run_json_of_another_kind_is_not_overwritten(tmp_path, text):
     path = tmp_path / "run.json"
     path.write_text(text, "latin-1")
     for sharded in (True, False):
         with pytest.raises(UsageError, match="no plan of a run"):
-            settle(tmp_path, RunPlan(SETTINGS), sharded=sharded)
+            settle(tmp_path, RunJson(SETTINGS), sharded=sharded)
     assert path.read_text("latin-1") == text
 
 
-def test_an_output_folder_that_is_a_file(tmp_path):
+def test_output_folder_that_is_a_file_is_refused(tmp_path):
     out = Path(tmp_path, "out")
     out.write_text("mine")
     for folder in (out, out / "below"):
         with pytest.raises(UsageError, match="of no use"):
-            settle(folder, RunPlan(SETTINGS))
+            settle(folder, RunJson(SETTINGS))
 
 
-def test_settings_are_told_in_the_words_of_the_command_line():
+def test_settings_changes_use_the_words_of_the_command_line():
     old = {
         "model": "a" * 64, "detect_every": None, "detect_interval_s": 0.2, "detect_every_max": None,
         "max_faces": None, "baseline_percentile": None, "keep_members": False, "detector": "c" * 63,
@@ -144,7 +144,7 @@ def test_settings_are_told_in_the_words_of_the_command_line():
         "model": "b" * 64, "detect_interval_s": 0.4, "max_faces": 2, "baseline_percentile": 20.0,
         "keep_members": True, "detector": "d" * 63,
     }  # fmt: skip
-    told = RunPlan(new, {"model_name": "mine"}).changes(RunPlan(old, {"model_name": "student"}))
+    told = RunJson(new, {"model_name": "mine"}).changes(RunJson(old, {"model_name": "student"}))
     assert told == [
         "model: student (aaaaaaaa) → mine (bbbbbbbb)",
         "faces are searched for: every 0.2 s (--quality balanced) → every 0.4 s (--quality fast)",
@@ -154,5 +154,5 @@ def test_settings_are_told_in_the_words_of_the_command_line():
         "face detector: cccccccc → dddddddd",
     ]
     closer = old | {"detect_every": 3, "detect_interval_s": None}
-    (told,) = RunPlan(closer).changes(RunPlan(old))
+    (told,) = RunJson(closer).changes(RunJson(old))
     assert told.endswith("every 0.2 s (--quality balanced) → on every 3 frames (--detect-every)")

@@ -1,4 +1,4 @@
-"""What differs between the settings of two runs, in the words of the command line."""
+"""The settings that differ between two runs, in the words of the command line."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from autrt.results.fingerprint import canonical_json
 from autrt.settings import DETECT_INTERVAL_S, MAX_DETECT_EVERY
 from autrt.storage.escape import escape
 
-_LOOKING: Final = ("detect_every", "detect_interval_s", "detect_every_max")
-"""Settings that together say how often faces are searched for."""
+_DETECTION: Final = ("detect_every", "detect_interval_s", "detect_every_max")
+"""Settings that together decide the detection interval."""
 
-_NAMES: Final = {
+_OPTIONS: Final = {
     "max_faces": "--max-faces",
     "image_rate": "--image-rate",
     "keep_members": "--keep-members",
@@ -22,10 +22,10 @@ _NAMES: Final = {
 _DIGEST_DIGITS: Final = 8
 
 
-def differences(
+def settings_changes(
     old: Mapping[str, Any], new: Mapping[str, Any], *, old_model: str = "", new_model: str = ""
 ) -> list[str]:
-    """Each setting that differs, as `name: old → new`.
+    """Return a line `name: old → new` for each setting that differs.
 
     Args:
         old: JSON values, with the model's digest as `model`.
@@ -33,25 +33,25 @@ def differences(
         old_model: the model's name.
         new_model: the same of the other run.
     """
-    ours, theirs = _flat(_shown(new, new_model)), _flat(_shown(old, old_model))
+    before, after = _flat(_readable(old, old_model)), _flat(_readable(new, new_model))
     return [
-        f"{name}: {theirs.get(name, 'not set')} → {ours.get(name, 'not set')}"
-        for name in theirs | ours
-        if ours.get(name) != theirs.get(name)
+        f"{name}: {before.get(name, 'not set')} → {after.get(name, 'not set')}"
+        for name in before | after
+        if before.get(name) != after.get(name)
     ]
 
 
-def _shown(settings: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """The settings under the names that a user knows; texts are shown as they are."""
-    rest = {name: value for name, value in settings.items() if name not in _LOOKING}
+def _readable(settings: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Return the settings under the names that a user knows."""
+    rest = {name: value for name, value in settings.items() if name not in _DETECTION}
     shown: dict[str, Any] = {}
     if "model" in rest:
         digest = str(rest.pop("model"))[:_DIGEST_DIGITS]
         shown["model"] = f"{escape(model)} ({digest})" if model else digest
-    if any(name in settings for name in _LOOKING):
-        shown["faces are searched for"] = _looking(settings)
+    if any(name in settings for name in _DETECTION):
+        shown["faces are searched for"] = _detection(settings)
     for name, value in rest.items():
-        shown[_NAMES.get(name, name)] = _value(name, value)
+        shown[_OPTIONS.get(name, name)] = _value(name, value)
     return shown
 
 
@@ -65,7 +65,7 @@ def _value(name: str, value: Any) -> Any:
     return ("no", "yes")[value] if isinstance(value, bool) else value
 
 
-def _looking(settings: Mapping[str, Any]) -> str:
+def _detection(settings: Mapping[str, Any]) -> str:
     if settings.get("detect_every"):
         return f"on every {settings['detect_every']} frames (--detect-every)"
     interval_s, most = settings.get("detect_interval_s"), settings.get("detect_every_max")
@@ -73,12 +73,12 @@ def _looking(settings: Mapping[str, Any]) -> str:
         (DETECT_INTERVAL_S[quality], MAX_DETECT_EVERY[quality]): quality for quality in DETECT_INTERVAL_S
     }
     quality = presets.get((interval_s, most))
-    often = f"every {interval_s} s" + (f", {most} frames at most" if most else "")
-    return f"{often} (--quality {quality})" if quality else often
+    interval = f"every {interval_s} s" + (f", {most} frames at most" if most else "")
+    return f"{interval} (--quality {quality})" if quality else interval
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Dotted names → values as a user reads them."""
+    """Return dotted names → values as texts."""
     out: dict[str, str] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping) and value:

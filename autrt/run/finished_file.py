@@ -1,4 +1,4 @@
-"""A finished results file as the manifest remembers it, so that the next run need not open it."""
+"""A finished results file as the manifest describes it, so that the next run need not open it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from autrt.results.fingerprint import SourceFacts
 
 
 class FileState(NamedTuple):
-    """By what a file is known again: one that was written or replaced since differs in something."""
+    """Facts of the file system that change when a file is written or replaced."""
 
     size_bytes: int
     mtime_ns: int
     ctime_ns: int
-    """Last change of its bytes, name or rights; no program can set it."""
+    """Last change of its bytes, name or permissions; no program can set it."""
     inode: int
 
     @staticmethod
     def of(path: Path) -> FileState | None:
-        """What the file system says now; None where there is no such file."""
+        """Read the state of a file, or return None where there is no such file."""
         try:
             stat = path.stat()
         except OSError:
@@ -28,8 +28,8 @@ class FileState(NamedTuple):
         return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
-class Finished(NamedTuple):
-    """What a results file says of its source and run, and the file's state when that was written or read."""
+class FinishedFile(NamedTuple):
+    """The source and run of a results file, and the file's state when that was written or read."""
 
     kind: str
     size_bytes: int
@@ -39,25 +39,27 @@ class Finished(NamedTuple):
     file: FileState
 
     @staticmethod
-    def of(source: SourceFacts, run_digest: str, file: FileState) -> Finished:
-        """The same from the header of the file."""
-        return Finished(source.kind, source.size_bytes, source.mtime_ns, source.fingerprint, run_digest, file)
+    def of(source: SourceFacts, run_digest: str, file: FileState) -> FinishedFile:
+        """Describe a results file by the header that it holds."""
+        return FinishedFile(
+            source.kind, source.size_bytes, source.mtime_ns, source.fingerprint, run_digest, file
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in a line of a manifest, beside the run digest."""
+        """Return the JSON object that a manifest's line holds beside the run digest."""
         found = self._asdict() | {"file": self.file._asdict()}
         del found["run_digest"]
         return found
 
     @staticmethod
-    def parse(found: Mapping[str, Any], run_digest: str) -> Finished:
-        """What `to_json` gave.
+    def parse(found: Mapping[str, Any], run_digest: str) -> FinishedFile:
+        """Read what `to_json` returned.
 
         Raises:
             KeyError, TypeError: it is something else.
         """
         file = found["file"]
-        return Finished(
+        return FinishedFile(
             found["kind"],
             found["size_bytes"],
             found["mtime_ns"],

@@ -1,0 +1,197 @@
+"""The Python API: archives by `infer` and `plan`, one video by `recognise`, pictures and streams by `Recogniser`.
+
+All of it is also in `autrt` itself. Errors are exceptions of `autrt.errors`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import signal
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from fractions import Fraction
+from os import PathLike
+from typing import Any, Final
+
+from autrt.console import Reporter, SilentReporter
+from autrt.console.callback import CallbackReporter
+from autrt.console.progress import RunProgress
+from autrt.errors import UsageError
+from autrt.recogniser.faces import RecognisedFace, RecognisedFaces, RecognisedFrame
+from autrt.recogniser.recogniser import Recogniser
+from autrt.recogniser.video import recognise
+from autrt.results.reader import Results, open_results
+from autrt.run.command_text import call_text
+from autrt.run.job import Outcome
+from autrt.run.options import InferOptions, parse_baseline, parse_rate
+from autrt.run.plan import InferPlan, PlannedVideo
+from autrt.run.shard import Shard
+from autrt.run.summary import RunSummary
+from autrt.settings import Quality
+from autrt.storage.local_path import as_local_path, local_path
+
+__all__ = [
+    "InferPlan",
+    "Outcome",
+    "PlannedVideo",
+    "RecognisedFace",
+    "RecognisedFaces",
+    "RecognisedFrame",
+    "Recogniser",
+    "Results",
+    "RunProgress",
+    "RunSummary",
+    "infer",
+    "open_results",
+    "plan",
+    "recognise",
+]
+
+PathText = str | PathLike[str]
+"""A path as text or `pathlib.Path`."""
+
+
+def infer(
+    inputs: PathText | Iterable[PathText],
+    out: PathText,
+    *,
+    model: PathText | None = None,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    quality: Quality = "balanced",
+    detect_every: int | None = None,
+    max_faces: int | None = None,
+    image_rate: str | float | Fraction = 30,
+    shard: str | None = None,
+    keep_members: bool = False,
+    baseline: str = "none",
+    workers: int | None = None,
+    overwrite: bool = False,
+    offline: bool = False,
+    on_progress: Callable[[RunProgress], object] | None = None,
+    reporter: Reporter | None = None,
+) -> RunSummary:
+    """Recognise Action Units in videos and write one HDF5 file per video, as `autrt infer` does, without printing.
+
+    Each video gets the file `out/<path relative to its input folder>.h5`; open it with `autrt.open_results`.
+    Files, numbers and digests are those of the command. A run can be stopped and started again at any time:
+    finished videos are not done twice.
+
+    A video that cannot be read does not stop the run: see `RunSummary.failed`. Many videos are shared among
+    processes, one a core. In the main thread the first Ctrl-C or SIGTERM stops the run cleanly, and is then passed
+    on (Ctrl-C raises KeyboardInterrupt); a second one ends the process at once.
+
+    Args:
+        inputs: files, folders (with their subfolders) and patterns; one, or several.
+        out: folder for the results.
+        model: a packaged model's name, or a model folder; by default `student`, for quality max `student-mirror`.
+        engine: auto, openvino, onnxruntime, torch, tensorrt, tensorrt-rtx or torch-tensorrt.
+        device: auto, cpu, cuda:N, or cuda for every GPU.
+        precision: auto, f32, bf16, fp16 or int8. auto is f32, and for quality fast bf16 where OpenVINO has it.
+        quality: max averages each face and its mirror image, and detects faces every 4 frames or closer; balanced
+            detects them every 0.2 s; fast every 0.4 s.
+        detect_every: detect faces on every K-th frame.
+        max_faces: keep at most this many faces of each frame, those of the largest tracks.
+        image_rate: pictures a second of folders of numbered pictures.
+        shard: `I/N`: do the I-th of N shares of the videos.
+        keep_members: also store the logits of each member of an ensemble.
+        baseline: `pN`: subtract each person's neutral face, the N-th percentile of the logits of a track of at
+            least 5 s; none: subtract nothing.
+        workers: videos in flight at once; 1: in this process. By default as suits the cores.
+        overwrite: do finished videos again, with these settings.
+        offline: never use the network; fail if the face detector is not there.
+        on_progress: called with a `RunProgress` of the run a few times a second, from the run's threads.
+        reporter: receives every event instead; see `autrt.console.Reporter`.
+
+    Returns:
+        The summary of the run.
+
+    Raises:
+        UsageError: an option, an input, the model or the output folder is wrong, finished videos of other settings
+            would be computed again, or another run works in the folder. Nothing was touched.
+        MissingDependencyError, EngineError: the engine is not installed, or cannot run here.
+        DiskFullError, ResultsError: results cannot be written; finished files stay valid.
+    """
+    if reporter is not None and on_progress is not None:
+        raise TypeError("infer: expected on_progress or reporter, found both")
+    prepared = plan(
+        inputs,
+        out,
+        model=model,
+        engine=engine,
+        device=device,
+        precision=precision,
+        quality=quality,
+        detect_every=detect_every,
+        max_faces=max_faces,
+        image_rate=image_rate,
+        shard=shard,
+        keep_members=keep_members,
+        baseline=baseline,
+        workers=workers,
+        overwrite=overwrite,
+        offline=offline,
+    )
+    own: Reporter = SilentReporter() if on_progress is None else CallbackReporter(on_progress)
+    with closing(own):
+        summary = prepared.run(reporter or own)
+    if summary.signal is not None:
+        signal.raise_signal(summary.signal)
+    if summary.error is not None:
+        raise summary.error
+    return summary
+
+
+def plan(inputs: PathText | Iterable[PathText], out: PathText, **options: Any) -> InferPlan:
+    """Find out what `infer` would do, as `autrt infer --dry-run` does; nothing is touched.
+
+    Args:
+        inputs: files, folders and patterns; one, or several.
+        out: folder for the results.
+        options: as for `infer`, without `on_progress` and `reporter`.
+
+    Returns:
+        The plan: the videos to do and those done before, notes, and why `infer` would refuse.
+
+    Raises:
+        TypeError: there is no such option.
+        UsageError: an option, an input or the model is wrong.
+    """
+    named = (inputs,) if isinstance(inputs, str | PathLike) else tuple(inputs)
+    if not named:
+        raise UsageError("no input: expected files, folders or patterns of videos")
+    unknown = options.keys() - _DEFAULTS.keys()
+    if unknown:
+        raise TypeError(
+            f"expected some of the options {', '.join(_DEFAULTS)}, found {', '.join(sorted(unknown))}"
+        )
+    paths, folder = tuple(as_local_path(str(path)) for path in named), as_local_path(str(out))
+    changed = {name: value for name, value in options.items() if value != _DEFAULTS[name]}
+    return InferPlan(
+        InferOptions(
+            inputs=paths, out=folder, command=call_text(paths, folder, changed), **_resolved(changed)
+        )
+    )
+
+
+def _resolved(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options as `InferOptions` takes them."""
+    resolved = dict(options)
+    if "model" in options:
+        resolved["model"] = local_path(str(options["model"]))
+    if "image_rate" in options:
+        resolved["image_rate"] = parse_rate(options["image_rate"])
+    if "shard" in options:
+        resolved["shard"] = Shard.parse(options["shard"])
+    if "baseline" in options:
+        resolved["baseline_percentile"] = parse_baseline(resolved.pop("baseline"))
+    return resolved
+
+
+_DEFAULTS: Final = {
+    name: parameter.default
+    for name, parameter in inspect.signature(infer).parameters.items()
+    if name not in ("inputs", "out", "on_progress", "reporter")
+}
+"""Options of `infer` and their defaults."""

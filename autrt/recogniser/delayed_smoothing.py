@@ -1,0 +1,125 @@
+"""Smoothing of a video that is still being decoded: each frame is delayed until its window is complete."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from autrt.model.folder import Model
+from autrt.postprocess.smooth import half_window_s, median_interval_s, smooth
+from autrt.recogniser.faces import RecognisedFrame
+from autrt.recogniser.scores import combined_logits, recognised_faces, to_smooth
+from autrt.types import F32, F64, Block
+
+INTERVAL_FRAMES: Final = 1000
+"""First frames of a video whose median interval the windows are measured with."""
+
+
+def smoothed_frames(blocks: Iterable[Block], model: Model) -> Iterator[RecognisedFrame]:
+    """Yield every frame with its faces, smoothed by windows around it.
+
+    A frame is yielded once the blocks reach half a window beyond it: 0.4 s for the widest window of the packaged
+    models.
+
+    Args:
+        blocks: of one video, in order.
+        model: windows, thresholds and ensemble weights.
+    """
+    smoother = _Smoother(model)
+    for block in blocks:
+        smoother.append(block)
+        yield from smoother.complete_frames()
+    yield from smoother.remaining_frames()
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """A block with the ensemble's logits."""
+
+    block: Block
+    first_row: int
+    """Row of the block's first frame in the video's frame table."""
+    logits: F32
+
+    @property
+    def face_times_s(self) -> F64:
+        """(F,) float64: the time of each face's frame."""
+        return self.block.time_s[self.block.faces.row - self.first_row]
+
+    @property
+    def first_s(self) -> float:
+        """Time of the first frame."""
+        return float(self.block.time_s[0])
+
+    @property
+    def last_s(self) -> float:
+        """Time of the last frame."""
+        return float(self.block.time_s[-1])
+
+    def frames(self, model: Model, smoothed: F32) -> Iterator[RecognisedFrame]:
+        """Yield the frames, with the (F, A) smoothed values of the block's faces."""
+        block = self.block
+        edges = np.searchsorted(block.faces.row, self.first_row + np.arange(len(block.index) + 1))
+        for i, (index, pts, time_s) in enumerate(
+            zip(block.index.tolist(), block.pts.tolist(), block.time_s.tolist(), strict=True)
+        ):
+            rows = slice(int(edges[i]), int(edges[i + 1]))
+            faces = recognised_faces(model, block.faces[rows], self.logits[rows], smoothed[rows])
+            yield RecognisedFrame(index=index, pts=pts, time_s=time_s, faces=faces)
+
+
+class _Smoother:
+    """Keeps the blocks that windows of frames not yet yielded can reach."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._yielded: deque[_Scored] = deque()
+        self._waiting: deque[_Scored] = deque()
+        self._times: list[F64] = []
+        self._rows = 0
+
+    def append(self, block: Block) -> None:
+        """Add the next block."""
+        logits = combined_logits(self._model, block.member_logits)
+        self._waiting.append(_Scored(block, self._rows, logits))
+        if self._rows < INTERVAL_FRAMES:
+            self._times.append(block.time_s)
+        self._rows += len(block.index)
+
+    def complete_frames(self) -> Iterator[RecognisedFrame]:
+        """Yield the frames of the blocks whose windows are complete, and drop blocks that no window reaches."""
+        interval_s = self._interval_s()
+        reach_s = max(half_window_s(int(w), interval_s) for w in self._model.smoothing_windows)
+        newest_s = self._waiting[-1].last_s
+        complete = sum(scored.last_s + reach_s < newest_s for scored in self._waiting)
+        yield from self._frames(complete, interval_s)
+        while self._yielded and self._yielded[0].last_s + reach_s < self._waiting[0].first_s:
+            self._yielded.popleft()
+
+    def remaining_frames(self) -> Iterator[RecognisedFrame]:
+        """Yield the frames that are left at the end of the video."""
+        if self._waiting:
+            yield from self._frames(len(self._waiting), self._interval_s())
+
+    def _interval_s(self) -> float:
+        return median_interval_s(np.concatenate(self._times)[:INTERVAL_FRAMES])
+
+    def _frames(self, complete: int, interval_s: float) -> Iterator[RecognisedFrame]:
+        """Yield the frames of the first `complete` waiting blocks."""
+        if not complete:
+            return
+        known = [*self._yielded, *self._waiting]
+        values = to_smooth(self._model, np.concatenate([scored.logits for scored in known]))
+        track = np.concatenate([scored.block.faces.track for scored in known])
+        time_s = np.concatenate([scored.face_times_s for scored in known])
+        smoothed = smooth(values, track, time_s, self._model.smoothing_windows.tolist(), interval_s)
+        start = sum(len(scored.logits) for scored in self._yielded)
+        for _ in range(complete):
+            scored = self._waiting.popleft()
+            self._yielded.append(scored)
+            yield from scored.frames(self._model, smoothed[start : start + len(scored.logits)])
+            start += len(scored.logits)

@@ -1,0 +1,161 @@
+"""The faces of one frame with their Action Units, as `autrt.recognise` and `autrt.Recogniser` return them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, overload
+
+from autrt.errors import MissingDependencyError
+from autrt.types import F32, I32, U8, Bool
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RecognisedFace:
+    """One face of a frame; letter A: Action Units. `face["AU12"]` is the smoothed probability of one of them."""
+
+    au_names: tuple[str, ...]
+    """Names of the A Action Units, in the order of the arrays."""
+    box: F32
+    """(4,) float32 x0, y0, x1, y1 in pixels of the upright frame."""
+    landmarks: F32
+    """(5, 2) float32 pixels: left and right eye, nose tip, left and right mouth corner, as seen in the picture."""
+    score: float
+    """Detection score, 0 to 1."""
+    track: int
+    """Number of the face through the frames of a video or stream, from 0."""
+    source: int
+    """0 detected, 1 interpolated or carried over, 2 moved or detected again."""
+    logits: F32
+    """(A,) float32."""
+    probability: F32
+    """(A,) float32, the logits' sigmoid: this frame alone."""
+    smoothed: F32
+    """(A,) float32 probability, smoothed over time."""
+    active: Bool
+    """(A,) bool: `smoothed` reaches the model's threshold."""
+
+    def __getitem__(self, au: str) -> float:
+        return float(self.smoothed[self.au_names.index(au)])
+
+    @property
+    def active_aus(self) -> tuple[str, ...]:
+        """Names of the Action Units that are active."""
+        return tuple(name for name, active in zip(self.au_names, self.active.tolist(), strict=True) if active)
+
+    def __repr__(self) -> str:
+        x0, y0, x1, y1 = (round(float(v)) for v in self.box)
+        active = " ".join(self.active_aus) or "no AU"
+        return f"<RecognisedFace track {self.track}, box {x0},{y0} to {x1},{y1}: {active} active>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RecognisedFaces:
+    """The F faces of one frame, ordered by track; letter A: Action Units.
+
+    `len` counts them, an index or a loop gives `RecognisedFace`s, and `faces["AU12"]` is the (F,) float32 array of
+    the smoothed probabilities of one Action Unit.
+    """
+
+    au_names: tuple[str, ...]
+    """Names of the A Action Units, in the order of the arrays' last axis."""
+    box: F32
+    """(F, 4) float32 x0, y0, x1, y1 in pixels of the upright frame."""
+    landmarks: F32
+    """(F, 5, 2) float32 pixels: left and right eye, nose tip, left and right mouth corner, as seen in the
+    picture."""
+    score: F32
+    """(F,) float32 detection score, 0 to 1."""
+    track: I32
+    """(F,) int32 number of the face through the frames of a video or stream, from 0."""
+    source: U8
+    """(F,) uint8: 0 detected, 1 interpolated or carried over, 2 moved or detected again."""
+    logits: F32
+    """(F, A) float32."""
+    probability: F32
+    """(F, A) float32, the logits' sigmoid: this frame alone."""
+    smoothed: F32
+    """(F, A) float32 probabilities, smoothed over time."""
+    active: Bool
+    """(F, A) bool: `smoothed` reaches the model's threshold."""
+
+    def __len__(self) -> int:
+        return len(self.track)
+
+    def __iter__(self) -> Iterator[RecognisedFace]:
+        return (self[i] for i in range(len(self)))
+
+    @overload
+    def __getitem__(self, key: int) -> RecognisedFace: ...
+
+    @overload
+    def __getitem__(self, key: str) -> F32: ...
+
+    def __getitem__(self, key: int | str) -> RecognisedFace | F32:
+        if isinstance(key, str):
+            return self.smoothed[:, self.au_names.index(key)]
+        values: dict[str, Any] = {name: getattr(self, name)[key] for name in _COLUMNS}
+        values |= {name: values[name].item() for name in ("score", "track", "source")}
+        return RecognisedFace(au_names=self.au_names, **values)
+
+    def to_dataframe(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return a row for each face: track, and columns named as in `Results.to_dataframe`.
+
+        Args:
+            columns: some of score, box, landmarks, source, logit, probability, smoothed and active, or of their
+                columns such as AU12_smoothed; all if left out.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+            UsageError: there is no such column.
+        """
+        return _dataframes().faces_dataframe(self, columns)
+
+    def __repr__(self) -> str:
+        tracks = ", ".join(map(str, self.track.tolist()))
+        faces = "no face" if not len(self) else f"{len(self)} face{'s' if len(self) > 1 else ''}"
+        of = f" of track{'s' if len(self) > 1 else ''} {tracks}" if len(self) else ""
+        return f"<RecognisedFaces: {faces}{of}, {len(self.au_names)} AUs>"
+
+
+_COLUMNS = tuple(field.name for field in fields(RecognisedFaces) if field.name != "au_names")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RecognisedFrame:
+    """One frame of a video or stream, with its faces."""
+
+    index: int
+    """Number of the frame, from 0 in order of presentation (image folders: file number − 1)."""
+    pts: int
+    """Presentation time in ticks of the video's time base; microseconds in a stream."""
+    time_s: float
+    """Presentation time in seconds from the video's start; in a stream the time that was given."""
+    faces: RecognisedFaces
+
+    def to_dataframe(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return a row for each face: frame, time_s, track, and columns as in `RecognisedFaces.to_dataframe`.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+            UsageError: there is no such column.
+        """
+        return _dataframes().frame_dataframe(self, columns)
+
+    def __repr__(self) -> str:
+        return f"<RecognisedFrame {self.index} at {self.time_s:.3f} s: {self.faces!r}>"
+
+
+def _dataframes() -> Any:
+    try:
+        return import_module("autrt.recogniser.dataframes")
+    except ModuleNotFoundError as error:
+        if error.name != "pandas":
+            raise
+        raise MissingDependencyError(
+            "a data frame needs the package pandas, which is not installed: pip install 'autrt[tables]'"
+        ) from error

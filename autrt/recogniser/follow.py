@@ -1,0 +1,97 @@
+"""Following faces through a live stream, without looking ahead.
+
+Faces are detected every `interval_s` seconds. In the frames between, each face is looked for where it was in the
+frame before: the networks' landmark head says how far it has moved since, by the same rule that corrects
+interpolated faces in a file (`face.misalignment`). Where it has moved far, or is not there any more, faces are
+detected at once; and in every frame where the model has no landmark head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from autrt.face.align import crop_matrix, cut_patches
+from autrt.face.misalignment import Misalignment, MisalignmentDetector, move
+from autrt.pipeline.align import aligned_crops
+from autrt.pipeline.networks import LARGE_FRAME_PX, Networks
+from autrt.recogniser.causal_tracker import CausalTracker
+from autrt.types import F32, INTERPOLATED, Detections, Faces, Frame, Image, Outputs
+
+_SQUARE: Final = Fraction(1)
+"""Pixel aspect of pictures in memory."""
+
+_EARLY_S: Final = 1e-3
+"""Camera times vary: a frame this much before its turn is a detection frame too."""
+
+
+class FaceFollower:
+    """Finds and follows the faces of one stream. Frames must come in order.
+
+    Args:
+        networks: detectors and engines.
+        interval_s: time from one detection frame to the next.
+    """
+
+    def __init__(self, networks: Networks, interval_s: float) -> None:
+        self._networks = networks
+        self._interval_s = interval_s
+        self._next_detection_s = -np.inf
+        self._tracker = CausalTracker()
+        self._misalignment = MisalignmentDetector(networks.template)
+        self._faces = Faces.empty()
+
+    def follow(self, frame: Frame) -> tuple[Faces, F32]:
+        """Return the faces of the next frame, ordered by track, and their (F, M, A) float32 member logits."""
+        followed = self._carry_on(frame) if frame.time_s < self._next_detection_s else None
+        faces, outputs = followed or self._detect(frame)
+        self._faces = faces
+        return faces, outputs["member_logits"]
+
+    def _carry_on(self, frame: Frame) -> tuple[Faces, Outputs] | None:
+        """Follow the faces of the frame before; return None where they must be detected."""
+        n = len(self._faces)
+        faces = replace(
+            self._faces,
+            row=np.full(n, frame.index, np.int64),
+            source=np.full(n, INTERPOLATED, np.uint8),
+        )
+        outputs = self._run(frame, faces)
+        if not n:
+            return faces, outputs
+        if "landmarks" not in outputs:
+            return None
+        found = self._check(faces, frame, outputs)
+        if found.to_redetect.any():
+            return None
+        rows = found.to_move
+        if rows.any():
+            moved = move(faces[rows], found.offset[rows], self._networks.template, _SQUARE)
+            faces = faces.replaced(rows, moved)
+            outputs["member_logits"][rows] = self._run(frame, moved)["member_logits"]
+        return faces, outputs
+
+    def _detect(self, frame: Frame) -> tuple[Faces, Outputs]:
+        self._next_detection_s = frame.time_s + self._interval_s - _EARLY_S
+        faces = self._tracker.update(self._detections(frame.image), frame, self._faces)
+        outputs = self._run(frame, faces)
+        self._check(faces, frame, outputs)  # notes the head's offsets
+        return faces, outputs
+
+    def _check(self, faces: Faces, frame: Frame, outputs: Outputs) -> Misalignment:
+        times_s = np.full(len(faces), frame.time_s)
+        return self._misalignment.check(faces, times_s, outputs.get("landmarks"), outputs.get("presence"))
+
+    def _detections(self, image: Image) -> Detections:
+        large = max(image.width, image.height) > LARGE_FRAME_PX
+        return self._networks.detectors["large" if large else "small"].submit(image).result()
+
+    def _run(self, frame: Frame, faces: Faces) -> Outputs:
+        """Cut the faces out of a frame and run the networks."""
+        matrices = crop_matrix(faces.landmarks, self._networks.template)
+        patches = cut_patches([frame.image] * len(faces), matrices, _SQUARE)
+        batcher = self._networks.batcher
+        return batcher.submit(aligned_crops(patches, matrices, batcher.memory)).result()

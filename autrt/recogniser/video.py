@@ -1,0 +1,102 @@
+"""`autrt.recognise`: the frames of a video with their faces, without a results file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from fractions import Fraction
+from os import PathLike
+from pathlib import Path
+
+from autrt.download.weights import fetch
+from autrt.errors import UsageError
+from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
+from autrt.pipeline.recognise import recognised_blocks
+from autrt.recogniser.delayed_smoothing import smoothed_frames
+from autrt.recogniser.faces import RecognisedFrame
+from autrt.run.options import InferOptions, parse_rate, resolve
+from autrt.settings import Quality
+from autrt.storage.local_path import as_local_path
+from autrt.types import Source
+from autrt.video.discover import discover
+from autrt.video.open import open_decoder
+
+
+def recognise(
+    video: str | PathLike[str],
+    *,
+    model: str | PathLike[str] | None = None,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    quality: Quality = "balanced",
+    detect_every: int | None = None,
+    image_rate: str | float | Fraction = 30,
+    offline: bool = False,
+    on_message: Callable[[str], object] | None = None,
+) -> Generator[RecognisedFrame, None, None]:
+    """Yield the frames of a video with their faces and Action Units, without writing a file.
+
+    The numbers are those that `autrt.infer` writes, with two exceptions. Smoothing windows are measured with the
+    median frame interval of the first 1,000 frames, a file's with that of all: `smoothed` can differ where the
+    frame rate varies. And what needs the whole video before its first frame is not offered: baselines and
+    `max_faces`.
+
+    Decoding and networks run in threads ahead of the loop, by the smoothing window (half a second of video) and
+    some batches of work. They end, and the video is closed, when the loop ends or the generator is closed::
+
+        with contextlib.closing(autrt.recognise("interview.mp4")) as frames:
+            for frame in frames:
+                ...
+
+    Args:
+        video: a video or picture file, or a folder of numbered pictures.
+        model: a packaged model's name, or a model folder; see `autrt.infer`, for the following options too.
+        engine: auto, or the name of an engine.
+        device: auto, cpu or cuda:N.
+        precision: auto, f32, bf16, fp16 or int8.
+        quality: max, balanced or fast.
+        detect_every: detect faces on every K-th frame.
+        image_rate: pictures a second of a folder of numbered pictures.
+        offline: never use the network; the face detector must have been fetched.
+        on_message: takes a line when something is fetched.
+
+    Yields:
+        Every frame that can be decoded, in order of presentation. Nothing is opened before the first one is asked
+        for.
+
+    Raises:
+        UsageError: an option is wrong, or the path names no video, or several.
+        VideoError: nothing of the video can be read.
+        MissingDependencyError, EngineError: the engine is not installed, or cannot run here.
+    """
+    source = _one_source(as_local_path(str(video)))
+    options = InferOptions(
+        inputs=(source.path,),
+        out=Path(),
+        command="autrt.recognise",
+        model=None if model is None else str(model),
+        engine=engine,
+        device=device,
+        precision=precision,
+        quality=quality,
+        detect_every=detect_every,
+        image_rate=parse_rate(image_rate),
+    )
+    job, _ = resolve(options)
+    fetch(DETECTOR_FILE, offline=offline, say=on_message or (lambda _: None))
+    with (
+        closing(open_networks(job.model, job.settings, job.threads)) as networks,
+        closing(open_decoder(source, image_rate=options.image_rate, device=networks.device)) as decoder,
+        closing(recognised_blocks(decoder, networks, job.settings)) as blocks,
+    ):
+        yield from smoothed_frames(blocks, job.model)
+
+
+def _one_source(path: Path) -> Source:
+    sources = discover([path])
+    if len(sources) != 1:
+        raise UsageError(
+            f"{path}: expected one video, found {len(sources)}; `autrt.infer` takes whole folders"
+        )
+    return sources[0]

@@ -1,0 +1,134 @@
+"""One video of a run, from its file to its results file."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from autrt.pipeline.networks import Networks
+from autrt.pipeline.recognise import recognise
+from autrt.pipeline.sink import ResultsSink
+from autrt.results.fingerprint import SourceFacts
+from autrt.results.header import Header, VideoFacts
+from autrt.results.names import results_path
+from autrt.results.outputs import output_columns
+from autrt.results.reader import open_results
+from autrt.results.writer import utc_now
+from autrt.run.finished_file import FileState, FinishedFile
+from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
+from autrt.run.notes import video_note
+from autrt.types import Source, VideoInfo
+from autrt.video.open import open_decoder
+from autrt.video.probe import length_of
+
+
+def do_video(
+    job: Job, networks: Networks, source: Source, stop: threading.Event, on_progress: OnProgress
+) -> Outcome:
+    """Recognise one video and write its results file.
+
+    Args:
+        job: model, settings and output folder.
+        networks: shared by all videos of this process.
+        source: the video.
+        stop: ends it early when set.
+        on_progress: called at the start, and after every few finished frames.
+
+    Raises:
+        VideoError: it cannot be read.
+        StoppedError: `stop` was set.
+        DiskFullError, ResultsError: its results cannot be written.
+        EngineError: a network failed.
+    """
+    start_s = time.monotonic()
+    with closing(open_decoder(source, image_rate=job.settings.image_rate, device=networks.device)) as decoder:
+        header = _header(SourceFacts.of(source), decoder.info, job, networks.device)
+        sink = _open_sink(source, header, job)
+        position = _Position(decoder.info, on_progress)
+        try:
+            recognise(decoder, networks, job.settings, sink, stop, position.advance)
+            target = sink.finish(decoder.lost, decoder.repaired_times)
+        finally:
+            sink.abandon()
+        state = FileState.of(target)
+        return Outcome(
+            relative=source.relative,
+            status="partial" if decoder.lost else "ok",
+            reason=video_note(decoder, sink.n_frames),
+            frames=sink.n_frames,
+            faces=sink.n_faces,
+            tracks=sink.n_tracks,
+            lost=sum(loss.packets for loss in decoder.lost),
+            seconds=time.monotonic() - start_s,
+            video_s=position.position_s,
+            tracks_without_baseline=_without_baseline(target) if header.baseline != "none" else 0,
+            run_digest=header.run_digest,
+            finished=state and FinishedFile.of(header.source, header.run_digest, state),
+        )
+
+
+class _Position:
+    """Reports the position in a video; the first report is made at once."""
+
+    def __init__(self, info: VideoInfo, on_progress: OnProgress) -> None:
+        self._length_s, self._frame_s, self._on_progress = length_of(info), float(1 / info.rate), on_progress
+        self.position_s = 0.0
+        on_progress(VideoProgress(0, 0.0, self._length_s))
+
+    def advance(self, frames: int, time_s: float) -> None:
+        """Report `frames` more finished frames, the last of which is shown at `time_s`."""
+        self.position_s = time_s + self._frame_s
+        self._on_progress(VideoProgress(frames, self.position_s, self._length_s))
+
+
+def _without_baseline(target: Path) -> int:
+    """Count the tracks of a results file that are too short for a baseline."""
+    with open_results(target) as results:
+        return int(np.isnan(results.tracks["baseline"]).any(axis=1).sum())
+
+
+def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Header:
+    settings, model = job.settings, job.model
+    percentile = settings.baseline_percentile
+    return Header(
+        source=facts,
+        video=VideoFacts.of(info),
+        time_base=info.time_base,
+        au_names=model.au_names,
+        thresholds=tuple(float(t) for t in model.thresholds),
+        smoothing_windows=tuple(int(w) for w in model.smoothing_windows),
+        smoothing_domain=model.smoothing_domain,
+        baseline="none" if percentile is None else f"p{percentile:g}",
+        model_name=model.name,
+        model_digest=model.digest,
+        member_names=tuple(m.name for m in model.members),
+        network_digests=tuple(m.network_digest for m in model.members),
+        settings=job.numbers,
+        engine=settings.engine,
+        precision=settings.precision,
+        device=device,
+        detector_digest=job.detector_digest,
+        detect_every=settings.detection_interval(info.rate),
+        versions=dict(job.versions),
+        command=job.command,
+        started_utc=utc_now(),
+        times_from=info.times_from,
+        au_grades=model.au_grades,
+        au_evidence={au: graded.evidence for au, graded in model.grades.items()},
+    )
+
+
+def _open_sink(source: Source, header: Header, job: Job) -> ResultsSink:
+    return ResultsSink(
+        results_path(job.out, source.relative),
+        header,
+        job.model.weights,
+        max_faces=job.settings.max_faces,
+        baseline_percentile=job.settings.baseline_percentile,
+        keep_members=job.settings.keep_members,
+        outputs=output_columns(job.model),
+    )

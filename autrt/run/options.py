@@ -1,0 +1,138 @@
+"""The options of a run as a user gives them, and the job that they resolve to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, get_args
+
+from autrt.engine.devices import devices_of
+from autrt.engine.open import ENGINES, resolve_engine, resolve_precision
+from autrt.errors import UsageError
+from autrt.machine import available_cores
+from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, load_model
+from autrt.pipeline.open_networks import detection_digest
+from autrt.run.job import Job
+from autrt.run.run_json import RunJson
+from autrt.run.shard import Shard
+from autrt.run.versions import computing_versions
+from autrt.settings import InferSettings, Quality
+
+_COUNTS: Final = ("detect_every", "max_faces", "workers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferOptions:
+    """The options of `autrt infer` and `autrt.infer`; `autrt.infer` explains each.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+
+    inputs: tuple[Path, ...]
+    out: Path
+    command: str
+    """The command line, or the call of `autrt.infer`, to be stored in each results file."""
+    model: str | None = None
+    engine: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    quality: Quality = "balanced"
+    detect_every: int | None = None
+    max_faces: int | None = None
+    image_rate: Fraction = Fraction(30)
+    shard: Shard | None = None
+    keep_members: bool = False
+    baseline_percentile: float | None = None
+    workers: int | None = None
+    overwrite: bool = False
+    offline: bool = False
+
+    def __post_init__(self) -> None:
+        if self.quality not in get_args(Quality):
+            raise UsageError(
+                f"quality: expected one of {', '.join(get_args(Quality))}, found {self.quality!r}"
+            )
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name}: expected a number from 1, or None, found {value!r}")
+
+    @property
+    def model_name(self) -> str:
+        """The model that is named, or the default of the quality."""
+        return self.model or (MAX_QUALITY_MODEL if self.quality == "max" else DEFAULT_MODEL)
+
+
+def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, list[str]]:
+    """Resolve `auto` and defaults: load the model, and choose engine, precision and devices.
+
+    Args:
+        options: as the user gave them.
+        before: settings of the folder's last run, whose engine `auto` takes again unless `overwrite` is set.
+
+    Returns:
+        The job, with the first device in its settings, and all devices.
+
+    Raises:
+        UsageError: there is no such model, engine, precision or device here.
+    """
+    if options.engine not in ("auto", *ENGINES):
+        raise UsageError(f"no engine is called {options.engine!r}; known: auto, {', '.join(ENGINES)}")
+    engine_before = before.settings.get("engine") if before and not options.overwrite else None
+    engine, device = resolve_engine(options.engine, options.device, engine_before)
+    devices = devices_of(device)
+    settings = InferSettings(
+        quality=options.quality,
+        engine=engine,
+        precision=resolve_precision(options.precision, engine, fast=options.quality == "fast"),
+        device=devices[0],
+        detect_every=options.detect_every,
+        max_faces=options.max_faces,
+        image_rate=options.image_rate,
+        keep_members=options.keep_members,
+        baseline_percentile=options.baseline_percentile,
+    )
+    job = Job(
+        out=options.out,
+        model=load_model(options.model_name),
+        settings=settings,
+        detector_digest=detection_digest(),
+        versions=computing_versions(),
+        command=options.command,
+        threads=available_cores(),
+    )
+    return job, devices
+
+
+def parse_rate(value: str | float | Fraction) -> Fraction:
+    """Return a positive rate as an exact fraction: 30, 29.97 or "30000/1001".
+
+    Raises:
+        UsageError: it is something else.
+    """
+    try:
+        rate = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise UsageError(f"expected a positive rate such as 30, 29.97 or 30000/1001, found {str(value)!r}")
+    return rate
+
+
+def parse_baseline(text: str | None) -> float | None:
+    """Return the percentile of a baseline such as p20, or None for none.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if text is None or text == "none":
+        return None
+    try:
+        percentile = float(text.removeprefix("p"))
+    except ValueError:
+        percentile = -1
+    if not text.startswith("p") or not 0 <= percentile <= 100:
+        raise UsageError(f"expected none, or pN with N from 0 to 100 such as p20, found {text!r}")
+    return percentile

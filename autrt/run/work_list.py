@@ -1,0 +1,96 @@
+"""The videos of a run and the state of their results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autrt.errors import UsageError, VideoError
+from autrt.results.names import results_path
+from autrt.run.job import Job
+from autrt.run.result_state import ResultState, result_state
+from autrt.run.results_index import ResultsIndex
+from autrt.storage.escape import escape
+from autrt.types import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkList:
+    """The videos of a run, in order, each with the state of its results."""
+
+    states: tuple[tuple[Source, ResultState], ...]
+    overwrite: bool = False
+    """True if finished videos are done again."""
+
+    @property
+    def todo(self) -> list[Source]:
+        """Videos that must be done."""
+        return [source for source, state in self.states if self.overwrite or state != "finished"]
+
+    @property
+    def done(self) -> list[Source]:
+        """Videos that are left as they are."""
+        return [] if self.overwrite else self.of("finished")
+
+    def of(self, state: ResultState) -> list[Source]:
+        """Return the videos whose results are in this state."""
+        return [source for source, found in self.states if found == state]
+
+    def require_any(self) -> None:
+        """Refuse a run none of whose videos exists: a name was mistyped. One missing video among others only fails.
+
+        Raises:
+            UsageError: names the first of them.
+        """
+        todo = self.todo
+        if todo and not any(os.path.lexists(source.path) for source in todo):
+            names = ", ".join(escape(str(source.path)) for source in todo[:3])
+            raise UsageError(f"no such file or folder: {names}{', …' if len(todo) > 3 else ''}")
+
+
+def work_list(sources: Sequence[Source], job: Job, overwrite: bool, index: ResultsIndex) -> WorkList:
+    """Look up the state of each video's results.
+
+    Args:
+        sources: the videos.
+        job: model, settings and output folder.
+        overwrite: finished videos are to be done again.
+        index: of the output folder; gets what was read.
+    """
+    numbers = job.numbers
+    return WorkList(states=tuple((s, _state(s, job, numbers, index)) for s in sources), overwrite=overwrite)
+
+
+def _state(source: Source, job: Job, numbers: Mapping[str, Any], index: ResultsIndex) -> ResultState:
+    target = results_path(job.out, source.relative)
+    try:
+        return result_state(target, source, job.model.digest, numbers, index)
+    except VideoError:
+        return "source-changed"  # it will fail, with its reason, when its turn comes
+
+
+def drop_repeated(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
+    """Keep one of the sources that are the same file under two input folders.
+
+    The one with the longest relative path is kept: its name says most.
+
+    Returns:
+        The sources in their order, and a line about each that was dropped.
+    """
+    best: dict[str, Source] = {}
+    for source in sorted(sources, key=lambda s: len(s.relative), reverse=True):
+        best.setdefault(os.path.realpath(source.path), source)
+    kept: list[Source] = []
+    notes: list[str] = []
+    for source in sources:
+        chosen = best[os.path.realpath(source.path)]
+        if chosen is source:
+            kept.append(source)
+        else:
+            notes.append(
+                f"{escape(source.relative)} and {escape(chosen.relative)} are the same file: it is done once, as "
+                f"{escape(chosen.relative)}"
+            )
+    return kept, notes

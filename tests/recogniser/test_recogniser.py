@@ -1,0 +1,164 @@
+"""`autrt.Recogniser` on pictures in memory and on streams, with the real networks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import autrt
+from autrt.errors import UsageError
+from tests.support.absent import without
+from tests.support.fetched import fetched
+from tests.support.media import write_picture
+
+
+@pytest.fixture(scope="module")
+def recogniser():
+    fetched("centerface")
+    with autrt.Recogniser(engine="onnxruntime") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[tuple[np.ndarray, float]]:
+    """The frames of a clip of one person, with their times."""
+    with av.open(str(fetched("clip-smile"))) as container:
+        return [(frame.to_ndarray(format="rgb24"), frame.time) for frame in container.decode(video=0)]
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """The results file of the same clip."""
+    out, clip = tmp_path_factory.mktemp("out"), fetched("clip-smile")
+    autrt.infer(clip, out, engine="onnxruntime")
+    with autrt.open_results(out / f"{clip.name}.h5") as results:
+        yield results
+
+
+def test_recogniser_sees_what_infer_sees_in_a_picture(recogniser, pictures, tmp_path):
+    write_picture(tmp_path / "a.png", pictures[40][0][:, :, ::-1][:, :, ::-1])
+    autrt.infer(tmp_path / "a.png", tmp_path / "out", engine="onnxruntime")
+    faces = recogniser(pictures[40][0])
+    with autrt.open_results(tmp_path / "out" / "a.png.h5") as results:
+        np.testing.assert_array_equal(faces.box, results.faces["box"])
+        np.testing.assert_allclose(faces.logits, results.faces["logit"], atol=1e-4)
+        np.testing.assert_array_equal(faces.smoothed, faces.probability)
+        assert faces.au_names == results.au_names
+
+
+def test_recogniser_finds_nobody_in_an_empty_picture(recogniser):
+    faces = recogniser(np.full((120, 160, 3), 128, np.uint8))
+    assert len(faces) == 0
+    assert faces.logits.shape == (0, 12)
+    assert repr(faces) == "<RecognisedFaces: no face, 12 AUs>"
+    assert faces.to_dataframe().shape == (0, 65)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros((8, 8), np.uint8), "found uint8 of shape 8×8: repeat a grey picture"),
+        (np.zeros((8, 8, 1), np.uint8), "repeat a grey picture"),
+        (np.zeros((8, 8, 4), np.uint8), "alpha channel"),
+        (np.zeros((8, 8, 3), np.float32), "found float32 of shape 8×8×3: values from 0 to 1 become"),
+        (np.zeros((2, 8, 8, 3), np.uint8), "one by one"),
+        ("a.jpg", "expected a picture as uint8"),
+    ],
+)
+def test_recogniser_refuses_other_arrays(recogniser, picture, message):
+    with pytest.raises(UsageError, match=message):
+        recogniser(picture)
+
+
+def test_recogniser_gives_threads_the_same_numbers(recogniser, pictures):
+    some = [picture for picture, _ in pictures[::12]]
+    alone = [recogniser(picture) for picture in some]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(recogniser, some))
+    for a, b in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(a.logits, b.logits)
+        np.testing.assert_array_equal(a.box, b.box)
+
+
+def test_stream_yields_each_frame_before_it_asks_for_the_next(recogniser, pictures):
+    asked = []
+
+    def camera():
+        for picture, time_s in pictures[:20]:
+            asked.append(time_s)
+            yield picture, time_s
+
+    for number, frame in enumerate(recogniser.stream(camera())):
+        assert len(asked) == number + 1
+        assert (frame.index, frame.time_s) == (number, asked[-1])
+
+
+def test_stream_follows_a_face_as_a_file_does(recogniser, pictures, stored):
+    frames = list(recogniser.stream(pictures))
+    assert [len(frame.faces) for frame in frames] == [1] * len(frames)
+    assert {int(frame.faces.track[0]) for frame in frames} == {0}
+    sources = np.concatenate([frame.faces.source for frame in frames])
+    assert 0.1 < np.mean(sources == 0) < 0.3  # detected every 0.2 s
+    landmarks = np.concatenate([frame.faces.landmarks for frame in frames])
+    eyes_px = np.linalg.norm(landmarks[:, 1] - landmarks[:, 0], axis=1)
+    apart = np.linalg.norm(landmarks - stored.faces["landmarks"], axis=2).mean(axis=1) / eyes_px
+    assert apart.mean() < 0.05
+    au12 = np.array([frame.faces[0]["AU12"] for frame in frames])
+    assert np.corrcoef(au12, stored.faces["smoothed"][:, stored.au_names.index("AU12")])[0, 1] > 0.8
+
+
+def test_stream_refuses_times_that_do_not_increase(recogniser, pictures):
+    picture = pictures[0][0]
+    with pytest.raises(UsageError, match=r"found 1.0 s after 1.0 s"):
+        list(recogniser.stream([(picture, 0.5), (picture, 1.0), (picture, 1.0)]))
+
+
+def test_recogniser_refuses_to_work_after_its_close(pictures):
+    fetched("centerface")
+    with autrt.Recogniser() as closed:
+        stream = closed.stream(pictures)
+        next(stream)
+    for work in (lambda: closed(pictures[0][0]), lambda: next(stream)):
+        with pytest.raises(UsageError, match="was closed"):
+            work()
+    assert repr(closed).endswith(", closed>")
+    closed.close()
+
+
+def test_dataframes_have_the_columns_of_results(recogniser, pictures, stored):
+    (frame,) = recogniser.stream(pictures[:1])
+    table = frame.to_dataframe()
+    expected = stored.to_dataframe(faces_only=True).drop(columns="video").iloc[:1]
+    assert list(table) == list(expected)
+    assert [str(kind) for kind in table.dtypes] == [str(kind) for kind in expected.dtypes]
+    assert list(frame.faces.to_dataframe(["AU12_active"])) == ["track", "AU12_active"]
+    assert table["AU12_smoothed"].item() == pytest.approx(frame.faces["AU12"][0])
+
+
+def test_dataframes_say_what_they_need(tmp_path: Path):
+    code = """
+import numpy as np
+from autrt.errors import MissingDependencyError
+from autrt.model.folder import load_model
+from autrt.recogniser.scores import recognised_faces
+from autrt.types import Faces
+none = np.empty((0, 12), np.float32)
+try:
+    recognised_faces(load_model(), Faces.empty(), none, none).to_dataframe()
+except MissingDependencyError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=without(tmp_path, "pandas"),
+    )
+    assert done.stdout.strip().endswith("pip install 'autrt[tables]'")

@@ -1,0 +1,98 @@
+"""`do_video` in this process, with fakes of decoder, detector and engine."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from autrt import open_results
+from autrt.errors import EngineError, VideoError
+from autrt.pipeline.recognise import StoppedError
+from autrt.run.do_video import do_video
+from autrt.run.job import VideoProgress
+from autrt.types import Loss
+from tests.support.command import leftovers
+from tests.support.fakes_run import (
+    BOX,
+    FakeDecoder,
+    FakeEngine,
+    fake_job,
+    fake_networks,
+    fake_source,
+    grey_of,
+)
+
+
+@pytest.fixture
+def do(tmp_path, monkeypatch):
+    """Does a video of this decoder; returns its outcome and what was reported."""
+
+    def run(decoder, *, engine_error=None, stop=None, **settings):
+        monkeypatch.setattr("autrt.run.do_video.open_decoder", lambda source, **how: decoder)
+        job = fake_job(tmp_path / "out", **settings)
+        networks = fake_networks(FakeEngine(job.model.au_names, engine_error))
+        source = fake_source(tmp_path / "videos", "a.mp4")
+        reported: list[VideoProgress] = []
+        try:
+            outcome = do_video(job, networks, source, stop or threading.Event(), reported.append)
+        finally:
+            assert decoder.closed
+            assert leftovers(tmp_path) == []
+        return outcome, reported
+
+    return run
+
+
+def test_do_video_writes_what_the_stages_found(do, tmp_path):
+    outcome, _ = do(FakeDecoder(50))
+    assert (outcome.relative, outcome.status, outcome.reason) == ("a.mp4", "ok", "")
+    assert (outcome.frames, outcome.faces, outcome.tracks, outcome.lost) == (50, 50, 1, 0)
+    assert outcome.video_s == pytest.approx(2.0)
+    with open_results(tmp_path / "out" / "a.mp4.h5") as results:
+        assert results.run_digest == outcome.run_digest
+        assert results.header.command == "autrt infer x"
+        np.testing.assert_allclose(results.faces["box"], np.repeat(BOX, 50, axis=0), atol=1e-4)
+        grey = np.array([grey_of(index) for index in range(50)]) / 100
+        np.testing.assert_allclose(results.faces["logit"][:, 3], grey + 3, atol=0.02)
+
+
+def test_do_video_reports_its_start_and_every_frame(do):
+    _, reported = do(FakeDecoder(50))
+    assert reported[0] == VideoProgress(0, 0.0, None)  # the fake file is too small to believe its duration
+    assert sum(progress.frames for progress in reported) == 50
+    positions = [progress.position_s for progress in reported]
+    assert positions == sorted(positions)
+    assert positions[-1] == pytest.approx(2.0)
+
+
+def test_do_video_stops_where_it_is_asked_to(do, tmp_path):
+    stop = threading.Event()
+    with pytest.raises(StoppedError):
+        do(FakeDecoder(500, at_frame=lambda index: index == 100 and stop.set()), stop=stop)
+    assert list((tmp_path / "out").rglob("*.h5")) == []
+
+
+def test_do_video_is_partial_where_something_was_lost(do):
+    outcome, _ = do(FakeDecoder(20, lost=[Loss(0.4, 3, "broken slice"), Loss(0.6, 1, "x")]))
+    assert (outcome.status, outcome.lost) == ("partial", 4)
+    assert outcome.reason == "lost 4 packet(s): at 0.40 s broken slice, and 1 more"
+
+
+@pytest.mark.parametrize("error", [VideoError("unreadable"), EngineError("no memory")])
+def test_do_video_leaves_nothing_where_a_stage_fails(do, tmp_path, error):
+    def fail(index: int) -> None:
+        if index == 30 and isinstance(error, VideoError):
+            raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        do(FakeDecoder(60, at_frame=fail), engine_error=error if isinstance(error, EngineError) else None)
+    assert list((tmp_path / "out").rglob("*.h5")) == []
+
+
+@pytest.mark.parametrize(("n_frames", "without"), [(50, 1), (200, 0)])
+def test_do_video_counts_tracks_too_short_for_a_baseline(do, n_frames, without):
+    outcome, _ = do(FakeDecoder(n_frames), baseline_percentile=20.0)
+    assert outcome.tracks_without_baseline == without
+    assert do(FakeDecoder(n_frames))[0].tracks_without_baseline == 0
