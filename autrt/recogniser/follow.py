@@ -49,7 +49,7 @@ class FaceFollower:
         followed = self._carry_on(frame) if frame.time_s < self._next_detection_s else None
         faces, outputs = followed or self._detect(frame)
         self._faces = faces
-        return faces, outputs["member_logits"]
+        return faces, outputs["logits"]
 
     def _carry_on(self, frame: Frame) -> tuple[Faces, Outputs] | None:
         """Follow the faces of the frame before; return None where they must be detected."""
@@ -71,7 +71,7 @@ class FaceFollower:
         if rows.any():
             moved = move(faces[rows], found.offset[rows], self._networks.template, _SQUARE)
             faces = faces.replaced(rows, moved)
-            outputs["member_logits"][rows] = self._run(frame, moved)["member_logits"]
+            outputs["logits"][rows] = self._run(frame, moved)["logits"]
         return faces, outputs
 
     def _detect(self, frame: Frame) -> tuple[Faces, Outputs]:
