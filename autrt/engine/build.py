@@ -7,23 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from autrt.engine.graph import Graph, Options
 from autrt.engine.open import open_and_check, resolve_engine
 from autrt.engine.parity import Parity
 from autrt.engine.precision.layer import Layer, read_layers
 from autrt.errors import UsageError
-from autrt.model.folder import Member, Model
-from autrt.registry import Registry
+from autrt.extras import importing
+from autrt.model.folder import Member, Model, used_members
 from autrt.types import U8, EngineSpec
 
-_AHEAD: Final = Registry(
-    "engine",
-    dict.fromkeys(("tensorrt", "tensorrt-rtx"), "autrt.engine.cross_build:build_ahead"),
-    extras={"onnx": "rtx"},
-)
-"""Engines that can be built where they cannot run."""
+_ON_TARGETS: Final = ("tensorrt", "tensorrt-rtx")
+"""Engines that take the GPUs they are built for; TensorRT itself refuses any but the one that is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +77,13 @@ def build(
         UsageError, MissingDependencyError, EngineError: as `autrt.engine.open.open_engine`.
     """
     engine, device = resolve_engine(engine, device)
-    if targets and engine not in _AHEAD:
+    if targets and engine not in _ON_TARGETS:
         raise UsageError(f"only tensorrt-rtx builds for other GPUs (--target); the {engine} engine does not")
     options = Options(precision, batch, device, profile=profile, targets=targets, crops=crops)
-    used = np.any(model.weights != 0, axis=1).tolist()
     return [
         _build(member, engine, options, cache)
-        for member, wanted in zip(model.members, used, strict=True)
-        if wanted
+        for member, used in zip(model.members, used_members(model.weights), strict=True)
+        if used
     ]
 
 
@@ -98,7 +91,9 @@ def _build(member: Member, engine: str, options: Options, cache: Path | None) ->
     start_s = time.monotonic()
     graph = Graph.of(member)
     if options.targets:
-        plan, parity = _AHEAD.load(engine)(engine, graph, options, cache)
+        with importing(f"the engine {engine!r}", extra="rtx"):
+            from autrt.engine.cross_build import build_ahead
+        plan, parity = build_ahead(engine, graph, options, cache)
         spec, folder = plan.spec, plan.folder
     else:
         opened, parity, folder = open_and_check(graph, engine, options, cache)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,8 +12,8 @@ from autrt.engine.cache import EngineCache
 from autrt.engine.graph import Graph, Options
 from autrt.engine.parity import Parity, check_parity
 from autrt.errors import MissingDependencyError
+from autrt.extras import load_part
 from autrt.machine import has_bf16
-from autrt.registry import Registry
 from autrt.types import Engine
 
 __all__ = [
@@ -20,30 +21,28 @@ __all__ = [
     "Graph",
     "Options",
     "faster_by",
+    "find_engine",
     "open_and_check",
     "open_engine",
     "resolve_engine",
     "resolve_precision",
 ]
 
-ENGINES: Final = Registry(
-    "engine",
-    {
-        "openvino": "autrt.engine.backends.openvino:open_openvino",
-        "onnxruntime": "autrt.engine.backends.onnxruntime:open_onnxruntime",
-        "torch": "autrt.engine.backends.torch:open_torch",
-        "tensorrt": "autrt.engine.backends.tensorrt:open_tensorrt",
-        "tensorrt-rtx": "autrt.engine.backends.tensorrt:open_tensorrt_rtx",
-        "torch-tensorrt": "autrt.engine.backends.torch_tensorrt:open_torch_tensorrt",
-    },
-    extras={
-        "openvino": "openvino",
-        "onnx": "ort",
-        **dict.fromkeys(("torch", "safetensors"), "train"),
-        **dict.fromkeys(("tensorrt", "torch-tensorrt"), "gpu"),
-    },
-)
-"""Name → (graph, options, cache folder or None) → Engine."""
+OpenEngine = Callable[[Graph, Options, Path | None], Engine]
+"""Opens an engine for a graph; the path is the cache folder, None for the user's."""
+
+ENGINES: Final[Mapping[str, str]] = {
+    "openvino": "autrt.engine.backends.openvino:open_openvino",
+    "onnxruntime": "autrt.engine.backends.onnxruntime:open_onnxruntime",
+    "torch": "autrt.engine.backends.torch:open_torch",
+    "tensorrt": "autrt.engine.backends.tensorrt:open_tensorrt",
+    "tensorrt-rtx": "autrt.engine.backends.tensorrt:open_tensorrt_rtx",
+    "torch-tensorrt": "autrt.engine.backends.torch_tensorrt:open_torch_tensorrt",
+}
+"""Name → "module:function" of an `OpenEngine`."""
+
+_EXTRAS: Final = {"tensorrt": "gpu", "torch-tensorrt": "gpu"}
+"""Engine → the extra that brings all that it needs, torch too."""
 
 ON_CPU: Final = ("openvino", "onnxruntime")
 """What `auto` takes on a CPU, the better first; the last comes with every install."""
@@ -52,6 +51,19 @@ ON_GPU_ALONE: Final = ("tensorrt", "tensorrt-rtx", "torch-tensorrt")
 
 SPEC_FILE = "spec.json"
 """What the engine is and how it compares, beside it in the cache; its presence says that it was checked."""
+
+
+def find_engine(name: str) -> OpenEngine:
+    """Return the function that opens engines of this name.
+
+    Args:
+        name: a key of `ENGINES`.
+
+    Raises:
+        UsageError: there is no such engine.
+        MissingDependencyError: its library is not installed.
+    """
+    return load_part("engine", name, ENGINES, _EXTRAS.get(name))
 
 
 def resolve_engine(engine: str = "auto", device: str = "auto", before: str | None = None) -> tuple[str, str]:
@@ -131,7 +143,7 @@ def open_engine(
     """
     engine, device = resolve_engine(engine, device)
     options = Options(precision, batch, device, threads, in_flight)
-    opened: Engine = ENGINES.load(engine)(graph, options, cache)
+    opened = find_engine(engine)(graph, options, cache)
     if graph.member is not None and not (_folder(graph, opened, options, cache).folder / SPEC_FILE).is_file():
         _check(graph, opened, options, cache, by_torch=False)
     return opened
@@ -154,7 +166,7 @@ def open_and_check(
     Raises:
         As `open_engine`.
     """
-    opened: Engine = ENGINES.load(engine)(graph, options, cache)
+    opened = find_engine(engine)(graph, options, cache)
     parity = _check(graph, opened, options, cache, by_torch=True)
     return opened, parity, _folder(graph, opened, options, cache).folder
 

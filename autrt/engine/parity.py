@@ -10,8 +10,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from autrt.errors import EngineError, MissingDependencyError, UsageError
+from autrt.extras import importing
 from autrt.model.folder import Member
-from autrt.registry import Registry
 from autrt.types import F32, U8, Engine
 
 TOLERANCES: Final = {"f32": 1e-3, "fp16": 0.05, "bf16": 0.25, "int8": 0.5}
@@ -21,15 +21,6 @@ MOST_CHANGED: Final = {"f32": 0.001, "fp16": 0.01, "bf16": 0.05, "int8": 0.05}
 """Largest share of decisions that may change."""
 
 Against = Literal["torch", "reference", "onnxruntime"]
-
-_TRUTHS = Registry(
-    "truth",
-    {
-        "torch": "autrt.model.load:torch_outputs",
-        "onnxruntime": "autrt.engine.backends.onnxruntime:graph_outputs",
-    },
-    extras={"torch": "train", "safetensors": "train", "onnx": "ort"},
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +112,24 @@ def faults(parity: Parity, precision: str, share: float = 1.0) -> dict[str, str]
 def _truth(member: Member, by_torch: bool, crops: U8 | None) -> tuple[U8, dict[str, F32], Against]:
     if crops is None:
         crops, stored = read_reference(member)
-        computed = _computed(member, crops) if by_torch else None
+        computed = _by_torch(member, crops) if by_torch else None
         return (crops, computed, "torch") if computed else (crops, stored, "reference")
-    computed = _computed(member, crops)
+    computed = _by_torch(member, crops)
     if computed:
         return crops, computed, "torch"
-    return crops, _TRUTHS.load("onnxruntime")(member, crops), "onnxruntime"
+    from autrt.engine.backends.onnxruntime import graph_outputs
+
+    return crops, graph_outputs(member, crops), "onnxruntime"
 
 
-def _computed(member: Member, crops: U8) -> dict[str, F32] | None:
+def _by_torch(member: Member, crops: U8) -> dict[str, F32] | None:
+    """Return what torch computes; None where it is not installed."""
     try:
-        return _TRUTHS.load("torch")(member, crops)
+        with importing("torch's outputs"):
+            from autrt.model.load import torch_outputs
     except MissingDependencyError:
         return None
+    return torch_outputs(member, crops)
 
 
 def _active(logits: F32, thresholds: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray:

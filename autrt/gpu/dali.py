@@ -169,6 +169,11 @@ class DaliDecoder:
         return self._pyav
 
 
+def open_dali(path: Path, threads: int, device: str) -> DaliDecoder:
+    """Open a video file; `threads` is not used, as DALI chooses them itself."""
+    return DaliDecoder(path, device)
+
+
 def _require_supported(info: VideoInfo, kind: str) -> None:
     if info.codec not in CODECS[kind] or info.pixel_format not in FORMATS[kind]:
         raise UnsoundError(f"DALI does not decode {info.codec} of {info.pixel_format} on the {kind} device")

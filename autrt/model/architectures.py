@@ -7,17 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from autrt.errors import UsageError
-from autrt.registry import Registry
+from autrt.extras import load_part
 
 if TYPE_CHECKING:
     from torch import nn
 
-ARCHITECTURES: Final = Registry(
-    "architecture",
-    {"student": "autrt.model.student:build", "full": "autrt.model.full:build"},
-    extras={"torch": "train"},
-)
-"""Name → builder: takes its configuration as a mapping, gives a network that keeps it as `config`."""
+ARCHITECTURES: Final = {"student": "autrt.model.student:build", "full": "autrt.model.full:build"}
+"""Name → "module:function" that builds a network from its configuration; the network keeps that as `config`."""
 
 
 def build_network(architecture: Mapping[str, Any]) -> nn.Module:
@@ -33,7 +29,7 @@ def build_network(architecture: Mapping[str, Any]) -> nn.Module:
     """
     settings = dict(architecture)
     name = str(settings.pop("name", ""))
-    return ARCHITECTURES.load(name)(settings)
+    return load_part("architecture", name, ARCHITECTURES)(settings)
 
 
 def architecture_of(network: nn.Module) -> dict[str, Any]:

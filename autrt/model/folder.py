@@ -28,7 +28,7 @@ from autrt.model.schema import (
     ModelFile,
     read_json,
 )
-from autrt.types import F32, I32, TensorSpec
+from autrt.types import F32, I32, Bool, TensorSpec
 
 DEFAULT_MODEL: Final = "student"
 """The packaged model that is used when none is named."""
@@ -145,6 +145,11 @@ class Model:
         """
         for member in self.members:
             member.verify()
+
+
+def used_members(weights: F32) -> Bool:
+    """Return which members any AU uses, (M,) bool; the others are never run. `weights` is (M, A)."""
+    return np.any(weights != 0, axis=1)
 
 
 def packaged_models() -> list[str]:

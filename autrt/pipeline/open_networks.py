@@ -13,9 +13,8 @@ from autrt.errors import UsageError
 from autrt.face.coarse_to_fine import CLEAR, TRACE_SCORE, CoarseToFine
 from autrt.face.detect import FRAME_CANVASES, PATCH_CANVASES, CenterFace, DetectorSettings, detector_digest
 from autrt.face.detection_schedule import THOROUGH_S
-from autrt.model.folder import Model
+from autrt.model.folder import Model, used_members
 from autrt.pipeline.networks import Networks
-from autrt.postprocess.ensemble import used_members
 from autrt.settings import InferSettings
 from autrt.template import TEMPLATES
 from autrt.types import Engine

@@ -18,7 +18,7 @@ from autrt.results.attributes import read_attributes
 from autrt.results.header import Header
 from autrt.results.schema import CACHE_BYTES, TABLES
 from autrt.results.table import Table, fault
-from autrt.results.tables.formats import FORMATS
+from autrt.results.tables.formats import find_format
 from autrt.types import I64
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Results:
             UsageError: there is no such column.
             ResultsError: the file is damaged, or does not hold the members' logits.
         """
-        return FORMATS.load("dataframe")(self, columns, faces_only)
+        return find_format("dataframe")(self, columns, faces_only)
 
     def close(self) -> None:
         """Close the file."""

@@ -209,5 +209,10 @@ class PyavDecoder:
         return f"{opened}, but not one frame can be decoded{found}"
 
 
+def open_pyav(path: Path, threads: int, device: str) -> PyavDecoder:
+    """Open a video file; `device` is not used, as PyAV decodes on the CPU."""
+    return PyavDecoder(path, threads)
+
+
 def _words(error: FFmpegError) -> str:
     return error.strerror or type(error).__name__

@@ -136,7 +136,7 @@ def test_what_an_extra_would_bring_is_said(base, tmp_path, options, said):
 
 def test_loading_by_dali_without_dali_names_its_extra(tmp_path):
     environment = without(tmp_path, "nvidia")
-    code = "from autrt_train.loading.loader import LOADERS\nLOADERS.load('opencv')\nLOADERS.load('dali')"
+    code = "from autrt_train.loading.loader import open_loader\nopen_loader('dali', None)"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )

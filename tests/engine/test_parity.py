@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
 
-from autrt.engine import parity as parity_module
 from autrt.engine.build import build
 from autrt.engine.open import SPEC_FILE, Graph, open_engine
 from autrt.engine.parity import check_parity, compare, read_reference
 from autrt.errors import EngineError, UsageError
 from autrt.model.assemble import save_ensemble
 from autrt.model.folder import Model
-from autrt.registry import Registry
 from autrt.types import F32, Engine, EngineSpec
 from tests.support.models import copied, reloaded
 
@@ -97,8 +96,8 @@ def test_an_engine_that_gives_no_numbers_is_refused(engine: Engine, student_mode
 def test_without_torch_the_stored_reference_is_the_truth(
     engine: Engine, student_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missing = Registry("truth", {"torch": "no_such_package_here.module:x"})
-    monkeypatch.setattr(parity_module, "_TRUTHS", missing)
+    monkeypatch.delitem(sys.modules, "autrt.model.load", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
     assert check_parity(engine, student_model.members[0], by_torch=True).against == "reference"
 
 

@@ -271,7 +271,18 @@ def test_reading_models_and_running_openvino_needs_no_training_library() -> None
 
 def test_openvino_reports_nothing_to_its_maker(tmp_path: Path) -> None:
     """What it would send it notes in the home folder first."""
-    code = "import autrt.engine.backends.openvino, openvino; openvino.Core()"
-    environment = os.environ | {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+    home = tmp_path / "home"
+    home.mkdir()
+    code = (
+        "from autrt.engine.open import Graph, open_engine\n"
+        "from autrt.model.folder import load_model\n"
+        "open_engine(Graph.of(load_model().members[0]), engine='openvino').close()"
+    )
+    environment = os.environ | {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "AUTRT_CACHE": str(tmp_path / "cache"),
+    }
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "cache").rglob("engine.blob"))
+    assert list(home.iterdir()) == []

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autrt.aus import ABAW_AUS, authors_windows
-from autrt.postprocess.ensemble import combine, sigmoid, used_members
+from autrt.model.folder import used_members
+from autrt.postprocess.ensemble import combine, sigmoid
 from autrt.postprocess.smooth import NEUTRAL_LOGIT, baseline, median_interval_s, smooth, subtract_baseline
 from autrt.postprocess.threshold import decide
 

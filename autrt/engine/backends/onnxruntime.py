@@ -14,16 +14,12 @@ from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine
 from autrt.engine.precision.fixed_graph import fixed_graph
 from autrt.errors import EngineError, EngineOptionError
+from autrt.extras import importing
 from autrt.machine import require_int8
 from autrt.model.folder import Member
-from autrt.registry import Registry
 from autrt.types import F32, U8, EngineSpec, TensorSpec
 
 WARNINGS_AND_WORSE: Final = 3
-
-_GRAPHS: Final = Registry(
-    "precision", {"int8": "autrt.engine.precision.derive:derive"}, extras={"onnx": "ort"}
-)
 
 
 def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
@@ -43,7 +39,9 @@ def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) 
     options.require("onnxruntime", devices=("cpu",), precisions=("f32", "int8"))
     if options.precision == "int8":
         require_int8()
-        graph = _GRAPHS.load("int8")(graph, options, cache)
+        with importing("the precision 'int8'"):
+            from autrt.engine.precision.derive import derive
+        graph = derive(graph, options, cache)
     return run_graph(graph, options)
 
 

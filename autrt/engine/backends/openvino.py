@@ -7,7 +7,8 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,40 +17,38 @@ from autrt.engine.graph import Graph, Options
 from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine
 from autrt.errors import EngineError
+from autrt.extras import importing
 from autrt.machine import require_bf16, require_int8
-from autrt.registry import Registry
 from autrt.types import EngineSpec, TensorSpec
 
-# Where this package is, OpenVINO tells its maker of every import, over the network, from a fork of the process.
-sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
-
-import openvino as ov  # noqa: E402
-from openvino import preprocess  # noqa: E402
+if TYPE_CHECKING:
+    import openvino as ov
 
 BLOB = "engine.blob"
 """The compiled network, as OpenVINO exports it."""
 
 _PRECISION_NAMES = {"f32": "f32", "bf16": "bf16", "float32": "f32", "bfloat16": "bf16"}
 
-_GRAPHS = Registry("precision", {"int8": "autrt.engine.precision.derive:derive"}, extras={"onnx": "openvino"})
-
 
 def open_openvino(graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
-    """Compile a graph, or load what an earlier start compiled.
+    """Compile a graph, or load it as an earlier start compiled it.
 
-    One stream per core, one thread per stream: nothing is split within a batch, so that a row's numbers depend
-    neither on the batch size nor on the number of cores, and no core waits for another.
+    One stream per core and one thread per stream: a batch is never split, so that a row's numbers depend neither
+    on the batch size nor on the number of cores, and no core waits for another.
 
     Raises:
-        EngineError: no such device or precision here, or OpenVINO cannot take the graph.
+        MissingDependencyError: OpenVINO, or onnx for int8, is not installed.
+        EngineError: this machine has no such device or precision, or OpenVINO cannot compile the graph.
     """
-    core = ov.Core()
+    core = import_openvino().Core()
     options.require("openvino", devices=("cpu",), precisions=("f32", "bf16", "int8"))
     if options.precision == "bf16":
         require_bf16("BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     if options.precision == "int8":
         require_int8()
-        graph = _GRAPHS.load("int8")(graph, options, cache)
+        with importing("the precision 'int8'", extra="openvino"):
+            from autrt.engine.precision.derive import derive
+        graph = derive(graph, options, cache)
     settings = _settings(options)
     store = EngineCache.of(graph, "openvino", version("openvino"), options, cache)
     try:
@@ -62,6 +61,19 @@ def open_openvino(graph: Graph, options: Options, cache: Path | None = None) -> 
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot run {graph.path}: {_reason(error)}") from error
     return PooledEngine(_spec(compiled, graph, options), runners)
+
+
+def import_openvino() -> ModuleType:
+    """Import OpenVINO without its telemetry.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    # With this package OpenVINO reports every import to its maker, over the network, from a fork of the process.
+    sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
+    with importing("the engine 'openvino'"):
+        import openvino
+    return openvino
 
 
 class OpenVINORunner(HostBuffers):
@@ -114,6 +126,9 @@ def _compile(
 
 def _read(core: ov.Core, graph: Graph, batch: int) -> ov.Model:
     """The graph with a fixed batch and size, and uint8 (B, H, W, 3) as its input."""
+    import openvino as ov
+    from openvino import preprocess
+
     model = core.read_model(graph.path)
     if len(model.inputs) != 1:
         names = [port.any_name for port in model.inputs]

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autrt.engine.backends.tensorrt_api import LIBRARIES, make_logger
+from autrt.engine.backends.tensorrt_api import import_library, make_logger
 from autrt.engine.backends.tensorrt_build import build_plan
 from autrt.engine.backends.tensorrt_plan import Plan, find_plan
 from autrt.engine.backends.tensorrt_targets import ADVICE, PRECISIONS
@@ -35,7 +35,7 @@ def _open(engine: str, graph: Graph, options: Options, cache: Path | None = None
         MissingDependencyError: the library is not installed.
         EngineError: no GPU, a network that the library cannot take, or a plan that does not run here.
     """
-    trt = LIBRARIES.load(engine)
+    trt = import_library(engine)
     options.require(engine, devices=("cuda",), precisions=PRECISIONS)
     gpu = require_gpu(options.device, engine, ADVICE[engine])
     if not torch.cuda.is_available():

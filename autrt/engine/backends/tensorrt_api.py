@@ -6,19 +6,24 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
-from autrt.registry import Registry
+from autrt.extras import load_part
 
-LIBRARIES: Final = Registry(
-    "engine",
-    {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"},
-    extras={"tensorrt": "gpu", "tensorrt_rtx": "rtx"},
-)
+_LIBRARIES: Final = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 """Engine → its library."""
 
 log = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]
 """Takes a line about how a build gets on."""
+
+
+def import_library(engine: str) -> Any:
+    """Import the library of an engine, tensorrt or tensorrt-rtx.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    return load_part("engine", engine, _LIBRARIES)
 
 
 def make_logger(trt: Any) -> Any:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from autrt.engine.backends.tensorrt_api import LIBRARIES, Tell, log, make_logger, make_monitor
+from autrt.engine.backends.tensorrt_api import Tell, import_library, log, make_logger, make_monitor
 from autrt.engine.backends.tensorrt_plan import Plan, keep_plan, load_plan
 from autrt.engine.backends.tensorrt_targets import ADVICE, capabilities, refuse_float_products, targeted
 from autrt.engine.cache import EngineCache
@@ -38,7 +38,7 @@ def build_plan(
         EngineError: no GPU to build for, a target that the library does not know, or a network that it
             cannot take.
     """
-    trt = LIBRARIES.load(engine)
+    trt = import_library(engine)
     options = targeted(engine, options)
     chosen = capabilities(trt, options.targets)
     graph = derive(graph, options, cache)

@@ -12,7 +12,7 @@ from autrt.results.reader import Results, open_results
 from autrt.results.reading import reading
 from autrt.results.schema import SUFFIX
 from autrt.results.tables.columns import ALL, BRIEF
-from autrt.results.tables.formats import FORMATS
+from autrt.results.tables.formats import find_format
 from autrt.results.tables.layout import TableLayout, layout_of
 from autrt.results.tables.openface import NEEDS
 from autrt.results.tables.rows import Rows, read_rows
@@ -50,7 +50,7 @@ def export_table(
         MissingDependencyError: the format needs a package that is not installed.
         DiskFullError, ResultsError: `target` cannot be written.
     """
-    write = FORMATS.load(fmt)
+    write = find_format(fmt)
     source, bad = _Source(paths), []
     wanted = _COLUMNS[fmt] if columns is None else columns
     # What is damaged inside shows only while it is read, when other rows of it are written: then all starts anew.

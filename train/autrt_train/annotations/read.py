@@ -10,24 +10,21 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from autrt.registry import Registry
+from autrt.extras import load_part
 from autrt.storage.escape import escape
 from autrt_train.annotations.findings import Findings
 from autrt_train.types import MISSING, DataError, Index, Split
 
-READERS: Final = Registry(
-    "kind of data set",
-    {
-        "affwild2": "autrt_train.annotations.sets.affwild2:read",
-        "manifest": "autrt_train.annotations.sets.manifest:read",
-        "expression": "autrt_train.annotations.sets.expression:read",
-        "identity": "autrt_train.annotations.sets.identity:read",
-        "disfa": "autrt_train.annotations.sets.disfa:read",
-        "bp4d": "autrt_train.annotations.sets.bp4d:read",
-        "rendered": "autrt_train.annotations.sets.rendered:read",
-        "results": "autrt_train.annotations.sets.results:read",
-    },
-)
+READERS: Final = {
+    "affwild2": "autrt_train.annotations.sets.affwild2:read",
+    "manifest": "autrt_train.annotations.sets.manifest:read",
+    "expression": "autrt_train.annotations.sets.expression:read",
+    "identity": "autrt_train.annotations.sets.identity:read",
+    "disfa": "autrt_train.annotations.sets.disfa:read",
+    "bp4d": "autrt_train.annotations.sets.bp4d:read",
+    "rendered": "autrt_train.annotations.sets.rendered:read",
+    "results": "autrt_train.annotations.sets.results:read",
+}
 """Kinds of data sets: `read(root, split, **options) -> (Index, Findings)`."""
 
 
@@ -61,7 +58,7 @@ def read_data(spec: DataSpec) -> tuple[Index, Findings]:
         DataError: it is missing or wrong, or of its kind an option is not known. The message names the place.
         UsageError: there is no such kind.
     """
-    index, findings = read_by(READERS, spec)
+    index, findings = read_by(load_part("kind of data set", spec.kind, READERS), spec)
     if spec.au_names is not None:
         index = index.with_labels(spec.au_names)
     if spec.drop_any_missing:
@@ -69,14 +66,12 @@ def read_data(spec: DataSpec) -> tuple[Index, Findings]:
     return index, findings
 
 
-def read_by(readers: Registry, spec: DataSpec) -> Any:
-    """What one of `readers` makes of a data set; the keys of its signature after the second are its options.
+def read_by(reader: Callable[..., Any], spec: DataSpec) -> Any:
+    """Call a reader of data sets; the keys of its signature after the second are its options.
 
     Raises:
         DataError: as `read_data`.
-        UsageError: there is no such kind.
     """
-    reader = readers.load(spec.kind)
     given = {"labels": spec.labels, "threshold": spec.threshold}
     options = {name: value for name, value in given.items() if value is not None} | spec.options
     known = list(inspect.signature(reader).parameters)[2:]

@@ -11,8 +11,8 @@ from typing import Final, Protocol
 import numpy as np
 
 from autrt.aus import ABAW_AUS
+from autrt.extras import load_part
 from autrt.postprocess.main_face import main_faces
-from autrt.registry import Registry
 from autrt.results.find import find_results
 from autrt.results.reader import Results
 from autrt.results.schema import SUFFIX
@@ -20,7 +20,7 @@ from autrt.storage.escape import escape
 from autrt.types import I32, I64
 from autrt_train.annotations.columns import codes
 from autrt_train.annotations.pictures import existing_root, without_suffix
-from autrt_train.annotations.read import READERS, DataSpec, read_by, read_data
+from autrt_train.annotations.read import DataSpec, read_by, read_data
 from autrt_train.annotations.sets.affwild2 import label_texts, read_labels, recordings
 from autrt_train.annotations.sets.manifest import NAME, of_split
 from autrt_train.annotations.sets.results import beside, label_file
@@ -31,15 +31,12 @@ from autrt_train.types import I8, MISSING, DataError, Split
 MAIN_FACE: Final = -1
 """The name (`Matched.face`) of a frame's main face, where labels say nothing of which face they are of."""
 
-TRUTHS: Final = Registry(
-    "kind of labels",
-    {
-        "affwild2": "autrt_train.evaluate.truth:affwild2",
-        "manifest": "autrt_train.evaluate.truth:manifest",
-        "rendered": "autrt_train.evaluate.rendered_videos:rendered",
-        "results": "autrt_train.evaluate.truth:results",
-    },
-)
+TRUTHS: Final = {
+    "affwild2": "autrt_train.evaluate.truth:affwild2",
+    "manifest": "autrt_train.evaluate.truth:manifest",
+    "rendered": "autrt_train.evaluate.rendered_videos:rendered",
+    "results": "autrt_train.evaluate.truth:results",
+}
 """Kinds that need no pictures: `read(root, split, **options) -> Truth`. Others are read as training reads them."""
 
 
@@ -127,9 +124,8 @@ def read_truth(spec: DataSpec) -> Truth:
             "au_names and drop_any_missing choose pictures: results are judged by all labels there are"
         )
     if spec.kind in TRUTHS:
-        truth: Truth = read_by(TRUTHS, spec)
+        truth: Truth = read_by(load_part("kind of labels", spec.kind, TRUTHS), spec)
     else:
-        READERS.load(spec.kind)
         truth = _of_pictures(spec)
     if not truth.au_names:
         raise DataError(f"{spec.kind} {escape(str(spec.root))}: expected labels of AUs, found none")
