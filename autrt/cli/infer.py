@@ -22,7 +22,7 @@ from autrt.cli.ending import Ending
 from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.cli.resumption import Resumption
 from autrt.console import Mode, Reporter, make_reporter
-from autrt.download.weights import fetch
+from autrt.download.fetch import fetch
 from autrt.engine.devices import devices_of
 from autrt.engine.open import faster_by, resolve_engine, resolve_precision
 from autrt.errors import AutrtError, UsageError
@@ -228,7 +228,7 @@ def _open(
     opened: ExitStack, job: Job, devices: Sequence[str], offline: bool, reporter: Reporter
 ) -> list[Networks]:
     """The networks, once for each device."""
-    fetch(DETECTOR_FILE, offline=offline, say=reporter.say)
+    fetch(DETECTOR_FILE, offline=offline, report=reporter.say)
     return [
         opened.enter_context(
             closing(open_networks(job.model, replace(job.settings, device=device), job.threads))

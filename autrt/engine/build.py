@@ -10,7 +10,7 @@ from typing import Final
 from autrt.engine.graph import Graph, Options
 from autrt.engine.open import open_and_check, resolve_engine
 from autrt.engine.parity import Parity
-from autrt.engine.precision.layer import Layer, read_layers
+from autrt.engine.precision.layer_report import Layer, read_layers
 from autrt.errors import UsageError
 from autrt.extras import importing
 from autrt.model.folder import Member, Model, used_members

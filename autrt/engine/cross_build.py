@@ -11,7 +11,7 @@ from autrt.engine.backends.tensorrt_plan import FACTS, Plan
 from autrt.engine.cache import EngineCache
 from autrt.engine.graph import Graph, Options
 from autrt.engine.parity import Parity, check_parity
-from autrt.engine.precision.derive import derive
+from autrt.engine.precision.derive_graph import derive
 
 
 def build_ahead(engine: str, graph: Graph, options: Options, cache: Path | None) -> tuple[Plan, Parity]:

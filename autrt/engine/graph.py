@@ -29,7 +29,7 @@ class Graph:
     member: Member | None = None
     """The model member that the file belongs to, if any; engines that need its weights take them from there."""
     derived: str = ""
-    """SHA-256 (hex) of a file that `precision.derive` made of the network's own, for another precision."""
+    """SHA-256 (hex) of a file that `precision.derive_graph` made of the network's own, for another precision."""
 
     @classmethod
     def of(cls, member: Member) -> Graph:

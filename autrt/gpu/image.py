@@ -8,7 +8,7 @@ from torch import Tensor
 
 from autrt.gpu.warp import warp
 from autrt.types import F32, U8
-from autrt.video.image import FINER, OVERSAMPLING, PlanarImage, Plane, span
+from autrt.video.planar_image import FINER, OVERSAMPLING, PlanarImage, Plane, span
 
 
 class TensorImage:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from autrt.aus import ABAW_AUS
 from autrt.model.attention import Coordinate, attention
 from autrt.model.embedding import PlainEmbedding, PyramidEmbedding
+from autrt.model.feature_pyramid import Neck
 from autrt.model.iresnet import EMBEDDING, Depth, IResNet, embedding_norm, initialise
-from autrt.model.neck import Neck
 from autrt.model.settings import read_settings, require, require_outputs
 
 

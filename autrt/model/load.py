@@ -11,7 +11,7 @@ from torch import nn
 from autrt.errors import UsageError
 from autrt.model.architectures import build_network
 from autrt.model.folder import Member
-from autrt.model.pixels import PixelNetwork
+from autrt.model.preprocess import PixelNetwork
 from autrt.types import F32, U8
 
 ROWS_AT_A_TIME = 8

@@ -15,7 +15,7 @@ from onnx import checker
 from torch import nn
 
 from autrt.errors import EngineError
-from autrt.model.pixels import INPUT, PixelNetwork
+from autrt.model.preprocess import INPUT, PixelNetwork
 from autrt.types import CROP_SIZE_PX
 
 OPSET: Final = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from autrt.download.weights import FILES, fetch
+from autrt.download.fetch import FILES, fetch
 from autrt.engine.batcher import CropBatcher
 from autrt.engine.graph import Graph
 from autrt.engine.memory import memory_on

@@ -8,7 +8,7 @@ from typing import Final
 from av.error import FFmpegError
 
 from autrt.video.container import main_stream, open_container, orientation
-from autrt.video.planes import PlaneReader
+from autrt.video.frame_reader import FrameReader
 
 _NOTHING: Final = 255
 
@@ -21,7 +21,7 @@ def brightest(path: Path, pts: int) -> int:
             container.seek(pts, stream=stream)
             for picture in container.decode(stream):
                 if picture.pts is not None and picture.pts >= pts:
-                    reader = PlaneReader(picture, orientation(picture), chroma_centred=False)
+                    reader = FrameReader(picture, orientation(picture), chroma_centred=False)
                     return (
                         int(reader.image(picture).resized(32, 18).max()) if picture.pts == pts else _NOTHING
                     )

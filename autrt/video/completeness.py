@@ -12,8 +12,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from autrt.video.container import rate_of
-from autrt.video.losses import Losses
-from autrt.video.releases import exact
+from autrt.video.loss_log import LossLog
+from autrt.video.pyav_compat import exact
 from autrt.video.timing import FAR_S, RateClock, Times
 
 _ONE_PICTURE_A_PACKET: Final = frozenset({"h264", "hevc"})
@@ -30,7 +30,7 @@ _TOLERANCE: Final = 0.02
 class Audit:
     """Follows the packets of a file and the pictures that come of them."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream, clock: Times, losses: Losses) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream, clock: Times, losses: LossLog) -> None:
         """Watch one file; what it lost without a word goes to `losses`."""
         self._container = container
         self._stream = stream

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from autrt.errors import VideoError
 from autrt.types import VideoInfo
 from autrt.video.orientation import UPRIGHT, Orientation, orientation_of
-from autrt.video.releases import LENIENT_METADATA, exact
+from autrt.video.pyav_compat import LENIENT_METADATA, exact
 from autrt.video.unreadable import reason_of
 
 GUESSED_RATE: Final = Fraction(30)

@@ -26,9 +26,9 @@ from autrt.video.container import (
     start_of,
     time_base_of,
 )
-from autrt.video.losses import Losses
+from autrt.video.frame_reader import is_full_range
+from autrt.video.loss_log import LossLog
 from autrt.video.orientation import Orientation
-from autrt.video.planes import is_full_range
 from autrt.video.time_source import is_bare
 from autrt.video.timing import Clock, first_usable
 from autrt.video.unreadable import check_file
@@ -68,7 +68,7 @@ def scan(path: Path) -> Scan:
             raise UnsoundError("it holds several video streams")
         stream.thread_count = 1
         start = start_of(container, stream)
-        clock, losses = Clock(time_base_of(stream), rate_of(stream), start), Losses()
+        clock, losses = Clock(time_base_of(stream), rate_of(stream), start), LossLog()
         audit = Audit(container, stream, clock, losses)
         with closing(_stamps(container.demux(), stream, audit)) as told:
             first = next(told)

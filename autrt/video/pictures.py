@@ -15,8 +15,8 @@ import numpy as np
 
 from autrt.errors import VideoError
 from autrt.types import U8, Frame, Loss, VideoInfo
-from autrt.video.image import PlanarImage, Plane
-from autrt.video.losses import Losses
+from autrt.video.loss_log import LossLog
+from autrt.video.planar_image import PlanarImage, Plane
 from autrt.video.unreadable import check_file, system_reason
 
 _NUMBERED: Final = re.compile(r"([0-9]{5,18})\.(jpg|png)", re.ASCII)
@@ -90,7 +90,7 @@ class PictureDecoder:
         """
         self._pictures = deque(pictures)
         self._rate = rate
-        self._losses = Losses()
+        self._losses = LossLog()
         self._size: tuple[int, int] | None = None
         self._last_index = -1
         self._ready: deque[Frame] = deque()

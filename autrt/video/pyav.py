@@ -25,8 +25,8 @@ from autrt.video.container import (
     start_of,
     time_base_of,
 )
-from autrt.video.losses import Losses
-from autrt.video.planes import PlaneReader
+from autrt.video.frame_reader import FrameReader
+from autrt.video.loss_log import LossLog
 from autrt.video.time_source import Opening
 from autrt.video.timing import Clock, RateClock, Times
 from autrt.video.unreadable import check_file
@@ -75,7 +75,7 @@ class PyavDecoder:
             opening = Opening(self._container, self._stream)
             self._pace = opening.pace
             self._clock = self._make_clock()
-            self._losses = Losses()
+            self._losses = LossLog()
             self._audit = Audit(self._container, self._stream, self._clock, self._losses)
             self._packets: Iterator[Packet[Stream]] | None = opening.packets
             self._tries = _TRIES_AFTER_FAULT
@@ -83,7 +83,7 @@ class PyavDecoder:
             self._count = 0
             self._sent = 0
             self._delay: int | None = None
-            self._reader: PlaneReader | None = None
+            self._reader: FrameReader | None = None
             self._info: VideoInfo | None = None
             if not self._advance():
                 raise VideoError(self._nothing_decoded())
@@ -178,7 +178,7 @@ class PyavDecoder:
         """Put one decoded picture among the ready frames."""
         if self._reader is None:
             way = orientation(picture)
-            self._reader = PlaneReader(picture, way, self._codec in _CENTRED_CHROMA)
+            self._reader = FrameReader(picture, way, self._codec in _CENTRED_CHROMA)
             info = info_of(self._path, self._container, self._stream, picture)
             self._info = info if self._pace is None else self._pace.told_of(info)
         self._audit.came(picture)

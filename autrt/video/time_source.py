@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from autrt.types import TimesFrom, VideoInfo
 from autrt.video.container import time_base_of
-from autrt.video.releases import exact
+from autrt.video.pyav_compat import exact
 from autrt.video.timing import PACKETS_TO_JUDGE, first_usable
 
 _BARE: Final = Flags.no_timestamps.value

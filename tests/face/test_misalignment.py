@@ -14,7 +14,7 @@ from autrt.face.align import Patch
 from autrt.face.misalignment import SLIP_MAX, SLIP_MIN, MisalignmentDetector, move, place_again
 from autrt.template import ARCFACE_112, EYE_DISTANCE_PX
 from autrt.types import DETECTED, INTERPOLATED, REFINED, Detections, Faces
-from autrt.video.image import PlanarImage, Plane
+from autrt.video.planar_image import PlanarImage, Plane
 
 FAR, SLIPPED, NEAR = (
     np.array([SLIP_MAX + 0.02, SLIP_MIN + 0.02, SLIP_MIN - 0.02]) * EYE_DISTANCE_PX

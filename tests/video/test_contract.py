@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from autrt.types import Decoder, Source
-from autrt.video.image import PlanarImage
 from autrt.video.open import open_decoder
+from autrt.video.planar_image import PlanarImage
 from tests.support.media import (
     CORNERS,
     Clip,

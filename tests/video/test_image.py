@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from autrt.types import Image
 from autrt.video.colour import grey_to_rgb, yuv_to_rgb
-from autrt.video.image import PlanarImage, Plane
+from autrt.video.frame_reader import FrameReader
 from autrt.video.orientation import UPRIGHT, Orientation, UprightImage, orientation_of
-from autrt.video.planes import PlaneReader
+from autrt.video.planar_image import PlanarImage, Plane
 
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
@@ -280,7 +280,7 @@ def test_any_display_matrix_is_read(data: bytes) -> None:
 
 def test_a_cut_lets_go_of_its_frame() -> None:
     frame = av.VideoFrame(640, 360, "yuv420p")
-    image = PlaneReader(frame, UPRIGHT, chroma_centred=False).image(frame)
+    image = FrameReader(frame, UPRIGHT, chroma_centred=False).image(frame)
     assert isinstance(image, PlanarImage)
     luma = image._planes[0].samples
     alive = weakref.ref(luma.base if luma.base is not None else luma)
@@ -293,7 +293,7 @@ def test_a_cut_lets_go_of_its_frame() -> None:
 
 def test_frames_cannot_be_written_to() -> None:
     frame = av.VideoFrame(64, 64, "yuv420p")
-    image = PlaneReader(frame, UPRIGHT, chroma_centred=False).image(frame)
+    image = FrameReader(frame, UPRIGHT, chroma_centred=False).image(frame)
     assert isinstance(image, PlanarImage)
     with pytest.raises(ValueError, match="read-only"):
         image._planes[0].samples[0, 0] = 1

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autrt.types import Decoder, Source
-from autrt.video.losses import Losses
+from autrt.video.loss_log import LossLog
 from autrt.video.open import open_decoder
 from autrt.video.timing import Clock, first_usable
 from tests.support.media import Clip, level, middle_of, scene
@@ -360,7 +360,7 @@ def test_pixel_aspect_of_the_upright_picture(tmp_path: Path) -> None:
 
 
 def test_losses_in_a_row_become_one() -> None:
-    losses = Losses()
+    losses = LossLog()
     for i in range(100):
         losses.add(10 + i / 25, "bad")
     losses.add(3, "other", 0)
@@ -371,7 +371,7 @@ def test_losses_in_a_row_become_one() -> None:
 
 @given(st.lists(st.tuples(st.floats(-10, 1000), st.sampled_from("ab"), st.integers(0, 5))))
 def test_losses_add_up(faults: list[tuple[float, str, int]]) -> None:
-    losses = Losses()
+    losses = LossLog()
     for time_s, reason, packets in faults:
         losses.add(time_s, reason, packets)
     assert sum(loss.packets for loss in losses.entries) == sum(packets for _, _, packets in faults)

@@ -40,7 +40,7 @@ def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) 
     if options.precision == "int8":
         require_int8()
         with importing("the precision 'int8'"):
-            from autrt.engine.precision.derive import derive
+            from autrt.engine.precision.derive_graph import derive
         graph = derive(graph, options, cache)
     return run_graph(graph, options)
 

@@ -47,7 +47,7 @@ def open_openvino(graph: Graph, options: Options, cache: Path | None = None) -> 
     if options.precision == "int8":
         require_int8()
         with importing("the precision 'int8'", extra="openvino"):
-            from autrt.engine.precision.derive import derive
+            from autrt.engine.precision.derive_graph import derive
         graph = derive(graph, options, cache)
     settings = _settings(options)
     store = EngineCache.of(graph, "openvino", version("openvino"), options, cache)

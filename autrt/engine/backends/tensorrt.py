@@ -23,7 +23,7 @@ from autrt.engine.backends.torch_cuda import IN_FLIGHT, CudaRunner
 from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Graph, Options
 from autrt.engine.pool import PooledEngine
-from autrt.engine.precision.derive import derive
+from autrt.engine.precision.derive_graph import derive
 from autrt.errors import EngineError
 from autrt.types import EngineSpec
 

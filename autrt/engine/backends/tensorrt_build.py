@@ -12,9 +12,9 @@ from autrt.engine.backends.tensorrt_targets import ADVICE, capabilities, refuse_
 from autrt.engine.cache import EngineCache
 from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Graph, Options
-from autrt.engine.precision.derive import derive
+from autrt.engine.precision.derive_graph import derive
 from autrt.engine.precision.fixed_graph import fixed_graph
-from autrt.engine.precision.layer import read_layers
+from autrt.engine.precision.layer_report import read_layers
 from autrt.errors import EngineError
 from autrt.types import EngineSpec, TensorSpec
 

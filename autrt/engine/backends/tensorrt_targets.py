@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Options
-from autrt.engine.precision.layer import Layer
-from autrt.engine.precision.observe import PRODUCTS
+from autrt.engine.precision.layer_errors import PRODUCTS
+from autrt.engine.precision.layer_report import Layer
 from autrt.errors import EngineOptionError
 
 PRECISIONS: Final = ("f32", "fp16", "int8")

@@ -16,7 +16,7 @@ from autrt.engine.pool import PooledEngine, Runner
 from autrt.errors import EngineError, EngineOptionError
 from autrt.machine import has_bf16, require_bf16
 from autrt.model.load import load_network
-from autrt.model.pixels import INPUT, PixelNetwork
+from autrt.model.preprocess import INPUT, PixelNetwork
 from autrt.types import CROP_SIZE_PX, EngineSpec, TensorSpec
 
 PIXELS = TensorSpec(INPUT, (CROP_SIZE_PX, CROP_SIZE_PX, 3), "uint8")

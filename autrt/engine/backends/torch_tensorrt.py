@@ -19,7 +19,7 @@ from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Graph, Options
 from autrt.engine.pool import PooledEngine
 from autrt.errors import EngineError
-from autrt.model.pixels import INPUT
+from autrt.model.preprocess import INPUT
 
 torch_tensorrt: Any = import_module("torch_tensorrt")
 

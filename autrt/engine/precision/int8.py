@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quant_pre_process, quantize_static
 
-from autrt.engine.precision.mixed import Derived, Faulty, describe
-from autrt.engine.precision.observe import PRODUCTS, ROWS, compare_layers
+from autrt.engine.precision.layer_errors import PRODUCTS, ROWS, compare_layers
+from autrt.engine.precision.mixed_float16 import Derived, Faulty, describe
 from autrt.errors import EngineError
 from autrt.types import U8
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from autrt.download.weights import fetch
+from autrt.download.fetch import fetch
 from autrt.engine.open import resolve_engine
 from autrt.machine import available_cores
 from autrt.pipeline.networks import Networks
@@ -45,7 +45,7 @@ def pipeline(settings: BenchSettings) -> Iterator[Group | Skipped]:
     job = Job(
         Path(), settings.model, infer, detection_digest(), {}, "autrt bench pipeline", available_cores()
     )
-    fetch(DETECTOR_FILE, say=settings.say)
+    fetch(DETECTOR_FILE, report=settings.say)
     with closing(open_networks(job.model, infer, job.threads)) as networks:
         configure_process()
         for name, clip in _clips(settings):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from autrt.console import Reporter
-from autrt.download.weights import fetch
+from autrt.download.fetch import fetch
 from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
 from autrt.results.names import results_path
 from autrt.run.index import ResultsIndex
@@ -42,7 +42,7 @@ def find_faces(
     todo = split_finished(sources, job, overwrite=False, index=ResultsIndex.read(job.out)).todo
     if todo:
         say(f"looking for faces in {len(todo)} of {len(sources)} videos")
-        fetch(DETECTOR_FILE, say=say)
+        fetch(DETECTOR_FILE, report=say)
         with closing(open_networks(job.model, job.settings, job.threads)) as networks:
             reporter.begin(len(todo))
             summary = Run(job, [networks], reporter).run(todo)

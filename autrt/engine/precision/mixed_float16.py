@@ -8,9 +8,9 @@ from typing import Final
 
 import onnx
 
-from autrt.engine.precision.half import LARGEST, rounded, to_half
-from autrt.engine.precision.layer import Layer
-from autrt.engine.precision.observe import PRODUCTS, Comparison, compare_layers
+from autrt.engine.precision.float16 import LARGEST, rounded, to_half
+from autrt.engine.precision.layer_errors import PRODUCTS, Comparison, compare_layers
+from autrt.engine.precision.layer_report import Layer
 from autrt.errors import EngineError
 from autrt.types import F32, U8
 

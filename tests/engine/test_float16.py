@@ -19,11 +19,11 @@ from onnx import TensorProto, helper, numpy_helper
 from autrt.engine.backends.onnxruntime import run_graph
 from autrt.engine.graph import Graph, Options
 from autrt.engine.parity import check_parity
-from autrt.engine.precision.derive import derive
-from autrt.engine.precision.half import rounded, to_half
-from autrt.engine.precision.layer import read_layers
-from autrt.engine.precision.mixed import halve
-from autrt.engine.precision.observe import compare_layers
+from autrt.engine.precision.derive_graph import derive
+from autrt.engine.precision.float16 import rounded, to_half
+from autrt.engine.precision.layer_errors import compare_layers
+from autrt.engine.precision.layer_report import read_layers
+from autrt.engine.precision.mixed_float16 import halve
 from autrt.errors import EngineError
 from autrt.model.folder import Model
 from tests.support.models import pixels

@@ -11,9 +11,9 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from autrt.types import U8, Image
 from autrt.video.colour import grey_to_rgb, yuv_to_rgb
-from autrt.video.image import PlanarImage, Plane
 from autrt.video.orientation import UPRIGHT, Orientation, UprightImage
-from autrt.video.releases import ONE_THREAD
+from autrt.video.planar_image import PlanarImage, Plane
+from autrt.video.pyav_compat import ONE_THREAD
 
 _CHROMA_STEPS: Final = {
     "yuv420p": (2, 2), "yuvj420p": (2, 2), "yuva420p": (2, 2), "yuv422p": (2, 1), "yuvj422p": (2, 1),
@@ -26,7 +26,7 @@ _LIMITED, _FULL = 1, 2  # FFmpeg's AVColorRange
 _ANY_SPACE: Final = 1  # between YUV formats the matrix plays no part, but a reserved one would be refused
 
 
-class PlaneReader:
+class FrameReader:
     """Makes images of one stream's frames: all upright and of the first frame's size."""
 
     def __init__(self, first: VideoFrame, way: Orientation, chroma_centred: bool) -> None:

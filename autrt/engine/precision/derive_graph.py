@@ -16,8 +16,8 @@ from autrt.engine.graph import Graph, Options
 from autrt.engine.parity import compare, faults, read_reference
 from autrt.engine.precision.fixed_graph import fixed_graph
 from autrt.engine.precision.int8 import quantise
-from autrt.engine.precision.layer import LAYERS, derived_store
-from autrt.engine.precision.mixed import Derived, halve
+from autrt.engine.precision.layer_report import LAYERS, derived_store
+from autrt.engine.precision.mixed_float16 import Derived, halve
 from autrt.errors import EngineError
 from autrt.model.folder import Member
 from autrt.types import F32, U8

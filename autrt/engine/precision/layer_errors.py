@@ -10,7 +10,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, numpy_helper
 
-from autrt.engine.precision.half import EXACT
+from autrt.engine.precision.float16 import EXACT
 from autrt.types import F32, U8
 
 PRODUCTS: Final = ("Gemm", "MatMul")
