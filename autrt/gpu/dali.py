@@ -22,7 +22,7 @@ from autrt.types import F32, Frame, Loss, VideoInfo
 from autrt.video.brightest_pixel import brightest
 from autrt.video.colour import BT601, yuv_to_rgb
 from autrt.video.orientation import Orientation
-from autrt.video.packet_scan import Scan, UnsoundError, scan
+from autrt.video.packet_scan import IrregularFileError, PacketScan, scan
 from autrt.video.pyav import PyavDecoder
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class DaliDecoder:
     def __init__(
         self, path: Path, device: str = "cpu", *, patience_s: float = 60.0, frames: int = FRAMES
     ) -> None:
-        """Scan a file.
+        """PacketScan a file.
 
         Args:
             path: the file.
@@ -74,7 +74,7 @@ class DaliDecoder:
             self._scan = scan(path)
             _require_supported(self._scan.info, device.partition(":")[0])
             self._info = self._scan.info
-        except UnsoundError as error:
+        except IrregularFileError as error:
             self._info = self._hand_over(str(error)).info
             self._frames = self._others()
             return
@@ -112,11 +112,11 @@ class DaliDecoder:
             while self._count < len(self._scan.pts):
                 stretch = sequences.next()
                 if stretch is None:
-                    raise UnsoundError(f"DALI ends after {self._count} of {len(self._scan.pts)} frames")
+                    raise IrregularFileError(f"DALI ends after {self._count} of {len(self._scan.pts)} frames")
                 self._check(stretch)
                 for pixels in stretch[0]:
                     yield self._frame(pixels)
-        except (SequenceError, UnsoundError) as error:
+        except (SequenceError, IrregularFileError) as error:
             self._hand_over(str(error))
         finally:
             sequences.close()
@@ -138,7 +138,7 @@ class DaliDecoder:
         """Whether a sequence is what the scan promised.
 
         Raises:
-            UnsoundError: it is not; says what is wrong.
+            IrregularFileError: it is not; says what is wrong.
         """
         pixels, numbers, time_s = stretch
         rows = slice(self._count, self._count + len(numbers))
@@ -146,13 +146,13 @@ class DaliDecoder:
         if self._count == 0:
             self._first_s = float(time_s[0])  # DALI counts from another start
         if not np.array_equal(numbers, np.arange(rows.start, rows.stop)) or len(promised_s) != len(numbers):
-            raise UnsoundError("DALI counts other frames")
+            raise IrregularFileError("DALI counts other frames")
         # To less than half a tick: DALI's seconds are rounded.
         tolerance_s = 0.49 * float(self._info.time_base)
         if (np.abs(time_s - self._first_s - promised_s) > tolerance_s).any():
-            raise UnsoundError("DALI tells other times")
+            raise IrregularFileError("DALI tells other times")
         if set(pixels.shape[1:3]) != {self._info.width, self._info.height}:
-            raise UnsoundError("DALI gives pictures of another size")
+            raise IrregularFileError("DALI gives pictures of another size")
         self._check_black(pixels)
 
     def _check_black(self, pixels: Tensor) -> None:
@@ -160,7 +160,7 @@ class DaliDecoder:
         black = torch.nonzero(pixels.flatten(1).amax(1) == 0).flatten().tolist()
         for i in {*black[:1], *black[-1:]}:
             if brightest(self._path, int(self._scan.pts[self._count + i])) > _BLACK:
-                raise UnsoundError("DALI gives black for a picture")
+                raise IrregularFileError("DALI gives black for a picture")
 
     def _hand_over(self, reason: str) -> PyavDecoder:
         log.warning("%s: decoded on the CPU: %s", self._path, reason)
@@ -176,10 +176,12 @@ def open_dali(path: Path, threads: int, device: str) -> DaliDecoder:
 
 def _require_supported(info: VideoInfo, kind: str) -> None:
     if info.codec not in CODECS[kind] or info.pixel_format not in FORMATS[kind]:
-        raise UnsoundError(f"DALI does not decode {info.codec} of {info.pixel_format} on the {kind} device")
+        raise IrregularFileError(
+            f"DALI does not decode {info.codec} of {info.pixel_format} on the {kind} device"
+        )
 
 
-def _correction(scan: Scan) -> F32 | None:
+def _correction(scan: PacketScan) -> F32 | None:
     """DALI takes every stream for BT.601: (3, 3) from its RGB to RGB by the stream's own matrix."""
     stated = yuv_to_rgb(scan.space, scan.full_range, scan.coded_lines)[:, :3]
     taken = yuv_to_rgb(BT601, scan.full_range, scan.coded_lines)[:, :3]

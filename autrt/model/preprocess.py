@@ -1,4 +1,4 @@
-"""A network behind its normalisation: raw crops in, float32 out. What every engine computes."""
+"""A network with its input normalisation: uint8 crops in, float32 outputs. Every engine computes this."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import torch
 from torch import Tensor, nn
 
 INPUT: Final = "pixels"
+"""Name of the graph's input."""
 OUTPUTS: Final = ("logits", "landmarks", "presence", "features")
-"""What a network may tell, in the graph's order."""
+"""Names of the outputs that a network may have, in the graph's order."""
 
 
 class PixelNetwork(nn.Module):
-    """uint8 (B, 112, 112, 3) RGB → {name: float32 (B, …)}.
+    """Network from uint8 (B, 112, 112, 3) RGB to {name: float32 (B, …)}.
 
     Args:
-        network: takes float (B, 3, 112, 112) in −1…1; gives a dict with some of `OUTPUTS`, or logits alone.
-        dtype: what the network computes in; its own parameters must be of it.
+        network: takes float (B, 3, 112, 112) RGB in −1…1; returns a dict with some of `OUTPUTS`, or only logits.
+        dtype: dtype that the network computes in; its parameters must have it.
     """
 
     def __init__(self, network: nn.Module, dtype: torch.dtype = torch.float32) -> None:
@@ -26,9 +27,9 @@ class PixelNetwork(nn.Module):
         self.dtype = dtype
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
-        """See the class."""
-        # Cast first: TensorRT transposes no uint8.
+        """Normalise crops and compute the network's outputs; see the class for shapes."""
+        # The cast comes first, as TensorRT cannot transpose uint8.
         x = (pixels.to(torch.float32).permute(0, 3, 1, 2) - 127.5) / 127.5
         found: Tensor | dict[str, Tensor] = self.network(x.to(self.dtype))
-        told = {"logits": found} if isinstance(found, Tensor) else found
-        return {name: told[name].float() for name in OUTPUTS if name in told}
+        outputs = {"logits": found} if isinstance(found, Tensor) else found
+        return {name: outputs[name].float() for name in OUTPUTS if name in outputs}

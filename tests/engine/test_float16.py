@@ -20,10 +20,10 @@ from autrt.engine.backends.onnxruntime import run_graph
 from autrt.engine.graph import Graph, Options
 from autrt.engine.parity import check_parity
 from autrt.engine.precision.derive_graph import derive
-from autrt.engine.precision.float16 import rounded, to_half
+from autrt.engine.precision.float16 import rounded, to_float16
 from autrt.engine.precision.layer_errors import compare_layers
 from autrt.engine.precision.layer_report import read_layers
-from autrt.engine.precision.mixed_float16 import halve
+from autrt.engine.precision.mixed_float16 import to_mixed_float16
 from autrt.errors import EngineError
 from autrt.model.folder import Model
 from tests.support.models import pixels
@@ -64,14 +64,14 @@ ROWS = np.array([[1, 2], [200, 255]], np.uint8)
 
 
 def test_rounding_shows_the_overflow_that_the_runtime_hides() -> None:
-    half = to_half(chain(300.0, 1 / 300), ())
+    half = to_float16(chain(300.0, 1 / 300), ())
     assert ran(rounded(half), [[1, 255]]).tolist() == [[1, np.inf]]
-    assert ran(to_half(chain(1.0), ()), [[1, 255]]).tolist() == [[1, 255]]
+    assert ran(to_float16(chain(1.0), ()), [[1, 255]]).tolist() == [[1, 255]]
 
 
 def test_each_tensor_is_rounded_as_float16_would() -> None:
     expected = np.float16(np.float16(255) * np.float16(1 / 3)) * np.float16(2.3)
-    found = ran(rounded(to_half(chain(1 / 3, 2.3), ())), [[0, 255]])
+    found = ran(rounded(to_float16(chain(1 / 3, 2.3), ())), [[0, 255]])
     assert found[0, 1] == np.float32(np.float16(expected))
     assert found[0, 1] != np.float32(np.float16(255 / 3 * 2.3))
 
@@ -80,7 +80,7 @@ def test_each_tensor_is_rounded_as_float16_would() -> None:
     "keep", [(), ("mul0",), ("mul2",), ("mul0", "mul1"), ("cast", "mul0", "mul1", "mul2")]
 )
 def test_casts_stand_between_what_is_half_and_what_is_not(keep: tuple[str, ...]) -> None:
-    half = to_half(chain(0.5, 4.0, 0.25), keep)
+    half = to_float16(chain(0.5, 4.0, 0.25), keep)
     onnx.checker.check_model(half)
     inferred = onnx.shape_inference.infer_shapes(half, strict_mode=True).graph
     types = {v.name: v.type.tensor_type.elem_type for v in (*inferred.value_info, *inferred.output)}
@@ -92,13 +92,13 @@ def test_casts_stand_between_what_is_half_and_what_is_not(keep: tuple[str, ...])
 
 
 def test_what_overflows_or_comes_near_stays_float32() -> None:
-    made = halve(chain(300.0, 0.5, 1e-3), ROWS, never)
+    made = to_mixed_float16(chain(300.0, 0.5, 1e-3), ROWS, never)
     precisions = {layer.name: layer.precision for layer in made.layers}
     assert precisions == {"cast": "fp16", "mul0": "f32", "mul1": "f32", "mul2": "f32"}
     assert {x.name: x.largest for x in made.layers}["mul0"] == 255 * 300
-    near = halve(chain(70.0, 1e-3), ROWS, never)  # 17,850: finite, but four times of it is not
+    near = to_mixed_float16(chain(70.0, 1e-3), ROWS, never)  # 17,850: finite, but four times of it is not
     assert [layer.precision for layer in near.layers] == ["fp16", "f32", "f32"]
-    far = halve(chain(60.0, 1e-3), ROWS, never)
+    far = to_mixed_float16(chain(60.0, 1e-3), ROWS, never)
     assert {layer.precision for layer in far.layers} == {"fp16"}
 
 
@@ -109,7 +109,7 @@ def test_sums_that_may_overflow_on_their_way_stay_float32() -> None:
     model.graph.node[1].CopyFrom(node)
     matrix = np.array([[100, 1], [-100, 1]], np.float32)
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(matrix, "k0"))
-    made = halve(model, np.array([[200, 200]], np.uint8), never)
+    made = to_mixed_float16(model, np.array([[200, 200]], np.uint8), never)
     product = made.layers[-1]
     assert (product.name, product.largest, product.precision) == ("product", 40_000, "f32")
 
@@ -120,14 +120,14 @@ def test_what_loses_too_much_stays_float32() -> None:
     def faulty(found: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> dict[str, str]:
         return {"y": "off"} if np.abs(found["y"] - truth["y"]).max() > 1e-3 else {}
 
-    made = halve(chain(1.0, 1.0, 1.0, 100 + 1 / 32), ROWS, faulty)
+    made = to_mixed_float16(chain(1.0, 1.0, 1.0, 100 + 1 / 32), ROWS, faulty)
     assert {layer.name for layer in made.layers if layer.precision == "f32"} == {"mul3"}
     assert ran(made.model, [[255, 1]])[0, 0] == pytest.approx(255 * (100 + 1 / 32), abs=1e-3)
 
 
 def test_a_network_that_never_passes_is_refused() -> None:
     with pytest.raises(EngineError, match="loses too much in float16"):
-        halve(chain(1.0, 1.0), ROWS, lambda found, truth: {"y": "never good enough"})
+        to_mixed_float16(chain(1.0, 1.0), ROWS, lambda found, truth: {"y": "never good enough"})
 
 
 @pytest.mark.parametrize("name", ["student_model", "full_model"])
@@ -173,4 +173,4 @@ def test_equal_graphs_have_no_errors(student_model: Model) -> None:
     model = onnx.load(student_model.members[0].onnx)
     found = compare_layers(model, model, pixels(5))
     assert set(found.errors.values()) == {0.0}
-    assert found.truth["logits"].shape == (5, 12)
+    assert found.expected["logits"].shape == (5, 12)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from autrt.types import Decoder, Source
 from autrt.video.loss_log import LossLog
 from autrt.video.open import open_decoder
-from autrt.video.timing import Clock, first_usable
+from autrt.video.timing import StampClock, stamps_usable
 from tests.support.media import Clip, level, middle_of, scene
 
 
@@ -27,8 +27,8 @@ def times_of(path: Path) -> tuple[list[float], Decoder]:
     return times, decoder
 
 
-def clock(start: Fraction = Fraction(0)) -> Clock:
-    return Clock(Fraction(1, 1000), Fraction(25), start)
+def clock(start: Fraction = Fraction(0)) -> StampClock:
+    return StampClock(Fraction(1, 1000), Fraction(25), start)
 
 
 @given(
@@ -42,8 +42,8 @@ def clock(start: Fraction = Fraction(0)) -> Clock:
 def test_any_stamps_give_increasing_times(
     stamps: list[int | None], base: Fraction, rate: Fraction, start: Fraction
 ) -> None:
-    clock = Clock(base, rate, start)
-    ticks, times = zip(*[clock.at(stamp) for stamp in stamps], strict=True) if stamps else ((), ())
+    clock = StampClock(base, rate, start)
+    ticks, times = zip(*[clock.next_time(stamp) for stamp in stamps], strict=True) if stamps else ((), ())
     assert all(a < b for a, b in pairwise(ticks))
     assert all(a < b for a, b in pairwise(times))
     assert all(-(2**63) <= tick < 2**63 for tick in ticks)
@@ -55,20 +55,22 @@ def test_any_stamps_give_increasing_times(
 
 @given(st.lists(st.integers(0, 10**9), unique=True, min_size=1))
 def test_increasing_stamps_are_kept(stamps: list[int]) -> None:
-    clock = Clock(Fraction(1, 1000), Fraction(25), Fraction(0))
-    assert [clock.at(stamp)[0] for stamp in sorted(stamps)] == sorted(stamps)
+    clock = StampClock(Fraction(1, 1000), Fraction(25), Fraction(0))
+    assert [clock.next_time(stamp)[0] for stamp in sorted(stamps)] == sorted(stamps)
     assert clock.repaired == 0
 
 
 def test_missing_stamps_follow_at_the_stated_rate() -> None:
     one = clock(Fraction(5))
-    assert [one.at(stamp)[1] for stamp in (None, None, 5100, None)] == pytest.approx([0, 0.04, 0.1, 0.14])
+    assert [one.next_time(stamp)[1] for stamp in (None, None, 5100, None)] == pytest.approx(
+        [0, 0.04, 0.1, 0.14]
+    )
     assert one.repaired == 3
 
 
 def test_one_stamp_that_falls_back_leaves_the_next_ones_true() -> None:
     one = clock()
-    assert [one.at(stamp)[0] for stamp in (0, 40, 80, 40, 120, 160, 160, 200)] == [
+    assert [one.next_time(stamp)[0] for stamp in (0, 40, 80, 40, 120, 160, 160, 200)] == [
         0,
         40,
         80,
@@ -84,13 +86,13 @@ def test_one_stamp_that_falls_back_leaves_the_next_ones_true() -> None:
 def test_a_restarted_count_keeps_its_distances() -> None:
     one = clock()
     stamps = [0, 40, 5000, 0, 30, 100, 140]
-    assert [one.at(stamp)[0] for stamp in stamps] == [0, 40, 5000, 5040, 5070, 5140, 5180]
+    assert [one.next_time(stamp)[0] for stamp in stamps] == [0, 40, 5000, 5040, 5070, 5140, 5180]
     assert one.repaired == 4
 
 
 def test_a_wild_stamp_is_no_stamp() -> None:
     one = clock()
-    assert [one.at(stamp)[0] for stamp in (0, 40, 2**62, 120)] == [0, 40, 80, 120]
+    assert [one.next_time(stamp)[0] for stamp in (0, 40, 2**62, 120)] == [0, 40, 80, 120]
 
 
 def test_variable_frame_rate(tmp_path: Path) -> None:
@@ -236,7 +238,7 @@ def test_stamps_of_a_sound_stream_are_of_use(
     stored = _with_pyramids(frames, depth)
     base = Fraction(1, 10**9)
     stamps = [None if gaps[i] and i > 1 else start + round(n / rate / base) for i, n in enumerate(stored)]
-    assert first_usable(stamps, base)
+    assert stamps_usable(stamps, base)
 
 
 def _with_pyramids(frames: int, depth: int) -> list[int]:
@@ -262,7 +264,7 @@ def test_stamps_that_never_move_on_are_of_no_use(stamps: list[int], data: st.Dat
     falling: list[int | None] = [*sorted(stamps, reverse=True)]
     for i in data.draw(st.sets(st.integers(0, len(stamps) - 1))):
         falling[i] = None
-    assert not first_usable(falling, Fraction(1, 1000))
+    assert not stamps_usable(falling, Fraction(1, 1000))
 
 
 def _joined(tmp_path: Path, name: str, second: Clip) -> Path:

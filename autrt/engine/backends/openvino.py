@@ -1,4 +1,4 @@
-"""Networks on the CPU by OpenVINO: the only engine with bfloat16 there, and the fastest in int8."""
+"""Engine on the CPU through OpenVINO, which also has bfloat16 and is the fastest in int8."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import openvino as ov
 
 BLOB = "engine.blob"
-"""The compiled network, as OpenVINO exports it."""
+"""File with the compiled network, as OpenVINO exports it."""
 
 _PRECISION_NAMES = {"f32": "f32", "bf16": "bf16", "float32": "f32", "bfloat16": "bf16"}
 
@@ -54,7 +54,7 @@ def open_openvino(graph: Graph, options: Options, cache: Path | None = None) -> 
     try:
         compiled = _load(core, store, settings)
         if compiled is None:
-            with store.lock():  # one process compiles, others wait and load
+            with store.lock():  # one process compiles, the others wait and load
                 compiled = _load(core, store, settings) or _compile(core, graph, options, store, settings)
         in_flight = options.in_flight or options.cores + 1
         runners = [OpenVINORunner(compiled) for _ in range(in_flight)]
@@ -77,7 +77,7 @@ def import_openvino() -> ModuleType:
 
 
 class OpenVINORunner(HostBuffers):
-    """One infer request, fed in place: the buffers are the request's own input tensors."""
+    """Runner with one infer request, whose input tensors are the buffers."""
 
     def __init__(self, compiled: ov.CompiledModel) -> None:
         self._request = request = compiled.create_infer_request()
@@ -85,9 +85,9 @@ class OpenVINORunner(HostBuffers):
         self._outputs = {port.any_name: request.get_tensor(port) for port in compiled.outputs}
 
     def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
-        """Compute; the arrays are the request's own output tensors."""
-        # Not infer(): that would compute in this thread, beside the streams. And wait() raises what went wrong,
-        # where a callback would never be called.
+        """Compute a batch; the returned arrays are the request's output tensors."""
+        # infer() would compute in this thread, beside the streams; wait() also raises errors, for which OpenVINO
+        # calls no callback.
         self._request.start_async()
         self._request.wait()
         return {name: tensor.data for name, tensor in self._outputs.items()}
@@ -95,7 +95,7 @@ class OpenVINORunner(HostBuffers):
 
 def _settings(options: Options) -> dict[str, Any]:
     return {
-        # Left alone, OpenVINO takes bf16 where it can. In an int8 graph it is for the layers that stay float.
+        # By default OpenVINO uses bf16 where it can. In an int8 graph this is for the layers that stay float.
         "INFERENCE_PRECISION_HINT": "f32" if options.precision == "int8" else options.precision,
         "NUM_STREAMS": str(options.cores),
         "INFERENCE_NUM_THREADS": options.cores,
@@ -104,6 +104,7 @@ def _settings(options: Options) -> dict[str, Any]:
 
 
 def _load(core: ov.Core, store: EngineCache, settings: dict[str, Any]) -> ov.CompiledModel | None:
+    """Load the compiled network; None where it is missing, damaged or of another OpenVINO."""
     blob = store.read(BLOB)
     if blob is None:
         return None
@@ -118,14 +119,14 @@ def _compile(
 ) -> ov.CompiledModel:
     graph.verify()
     compiled = core.compile_model(_read(core, graph, options.batch), "CPU", settings)
-    exported = io.BytesIO()  # without one OpenVINO returns bytes or a stream, by its release
+    exported = io.BytesIO()  # without a stream, its releases return different types
     compiled.export_model(exported)
     store.write(BLOB, exported.getvalue())
     return compiled
 
 
 def _read(core: ov.Core, graph: Graph, batch: int) -> ov.Model:
-    """The graph with a fixed batch and size, and uint8 (B, H, W, 3) as its input."""
+    """Read a graph with a fixed batch and size, and uint8 (B, H, W, 3) as its input."""
     import openvino as ov
     from openvino import preprocess
 
@@ -168,6 +169,6 @@ def _spec(compiled: ov.CompiledModel, graph: Graph, options: Options) -> EngineS
 
 
 def _reason(error: RuntimeError) -> str:
-    """The last line that says something: OpenVINO's messages begin with places in its source."""
+    """Return the last line of a message; OpenVINO's messages begin with positions in its source code."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""What the layers of a network do in another precision: told when its graph was derived, kept beside it."""
+"""Errors of a derived graph's layers, written beside the graph in the cache."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import Final
 from autrt.engine.cache import EngineCache
 from autrt.engine.graph import Graph
 
-RECIPE: Final = 1
-"""Raised when the same network would become another graph."""
+REVISION: Final = 1
+"""To be raised when the same network would be derived differently."""
 
 LAYERS: Final = "layers.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One node of a network."""
+    """A node of a graph."""
 
     name: str
     op: str
     """ONNX operator."""
     largest: float
-    """Largest absolute number that it takes, gives or can sum up to in float32, over all crops."""
+    """Largest absolute value of its inputs, outputs and sums in float32, over all crops."""
     error: float
-    """Root mean square of what it gives wrongly, over that of what it should give."""
+    """Relative error of its output: root mean square of the error over that of the float32 output."""
     precision: str
-    """f32, fp16 or int8: what it computes in."""
+    """Precision that it computes in: f32, fp16 or int8."""
 
 
 def derived_store(graph: Graph, precision: str, cache: Path | None) -> EngineCache:
-    """Where the graph that was derived for a precision lies."""
-    return EngineCache(EngineCache.of_network(graph, cache) / f"graph-{precision}-{RECIPE}")
+    """Return the cache folder of the graph that is derived for a precision."""
+    return EngineCache(EngineCache.of_network(graph, cache) / f"graph-{precision}-{REVISION}")
 
 
 def read_layers(graph: Graph, precision: str, cache: Path | None) -> tuple[Layer, ...]:
-    """The layers of a derived graph, in its order; none where no graph was derived."""
+    """Return the layers of a derived graph, in the graph's order; none where no graph was derived."""
     facts = derived_store(graph, precision, cache).read_json(LAYERS)
     return tuple(Layer(**layer) for layer in facts["layers"]) if facts else ()

@@ -1,4 +1,4 @@
-"""Which layers of a network can compute in float16, by what they do on real crops."""
+"""Conversion to float16 of all layers but those that would overflow or lose too much on face crops."""
 
 from __future__ import annotations
 
@@ -8,66 +8,68 @@ from typing import Final
 
 import onnx
 
-from autrt.engine.precision.float16 import LARGEST, rounded, to_half
+from autrt.engine.precision.float16 import LARGEST, rounded, to_float16
 from autrt.engine.precision.layer_errors import PRODUCTS, Comparison, compare_layers
 from autrt.engine.precision.layer_report import Layer
 from autrt.errors import EngineError
 from autrt.types import F32, U8
 
 MARGIN: Final = 4.0
-"""A layer stays float32 if a number this many times its largest would overflow: other faces may give more."""
+"""A layer stays float32 if its largest value times this would overflow; other faces may have larger values."""
 
-Faulty = Callable[[Mapping[str, F32], Mapping[str, F32]], Mapping[str, str]]
-"""(outputs, true outputs) → the outputs that are too far off, and how far."""
+FindFaulty = Callable[[Mapping[str, F32], Mapping[str, F32]], Mapping[str, str]]
+"""(outputs, expected outputs) → names of outputs that are too inexact, each with a description of its errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A graph made of another, and what its layers do."""
+    """A derived graph, and the errors of its layers."""
 
     model: onnx.ModelProto
     layers: tuple[Layer, ...]
     """In the graph's order."""
 
 
-def halve(model: onnx.ModelProto, crops: U8, faulty: Faulty) -> Derived:
-    """The network in float16 but for the layers that would overflow or lose too much.
+def to_mixed_float16(model: onnx.ModelProto, crops: U8, faulty: FindFaulty) -> Derived:
+    """Return a graph in float16, in which layers that would overflow or lose too much stay float32.
 
     Args:
-        model: float32, nodes named, of any batch size.
-        crops: uint8 (n, 112, 112, 3) RGB; real ones.
-        faulty: judges outputs.
+        model: a float32 graph with named nodes, of any batch size.
+        crops: uint8 (n, 112, 112, 3) RGB crops of faces.
+        faulty: finds outputs that are too inexact.
 
     Raises:
-        EngineError: even float32 in most layers would not do.
+        EngineError: the outputs are too inexact even with most layers in float32.
     """
-    found = compare_layers(model, rounded(to_half(model, ())), crops)
+    found = compare_layers(model, rounded(to_float16(model, ())), crops)
     keep = overflowing(found)
     if keep:
-        found = compare_layers(model, rounded(to_half(model, keep)), crops)
-    if faulty(found.found, found.truth):
+        found = compare_layers(model, rounded(to_float16(model, keep)), crops)
+    if faulty(found.found, found.expected):
         keep, found = _keep_more(model, crops, faulty, keep, found)
-    return Derived(
-        to_half(model, keep), describe(model, found, lambda node: "f32" if node.name in keep else "fp16")
-    )
+    layers = layer_table(model, found, lambda node: "f32" if node.name in keep else "fp16")
+    return Derived(to_float16(model, keep), layers)
 
 
 def overflowing(found: Comparison) -> frozenset[str]:
-    """Nodes that take or give numbers near the end of float16."""
+    """Return the names of nodes with values too near the largest float16 number."""
     return frozenset(name for name, most in found.largest.items() if not most * MARGIN <= LARGEST)
 
 
 def _keep_more(
-    model: onnx.ModelProto, crops: U8, faulty: Faulty, keep: frozenset[str], found: Comparison
+    model: onnx.ModelProto, crops: U8, faulty: FindFaulty, keep: frozenset[str], found: Comparison
 ) -> tuple[frozenset[str], Comparison]:
-    """Try the nodes nearest to the faulty outputs, those that add most error, and both; ever more of them."""
-    late = _from_the_end(model, faulty(found.found, found.truth))
+    """Keep more nodes float32 until no output is faulty.
+
+    Tries the nodes nearest to the faulty outputs, those that add most error, and both; twice as many each time.
+    """
+    late = _by_distance(model, faulty(found.found, found.expected))
     lossy = _by_added_error(model, found.errors)
     count = 1
     while count < len(model.graph.node):
         for more in (late[:count], lossy[:count], late[:count] + lossy[:count]):
-            tried = compare_layers(model, rounded(to_half(model, keep.union(more))), crops)
-            if not faulty(tried.found, tried.truth):
+            tried = compare_layers(model, rounded(to_float16(model, keep.union(more))), crops)
+            if not faulty(tried.found, tried.expected):
                 return keep.union(more), tried
         count *= 2
     raise EngineError(
@@ -75,8 +77,8 @@ def _keep_more(
     )
 
 
-def _from_the_end(model: onnx.ModelProto, outputs: Collection[str]) -> list[str]:
-    """Nodes in order of their distance to these outputs; products of matrices last, for the oldest GPUs' sake."""
+def _by_distance(model: onnx.ModelProto, outputs: Collection[str]) -> list[str]:
+    """Return names of nodes by distance to these outputs; matrix products last, as sm75 needs them in float16."""
     makers = {name: node for node in model.graph.node for name in node.output}
     order: dict[str, bool] = {}
     edge = {makers[name].name: makers[name] for name in outputs}
@@ -88,7 +90,7 @@ def _from_the_end(model: onnx.ModelProto, outputs: Collection[str]) -> list[str]
 
 
 def _by_added_error(model: onnx.ModelProto, errors: Mapping[str, float]) -> list[str]:
-    """Nodes in order of how much their error is above that of what they take; products of matrices last."""
+    """Return names of nodes by the error that they add to that of their inputs; matrix products last."""
     makers = {name: node.name for node in model.graph.node for name in node.output}
 
     def rank(node: onnx.NodeProto) -> tuple[bool, float]:
@@ -98,12 +100,24 @@ def _by_added_error(model: onnx.ModelProto, errors: Mapping[str, float]) -> list
     return [node.name for node in sorted(model.graph.node, key=rank)]
 
 
-def describe(
+def layer_table(
     model: onnx.ModelProto, found: Comparison, precision: Callable[[onnx.NodeProto], str]
 ) -> tuple[Layer, ...]:
-    """The nodes that were compared, in the graph's order, each with what it computes in."""
+    """Return the compared nodes, in the graph's order.
+
+    Args:
+        model: the float32 graph.
+        found: its comparison with the derived graph.
+        precision: returns the precision that a node computes in.
+    """
     return tuple(
-        Layer(node.name, node.op_type, found.largest[node.name], found.errors[node.name], precision(node))
+        Layer(
+            name=node.name,
+            op=node.op_type,
+            largest=found.largest[node.name],
+            error=found.errors[node.name],
+            precision=precision(node),
+        )
         for node in model.graph.node
         if node.name in found.errors
     )
