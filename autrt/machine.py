@@ -31,7 +31,7 @@ def available_cores(root: Path = Path("/")) -> int:
 
 
 def cgroup_quota(root: Path = Path("/")) -> float:
-    """Return the smallest CPU quota, in cores, of this process's cgroup and its parents; infinite where none is set."""
+    """Return the smallest CPU quota of this process's cgroup and its parents, in cores; infinite if none is set."""
     return _smallest(root, "cpu", _quota_v2, _quota_v1)
 
 

@@ -46,9 +46,9 @@ def discover(inputs: Sequence[Path], out: Path | None = None) -> list[Source]:
         search.add(path)
     search.follow_links()
     if not search.found:
-        searched = ", ".join(repr(str(path)) for path in inputs) or "no input"
+        named = ", ".join(repr(str(path)) for path in inputs) or "no input"
         raise UsageError(
-            f"expected videos or pictures, found none in {searched}: give video files, folders that hold some (known "
+            f"expected videos or pictures, found none in {named}: give video files, folders that hold some (known "
             "by names such as .mp4, .mkv, .avi, .mov, .webm, .jpg or .png, or by content), or folders of pictures "
             "numbered 00001.jpg, 00002.jpg, …"
         )
