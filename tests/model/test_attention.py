@@ -106,7 +106,7 @@ def test_spatial_attention_equals_its_equation() -> None:
                 np.testing.assert_allclose(row[:, i, j], crop[:, i, j] * gate, rtol=1e-10)
 
 
-def test_what_is_switched_off_leaves_no_trace() -> None:
+def test_attention_that_is_switched_off_is_the_identity() -> None:
     x = torch.randn(2, 16, 5, 5)
     off = attention(16, "none", spatial=False)
     assert not off.state_dict()

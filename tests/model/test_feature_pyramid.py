@@ -22,7 +22,7 @@ def _maps(seed: int = 0, *, grad: bool = False) -> list[Tensor]:
 
 @pytest.mark.parametrize("fpn", [False, True])
 @pytest.mark.parametrize("ssh_channels", [None, 12])
-def test_neck_keeps_sides_and_tells_its_channels(fpn: bool, ssh_channels: int | None) -> None:
+def test_neck_keeps_sides_and_states_its_channels(fpn: bool, ssh_channels: int | None) -> None:
     neck = Neck(CHANNELS, fpn=fpn, ssh_channels=ssh_channels)
     expected = [(2, ssh_channels or c, side, side) for c, side in zip(CHANNELS, SIDES, strict=True)]
     assert [tuple(level.shape) for level in neck(_maps())] == expected
@@ -35,7 +35,7 @@ def test_neck_without_methods_is_the_identity() -> None:
     assert all(a is b for a, b in zip(neck(maps), maps, strict=True))
 
 
-def test_fpn_carries_down_and_never_up() -> None:
+def test_fpn_adds_coarse_maps_to_finer_ones_only() -> None:
     fpn = FPN(CHANNELS)
     for i in range(4):
         maps = _maps(grad=True)
@@ -85,7 +85,7 @@ def test_fpn_equals_a_place_by_place_rewrite() -> None:
     assert torch.equal(levels[1], coarse)
 
 
-def test_ssh_sees_windows_of_3_5_and_7() -> None:
+def test_ssh_has_receptive_fields_of_3_5_and_7() -> None:
     ssh = SSH(4, 16).eval()
     for parameter in ssh.parameters():
         parameter.data.abs_()  # keeps the closing ReLU open

@@ -135,7 +135,7 @@ def test_embedding_equals_a_plain_rewrite() -> None:
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_published_initialisation() -> None:
+def test_initialisation_is_the_published_one() -> None:
     torch.manual_seed(0)
     network = EmbeddingNetwork(18, 0.5)
     state = network.state_dict()

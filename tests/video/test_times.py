@@ -90,7 +90,7 @@ def test_a_restarted_count_keeps_its_distances() -> None:
     assert one.repaired == 4
 
 
-def test_a_wild_stamp_is_no_stamp() -> None:
+def test_far_stamp_counts_as_missing() -> None:
     one = clock()
     assert [one.next_time(stamp)[0] for stamp in (0, 40, 2**62, 120)] == [0, 40, 80, 120]
 
@@ -130,7 +130,9 @@ def test_video_that_begins_after_its_sound(tmp_path: Path) -> None:
         ("bare.m2v", "mpeg2video", Fraction(30_000, 1001)),
     ],
 )
-def test_a_bare_stream_is_timed_by_its_rate(name: str, codec: str, rate: Fraction, tmp_path: Path) -> None:
+def test_stream_without_stamps_is_timed_by_its_rate(
+    name: str, codec: str, rate: Fraction, tmp_path: Path
+) -> None:
     muxer = {"m2v": "mpeg2video"}.get(name[5:], name[5:])
     quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     path = Clip(codec, rate=rate, muxer=muxer, options={"bf": "2"} | quiet).write(tmp_path / name)
@@ -138,7 +140,7 @@ def test_a_bare_stream_is_timed_by_its_rate(name: str, codec: str, rate: Fractio
 
 
 @pytest.mark.parametrize("codec", ["libx265", "mjpeg"])
-def test_a_bare_stream_that_states_no_rate_gets_an_assumed_one(codec: str, tmp_path: Path) -> None:
+def test_stream_without_stamps_and_rate_gets_an_assumed_rate(codec: str, tmp_path: Path) -> None:
     silent = {"x265-params": "no-vui-timing-info=1:log-level=none"}
     clip = (
         Clip(codec, rate=Fraction(30), muxer="hevc", options=silent)
@@ -182,14 +184,14 @@ def _ages_apart(packet: Any, number: int) -> None:
         (_ages_apart, "x.nut"),
     ],
 )
-def test_stamps_of_no_use_give_way_to_the_rate(stamped: Any, name: str, tmp_path: Path) -> None:
+def test_unusable_stamps_give_way_to_the_rate(stamped: Any, name: str, tmp_path: Path) -> None:
     codec = "flv1" if name.endswith("flv") else "libx264"
     options = {} if codec == "flv1" else {"bf": "0"}
     path = Clip(codec, edit_packet=stamped, options=options).write(tmp_path / name)
     assert_timed_by(Fraction(25), None, path)
 
 
-def test_stamps_that_run_backwards_give_way_to_the_rate(tmp_path: Path) -> None:
+def test_backward_stamps_give_way_to_the_rate(tmp_path: Path) -> None:
     data = bytearray(Clip("flv1").write(tmp_path / "x.flv").read_bytes())
     at, number = 13, 0
     while at < len(data):  # tags: kind, size (3 bytes), time in ms (3 bytes), …
@@ -202,7 +204,7 @@ def test_stamps_that_run_backwards_give_way_to_the_rate(tmp_path: Path) -> None:
     assert_timed_by(Fraction(25), "rate", tmp_path / "back.flv")
 
 
-def test_a_stream_with_one_stamp_in_all_is_timed_by_its_rate(tmp_path: Path) -> None:
+def test_stream_with_a_single_stamp_is_timed_by_its_rate(tmp_path: Path) -> None:
     clip = Clip(muxer="vob", rate=Fraction(30), options={"bf": "2"})
     assert_timed_by(Fraction(30), "rate", clip.write(tmp_path / "x.vob"))
 
@@ -232,7 +234,7 @@ def assert_timed_by(rate: Fraction, source: str | None, path: Path) -> None:
     start=st.integers(-(10**6), 10**9),
     gaps=st.lists(st.booleans(), min_size=40, max_size=40),
 )
-def test_stamps_of_a_sound_stream_are_of_use(
+def test_stamps_of_an_intact_stream_are_usable(
     rate: Fraction, depth: int, frames: int, start: int, gaps: list[bool]
 ) -> None:
     stored = _with_pyramids(frames, depth)
@@ -260,7 +262,7 @@ def _with_pyramids(frames: int, depth: int) -> list[int]:
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=2), st.data())
-def test_stamps_that_never_move_on_are_of_no_use(stamps: list[int], data: st.DataObject) -> None:
+def test_stamps_that_never_increase_are_unusable(stamps: list[int], data: st.DataObject) -> None:
     falling: list[int | None] = [*sorted(stamps, reverse=True)]
     for i in data.draw(st.sets(st.integers(0, len(stamps) - 1))):
         falling[i] = None
