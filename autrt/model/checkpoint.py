@@ -75,15 +75,15 @@ def import_checkpoint(network: nn.Module, path: Path, skip: Sequence[str] = ()) 
     own = cast("_State", network.state_dict())
     found = read_state_dict(path)
     _check_skip(skip, own)
-    places = {theirs: _own_name(theirs, own) for theirs in found}
-    offered = {name: found[theirs] for theirs, name in places.items() if not _starts(name, skip)}
+    places = {name: _own_name(name, own) for name in found}
+    offered = {own_name: found[name] for name, own_name in places.items() if not _starts(own_name, skip)}
     _check(path, offered, {name: tensor for name, tensor in own.items() if not _starts(name, skip)})
     matched = {name: tensor for name, tensor in offered.items() if name in own}
     network.load_state_dict(matched, strict=False)
     return ImportReport(
         source=path,
         matched=tuple(matched),
-        left=tuple(theirs for theirs, name in places.items() if name not in matched),
+        left=tuple(name for name, own_name in places.items() if own_name not in matched),
         fresh=tuple(name for name in own if name not in matched),
         notice=_notice(path, found),
     )

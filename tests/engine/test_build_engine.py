@@ -1,4 +1,4 @@
-"""`autrt build-engine`, as a user calls it."""
+"""The command `autrt build-engine`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Built engines on disk: reused, never half-written, never trusted blindly, never in the way."""
+"""Cached engines: reused, rebuilt where damaged, and optional where the cache cannot be written."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def logits(engine: Engine) -> np.ndarray:
 
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Paths of the graphs that OpenVINO compiles from now on."""
+    """Record the paths of graphs that OpenVINO compiles."""
     seen: list[Path] = []
     real = openvino_engine._compile  # pyright: ignore[reportPrivateUsage]
 

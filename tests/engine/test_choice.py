@@ -1,4 +1,4 @@
-"""Which engine `auto` is, with and without OpenVINO, and that the base install needs nothing else."""
+"""Choice of the engine with and without OpenVINO, and inference with the base installation alone."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ EXTRAS_ALONE = (
     "openvino", "onnx", "ml_dtypes", "onnxscript", "torch", "safetensors", "scipy", "sklearn", "pandas", "pyarrow",
     "numba", "matplotlib", "tensorboard", "nvidia", "pooch", "pip",
 )  # fmt: skip
-"""What the base install lacks, as modules."""
+"""Modules that the base installation lacks."""
 
 
 @pytest.fixture
 def installed(monkeypatch):
-    """Lets only these engines be found."""
+    """Let only these engines be found."""
 
     def let(*names: str) -> None:
         monkeypatch.setattr(opening, "find_spec", lambda name: name if name in names else None)
@@ -74,7 +74,7 @@ def base(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def begun(base, tmp_path_factory) -> Path:
-    """Results by the base install."""
+    """Return results that were computed with the base installation."""
     fetched("centerface")
     out = tmp_path_factory.mktemp("begun")
     done = autrt("infer", fetched("clip-smile"), "--out", out, "--offline", env=base)

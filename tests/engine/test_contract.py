@@ -1,4 +1,4 @@
-"""The Engine contract, over every engine, precision and device that can run here."""
+"""Contract of `Engine`, for every engine, precision and device that can run here."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Case:
 
 
 def can(engine: str, precision: str, model: str) -> bool:
-    """Whether a CPU engine can run here in this precision; but for f32 one model suffices."""
+    """Return whether a CPU engine can run here in this precision; one model suffices except in f32."""
     has = {"f32": True, "bf16": has_bf16(), "int8": has_int8()}[precision]
     return find_spec(engine) is not None and has and (precision == "f32" or model == "student_model")
 

@@ -1,4 +1,4 @@
-"""Graphs in float16: what stays float32 and why, and that roundings are seen where ONNX Runtime hides them."""
+"""Float16 graphs: layers that stay float32, and roundings that ONNX Runtime hides."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HALF, FLOAT = TensorProto.FLOAT16, TensorProto.FLOAT
 
 
 def chain(*factors: float) -> onnx.ModelProto:
-    """uint8 (B, 2) → float32, times each factor; the last product is `y`, the first is `first` too."""
+    """Build a graph uint8 (B, 2) → float32, times each factor; the last product is `y`, the first `first`."""
     names = ["x", *[f"p{i}" for i in range(len(factors) - 1)], "y"]
     nodes = [helper.make_node("Cast", ["pixels"], ["x"], "cast", to=FLOAT)]
     nodes += [
@@ -103,7 +103,7 @@ def test_layers_that_nearly_overflow_stay_float32() -> None:
 
 
 def test_layers_whose_partial_sums_may_overflow_stay_float32() -> None:
-    """200·100 − 200·100: the product is 0, and what it sums up to on the way depends on the GPU."""
+    """200·100 − 200·100 is 0, but its partial sums depend on the GPU."""
     model = chain(1.0)
     node = helper.make_node("MatMul", ["x", "k0"], ["y"], "product")
     model.graph.node[1].CopyFrom(node)
@@ -115,7 +115,7 @@ def test_layers_whose_partial_sums_may_overflow_stay_float32() -> None:
 
 
 def test_layers_that_lose_too_much_stay_float32() -> None:
-    """The last product alone is inexact enough to matter; the layers before it may stay half."""
+    """Only the last product is inexact enough to matter; the layers before it may be float16."""
 
     def faulty(found: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> dict[str, str]:
         return {"y": "off"} if np.abs(found["y"] - truth["y"]).max() > 1e-3 else {}

@@ -1,4 +1,4 @@
-"""Graphs in int8: what is quantised, how exact it must be, and which CPUs may run it."""
+"""Int8 graphs: quantised layers, their errors, and CPUs that can run them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONV_INPUT = "DequantizeLinear"
 
 
 def quantised(model: onnx.ModelProto) -> set[str]:
-    """Names of the convolutions and products that take int8."""
+    """Return the names of the convolutions and products that take int8."""
     makers = {name: node.op_type for node in model.graph.node for name in node.output}
     return {
         node.name
@@ -37,7 +37,7 @@ def quantised(model: onnx.ModelProto) -> set[str]:
 
 
 def wide_network(width: int) -> onnx.ModelProto:
-    """pixels → two matrix products, the first over `width` numbers."""
+    """Build a graph from pixels through two matrix products, the first over `width` numbers."""
     rng = np.random.default_rng(0)
     info = helper.make_tensor_value_info
     graph = helper.make_graph(

@@ -1,4 +1,4 @@
-"""Cores by affinity and cgroup, and what the CPU can do."""
+"""Cores by affinity and cgroup, memory limits, and features of the CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks of others: float32 (B, 3, H, W) inside, fully convolutional, fed with uint8 pictures here."""
+"""ONNX files of other projects: float32 (B, 3, H, W) inside, fully convolutional, with uint8 input here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BIAS = np.array([0.5, -0.25], np.float32)
 
 @pytest.fixture(scope="module")
 def old_style(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As old exporters wrote: a fixed size, initialisers among the inputs, shapes stated for every tensor."""
+    """Rewrite a graph as old exporters do: fixed size, weights among the inputs, shapes for every tensor."""
     info = helper.make_tensor_value_info
     graph = helper.make_graph(
         [

@@ -1,4 +1,4 @@
-"""What counts as the same numbers, and what is refused."""
+"""Parity checks: errors, tolerances, and engines that are refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytest_plugins = ("tests.support.model_fixtures",)
 
 
 class Bent:
-    """An engine whose outputs are another's, off by a little."""
+    """Engine whose outputs are another's with added errors."""
 
     def __init__(self, engine: Engine, **errors: float) -> None:
         self._engine, self._errors = engine, errors
@@ -125,7 +125,7 @@ def test_first_opening_checks_and_writes_the_spec(student_model: Model, tmp_path
 def test_model_that_disagrees_with_its_graph_is_refused(
     student_model: Model, full_model: Model, tmp_path: Path, engine: str
 ) -> None:
-    """The reference says one thing, graph and weights another: as after a faulty export, or on a faulty CPU."""
+    """Reference and graph disagree, as after a faulty export or on a faulty CPU."""
     path = copied(student_model, tmp_path / "copy")
     crops, outputs = read_reference(student_model.members[0])
     outputs["logits"] = outputs["logits"] + np.float32(0.5)

@@ -1,4 +1,4 @@
-"""What all engines share, with runners whose pace and failures a test decides."""
+"""The pool that all engines share, with runners whose speed and failures the test controls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPEC = EngineSpec(
 
 
 class SumRunner(HostBuffers):
-    """total = a₀ + a₁ + b, once the gate is open; fails on b = 13, and reuses its output array."""
+    """Runner of total = a₀ + a₁ + b that waits for a gate, fails on b = 13, and reuses its output array."""
 
     def __init__(self, gate: threading.Event) -> None:
         super().__init__({"a": np.full((3, 2), 77, np.uint8), "b": np.full(3, 77, np.uint8)})

@@ -1,4 +1,4 @@
-"""TensorRT-RTX engines, built here without a GPU; what needs one is marked."""
+"""TensorRT-RTX engines, built without a GPU; tests that need one are marked."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_gpu_engines_choose_a_gpu() -> None:
 
 @pytest.mark.slow
 def test_papers_network_builds_in_fp16(tmp_path: Path) -> None:
-    """193 million parameters; needs about 10 GB of memory."""
+    """Build 193 million parameters; needs about 10 GB of memory."""
     import torch
 
     from autrt.model.export import save_model

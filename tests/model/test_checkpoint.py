@@ -34,7 +34,7 @@ STUDENT = Student(StudentConfig(width=1))
 
 @pytest.fixture(scope="module")
 def glint() -> State:
-    """What a face-recognition checkpoint of a small depth-18 network holds."""
+    """Return the entries of a face-recognition checkpoint of a small network of depth 18."""
     torch.manual_seed(1)
     network = EmbeddingNetwork(18, 0.125)
     with torch.no_grad():
@@ -222,7 +222,7 @@ def test_students_import_by_their_own_names(tmp_path: Path) -> None:
 
 
 class _Payload:
-    """Unpickling it would make a file: it must not be."""
+    """Object whose unpickling would create a file."""
 
     def __init__(self, target: Path) -> None:
         self.target = target

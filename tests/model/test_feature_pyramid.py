@@ -52,7 +52,7 @@ def test_fpn_adds_to_the_backbones_maps() -> None:
 
 
 def _reference_step(weights: dict[str, Tensor], coarse: Tensor, fine: Tensor) -> Tensor:
-    """fine + conv(upconv(coarse)), the transposed convolution scattered place by place."""
+    """Compute fine + conv(upconv(coarse)), with the transposed convolution scattered place by place."""
     _, side, _ = coarse.shape
     halved = weights["0.weight"].shape[1]
     # Kernel place (u, v) of source (i, j) lands on (2i − 1 + u, 2j − 1 + v); padding cuts off the rest.

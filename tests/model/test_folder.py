@@ -1,4 +1,4 @@
-"""Model folders: what is read, what is refused and how, and what the digests stand for."""
+"""Model folders: loading, errors, and digests."""
 
 from __future__ import annotations
 
@@ -270,7 +270,7 @@ def test_models_and_openvino_load_no_training_library() -> None:
 
 
 def test_openvino_sends_no_telemetry(tmp_path: Path) -> None:
-    """What it would send it notes in the home folder first."""
+    """OpenVINO notes telemetry in the home folder before it sends any."""
     home = tmp_path / "home"
     home.mkdir()
     code = (

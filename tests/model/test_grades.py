@@ -1,4 +1,4 @@
-"""Grades of Action Units: the rule, the packaged models, and the way into results."""
+"""Grades of Action Units: the rule, the packaged models, and grades in results."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_worst_returns_the_worst_grade():
 
 @pytest.mark.parametrize("name", packaged_models())
 def test_packaged_grades_follow_from_their_evidence(name):
-    """Every AU is graded, by the worst of the sets whose figures stand in the file."""
+    """Each AU's grade is the worst over the data sets in the file."""
     model = load_model(name)
     metrics = read_json(model.path / MODEL_FILE, ModelFile).metrics
     by_set = {}

@@ -1,4 +1,4 @@
-"""Networks into folders and back, and the ONNX file in them."""
+"""Saving networks to model folders and loading them, and the ONNX file in them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TINY = StudentConfig(width=4, squeeze=8, au_names=("AU1", "AU12"))
 
 
 class LogitsOnly(nn.Module):
-    """A network that gives a tensor, in float32 whatever comes in."""
+    """Network that returns a single float32 tensor, whatever its input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ def test_graph_holds_no_paths_of_the_machine(student_model: Model) -> None:
 
 
 def _texts(model: onnx.ModelProto) -> list[bytes]:
-    """Everything in the file but names and numbers."""
+    """Return all texts in the file other than names and numbers."""
     graph = model.graph
     notes = [model.doc_string, graph.doc_string, *(n.doc_string for n in graph.node)]
     holders: list[Any] = [model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info]

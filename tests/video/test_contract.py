@@ -1,4 +1,4 @@
-"""What every decoder promises, whatever decodes: one parameter per back end and kind of file."""
+"""Contract of `Decoder`: one parameter per decoder and kind of file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ QUICK_VP9 = {"deadline": "realtime", "cpu-used": "8", "b": "600k"}
 
 @dataclass
 class Case:
-    """A way to write a sound video of `scene`s, and what must come out."""
+    """A way to write an intact video of `scene`s, and the expected frames."""
 
     name: str
     clip: Clip = field(default_factory=Clip)
@@ -42,7 +42,7 @@ class Case:
     """Seconds, where they are not one 25th apart."""
     indices: list[int] | None = None
     tolerance: float = 14
-    """How far colours may lie from what was encoded."""
+    """Tolerance of colours, in grey levels."""
     grey: bool = False
     open: Callable[[Source], Decoder] = lambda source: open_decoder(source, image_rate=Fraction(25))
 

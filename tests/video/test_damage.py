@@ -1,4 +1,4 @@
-"""Damaged files give every frame that can be decoded, and say what they lost."""
+"""Damaged files: every frame that can be decoded is yielded, and losses are logged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FASTSTART = {"movflags": "faststart"}
 
 
 def decode(path: Path, threads: int = 1) -> tuple[list[float], list[Loss], str]:
-    """Times, losses and a digest of all pictures."""
+    """Return times, losses and a digest of all frames."""
     decoder = open_decoder(Source(path, path.name, "video"), threads=threads)
     times, digest = [], hashlib.sha256()
     for frame in decoder:
@@ -41,7 +41,7 @@ def refusal(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of sound files of 100 frames."""
+    """Write a folder of intact files of 100 frames."""
     folder = tmp_path_factory.mktemp("whole")
     many = {"frames": 100, "width": 192, "height": 128, "grain": 12}
     x265 = {"x265-params": "log-level=none:keyint=10"}

@@ -1,4 +1,4 @@
-"""Discovery: what counts, what it is called, in which order, and what is refused."""
+"""Discovery: sources, their names and order, and refused inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which stream of a file is read, pictures and folders of pictures, and the cheap look at a source."""
+"""Opening sources: the choice of the stream, pictures, folders of pictures, and probing."""
 
 from __future__ import annotations
 

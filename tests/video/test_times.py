@@ -1,4 +1,4 @@
-"""Presentation times: true, repaired where they cannot be, always increasing."""
+"""Presentation times: correct, repaired where necessary, always increasing."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def test_stamps_of_an_intact_stream_are_usable(
 
 
 def _with_pyramids(frames: int, depth: int) -> list[int]:
-    """Numbers of frames in the order they are stored: each mini-GOP of 2^depth its last frame first."""
+    """Return frame numbers in stored order: each mini-GOP of 2^depth begins with its last frame."""
     order, size = [0], 2**depth
 
     def halve(low: int, high: int) -> None:
@@ -270,7 +270,7 @@ def test_stamps_that_never_increase_are_unusable(stamps: list[int], data: st.Dat
 
 
 def _joined(tmp_path: Path, name: str, second: Clip) -> Path:
-    """Two transport streams one after the other: the second starts counting anew."""
+    """Join two transport streams, of which the second restarts its time stamps."""
     Clip(frames=30, codec="mpeg2video").write(tmp_path / "first.ts")
     second.write(tmp_path / "second.ts")
     path = tmp_path / name

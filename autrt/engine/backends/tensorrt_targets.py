@@ -65,9 +65,9 @@ def refuse_float_products(layers: Sequence[Layer], options: Options) -> None:
     Raises:
         EngineOptionError: sm75 is among the targets, and a matrix product stays float32.
     """
-    kept = [layer.name for layer in layers if layer.op in PRODUCTS and layer.precision == "f32"]
-    if "sm75" in options.targets and (kept or options.precision == "f32"):
-        which = f"layer {kept[0]} stays float32" if kept else "all layers are float32"
+    float32 = [layer.name for layer in layers if layer.op in PRODUCTS and layer.precision == "f32"]
+    if "sm75" in options.targets and (float32 or options.precision == "f32"):
+        which = f"layer {float32[0]} stays float32" if float32 else "all layers are float32"
         raise EngineOptionError(
             f"GPUs of sm75 multiply matrices in float16 only, and {which} in {options.precision}: leave sm75 out"
             + ("" if options.precision == "fp16" else ", or use --precision fp16")
