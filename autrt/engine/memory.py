@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from autrt.errors import UsageError
 from autrt.extras import importing
 from autrt.types import CROP_SIZE_PX, F32, U8, Image
 
@@ -47,10 +48,14 @@ def memory_on(device: str) -> CropMemory:
     """The memory that suits engines on `device` (cpu or cuda:N).
 
     Raises:
+        UsageError: there is no such kind of device.
         MissingDependencyError: a GPU's needs torch.
     """
-    if device == "cpu":
+    kind = device.partition(":")[0]
+    if kind == "cpu":
         return HostMemory()
+    if kind != "cuda":
+        raise UsageError(f"no crop memory is called {kind!r}; known: cpu, cuda")
     with importing(f"memory on {device}"):
         from autrt.gpu.memory import DeviceMemory
     return DeviceMemory(device)
