@@ -1,4 +1,4 @@
-"""Action Unit names, their orders, and what each movement is (Facial Action Coding System)."""
+"""Action Units: names, orders, and the movement of each in the Facial Action Coding System (FACS)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 ABAW_AUS: Final = (
     "AU1", "AU2", "AU4", "AU6", "AU7", "AU10", "AU12", "AU15", "AU23", "AU24", "AU25", "AU26",
 )  # fmt: skip
-"""The 12 AUs of Aff-Wild2's AU challenge, in its files' column order; the order of every 12-AU model here."""
+"""The 12 AUs of Aff-Wild2's AU challenge, in the column order of its files, which 12-AU models here share."""
 
 AU15_AUS: Final = (
     "AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU11", "AU12", "AU15", "AU17", "AU20", "AU24", "AU26",
@@ -33,13 +33,15 @@ AU_MEANING: Final[dict[str, str]] = {
     "AU25": "lips part",
     "AU26": "jaw drop",
 }
+"""AU name → its movement."""
 
 AUTHORS_WINDOWS: Final[dict[str, int]] = {"AU2": 24, "AU25": 24, "AU23": 1}
 """Smoothing windows of the paper's authors in frames at 30 frames/s; every other AU has `DEFAULT_WINDOW`."""
 
 DEFAULT_WINDOW: Final = 10
+"""Frames at 30 frames/s."""
 
 
 def authors_windows(au_names: tuple[str, ...]) -> tuple[int, ...]:
-    """Smoothing window of each AU, in frames at 30 frames/s (Jiang et al. 2022, authors' setting)."""
+    """Return the smoothing window of each AU, in frames at 30 frames/s (Jiang et al. 2022, authors' setting)."""
     return tuple(AUTHORS_WINDOWS.get(name, DEFAULT_WINDOW) for name in au_names)

@@ -1,30 +1,30 @@
-"""The errors a user can meet. Each says what was expected, what was found and what to do."""
+"""Errors for users. Each message says what was expected, what was found and what to do."""
 
 from __future__ import annotations
 
 
 class AutrtError(Exception):
-    """A failure whose message is meant for the user; the command line prints it without a traceback."""
+    """Base of all errors for users; the command line prints the message without a traceback. Exit code 1."""
 
     exit_code = 1
 
 
 class UsageError(AutrtError):
-    """Wrong arguments, configuration, model or input; nothing was touched. Exit code 2."""
+    """Wrong arguments, configuration, model or input; nothing was changed. Exit code 2."""
 
     exit_code = 2
 
 
 class MissingDependencyError(UsageError):
-    """A package of an optional extra is needed and not installed."""
+    """A package that is needed, usually of an optional extra, is not installed. Exit code 2."""
 
 
 class VideoError(AutrtError):
-    """One video cannot be read at all. The run goes on with the others."""
+    """A video cannot be read at all; a run continues with the other videos."""
 
 
 class ResultsError(AutrtError):
-    """A results file is missing, incomplete, damaged or of another schema."""
+    """A results file is missing, incomplete, damaged or of another schema, or a file cannot be written."""
 
 
 class EngineError(AutrtError):
@@ -32,8 +32,8 @@ class EngineError(AutrtError):
 
 
 class EngineOptionError(EngineError, UsageError):
-    """An engine was asked for a device, a precision or a target that it does not have here. Exit code 2."""
+    """An engine does not support a device, precision or target on this machine. Exit code 2."""
 
 
 class DiskFullError(AutrtError):
-    """The disk filled up while results were written; what was finished stays valid."""
+    """The disk is full; files that were finished before stay valid."""

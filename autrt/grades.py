@@ -1,4 +1,4 @@
-"""How far a model's answer for an Action Unit can be trusted: grades, and the rule that gives them."""
+"""Grades of a model's reliability for each Action Unit, and the rule that assigns them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ GRADES: Final[tuple[Grade, ...]] = ("validated", "weak", "experimental")
 """From the best to the worst."""
 
 UNGRADED: Final = "ungraded"
-"""Stands for the grade of an Action Unit that nobody has graded."""
+"""Stands in place of a grade for an AU that has none."""
 
 MIN_POSITIVES: Final = 20
+"""Faces that show an AU, below which it is experimental."""
 VALIDATED_AUC: Final = 0.90
 VALIDATED_F1: Final = 0.70
 WEAK_AUC: Final = 0.75
 
 
 def grade_of(auc: float, f1: float, positives: int) -> Grade:
-    """The grade that figures on coded real faces of people outside training earn.
+    """Return the grade for results on coded real faces of people outside training.
 
     Args:
-        auc: area under the ROC curve of the probability; NaN where it can't be told.
+        auc: area under the ROC curve of the probability; NaN where it is undefined.
         f1: F1 of the decisions at the model's thresholds.
-        positives: coded faces that show the movement.
+        positives: number of coded faces that show the AU.
     """
     if positives < MIN_POSITIVES:
         return "experimental"
@@ -35,16 +36,16 @@ def grade_of(auc: float, f1: float, positives: int) -> Grade:
 
 
 def worst(grades: Sequence[Grade]) -> Grade:
-    """The worst of some grades, at least one."""
+    """Return the worst of one or more grades."""
     return max(grades, key=GRADES.index)
 
 
 def grade_line(au_names: Sequence[str], grades: Sequence[str]) -> str | None:
-    """Which Action Units have which grade, on one line; None where none is graded.
+    """Return a line that lists the AUs of each grade; None where none is graded.
 
     Args:
-        au_names: of a model.
-        grades: one for each; `UNGRADED` where there is none.
+        au_names: AUs of a model.
+        grades: grade of each AU, or `UNGRADED`.
     """
     groups = [
         f"{' '.join(au for au, g in zip(au_names, grades, strict=True) if g == grade)} {grade}"

@@ -1,4 +1,4 @@
-"""What this process may use of the machine: cores, instructions, memory (Linux; a guess elsewhere)."""
+"""Cores, instruction sets and memory that this process may use (Linux; estimates elsewhere)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FEATURES = (
     "avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8",
     "asimd", "asimdhp", "bf16", "i8mm", "sve",
 )  # fmt: skip
-"""Instruction sets that engines choose their code by, as /proc/cpuinfo names them."""
+"""Instruction sets that engines choose their code by, with their names in /proc/cpuinfo."""
 
 
 def available_cores(root: Path = Path("/")) -> int:
-    """Cores that this process may keep busy: by affinity and by the cgroup's quota, rounded up; at least 1.
+    """Return the cores that this process may use: by affinity and cgroup quota, rounded up, at least 1.
 
     Args:
         root: where proc and sys are mounted.
@@ -31,23 +31,23 @@ def available_cores(root: Path = Path("/")) -> int:
 
 
 def cgroup_quota(root: Path = Path("/")) -> float:
-    """The smallest CPU quota of this process's cgroup and those above it, in cores; infinite where none is set."""
-    return _least(root, "cpu", _quota_v2, _quota_v1)
+    """Return the smallest CPU quota of this process's cgroup and its parents, in cores; infinite if none is set."""
+    return _smallest(root, "cpu", _quota_v2, _quota_v1)
 
 
 def memory_limit(root: Path = Path("/")) -> float:
-    """Bytes that this process and what it starts may take; infinite where that cannot be told.
+    """Return the bytes of memory that this process and its children may use; infinite where that is unknown.
 
-    What the machine has left, or the smallest limit of the cgroup and those above it if that is less.
+    This is the machine's available memory, or the smallest limit of the cgroup and its parents if that is less.
 
     Args:
         root: where proc and sys are mounted.
     """
-    return min(_memory_left(root), _least(root, "memory", _memory_v2, _memory_v1))
+    return min(_memory_left(root), _smallest(root, "memory", _memory_v2, _memory_v1))
 
 
 def cpu_features(cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
-    """Those of `FEATURES` that this CPU has; none where that cannot be told."""
+    """Return those of `FEATURES` that this CPU has; none where that is unknown."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
@@ -57,34 +57,34 @@ def cpu_features(cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
 
 
 def instruction_set() -> str:
-    """Architecture and features in one word; code compiled for one need not run on, or agree with, another."""
+    """Return architecture and features as one word; code for one may fail or round differently on another."""
     return "+".join((platform.machine() or "cpu", *cpu_features()))
 
 
 def has_bf16() -> bool:
-    """Whether the CPU multiplies bfloat16."""
+    """Return whether the CPU has bfloat16 arithmetic."""
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(cpu_features())
 
 
-def require_bf16(there: bool) -> None:
-    """Refuse bfloat16 where there is none.
+def require_bf16(supported: bool) -> None:
+    """Raise unless bfloat16 is supported.
 
     Raises:
-        EngineOptionError: the CPU lacks the instructions.
+        EngineOptionError: `supported` is False; says what to do.
     """
-    if not there:
+    if not supported:
         raise EngineOptionError(
             "this CPU has no bfloat16 arithmetic (AVX-512 BF16 or AMX): use --precision f32"
         )
 
 
 def has_int8() -> bool:
-    """Whether the CPU sums products of int8 numbers exactly and fast (VNNI; i8mm on ARM)."""
+    """Return whether the CPU sums products of int8 numbers exactly and fast (VNNI; i8mm on ARM)."""
     return not {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"}.isdisjoint(cpu_features())
 
 
 def require_int8() -> None:
-    """Refuse int8 where it would be slower than float32, and not exact.
+    """Raise where int8 would be inexact and slower than float32.
 
     Raises:
         EngineOptionError: this CPU lacks the instructions.
@@ -96,8 +96,8 @@ def require_int8() -> None:
         )
 
 
-def _least(root: Path, controller: str, v2: Callable[[Path], float], v1: Callable[[Path], float]) -> float:
-    """The smallest of what a controller's folders say, from this process's cgroup upwards."""
+def _smallest(root: Path, controller: str, v2: Callable[[Path], float], v1: Callable[[Path], float]) -> float:
+    """Return the smallest value that `v2` or `v1` reads in this process's cgroup and its parents."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -113,7 +113,7 @@ def _least(root: Path, controller: str, v2: Callable[[Path], float], v1: Callabl
 
 
 def _upwards(mount: Path, path: str) -> list[Path]:
-    """The cgroup's folder and all above it; in a container the path may not exist, the mount itself does."""
+    """Return a cgroup's folder and its parents; in a container perhaps only the last, the mount, exists."""
     parts = [part for part in path.split("/") if part not in ("", "..")]
     return [mount.joinpath(*parts[:n]) for n in range(len(parts), -1, -1)]
 

@@ -1,4 +1,4 @@
-"""Alignment templates: where the 5 landmarks lie in an aligned crop."""
+"""Alignment templates: positions of the 5 landmarks in an aligned crop."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ARCFACE_112: Final[F32] = np.array(
 """(5, 2) float32 x, y in a 112×112 crop: eye, eye, nose tip, mouth corners, left to right (Deng et al. 2019)."""
 
 MIRRORED: Final = (1, 0, 2, 4, 3)
-"""Which of the 5 landmarks takes whose place when left and right change sides."""
+"""Order of the 5 landmarks after mirroring left and right."""
 
 EYE_DISTANCE_PX: Final = float(np.linalg.norm(ARCFACE_112[1] - ARCFACE_112[0]))
 """Distance between the template's eyes, 35.2 crop pixels: the unit of landmark errors."""
 
 TEMPLATES: Final = {"arcface-112": ARCFACE_112}
-"""Templates by the name that a model folder gives."""
+"""Name in a model folder → template."""

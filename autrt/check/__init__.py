@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from autrt.errors import AutrtError, UsageError
-from autrt.registry import Registry
+from autrt.extras import load_part
 
 
 class NotCheckedError(AutrtError):
@@ -25,15 +25,12 @@ class Verdict:
     """An observation, or the fault and what to do about it."""
 
 
-_CHECKS: Final = Registry(
-    "check",
-    {
-        "decode": "autrt.check.decoding:check_decoding",
-        "infer": "autrt.check.inference:check_inference",
-        "write": "autrt.check.writing:check_writing",
-        "detect": "autrt.check.detection:check_detection",
-    },
-)
+_CHECKS: Final = {
+    "decode": "autrt.check.decoding:check_decoding",
+    "infer": "autrt.check.inference:check_inference",
+    "write": "autrt.check.writing:check_writing",
+    "detect": "autrt.check.detection:check_detection",
+}
 """Name → function that returns an observation; imported when it runs, so that a broken library is a fault too."""
 
 _ADVICE: Final = {
@@ -57,7 +54,7 @@ def run_check(name: str) -> Verdict:
         name: decode, infer, write or detect.
     """
     try:
-        return Verdict(name, True, _CHECKS.load(name)())
+        return Verdict(name, True, load_part("check", name, _CHECKS)())
     except NotCheckedError as error:
         return Verdict(name, None, str(error))
     except AutrtError as error:

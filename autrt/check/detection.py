@@ -7,7 +7,7 @@ from contextlib import closing
 import numpy as np
 
 from autrt.check import NotCheckedError
-from autrt.download.weights import FILES, cached
+from autrt.download.fetch import FILES, cached
 from autrt.engine.graph import Graph
 from autrt.engine.open import open_engine, resolve_engine
 from autrt.engine.parity import read_reference
@@ -16,7 +16,7 @@ from autrt.face.detect import FRAME_CANVASES, CenterFace, iou_matrix
 from autrt.model.folder import load_model
 from autrt.pipeline.open_networks import DETECTOR_FILE
 from autrt.types import CROP_SIZE_PX, Engine
-from autrt.video.image import PlanarImage, Plane
+from autrt.video.planar_image import PlanarImage, Plane
 
 _CORNER_PX = 104, 40
 _CANVAS = FRAME_CANVASES["small"][0]

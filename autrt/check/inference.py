@@ -7,7 +7,7 @@ from contextlib import closing
 import numpy as np
 
 from autrt.engine.open import Graph, open_engine, resolve_engine
-from autrt.engine.parity import compare, faults, read_reference
+from autrt.engine.parity import compare, excess_errors, read_reference
 from autrt.errors import EngineError
 from autrt.model.folder import load_model
 from autrt.pipeline.open_networks import AU_BATCH
@@ -27,7 +27,7 @@ def check_inference() -> str:
         version = engine.spec.versions[name]
     first = {output: values[:1] for output, values in truth.items()}
     parity = compare(found, first, np.array(member.thresholds), "f32", "reference")
-    if told := faults(parity, "f32"):
+    if told := excess_errors(parity, "f32"):
         raise EngineError(
             f"{name} {version} computes something else than the network: {'; '.join(told.values())}"
         )

@@ -15,6 +15,7 @@ import click
 
 from autrt import __version__
 from autrt.errors import AutrtError
+from autrt.extras import EXTRAS, missing_dependency, missing_package
 
 COMMANDS = {
     "infer": "Recognise Action Units in videos and write one HDF5 file per video.",
@@ -33,14 +34,6 @@ COMMANDS = {
     "doctor": "Say what this machine can do, and what each missing part would need.",
 }
 """Every command with its one line of help; its code is `autrt.cli.<name>:command`."""
-
-EXTRAS = {
-    **dict.fromkeys(("torch", "sklearn", "matplotlib", "numba", "tensorboard"), "train"),
-    **dict.fromkeys(("safetensors", "onnx"), "train"),
-    "nvidia": "train-gpu",
-    **dict.fromkeys(("pandas", "pyarrow"), "tables"),
-}
-"""Top-level module that a command may miss → the extra of this project that brings it."""
 
 
 class LazyGroup(click.Group):
@@ -96,14 +89,9 @@ def main() -> NoReturn:
         click.echo(f"error: {error}", err=True)
         finish = error.exit_code
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in EXTRAS:
+        if missing_package(error) not in EXTRAS:
             raise
-        click.echo(
-            f"error: this needs the package {missing}, which is not installed: "
-            f"pip install 'autrt[{EXTRAS[missing]}]'",
-            err=True,
-        )
+        click.echo(f"error: {missing_dependency(error, 'this')}", err=True)
         finish = 2
     except BrokenPipeError:
         # The reader of our output is gone; discard what is still buffered.

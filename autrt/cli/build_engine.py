@@ -11,9 +11,9 @@ import click
 from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.console.text_table import aligned
 from autrt.engine.build import BuildReport, build
-from autrt.engine.crops import read_crops
+from autrt.engine.calibration_crops import read_crops
 from autrt.engine.open import ENGINES
-from autrt.engine.precision.layer import Layer
+from autrt.engine.precision.layer_report import Layer
 from autrt.errors import UsageError
 from autrt.model.folder import DEFAULT_MODEL, load_model
 

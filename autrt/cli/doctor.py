@@ -118,9 +118,9 @@ def _gpu() -> Iterator[Line]:
 
 
 def _files() -> Iterator[Line]:
-    weights = import_module("autrt.download.weights")
-    yield "", "", str(weights.cache_dir())
-    for file in weights.FILES.values():
-        here = weights.cached(file.name) is not None
+    fetching = import_module("autrt.download.fetch")
+    yield "", "", str(fetching.cache_dir())
+    for file in fetching.FILES.values():
+        here = fetching.cached(file.name) is not None
         said = file.licence if here else f"missing or damaged: autrt fetch {file.name}"
         yield "yes" if here else "no", file.name, said

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from autrt.cli.paths import LocalPath
-from autrt.download import weights
+from autrt.download import fetch as fetching
 
 
 @click.command()
@@ -28,20 +28,20 @@ def command(names: tuple[str, ...], everything: bool, given: Path | None) -> Non
     machine, and are checked against their SHA-256. The cache folder is the user's; the environment variable
     AUTRT_CACHE overrides it.
     """
-    wanted = tuple(weights.FILES) if everything else names
+    wanted = tuple(fetching.FILES) if everything else names
     if given is not None:
-        for name, place in weights.bring(given, wanted).items():
+        for name, place in fetching.fetch_from(given, wanted).items():
             click.echo(f"{name}: {place}")
         return
     for name in wanted:
-        click.echo(weights.fetch(name, say=lambda line: click.echo(line, err=True)))
+        click.echo(fetching.fetch(name, report=lambda line: click.echo(line, err=True)))
     if not wanted:
         _list()
 
 
 def _list() -> None:
-    for file in weights.FILES.values():
-        place = weights.cached(file.name) or "not fetched"
+    for file in fetching.FILES.values():
+        place = fetching.cached(file.name) or "not fetched"
         click.echo(
             f"{file.name:12} {file.size_bytes / 1e6:5.1f} MB  {file.licence}\n    {file.about}\n    {place}"
         )

@@ -1,1 +1,1 @@
-"""Files that this project uses and may not ship, fetched into the user's cache."""
+"""Files that are not distributed with this project, fetched into the user's cache."""

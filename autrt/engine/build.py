@@ -7,46 +7,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from autrt.engine.graph import Graph, Options
 from autrt.engine.open import open_and_check, resolve_engine
 from autrt.engine.parity import Parity
-from autrt.engine.precision.layer import Layer, read_layers
+from autrt.engine.precision.layer_report import Layer, read_layers
 from autrt.errors import UsageError
-from autrt.model.folder import Member, Model
-from autrt.registry import Registry
+from autrt.extras import importing
+from autrt.model.folder import Member, Model, used_members
 from autrt.types import U8, EngineSpec
 
-_AHEAD: Final = Registry(
-    "engine",
-    dict.fromkeys(("tensorrt", "tensorrt-rtx"), "autrt.engine.cross_build:build_ahead"),
-    extras={"onnx": "rtx"},
-)
-"""Engines that can be built where they cannot run."""
+_ON_TARGETS: Final = ("tensorrt", "tensorrt-rtx")
+"""Engines that take the GPUs they are built for; TensorRT itself refuses any but the one that is here."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildReport:
-    """One member's engine."""
+    """An engine that was built for one member of a model."""
 
     member: str
+    """Name of the member."""
     spec: EngineSpec
     parity: Parity
     seconds: float
-    """To build or load, and check."""
+    """Seconds for building or loading the engine and checking it."""
     folder: Path
-    """Where it lies in the cache."""
+    """Its folder in the cache."""
     targets: tuple[str, ...] = ()
-    """GPUs it is for, where it was built for others than this machine's."""
+    """GPUs of other machines that it was built for, by compute capability."""
     profile: tuple[int, int, int] | None = None
-    """Smallest, best and largest batch, where it takes more than one."""
+    """Smallest, best and largest batch; None where it takes one batch size."""
     layers: tuple[Layer, ...] = ()
-    """What the layers do, where a graph was derived for the precision."""
+    """Layers of the graph that was derived for the precision, if any."""
 
     @property
     def size_bytes(self) -> int:
-        """Of the engine in the cache; 0 where nothing of it is kept."""
+        """Size of the engine's files in the cache; 0 where the engine is not cached."""
         return sum(path.stat().st_size for path in self.folder.glob("engine.*"))
 
 
@@ -62,35 +57,36 @@ def build(
     targets: tuple[str, ...] = (),
     crops: U8 | None = None,
 ) -> list[BuildReport]:
-    """Build, check and keep an engine for every member that some AU uses.
+    """Build, check and cache an engine for every member that any AU uses.
 
-    The check is against torch where torch is installed, otherwise against the model's reference. With targets,
-    the engine itself cannot run here; its graph is checked.
+    Outputs are compared with torch where it is installed, otherwise with the model's reference outputs. Engines for
+    other machines (`targets`) cannot run here, so their graph is checked.
 
     Args:
-        model: the networks.
+        model: the model whose members' engines are built.
         engine: a key of `autrt.engine.open.ENGINES`, or auto.
         precision: f32, bf16, fp16 or int8.
-        batch: rows of the one batch; `infer` uses 16.
+        batch: rows of a batch; `infer` uses 16.
         device: cpu, cuda:N or auto.
-        cache: the cache folder; by default the user's, or `AUTRT_CACHE`.
+        cache: the cache folder; None: the user's, or `AUTRT_CACHE`.
         profile: smallest, best and largest batch that a TensorRT engine takes; by default `batch` alone.
         targets: GPUs to build a TensorRT-RTX engine for, by compute capability ("sm86").
-        crops: uint8 (n, 112, 112, 3) RGB: real ones to choose fp16 layers and int8 ranges by, and to check with,
-            instead of the model's reference crops.
+        crops: uint8 (n, 112, 112, 3) RGB crops of real faces, used in place of the model's reference crops to
+            calibrate fp16 and int8 and to check the engine.
 
     Raises:
         UsageError, MissingDependencyError, EngineError: as `autrt.engine.open.open_engine`.
     """
     engine, device = resolve_engine(engine, device)
-    if targets and engine not in _AHEAD:
+    if targets and engine not in _ON_TARGETS:
         raise UsageError(f"only tensorrt-rtx builds for other GPUs (--target); the {engine} engine does not")
-    options = Options(precision, batch, device, profile=profile, targets=targets, crops=crops)
-    used = np.any(model.weights != 0, axis=1).tolist()
+    options = Options(
+        precision=precision, batch=batch, device=device, profile=profile, targets=targets, crops=crops
+    )
     return [
         _build(member, engine, options, cache)
-        for member, wanted in zip(model.members, used, strict=True)
-        if wanted
+        for member, used in zip(model.members, used_members(model.weights), strict=True)
+        if used
     ]
 
 
@@ -98,7 +94,9 @@ def _build(member: Member, engine: str, options: Options, cache: Path | None) ->
     start_s = time.monotonic()
     graph = Graph.of(member)
     if options.targets:
-        plan, parity = _AHEAD.load(engine)(engine, graph, options, cache)
+        with importing(f"the engine {engine!r}", extra="rtx"):
+            from autrt.engine.cross_build import build_ahead
+        plan, parity = build_ahead(engine, graph, options, cache)
         spec, folder = plan.spec, plan.folder
     else:
         opened, parity, folder = open_and_check(graph, engine, options, cache)
@@ -106,4 +104,13 @@ def _build(member: Member, engine: str, options: Options, cache: Path | None) ->
         spec = opened.spec
     seconds = time.monotonic() - start_s
     layers = read_layers(graph, spec.precision, cache) if spec.graph_digest else ()
-    return BuildReport(member.name, spec, parity, seconds, folder, options.targets, options.profile, layers)
+    return BuildReport(
+        member=member.name,
+        spec=spec,
+        parity=parity,
+        seconds=seconds,
+        folder=folder,
+        targets=options.targets,
+        profile=options.profile,
+        layers=layers,
+    )

@@ -1,4 +1,4 @@
-"""Built engines in the user's cache folder, one folder each."""
+"""Cache of built engines: one folder for each engine."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class EngineCache(CacheFolder):
 
     @classmethod
     def of(cls, graph: Graph, engine: str, version: str, options: Options, root: Path | None) -> EngineCache:
-        """The folder for a graph: named by network, engine, version, precision, batches, size and device.
+        """Return the folder of an engine, named by network, engine, version, precision, batches, size and device.
 
         Args:
             graph: the network.
-            engine: registry name of the engine.
-            version: of the library that made the engine; others need not load it.
-            options: how the engine runs.
+            engine: name of the engine, a key of `autrt.engine.open.ENGINES`.
+            version: version of the library that builds the engine; other versions may not be able to load it.
+            options: settings that the engine is built with.
             root: the cache folder; None: the user's, or `AUTRT_CACHE`.
         """
         size = f"-{graph.size[0]}x{graph.size[1]}" if graph.size else ""
@@ -33,12 +33,12 @@ class EngineCache(CacheFolder):
 
     @staticmethod
     def of_network(graph: Graph, root: Path | None) -> Path:
-        """The folder that holds the folders of all of a network's engines."""
+        """Return the folder that holds the folders of all engines of a network."""
         return (root or cache_dir()) / "engines" / graph.network_digest[:32]
 
 
 def _place(device: str) -> str:
-    """What of this machine decides an engine's code and numbers."""
+    """Return a name of the processor, which decides an engine's code and its roundings."""
     if device == "cpu":
         return instruction_set()
     gpu = find_gpu(device)

@@ -1,4 +1,4 @@
-"""Engines for other machines: built here, where they cannot run, and checked by their graph."""
+"""Engines for the GPUs of other machines: they are built here, and their graph is checked."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from autrt.engine.backends.tensorrt_plan import FACTS, Plan
 from autrt.engine.cache import EngineCache
 from autrt.engine.graph import Graph, Options
 from autrt.engine.parity import Parity, check_parity
-from autrt.engine.precision.derive import derive
+from autrt.engine.precision.derive_graph import derive
 
 
 def build_ahead(engine: str, graph: Graph, options: Options, cache: Path | None) -> tuple[Plan, Parity]:
-    """Build for `options.targets`; ONNX Runtime computes the same graph on the CPU and is compared.
+    """Build an engine for `options.targets`, and compare its graph, run by ONNX Runtime on the CPU, with torch.
+
+    Returns:
+        The built plan, and the errors of its graph.
 
     Raises:
-        EngineError: the plan cannot be built, or the graph computes something else than the network.
+        EngineError: the plan cannot be built, or the graph's outputs are off by more than the tolerance.
     """
     assert graph.member is not None
     plan = build_plan(engine, graph, options, cache)
     derived = derive(graph, replace(options, crops=None), cache)
-    with run_graph(derived, Options(options.precision)) as running:
+    with run_graph(derived, Options(precision=options.precision)) as running:
         parity = check_parity(running, graph.member, by_torch=True, crops=options.crops)
     store = EngineCache(plan.folder)
     store.write_json(FACTS, {**store.read_json(FACTS), "parity_of_graph": asdict(parity)})

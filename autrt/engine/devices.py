@@ -1,4 +1,4 @@
-"""Which devices a run may use, by the word that names them."""
+"""Devices of a run, from the text that names them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from autrt.errors import UsageError
 
 
 def devices_of(device: str) -> list[str]:
-    """The devices that a word names: cpu, cuda:N, or cuda for every GPU.
+    """Return the names of the devices to use.
+
+    Args:
+        device: cpu, cuda:N, or cuda for every GPU.
 
     Raises:
-        UsageError: it names none, or one that is not there.
+        UsageError: the text names no device, or one that this machine does not have.
     """
     if device == "cpu":
         return ["cpu"]

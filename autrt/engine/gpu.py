@@ -1,4 +1,4 @@
-"""The NVIDIA GPUs of this machine, asked of the driver itself: neither torch nor a CUDA toolkit is needed."""
+"""The NVIDIA GPUs of this machine, listed through the CUDA driver; torch and a CUDA toolkit are not needed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class Gpu:
     """One CUDA device."""
 
     name: str
-    """As the driver says it: "NVIDIA L4"."""
+    """Name from the driver, such as "NVIDIA L4"."""
     target: str
-    """Compute capability: "sm89"."""
+    """Compute capability, such as "sm89"."""
 
     @property
     def word(self) -> str:
-        """Both, as part of a file's name: code built for one GPU need not run on, or agree with, another."""
+        """Target and name, as part of file names; code for one GPU may fail or round differently on another."""
         return f"{self.target}-{re.sub('[^A-Za-z0-9]+', '_', self.name)}"
 
 
 def find_gpus() -> list[Gpu]:
-    """The CUDA devices in the driver's order; none where there is no driver."""
+    """Return the CUDA devices in the driver's order; none where there is no driver."""
     try:
         driver = ctypes.CDLL(DRIVER)
     except OSError:
@@ -42,16 +42,21 @@ def find_gpus() -> list[Gpu]:
 
 
 def find_gpu(device: str) -> Gpu | None:
-    """The GPU called cuda:N, or cuda for the first; None if there is no such."""
+    """Return the GPU that `device` names (cuda:N, or cuda for the first); None where there is none."""
     index, gpus = device.partition(":")[2] or "0", find_gpus()
     return gpus[int(index)] if index.isdecimal() and int(index) < len(gpus) else None
 
 
 def require_gpu(device: str, engine: str, advice: str) -> Gpu:
-    """The GPU called cuda:N, or cuda for the first.
+    """Return the GPU that `device` names.
+
+    Args:
+        device: cuda:N, or cuda for the first.
+        engine: name of the engine that needs the GPU, for the message.
+        advice: what to do without the GPU, for the message.
 
     Raises:
-        EngineOptionError: there is no such; says what the engine needs.
+        EngineOptionError: there is no such GPU.
     """
     gpu = find_gpu(device)
     if gpu is None:

@@ -1,8 +1,8 @@
-"""A network that an engine is to run, and how it is to be run."""
+"""Arguments of every engine: the network to run, and the options to run it with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -16,32 +16,35 @@ InputLayout = Literal["NHWC-u8", "NCHW-f32"]
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """One network in an ONNX file. Engines take uint8 (B, H, W, 3) RGB whatever the file itself wants."""
+    """A network in an ONNX file. Engines take uint8 (B, H, W, 3) RGB, whatever the file's own input is."""
 
     path: Path
+    """The ONNX file."""
     network_digest: str
-    """SHA-256 over all that decides the network's numbers (hex): what engines are cached by."""
+    """SHA-256 (hex) over everything that decides the network's outputs; names its engines in the cache."""
+    _: KW_ONLY
     au_names: tuple[str, ...] = ()
+    """Order of the logits; empty for networks without AUs."""
     input_layout: InputLayout = "NHWC-u8"
-    """What the file wants: uint8 (B, H, W, 3), as this project's own do, or float32 (B, 3, H, W) in 0…255."""
+    """Input of the file: uint8 (B, H, W, 3), as in this project's own files, or float32 (B, 3, H, W) in 0…255."""
     size: tuple[int, int] | None = None
-    """(H, W) to fix a fully convolutional network's input to; None where the file says it."""
+    """(H, W) of the input of a fully convolutional network; None where the file states it."""
     member: Member | None = None
-    """The model member that the file belongs to, if any; engines that need its weights take them from there."""
+    """The model member that the file belongs to, if any; engines that run on weights take them from it."""
     derived: str = ""
-    """SHA-256 (hex) of a file that `precision.derive` made of the network's own, for another precision."""
+    """SHA-256 (hex) of the file where it was derived from the network's own for another precision; else empty."""
 
     @classmethod
     def of(cls, member: Member) -> Graph:
-        """The graph of a model's member."""
-        return cls(member.onnx, member.network_digest, member.au_names, member=member)
+        """Return the graph of a model's member."""
+        return cls(member.onnx, member.network_digest, au_names=member.au_names, member=member)
 
     def verify(self) -> None:
-        """Hash a member's files before something is made of them; a bare file is its owner's to check.
+        """Check a member's files against their SHA-256; of a bare file, check only that it exists.
 
         Raises:
             UsageError: a file is not the one that the model folder describes.
-            EngineError: there is no file.
+            EngineError: the file does not exist.
         """
         if self.member is not None:
             self.member.verify()
@@ -49,23 +52,26 @@ class Graph:
             raise EngineError(f"{self.path}: expected a network in an ONNX file, found no file")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to run a graph. What is None is chosen by the engine."""
+    """Settings for running a graph; a field that is None is chosen by the engine."""
 
     precision: str = "f32"
+    """f32, bf16, fp16 or int8."""
     batch: int = 16
+    """Rows of a batch."""
     device: str = "cpu"
+    """cpu or cuda:N."""
     threads: int | None = None
-    """Cores to use; by default all that this process may use."""
+    """Cores to use; None: all that this process may use."""
     in_flight: int | None = None
-    """Batches that may be under way before `submit` waits."""
+    """Batches in flight from which on `submit` waits."""
     profile: tuple[int, int, int] | None = None
-    """Smallest, best and largest batch that a built engine takes; by default `batch` alone."""
+    """Smallest, best and largest batch that a built engine takes; None: `batch` alone."""
     crops: U8 | None = field(default=None, compare=False, repr=False)
-    """(n, 112, 112, 3) RGB: real crops to choose fp16 layers and int8 ranges by, and to check with."""
+    """uint8 (n, 112, 112, 3) RGB crops to calibrate fp16 and int8 and to check with; None: the model's own."""
     targets: tuple[str, ...] = ()
-    """GPUs that an engine is built for, by compute capability ("sm86"); by default the one that is here."""
+    """GPUs that an engine is built for, by compute capability ("sm86"); empty: this machine's GPU."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "threads", "in_flight"):
@@ -77,19 +83,24 @@ class Options:
 
     @property
     def batches(self) -> tuple[int, int, int]:
-        """Smallest, best and largest batch."""
+        """Smallest, best and largest batch that a built engine takes."""
         return self.profile or (self.batch, self.batch, self.batch)
 
     @property
     def cores(self) -> int:
-        """Cores to use."""
+        """Number of cores to use."""
         return self.threads or available_cores()
 
     def require(self, engine: str, *, devices: tuple[str, ...], precisions: tuple[str, ...]) -> None:
-        """Refuse what an engine cannot do.
+        """Raise unless the device and the precision are among those that an engine supports.
+
+        Args:
+            engine: name of the engine, for the message.
+            devices: kinds of devices, cpu or cuda.
+            precisions: names of precisions.
 
         Raises:
-            EngineOptionError: another kind of device or precision than these.
+            EngineOptionError: another device or precision was asked for.
         """
         if self.device.partition(":")[0] not in devices:
             raise EngineOptionError(

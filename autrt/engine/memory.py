@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from autrt.registry import Registry
+from autrt.errors import UsageError
+from autrt.extras import importing
 from autrt.types import CROP_SIZE_PX, F32, U8, Image
 
 
@@ -43,14 +44,18 @@ class HostMemory:
         return crops
 
 
-_ON_DEVICE: Final = Registry("crop memory", {"cuda": "autrt.gpu.memory:DeviceMemory"}, {"torch": "train"})
-
-
 def memory_on(device: str) -> CropMemory:
     """Return the memory for crops of engines on `device` (cpu or cuda:N).
 
     Raises:
-        MissingDependencyError: a GPU's memory needs torch, which is not installed.
+        UsageError: there is no such kind of device.
+        MissingDependencyError: a GPU's needs torch.
     """
     kind = device.partition(":")[0]
-    return HostMemory() if kind == "cpu" else _ON_DEVICE.load(kind)(device)
+    if kind == "cpu":
+        return HostMemory()
+    if kind != "cuda":
+        raise UsageError(f"no crop memory is called {kind!r}; known: cpu, cuda")
+    with importing(f"memory on {device}"):
+        from autrt.gpu.memory import DeviceMemory
+    return DeviceMemory(device)

@@ -1,6 +1,7 @@
-"""What of ONNX's file format says how a graph is fed. All else in a file, weights too, passes through as it is.
+"""The part of ONNX's file format that describes a graph's inputs, nodes and outputs, as protobuf messages.
 
-So the package onnx, which describes the whole format, is needed only where graphs are rewritten (int8, fp16).
+Everything else in a file, weights too, is kept unread. So the package onnx is needed only where graphs are
+rewritten (int8, fp16).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ UINT8: Final = 2
 """Element types of tensors, as `TensorProto.DataType` numbers them."""
 INT: Final = 2
 INTS: Final = 7
-"""Kinds of attributes, as `AttributeProto.AttributeType` numbers them."""
+"""Types of attributes, as `AttributeProto.AttributeType` numbers them."""
 
 _PACKAGE: Final = "autrt_onnx"
 _SCALARS: Final = {"string": Field.TYPE_STRING, "int32": Field.TYPE_INT32, "int64": Field.TYPE_INT64}
@@ -45,10 +46,11 @@ _MESSAGES: Final[Mapping[str, Mapping[str, tuple[int, str]]]] = {
     "Shape": {"dim": (1, "Dimension*")},
     "Dimension": {"dim_value": (1, "int64"), "dim_param": (2, "string")},
 }
-"""Message → field → its number and type, * for many; the names and numbers are ONNX's."""
+"""Message → field → its number and type (* for a repeated field), as in onnx.proto."""
 
 
 def _model_class() -> Any:
+    """Create the message class of a whole file."""
     file = FileDescriptorProto(name=f"{_PACKAGE}.proto", package=_PACKAGE)
     for message, fields in _MESSAGES.items():
         described = file.message_type.add(name=message)
@@ -65,4 +67,4 @@ def _model_class() -> Any:
 
 
 Model: Final = _model_class()
-"""An ONNX file's content: a protobuf message with the fields above."""
+"""Message class of an ONNX file's content, with the fields above."""

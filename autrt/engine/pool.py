@@ -1,7 +1,7 @@
-"""What every engine shares: checked and padded inputs, bounded flight, futures that always end, orderly closing.
+"""The part that all engines share: checked and padded inputs, a bounded number of batches in flight, and futures.
 
-A back end brings `Runner`s. Each runs one batch at a time, in its own thread; a batch waits for a free runner in
-the submitter's thread, so nothing spins and no more than that many batches are held.
+A backend provides `Runner`s. Each runs one batch at a time in a thread of the pool; `submit` blocks until a runner
+is free, so that no more batches are held than there are runners.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ class Runner(Protocol):
     """Runs full batches, one at a time."""
 
     def fill(self, inputs: Mapping[str, Any], rows: int) -> None:
-        """Take a batch over, in the submitter's thread, and set the buffers' other rows to 0.
+        """Copy a batch into the runner's buffers and set their other rows to 0; called in the submitter's thread.
 
         Args:
-            inputs: name → uint8 (rows, …), numpy or torch, checked; the caller's again when this returns.
-            rows: how many.
+            inputs: name → uint8 (rows, …), numpy or torch, checked; the caller may overwrite them afterwards.
+            rows: number of rows.
         """
         ...
 
     def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
-        """Compute what `fill` took, in a thread of the engine.
+        """Compute the batch that `fill` copied; called in a thread of the engine.
 
         Returns:
-            Name → (rows or more, …); may be overwritten by the next run.
+            Name → (rows or more, …); the next run may overwrite the arrays.
         """
         ...
 
 
 class PooledEngine:
-    """An `Engine` over some runners.
+    """An `autrt.types.Engine` over several runners.
 
-    A future's callback may not call `submit` of the same engine: it runs in the thread that would have to serve it.
+    A future's callback must not call `submit` of the same engine, because it runs in one of the engine's threads.
 
     Args:
-        spec: what the engine is.
-        runners: as many as batches may be in flight.
-        prepare_thread: called once in each thread that runs a runner.
+        spec: description of the engine.
+        runners: one for each batch that may be in flight.
+        prepare_thread: called once in each thread of the engine.
     """
 
     def __init__(
@@ -64,16 +64,16 @@ class PooledEngine:
 
     @property
     def spec(self) -> EngineSpec:
-        """What this engine is."""
+        """Description of the engine."""
         return self._spec
 
     def submit(self, inputs: Mapping[str, Any]) -> Future[dict[str, F32]]:
         """Start one batch; see `autrt.types.Engine`.
 
-        Inputs may be torch tensors too, on any device; what lies on the engine's own GPU stays there.
+        Inputs may also be torch tensors on any device; those on the engine's own GPU are copied there directly.
 
         Raises:
-            EngineError: an input of another name, type or shape, too many rows, or the engine is closed.
+            EngineError: an input has a wrong name, dtype or shape, there are too many rows, or it is closed.
         """
         rows = check_inputs(self._spec, inputs)
         if rows > self._spec.batch:
@@ -87,12 +87,12 @@ class PooledEngine:
         except BaseException:
             self._idle.put(runner)
             raise
-        # As a callback, so that the runner comes back even if somebody cancels the future.
+        # A callback returns the runner even where the future is cancelled.
         future.add_done_callback(lambda _: self._idle.put(runner))
         return future
 
     def infer(self, inputs: Mapping[str, Any]) -> dict[str, F32]:
-        """Submit any number of rows in as many batches as it takes, and wait."""
+        """Compute any number of rows, in as many batches as needed; see `autrt.types.Engine`."""
         rows, batch = check_inputs(self._spec, inputs, least=0), self._spec.batch
         running = [
             self.submit({name: array[start : start + batch] for name, array in inputs.items()})
@@ -103,13 +103,13 @@ class PooledEngine:
         return {name: np.concatenate([part[name] for part in parts]) for name in nothing}
 
     def close(self) -> None:
-        """Wait for what is in flight and release the runners; calling it again does nothing."""
+        """Wait for the batches in flight and release the runners; a second call does nothing."""
         with self._lock:
             self._closed = True
         self._threads.shutdown(wait=True)
         while not self._idle.empty():
             self._idle.get()
-        self._idle.put(None)  # wakes who waits for a runner
+        self._idle.put(None)  # wakes threads that wait for a runner
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +118,7 @@ class PooledEngine:
         self.close()
 
     def _take(self) -> Runner:
+        """Wait for a free runner."""
         self._require_open()
         runner = self._idle.get()
         if runner is None:

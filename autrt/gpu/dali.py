@@ -22,7 +22,7 @@ from autrt.types import F32, Frame, Loss, VideoInfo
 from autrt.video.brightest_pixel import brightest
 from autrt.video.colour import BT601, yuv_to_rgb
 from autrt.video.orientation import Orientation
-from autrt.video.packet_scan import Scan, UnsoundError, scan
+from autrt.video.packet_scan import IrregularFileError, PacketScan, scan
 from autrt.video.pyav import PyavDecoder
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class DaliDecoder:
             self._scan = scan(path)
             _require_supported(self._scan.info, device.partition(":")[0])
             self._info = self._scan.info
-        except UnsoundError as error:
+        except IrregularFileError as error:
             self._info = self._fall_back(str(error)).info
             self._frames = self._pyav_frames()
             return
@@ -113,11 +113,11 @@ class DaliDecoder:
             while self._count < len(self._scan.pts):
                 sequence = sequences.next()
                 if sequence is None:
-                    raise UnsoundError(f"DALI ends after {self._count} of {len(self._scan.pts)} frames")
+                    raise IrregularFileError(f"DALI ends after {self._count} of {len(self._scan.pts)} frames")
                 self._check(sequence)
                 for pixels in sequence[0]:
                     yield self._frame(pixels)
-        except (SequenceError, UnsoundError) as error:
+        except (SequenceError, IrregularFileError) as error:
             self._fall_back(str(error))
         finally:
             sequences.close()
@@ -139,7 +139,7 @@ class DaliDecoder:
         """Compare a sequence with the scan.
 
         Raises:
-            UnsoundError: they differ; the message says in what.
+            IrregularFileError: they differ; the message says in what.
         """
         pixels, numbers, time_s = sequence
         rows = slice(self._count, self._count + len(numbers))
@@ -147,25 +147,25 @@ class DaliDecoder:
         if self._count == 0:
             self._first_s = float(time_s[0])  # DALI counts from another start
         if not np.array_equal(numbers, np.arange(rows.start, rows.stop)) or len(scanned_s) != len(numbers):
-            raise UnsoundError("DALI counts other frames")
+            raise IrregularFileError("DALI counts other frames")
         # To less than half a tick: DALI's seconds are rounded.
         tolerance_s = 0.49 * float(self._info.time_base)
         if (np.abs(time_s - self._first_s - scanned_s) > tolerance_s).any():
-            raise UnsoundError("DALI tells other times")
+            raise IrregularFileError("DALI tells other times")
         if set(pixels.shape[1:3]) != {self._info.width, self._info.height}:
-            raise UnsoundError("DALI gives pictures of another size")
+            raise IrregularFileError("DALI gives pictures of another size")
         self._check_black(pixels)
 
     def _check_black(self, pixels: Tensor) -> None:
         """Check the first and last black picture of a sequence: DALI puts black where it has no picture.
 
         Raises:
-            UnsoundError: the picture is not black in the file.
+            IrregularFileError: the picture is not black in the file.
         """
         black = torch.nonzero(pixels.flatten(1).amax(1) == 0).flatten().tolist()
         for i in {*black[:1], *black[-1:]}:
             if brightest(self._path, int(self._scan.pts[self._count + i])) > _BLACK:
-                raise UnsoundError("DALI gives black for a picture")
+                raise IrregularFileError("DALI gives black for a picture")
 
     def _fall_back(self, reason: str) -> PyavDecoder:
         log.warning("%s: decoded on the CPU: %s", self._path, reason)
@@ -174,12 +174,19 @@ class DaliDecoder:
         return self._pyav
 
 
+def open_dali(path: Path, threads: int, device: str) -> DaliDecoder:
+    """Open a video file; `threads` is not used, as DALI chooses them itself."""
+    return DaliDecoder(path, device)
+
+
 def _require_supported(info: VideoInfo, kind: str) -> None:
     if info.codec not in CODECS[kind] or info.pixel_format not in FORMATS[kind]:
-        raise UnsoundError(f"DALI does not decode {info.codec} of {info.pixel_format} on the {kind} device")
+        raise IrregularFileError(
+            f"DALI does not decode {info.codec} of {info.pixel_format} on the {kind} device"
+        )
 
 
-def _correction(scan: Scan) -> F32 | None:
+def _correction(scan: PacketScan) -> F32 | None:
     """Return (3, 3) float32 from DALI's RGB to RGB by the stream's own matrix, or None where they agree.
 
     DALI takes every stream for BT.601.

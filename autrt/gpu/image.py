@@ -8,7 +8,7 @@ from torch import Tensor
 
 from autrt.gpu.warp import warp
 from autrt.types import F32, U8
-from autrt.video.image import FINER, OVERSAMPLING, PlanarImage, Plane, span
+from autrt.video.planar_image import HALVING_FROM, OVERSAMPLING, PlanarImage, Plane, span
 
 
 class TensorImage:
@@ -95,7 +95,12 @@ def _halves(pixels: Tensor, width: int, height: int) -> bool:
     rows, columns = pixels.shape[:2]
     if rows <= 2 * height and columns <= 2 * width:
         return False
-    return rows % 2 == 0 and columns % 2 == 0 and rows >= FINER * height and columns >= FINER * width
+    return (
+        rows % 2 == 0
+        and columns % 2 == 0
+        and rows >= HALVING_FROM * height
+        and columns >= HALVING_FROM * width
+    )
 
 
 def _halved(pixels: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""The networks, and models on disk. Only the modules that define networks import torch."""
+"""Networks, and models on disk. Only the modules that define networks import torch."""

@@ -1,4 +1,4 @@
-"""Networks by the name that a model folder gives. The table needs no torch; building a network does."""
+"""Architectures by the name that a model folder gives. Only building a network needs torch."""
 
 from __future__ import annotations
 
@@ -7,42 +7,38 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from autrt.errors import UsageError
+from autrt.extras import load_part
 from autrt.plugins import ARCHITECTURES as PLUGINS
 from autrt.plugins import plugins
-from autrt.registry import Registry
 
 if TYPE_CHECKING:
     from torch import nn
 
-ARCHITECTURES: Final = Registry(
-    "architecture",
-    {"student": "autrt.model.student:build", "full": "autrt.model.full:build"},
-    extras={"torch": "train"},
-)
-"""Name → builder: takes its configuration as a mapping, gives a network that keeps it as `config`."""
+ARCHITECTURES: Final = {"student": "autrt.model.student:build", "full": "autrt.model.full:build"}
+"""Name → "module:function" that builds a network from its configuration; the network keeps that as `config`."""
 
 
 def build_network(architecture: Mapping[str, Any]) -> nn.Module:
-    """The network that an architecture describes, newly initialised.
+    """Build the network that an architecture describes, newly initialised.
 
     Args:
-        architecture: {"name": a key of `ARCHITECTURES`, and fields of its configuration}; what is left out
-            keeps its default.
+        architecture: {"name": a key of `ARCHITECTURES`, and fields of its configuration}; fields that are left out
+            have their defaults.
 
     Raises:
-        UsageError: no such name, an unknown field or a bad value.
+        UsageError: an unknown name or field, or a value out of range.
         MissingDependencyError: torch is not installed.
     """
     settings = dict(architecture)
     name = str(settings.pop("name", ""))
-    return Registry("architecture", _every(), ARCHITECTURES.extras).load(name)(settings)
+    return load_part("architecture", name, _every())(settings)
 
 
 def architecture_of(network: nn.Module) -> dict[str, Any]:
-    """The architecture that builds a network like this one, as plain JSON values.
+    """Return the architecture of a network, as JSON values that `build_network` takes.
 
     Raises:
-        UsageError: it is none of `ARCHITECTURES`.
+        UsageError: the network is of no architecture in `ARCHITECTURES`.
     """
     module = type(network).__module__
     for name, where in _every().items():

@@ -1,4 +1,4 @@
-"""Several model folders into one ensemble's folder. Needs no torch."""
+"""Join model folders into an ensemble's folder, without torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autrt.storage.atomic_folder import copy_files, new_folder
 from autrt.types import F32
 
 WEIGHT_DIGITS: Final = 6
-"""Decimals of a weight that are written: 0.3, not the nearest float32 to it."""
+"""Decimals that weights are rounded to, so that 0.3 is written and not the float32 nearest to it."""
 
 
 def save_ensemble(
@@ -32,26 +32,26 @@ def save_ensemble(
     licence: str | None = None,
     overwrite: bool = False,
 ) -> Model:
-    """Write an ensemble's folder with copies of its members, whole or not at all.
+    """Write an ensemble's folder with copies of its members, atomically.
 
     Args:
-        folder: where to; its parent is made.
+        folder: path of the new folder; its parent is made.
         members: models of one network each, with different names and the same AUs.
-        weights: float32 (M, A), not negative; a column's sum above 0.
+        weights: float32 (M, A), not negative; the sum of each column is above 0.
         thresholds: probability from which each AU is active.
-        smoothing_windows: frames at 30 frames/s for each AU.
-        smoothing_domain: what is averaged.
-        metrics: what the ensemble was judged by, and on what.
-        grades: how far it can be trusted, by AU name; AUs that are left out are ungraded.
-        notes: how it was put together, as JSON values.
-        licence: of the weights; by default what the members state.
-        overwrite: replace a folder that is there.
+        smoothing_windows: one for each AU, in frames at 30 frames/s.
+        smoothing_domain: average logits or probabilities.
+        metrics: measurements of the ensemble.
+        grades: AU name → grade; AUs that are left out are ungraded.
+        notes: provenance of the ensemble, as JSON values.
+        licence: licence of the weights; by default those that the members state.
+        overwrite: replace a folder that exists.
 
     Returns:
         The ensemble, loaded from the folder.
 
     Raises:
-        UsageError: the folder exists, a member is damaged, or members and weights don't fit together.
+        UsageError: the folder exists, a member is damaged, or members and weights do not fit together.
     """
     parts = [_only_member(model) for model in members]
     if not parts:

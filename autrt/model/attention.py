@@ -1,4 +1,4 @@
-"""Attention that scales a feature map: coordinate attention and spatial attention."""
+"""Attention modules that scale a feature map: coordinate attention and spatial attention."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import torch
 from torch import Tensor, nn
 
 Coordinate = Literal["none", "paper", "code"]
-"""No coordinate attention, Hou et al.'s, or that of the code published with Jiang et al. 2022."""
+"""No coordinate attention, that of Hou et al. 2021, or that of the code published with Jiang et al. 2022."""
 
 
 class CoordinateAttention(nn.Module):
-    """Scales every place of a map by a gate of its row and one of its column (Hou et al. 2021, eq. 4–9).
+    """Coordinate attention: a gate for each row and each column of a map (Hou et al. 2021, eq. 4–9).
 
     The map is averaged along each axis (eq. 4, 5); both profiles go through one shared 1×1 convolution, `squeeze`
     (eq. 6), are split again, and make the gates of rows and columns (eq. 7, 8) that multiply the map (eq. 9).
 
     Args:
-        channels: of the map.
-        flavour: "paper" squeezes to max(8, C/32) channels with BatchNorm and h-swish, gates with a bias (the
-            bias of `squeeze` is left out, as the BatchNorm takes it away); "code" squeezes to C/16 channels with
-            a ReLU, no BatchNorm and no bias.
+        channels: channels of the map.
+        flavour: "paper" squeezes to max(8, C/32) channels with BatchNorm and h-swish, and its gates have a bias
+            (`squeeze` has none, as the BatchNorm would cancel it); "code" squeezes to C/16 channels with a ReLU,
+            without BatchNorm and bias.
     """
 
     def __init__(self, channels: int, flavour: Literal["paper", "code"] = "paper") -> None:
@@ -36,7 +36,7 @@ class CoordinateAttention(nn.Module):
         self.columns = nn.Conv2d(squeezed, channels, 1, bias=published)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) → the same shape."""
+        """Scale a map, float (B, C, H, W) → the same shape."""
         sizes = [x.shape[2], x.shape[3]]
         rows = x.mean(3, keepdim=True)
         columns = x.mean(2, keepdim=True).transpose(2, 3)
@@ -46,7 +46,7 @@ class CoordinateAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Scales every place of a map by one gate for all channels (CBAM, Woo et al. 2018, eq. 3).
+    """Spatial attention: one gate for each place of a map (CBAM, Woo et al. 2018, eq. 3).
 
     The mean and the maximum over the channels go through a 7×7 convolution and a sigmoid.
     """
@@ -56,13 +56,13 @@ class SpatialAttention(nn.Module):
         self.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) → the same shape."""
+        """Scale a map, float (B, C, H, W) → the same shape."""
         pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
         return x * self.conv(pooled).sigmoid()
 
 
 def attention(channels: int, coordinate: Coordinate, spatial: bool) -> nn.Sequential:
-    """Coordinate, then spatial attention, each where it is switched on; with neither, the identity."""
+    """Return coordinate attention followed by spatial attention, each if switched on; the identity with neither."""
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     if coordinate != "none":
         parts["coordinate"] = CoordinateAttention(channels, coordinate)

@@ -1,7 +1,7 @@
-"""Import of checkpoints into a network: every part whole or not at all, and a report of what was carried over.
+"""Import of checkpoints into a network, with a report of the entries that were copied.
 
 Checkpoints come from face recognition (insightface's iresnet, such as Glint360K's backbone.pth) or from this
-project's own training.
+project's training.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ INSIGHTFACE_NOTICE: Final = (
 )
 
 _TRUNK: Final = frozenset({"conv1", "bn1", "prelu", "layer1", "layer2", "layer3", "layer4", "bn2"})
-"""First name parts of insightface's iresnet without its fully connected layer."""
+"""First parts of the names in insightface's iresnet, without its fully connected layer."""
 
 _State = Mapping[str, Tensor]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """What an import did. Names are those of the state dicts."""
+    """Result of an import. Names are those of the state dicts."""
 
     source: Path
     matched: tuple[str, ...]
     """Entries of the network that now hold the checkpoint's values."""
     left: tuple[str, ...]
-    """Entries of the checkpoint that this network has no use for, or that were skipped."""
+    """Entries of the checkpoint that the network does not have, or that were skipped."""
     fresh: tuple[str, ...]
-    """Entries of the network that keep the values they had."""
+    """Entries of the network that keep their values."""
     notice: str
-    """What the licence of such weights asks for; empty where nothing is known."""
+    """Licence notice for such weights; empty where none is known."""
 
     def __str__(self) -> str:
         lines = [
@@ -57,40 +57,40 @@ class ImportReport:
 def import_checkpoint(network: nn.Module, path: Path, skip: Sequence[str] = ()) -> ImportReport:
     """Copy a checkpoint's weights into `network`.
 
-    A part of the network (the backbone as a whole, else a direct child such as `neck` or `au`) that the
-    checkpoint has anything for must match in every name and shape. Other parts keep their values, and what only
-    the checkpoint has is left. insightface's names find their place in a full network's backbone and, where its
-    head is plain, its `fc` and `features` too. For such weights the licence notice is logged as a warning.
+    A part of the network (the backbone, else a direct child such as `neck` or `au`) that the checkpoint has any
+    entry of must match in every name and shape. Other parts keep their values, and other entries of the checkpoint
+    are ignored. insightface's names are mapped to a full network's backbone and, with a plain head, to its fully
+    connected layer. For such weights the licence notice is logged as a warning.
 
     Args:
-        network: takes the values; unchanged if anything is refused.
-        path: file written by torch.save.
-        skip: names of the network, or leading parts of names, to keep as they are, e.g. `("au",)` when the AUs
+        network: receives the values; unchanged after an error.
+        path: a file written by torch.save, or a .safetensors file.
+        skip: names of the network, or leading parts of names, that keep their values, e.g. `("au",)` where the AUs
             differ.
 
     Raises:
-        UsageError: the file is no checkpoint, holds nothing for this network, or differs from it; the message
-            names the first mismatch with both shapes.
+        UsageError: the file is no checkpoint, has no entry of this network, or does not match it; the message names
+            the first mismatch with both shapes.
     """
     own = cast("_State", network.state_dict())
     found = read_state_dict(path)
     _check_skip(skip, own)
-    places = {theirs: _own_name(theirs, own) for theirs in found}
-    offered = {name: found[theirs] for theirs, name in places.items() if not _starts(name, skip)}
+    places = {name: _own_name(name, own) for name in found}
+    offered = {own_name: found[name] for name, own_name in places.items() if not _starts(own_name, skip)}
     _check(path, offered, {name: tensor for name, tensor in own.items() if not _starts(name, skip)})
     matched = {name: tensor for name, tensor in offered.items() if name in own}
     network.load_state_dict(matched, strict=False)
     return ImportReport(
         source=path,
         matched=tuple(matched),
-        left=tuple(theirs for theirs, name in places.items() if name not in matched),
+        left=tuple(name for name, own_name in places.items() if own_name not in matched),
         fresh=tuple(name for name in own if name not in matched),
         notice=_notice(path, found),
     )
 
 
 def _own_name(name: str, own: _State) -> str:
-    """What `name` is called in the network: insightface's names in a full network, its own otherwise."""
+    """Return a checkpoint entry's name in the network, where `own` has the network's entries."""
     root, _, rest = name.partition(".")
     if name in own or "backbone.conv1.weight" not in own:
         return name
@@ -102,7 +102,7 @@ def _own_name(name: str, own: _State) -> str:
 
 
 def _check(path: Path, offered: _State, own: _State) -> None:
-    """Refuse unless every part that both have is the same in names and shapes."""
+    """Raise UsageError unless every part that both have is the same in names and shapes."""
     shared = {_part(name) for name in offered} & {_part(name) for name in own}
     if not shared:
         raise UsageError(
@@ -111,7 +111,7 @@ def _check(path: Path, offered: _State, own: _State) -> None:
         )
     names = dict.fromkeys(name for name in (*offered, *own) if _part(name) in shared)
     for name in names:
-        # Checkpoints older than PyTorch 0.4.1 count no batches, and nothing here uses the count.
+        # Checkpoints older than PyTorch 0.4.1 have no such count, and nothing here uses it.
         if name in offered or not name.endswith("num_batches_tracked"):
             _compare(path, name, offered.get(name), own.get(name))
 
@@ -143,6 +143,7 @@ def _notice(path: Path, found: _State) -> str:
 
 
 def _part(name: str) -> str:
+    """Return the part of the network that an entry belongs to."""
     root = name.split(".")[0]
     return "backbone" if root in _TRUNK else root
 

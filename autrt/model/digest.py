@@ -1,4 +1,4 @@
-"""What a network and a model are, as SHA-256: over file bytes and canonical JSON."""
+"""SHA-256 digests of files and of JSON values, which identify networks and models."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex. About a second per gigabyte."""
+    """Return the SHA-256 (hex) of a file; takes about a second per gigabyte."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def json_digest(value: Any) -> str:
-    """SHA-256, in hex, of a JSON value: sorted keys, no spaces, ASCII, so that equal values agree."""
+    """Return the SHA-256 (hex) of a JSON value in canonical form: sorted keys, no spaces, ASCII."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

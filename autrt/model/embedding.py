@@ -1,4 +1,4 @@
-"""From maps to the 512 numbers that describe a face."""
+"""Layers from feature maps to the embedding of a face, a vector of length 512."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autrt.model.iresnet import EMBEDDING, MAP_SIDES
 
 
 class PlainEmbedding(nn.Module):
-    """Flatten the coarsest map → dropout → Linear(C·7·7 → 512): the backbone's own fully connected layer."""
+    """Flatten the coarsest map → dropout → Linear(C·7·7 → 512), as in the backbone's own head."""
 
     def __init__(self, channels: Sequence[int], dropout: float) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class PlainEmbedding(nn.Module):
         self.fc = nn.Linear(channels[-1] * MAP_SIDES[-1] ** 2, EMBEDDING)
 
     def forward(self, levels: list[Tensor]) -> Tensor:
-        """Levels, fine to coarse → (B, 512)."""
+        """Embed levels, float (B, C, H, W) from fine to coarse → (B, 512)."""
         return self.fc(self.dropout(levels[-1].flatten(1)))
 
 
@@ -30,9 +30,9 @@ class PyramidEmbedding(nn.Module):
     137,529,856 parameters.
 
     Args:
-        channels: of the levels, fine to coarse.
-        level_features: what each level's layer gives.
-        dropout: probability.
+        channels: channels of the levels, fine to coarse.
+        level_features: output features of each level's layer.
+        dropout: dropout probability.
     """
 
     def __init__(self, channels: Sequence[int], level_features: int, dropout: float) -> None:
@@ -45,7 +45,7 @@ class PyramidEmbedding(nn.Module):
         self.fuse = nn.Linear(len(self.levels) * level_features, EMBEDDING)
 
     def forward(self, levels: list[Tensor]) -> Tensor:
-        """Levels, fine to coarse → (B, 512)."""
+        """Embed levels, float (B, C, H, W) from fine to coarse → (B, 512)."""
         parts = [
             linear(self.dropout(level.flatten(1))) for linear, level in zip(self.levels, levels, strict=True)
         ]

@@ -1,4 +1,4 @@
-"""Networks into model folders (torch). Reading them back is `autrt.model.load`."""
+"""Write a torch network as a model folder; `autrt.model.load` reads it back."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ def save_model(
     training: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Model:
-    """Write a network's model folder, whole or not at all.
+    """Write a network's model folder, atomically.
 
     Args:
-        folder: where to; its parent is made.
-        network: one of `autrt.model.architectures`; left in the mode and place where it is.
-        crops: uint8 (n, 112, 112, 3) RGB aligned crops, free to be passed on: the reference that engines are
-            checked with where torch is not installed. 64 are the custom.
-        licence: of the weights.
+        folder: path of the new folder; its parent is made.
+        network: a network of `autrt.model.architectures`; keeps its mode and device.
+        crops: uint8 (n, 112, 112, 3) RGB aligned crops that may be distributed: the reference crops that engines
+            are checked with where torch is not installed; usually 64.
+        licence: licence of the weights.
         thresholds: probability from which each AU is active; 0.5 by default.
-        smoothing_windows: frames at 30 frames/s for each AU; the paper's authors' by default.
-        smoothing_domain: what is averaged.
-        metrics: what the model was judged by, and on what.
-        grades: how far it can be trusted, by AU name; AUs that are left out are ungraded.
+        smoothing_windows: one for each AU, in frames at 30 frames/s; by default those of the paper's authors.
+        smoothing_domain: average logits or probabilities.
+        metrics: measurements of the model.
+        grades: AU name → grade; AUs that are left out are ungraded.
         training: provenance, as JSON values.
-        overwrite: replace a folder that is there.
+        overwrite: replace a folder that exists.
 
     Returns:
         The model, loaded from the folder.
 
     Raises:
-        UsageError: the folder exists, the network is of no known architecture or gives NaN, or an argument
-            does not fit.
+        UsageError: the folder exists, the network is of no known architecture or its outputs are not finite, or an
+            argument does not fit.
     """
     _check_crops(crops)
     architecture = architecture_of(network)
@@ -109,7 +109,7 @@ def _write_network(folder: Path, network: nn.Module, crops: U8, outputs: dict[st
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     save_file(state, folder / WEIGHTS_FILE)
     export_onnx(network, folder / GRAPH_FILE)
-    # safetensors makes its file readable to its owner alone.
+    # safetensors makes its file readable by its owner only.
     (folder / WEIGHTS_FILE).chmod((folder / GRAPH_FILE).stat().st_mode)
     arrays: dict[str, Any] = {"pixels": crops, **outputs}
     np.savez_compressed(folder / REFERENCE_FILE, **arrays)

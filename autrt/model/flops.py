@@ -1,4 +1,4 @@
-"""How large a network is: parameters, memory and arithmetic."""
+"""Size of a network: parameters, memory and floating-point operations."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from autrt.model.architectures import build_network
 from autrt.types import CROP_SIZE_PX
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSize:
     """Size of a network."""
 
     parameters: int
+    """Number of parameters."""
     trainable: int
     """Parameters that take gradients."""
     weights_bytes: int
-    """Parameters and buffers as they lie in memory."""
+    """Bytes of parameters and buffers in memory."""
     flops: int
     """Floating-point operations for one 112×112 crop: two for each multiply-add of a convolution or matrix."""
 
 
 def measure_architecture(architecture: Mapping[str, Any]) -> NetworkSize:
-    """The same of a network that nobody has built: nothing is computed, and no memory taken.
+    """Return the size of an architecture's network, without building it in memory.
 
     Raises:
         UsageError: there is no such architecture.
@@ -39,10 +40,10 @@ def measure_architecture(architecture: Mapping[str, Any]) -> NetworkSize:
 
 
 def measure(network: nn.Module) -> NetworkSize:
-    """Count a network that takes 112×112 crops, as it is outside training, without computing anything.
+    """Return the size of a network that takes 112×112 crops, in eval mode, without computing anything.
 
-    Works on networks built on PyTorch's meta device too (`with torch.device("meta"): …`), which take no memory.
-    The network is not changed.
+    Also takes networks on PyTorch's meta device (`with torch.device("meta"): …`), which use no memory. The network
+    is not changed.
     """
     parameters = list(network.parameters())
     tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}

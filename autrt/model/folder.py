@@ -1,9 +1,9 @@
-"""Models on disk: a folder of one network, or an ensemble's folder with copies of its members.
+"""Models on disk: the folder of one network, or the folder of an ensemble with copies of its members.
 
 One network:  `model.json`, `weights.safetensors`, `model.onnx`, `reference.npz`
 An ensemble:  `ensemble.json`, `members/NAME/` (each a folder of one network)
 
-Nothing here needs torch.
+This module does not need torch.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from autrt.model.schema import (
     ModelFile,
     read_json,
 )
-from autrt.types import F32, I32, TensorSpec
+from autrt.types import F32, I32, Bool, TensorSpec
 
 DEFAULT_MODEL: Final = "student"
-"""The packaged model that is used when none is named."""
+"""Packaged model that is used where none is named."""
 
 MAX_QUALITY_MODEL: Final = "student-mirror"
-"""The packaged model of `--quality max`."""
+"""Packaged model of `--quality max`."""
 
 PACKAGED: Final = Path(__file__).parent / "packaged"
-"""Where this package keeps the models that come with it."""
+"""Folder of the packaged models."""
 
 WEIGHTS_FILE, GRAPH_FILE, REFERENCE_FILE = "weights.safetensors", "model.onnx", "reference.npz"
 MEMBERS_FOLDER = "members"
 
 HASHED_BYTES: Final = 16 << 20
-"""Files up to this size are hashed whenever a model is loaded; larger ones when an engine is built of them."""
+"""Files up to this size are hashed whenever a model is loaded; larger ones when an engine is built from them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One network of a model. Plain data: it can go to other processes."""
+    """One network of a model. It can be pickled."""
 
     name: str
     path: Path
@@ -57,9 +57,9 @@ class Member:
     """{"name": …, and the fields of that architecture's configuration}."""
     au_names: tuple[str, ...]
     thresholds: tuple[float, ...]
-    """The network's own, by which its engines' errors are judged; decisions are made by the model's."""
+    """The network's own, used for checking its engines; decisions are made with the model's thresholds."""
     template: str
-    """Name of the alignment template that its crops follow."""
+    """Name of the alignment template of its crops, a key of `autrt.template.TEMPLATES`."""
     outputs: tuple[TensorSpec, ...]
     """Shapes of one row."""
     network_digest: str
@@ -79,11 +79,11 @@ class Member:
 
     @property
     def reference(self) -> Path:
-        """64 crops and what the network says about them."""
+        """Reference crops and the network's outputs for them."""
         return self.path / REFERENCE_FILE
 
     def verify(self) -> None:
-        """Compare every file with its SHA-256, whatever its size.
+        """Check every file against its SHA-256.
 
         Raises:
             UsageError: a file is missing or not the one that `model.json` describes.
@@ -92,40 +92,41 @@ class Member:
             _check_file(self.path / name, facts, hash_up_to=facts.size_bytes)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Model:
-    """One or more networks and how their logits become decisions. Letters: M members, A AUs."""
+    """One or more networks, and the settings that turn their logits into decisions. M members, A AUs."""
 
     name: str
     path: Path
     members: tuple[Member, ...]
     weights: F32
-    """(M, A) float32, not negative: how much each member counts for each AU."""
+    """(M, A) float32, not negative: weight of each member's logit for each AU."""
     au_names: tuple[str, ...]
     thresholds: F32
     """(A,) float32: probability from which an AU is active."""
     smoothing_windows: I32
-    """(A,) int32: frames at 30 frames a second."""
+    """(A,) int32: smoothing window in frames at 30 frames/s; 1 is none."""
     smoothing_domain: Domain
+    """The quantity that is averaged: logit or probability."""
     template: str
     """Name of the alignment template."""
     licence: str
     grades: Mapping[str, AUGrade] = field(default_factory=dict[str, AUGrade])
-    """By AU name: how far it can be trusted, and why. No part of `digest`: no number hangs on it."""
+    """AU name → grade. Not part of `digest`, as they change no results."""
 
     @property
     def au_grades(self) -> tuple[str, ...]:
-        """(A,) the AUs' grades; `ungraded` where there is none."""
+        """Grades in the order of `au_names`; `ungraded` where there is none."""
         return tuple(self.grades[au].grade if au in self.grades else UNGRADED for au in self.au_names)
 
     @property
     def network_digests(self) -> tuple[str, ...]:
-        """One per member."""
+        """Digests in the order of `members`."""
         return tuple(member.network_digest for member in self.members)
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything that decides the model's numbers: networks, weights, thresholds, windows."""
+        """SHA-256 over everything that decides the model's results: networks, weights, thresholds, windows."""
         return json_digest(
             {
                 "networks": self.network_digests,
@@ -138,7 +139,7 @@ class Model:
         )
 
     def verify(self) -> None:
-        """Hash every file of every member.
+        """Check every file of every member against its SHA-256.
 
         Raises:
             UsageError: a file is missing or damaged.
@@ -147,16 +148,21 @@ class Model:
             member.verify()
 
 
+def used_members(weights: F32) -> Bool:
+    """Return which members any AU uses, (M,) bool; the others are never run. `weights` is (M, A)."""
+    return np.any(weights != 0, axis=1)
+
+
 def packaged_models() -> list[str]:
-    """Names of the models that come with this package."""
+    """Return the names of the packaged models."""
     return sorted(p.parent.name for file in (MODEL_FILE, ENSEMBLE_FILE) for p in PACKAGED.glob(f"*/{file}"))
 
 
 def load_model(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
-    """A packaged model by its name, or the model in a folder.
+    """Load a packaged model by its name, or the model in a folder.
 
-    Small files are checked by SHA-256, large ones by size alone (`Model.verify` hashes all). A packaged
-    model's name wins over a folder of that name in the working directory; write `./NAME` for the folder.
+    Small files are checked by SHA-256, large ones by size only (`Model.verify` hashes all). A packaged model's name
+    takes precedence over a folder of that name in the working directory; write `./NAME` for the folder.
 
     Raises:
         UsageError: there is no such model, or its folder is incomplete or damaged.
@@ -169,10 +175,10 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
         return _load_ensemble(path)
     if (path / MODEL_FILE).is_file():
         return _load_single(path)
-    raise UsageError(_nothing_there(name_or_path, path))
+    raise UsageError(_not_found_message(name_or_path, path))
 
 
-def _nothing_there(asked: str | Path, path: Path) -> str:
+def _not_found_message(asked: str | Path, path: Path) -> str:
     known = ", ".join(packaged_models()) or "none in this installation"
     found = (
         "a folder without them" if path.is_dir() else "a file" if path.exists() else "nothing of that name"
@@ -204,6 +210,7 @@ def _load_ensemble(path: Path) -> Model:
 
 
 def _check_agreement(path: Path, file: EnsembleFile, members: list[Member]) -> None:
+    """Raise UsageError unless all members have the ensemble's AUs and one template."""
     for member in members:
         if member.au_names != file.au_names:
             raise UsageError(
@@ -247,6 +254,7 @@ def _member(path: Path, file: ModelFile) -> Member:
 
 
 def _check_file(path: Path, facts: FileFacts, hash_up_to: int) -> None:
+    """Raise UsageError where a file is missing or differs; hash it only up to a size of `hash_up_to` bytes."""
     if not path.is_file():
         raise UsageError(f"the model folder {path.parent} is incomplete: {path.name} is missing")
     size_bytes = path.stat().st_size

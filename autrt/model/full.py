@@ -1,7 +1,7 @@
 """The full AU network of Jiang et al. 2022 ("Facial Action Unit Recognition With Multi-models Ensembling").
 
 IResNet with attention after its stem and after its last stage, a feature pyramid with SSH, and one fully
-connected layer per level. Every method of their Table 1 that changes the network is a switch.
+connected layer per level. Every method of the paper's Table 1 that changes the network can be switched on or off.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from torch import Tensor, nn
 from autrt.aus import ABAW_AUS
 from autrt.model.attention import Coordinate, attention
 from autrt.model.embedding import PlainEmbedding, PyramidEmbedding
+from autrt.model.feature_pyramid import Neck
 from autrt.model.iresnet import EMBEDDING, Depth, IResNet, embedding_norm, initialise
-from autrt.model.neck import Neck
 from autrt.model.settings import read_settings, require, require_outputs
 
 
 @dataclass(frozen=True)
 class FullConfig:
-    """Size and methods of a full network; the defaults are the paper's final one."""
+    """Size and methods of a full network; the defaults are those of the paper's final network."""
 
     depth: Depth = 100
-    """Of the IResNet."""
+    """Depth of the IResNet."""
     width: float = 1.0
-    """Multiplies the backbone's 64, 128, 256 and 512 channels; the first is rounded to a multiple of 8."""
+    """Factor of the backbone's 64, 128, 256 and 512 channels; the first is rounded to a multiple of 8."""
     coordinate_attention: Coordinate = "paper"
-    """After the stem and after the last stage: "none", as in its own paper, or as in the authors' code."""
+    """After the stem and after the last stage: "none", as in Hou et al. 2021, or as in the authors' code."""
     spatial_attention: bool = True
     """After each place of coordinate attention; Table 1's "sa", which the paper does not explain."""
     fpn: bool = True
-    """Carry coarse maps into fine ones. With neither this nor `ssh` only the last map reaches the head."""
+    """Add coarse maps to finer ones. With neither this nor `ssh` only the last map reaches the head."""
     ssh: bool = True
     """Context modules on all four levels."""
     ssh_channels: int = 64
@@ -41,7 +41,7 @@ class FullConfig:
     level_features: int = 512
     """Output of each level's fully connected layer. Not scaled by `width`."""
     dropout: float = 0.6
-    """Before the fully connected layers."""
+    """Dropout probability before the fully connected layers."""
     au_names: tuple[str, ...] = ABAW_AUS
     """One logit each, in this order."""
 
@@ -61,11 +61,11 @@ class FullConfig:
 
 
 class FullNetwork(nn.Module):
-    """Crop → AU logits and features.
+    """Network from aligned crops to AU logits and features.
 
     Input: float (B, 3, 112, 112) RGB in −1…1, i.e. (x − 127.5) / 127.5, aligned to the ArcFace template. In
-    training mode B must be 2 or more. A new deep network needs training batches before eval mode: the first
-    running statistics of its BatchNorms, 0 and 1, let activations overflow.
+    training mode B must be 2 or more. A new deep network must see training batches before eval mode, because the
+    initial running statistics of its BatchNorms, 0 and 1, let activations overflow.
     """
 
     def __init__(self, config: FullConfig | None = None) -> None:
@@ -83,7 +83,7 @@ class FullNetwork(nn.Module):
             initialise(added)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """(B, 3, 112, 112) → logits (B, A) and features (B, 512).
+        """Compute logits (B, A) and features (B, 512) of crops (B, 3, 112, 112).
 
         The features are the embedding before the closing BatchNorm and Linear.
         """
@@ -94,13 +94,13 @@ class FullNetwork(nn.Module):
 
 
 def build(config: Mapping[str, Any]) -> FullNetwork:
-    """The network that `config` describes, newly initialised.
+    """Build the network that `config` describes, newly initialised.
 
     Args:
-        config: fields of `FullConfig`, as JSON or TOML hold them; what is left out is the paper's.
+        config: fields of `FullConfig` as JSON or TOML values; fields that are left out have their defaults.
 
     Raises:
-        UsageError: an unknown field or a bad value.
+        UsageError: an unknown field, or a value out of range.
     """
     return FullNetwork(read_settings(FullConfig, config))
 

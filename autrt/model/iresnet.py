@@ -1,4 +1,4 @@
-"""IResNet, the backbone: residual networks whose blocks start with a BatchNorm and hold a single PReLU.
+"""IResNet, the backbone: residual networks whose blocks begin with a BatchNorm and have a single PReLU.
 
 After Duta et al. 2021 ("Improved Residual Networks for Image and Video Recognition") in the form that
 face-recognition training made common (Deng et al. 2019, ArcFace, BN-Conv-BN-PReLU-Conv-BN units for 112×112
@@ -26,11 +26,11 @@ MAP_SIDES: Final = (56, 28, 14, 7)
 """Height and width of each stage's map for a 112×112 crop."""
 
 EMBEDDING: Final = 512
-"""Length of the vector that describes a face."""
+"""Length of the embedding of a face."""
 
 
 def stage_channels(width: float) -> tuple[int, int, int, int]:
-    """Channels of the four stages: 64, 128, 256 and 512 times `width`, the first rounded to a multiple of 8."""
+    """Return the channels of the stages: 64, 128, 256, 512 times `width`, the first rounded to a multiple of 8."""
     first = 8 * max(1, round(8 * width))
     return first, 2 * first, 4 * first, 8 * first
 
@@ -49,7 +49,7 @@ def initialise(network: nn.Module) -> None:
 
 
 def embedding_norm() -> nn.BatchNorm1d:
-    """BatchNorm over (B, 512) whose weight stays 1: only its bias is trained (Deng et al. 2019).
+    """Return a BatchNorm over (B, 512) whose weight stays 1, so that only its bias is trained (Deng et al. 2019).
 
     In training mode it needs batches of two or more.
     """
@@ -59,7 +59,7 @@ def embedding_norm() -> nn.BatchNorm1d:
 
 
 class IResNetBlock(nn.Module):
-    """BN, 3×3, BN, PReLU, strided 3×3, BN, around a shortcut; nothing after the sum."""
+    """Residual block: BN, 3×3, BN, PReLU, strided 3×3, BN, and a shortcut; no activation after the sum."""
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class IResNetBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C_in, H, W) → (B, C, H/stride, W/stride)."""
+        """Compute (B, C_in, H, W) → (B, C, H/stride, W/stride)."""
         y = self.prelu(self.bn2(self.conv1(self.bn1(x))))
         return self.bn3(self.conv2(y)) + self.downsample(x)
 
@@ -85,7 +85,7 @@ class IResNetBlock(nn.Module):
 class IResNet(nn.Module):
     """The backbone without its fully connected layer.
 
-    Input: float (B, 3, 112, 112) RGB in −1…1. The stem keeps 112×112; each stage halves.
+    Input: float (B, 3, 112, 112) RGB in −1…1. The stem keeps 112×112; each stage halves the sides.
     """
 
     def __init__(self, depth: Depth = 100, width: float = 1.0) -> None:
@@ -103,11 +103,11 @@ class IResNet(nn.Module):
         initialise(self)
 
     def stem(self, x: Tensor) -> Tensor:
-        """(B, 3, 112, 112) → (B, C1, 112, 112)."""
+        """Compute the stem, (B, 3, 112, 112) → (B, C1, 112, 112)."""
         return self.prelu(self.bn1(self.conv1(x)))
 
     def stages(self, x: Tensor) -> list[Tensor]:
-        """The stem's map → the four stages' maps, (B, C1, 56, 56) to (B, C4, 7, 7), the last before `bn2`."""
+        """Return the maps of the four stages, (B, C1, 56, 56) to (B, C4, 7, 7), the last before `bn2`."""
         maps: list[Tensor] = []
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)
@@ -115,12 +115,12 @@ class IResNet(nn.Module):
         return maps
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, 112, 112) → (B, C4, 7, 7), normalised by `bn2`."""
+        """Compute (B, 3, 112, 112) → (B, C4, 7, 7), normalised by `bn2`."""
         return self.bn2(self.stages(self.stem(x))[-1])
 
 
 class EmbeddingNetwork(IResNet):
-    """The backbone with its fully connected layer, for face identity: what Glint360K checkpoints hold.
+    """The backbone with its fully connected layer, for face recognition, as in Glint360K's checkpoints.
 
     Returns `features` alone, float (B, 512) after the closing BatchNorm (not of unit length); a margin head such
     as CosFace's belongs to training.
@@ -133,7 +133,7 @@ class EmbeddingNetwork(IResNet):
         self.features = embedding_norm()
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """(B, 3, 112, 112) → features (B, 512)."""
+        """Compute features (B, 512) of crops (B, 3, 112, 112)."""
         top = super().forward(x).flatten(1)
         return {"features": self.features(self.fc(self.dropout(top)))}
 

@@ -1,4 +1,4 @@
-"""A model folder's network in torch, and what it computes: the reference for every engine."""
+"""Load a model folder's network in torch, and compute its outputs: the reference for every engine."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import nn
 from autrt.errors import UsageError
 from autrt.model.architectures import build_network
 from autrt.model.folder import Member
-from autrt.model.pixels import PixelNetwork
+from autrt.model.preprocess import PixelNetwork
 from autrt.types import F32, U8
 
 ROWS_AT_A_TIME = 8
-"""Crops that torch computes at a time for a reference: bounds memory."""
+"""Crops in a batch, which bounds memory."""
 
 
 def load_network(member: Member) -> nn.Module:
-    """The member's network on the CPU, in eval mode.
+    """Load a member's network on the CPU, in eval mode.
 
     Raises:
-        UsageError: architecture and weights don't fit, or the weights are unreadable.
+        UsageError: architecture and weights do not fit, or the weights are unreadable.
     """
     network = build_network(member.architecture)
     try:
@@ -33,10 +33,10 @@ def load_network(member: Member) -> nn.Module:
 
 
 def reference_outputs(network: nn.Module, crops: U8) -> dict[str, F32]:
-    """What torch computes for crops in eval mode and float32, without TF32.
+    """Compute a network's outputs for crops in eval mode and float32, without TF32.
 
     Args:
-        network: float32, on any device; left in the mode and place where it is.
+        network: a float32 network on any device; keeps its mode and device.
         crops: uint8 (n, 112, 112, 3) RGB, n at least 1.
 
     Returns:
@@ -49,13 +49,13 @@ def reference_outputs(network: nn.Module, crops: U8) -> dict[str, F32]:
     try:
         with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
             for start in range(0, len(crops), ROWS_AT_A_TIME):
-                told = wrapped(torch.from_numpy(crops[start : start + ROWS_AT_A_TIME]).to(place))
-                parts.append({name: value.cpu().numpy() for name, value in told.items()})
+                outputs = wrapped(torch.from_numpy(crops[start : start + ROWS_AT_A_TIME]).to(place))
+                parts.append({name: value.cpu().numpy() for name, value in outputs.items()})
     finally:
         network.train(was_training)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def torch_outputs(member: Member, crops: U8) -> dict[str, F32]:
-    """`reference_outputs` of a member's network."""
+    """Load a member's network and return its `reference_outputs`."""
     return reference_outputs(load_network(member), crops)

@@ -1,4 +1,4 @@
-"""A network as an ONNX file that takes raw crops: uint8 in, normalisation inside."""
+"""Export of a network as an ONNX file that takes uint8 crops; normalisation is inside."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from onnx import checker
 from torch import nn
 
 from autrt.errors import EngineError
-from autrt.model.pixels import INPUT, PixelNetwork
+from autrt.model.preprocess import INPUT, PixelNetwork
 from autrt.types import CROP_SIZE_PX
 
 OPSET: Final = 20
 ONE_FILE_BYTES: Final = 1_900_000_000
-"""Protobuf ends at 2 GiB; larger graphs cannot be one file."""
+"""Largest size of a network in one file; protobuf's limit is 2 GiB."""
 
 
 def export_onnx(network: nn.Module, path: Path) -> None:
     """Write `network` as one ONNX file: input `pixels`, outputs as `PixelNetwork` names them, any batch size.
 
-    The network computes in eval mode and float32; it is left in the mode and place where it was.
+    The network is exported in eval mode and float32; it keeps its mode and device.
 
     Raises:
-        EngineError: it is too large for one file, or the file fails ONNX's checker.
+        EngineError: the network is too large for one file, or the file fails ONNX's checker.
     """
     size_bytes = sum(t.numel() * t.element_size() for t in network.state_dict().values())
     if size_bytes > ONE_FILE_BYTES:
         raise EngineError(f"a network of {size_bytes / 1e9:.1f} GB does not fit into one ONNX file (2 GB)")
     was_training = network.training
     try:
-        model = _exported(PixelNetwork(network).eval())
+        model = _export(PixelNetwork(network).eval())
     finally:
         network.train(was_training)
     _strip(model)
@@ -47,9 +47,9 @@ def export_onnx(network: nn.Module, path: Path) -> None:
     onnx.save(model, path)
 
 
-def _exported(wrapped: PixelNetwork) -> onnx.ModelProto:
+def _export(wrapped: PixelNetwork) -> onnx.ModelProto:
     place = next(wrapped.parameters()).device
-    # A batch of two: with one, the exporter would take the batch size for a constant.
+    # A batch of two, as the exporter treats a batch size of one as a constant.
     example = torch.zeros(2, CROP_SIZE_PX, CROP_SIZE_PX, 3, dtype=torch.uint8, device=place)
     with torch.no_grad():
         names = list(wrapped(example))
@@ -70,7 +70,7 @@ def _exported(wrapped: PixelNetwork) -> onnx.ModelProto:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Without the exporter's notes on torchvision and on torch's own old calls, which no user can act on."""
+    """Silence the exporter's warnings about torchvision and deprecated calls, which users cannot act on."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -83,7 +83,7 @@ def _quiet() -> Generator[None]:
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Drop the exporter's notes: they hold source paths of this machine, and would change the digest."""
+    """Remove the exporter's metadata, which holds source paths of this machine and would change the digest."""
     del model.metadata_props[:]
     for node in model.graph.node:
         del node.metadata_props[:]

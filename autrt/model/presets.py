@@ -1,4 +1,4 @@
-"""Networks by name: the paper's, each row of its ablation, reduced ones for small machines, and students."""
+"""Named configurations: the paper's network, each row of its ablation, reduced networks, and students."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ("11-ssh", {"ssh": True}),
     ("12-data", {}),
 )
-"""Table 1 of Jiang et al. 2022: what each row changes in the network of the row above; {} where it is training."""
+"""Table 1 of Jiang et al. 2022: each row's change of the network above it; {} where only training changes."""
 
 
 def _ablation() -> dict[str, FullConfig]:
@@ -53,7 +53,7 @@ PRESETS: Final[Mapping[str, FullConfig | StudentConfig]] = MappingProxyType(
 )
 """Name → configuration.
 
-| name | parameters | GFLOP | for |
+| name | parameters | GFLOP | use |
 |---|---|---|---|
 | paper | 192.6 M | 25.9 | the paper's final network; several GPUs |
 | paper-code | 192.7 M | 25.9 | the same as in the authors' code: its coordinate attention, no spatial attention |
@@ -66,10 +66,10 @@ PRESETS: Final[Mapping[str, FullConfig | StudentConfig]] = MappingProxyType(
 
 
 def preset(name: str) -> FullConfig | StudentConfig:
-    """The configuration called `name`.
+    """Return the configuration called `name`.
 
     Raises:
-        UsageError: there is none; the message lists those there are.
+        UsageError: there is no such preset; the message lists the presets.
     """
     if name not in PRESETS:
         raise UsageError(f"No network is called {name!r}; there are {', '.join(PRESETS)}.")

@@ -1,4 +1,4 @@
-"""The text files of models on disk: `model.json` and `ensemble.json`, checked field by field."""
+"""Schemas of `model.json` and `ensemble.json`, which are checked field by field."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Strict(BaseModel):
 
 
 class FileFacts(_Strict):
-    """A file of the folder, as it was when the folder was written."""
+    """Size and SHA-256 of a file when the folder was written."""
 
     size_bytes: int = Field(ge=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -42,7 +42,7 @@ class Files(_Strict):
 
 
 class Input(_Strict):
-    """What the network is fed with: uint8 crops (B, size_px, size_px, 3), aligned to a template."""
+    """Input of the network: uint8 crops (B, size_px, size_px, 3), aligned to a template."""
 
     size_px: Literal[112] = CROP_SIZE_PX
     colour: Literal["RGB"] = "RGB"
@@ -56,7 +56,7 @@ class Input(_Strict):
 
 
 class Metric(_Strict):
-    """One number that the model was judged by, and on what."""
+    """A measurement of the model on a data set."""
 
     name: str
     data_set: str
@@ -65,7 +65,7 @@ class Metric(_Strict):
 
 
 class AUGrade(_Strict):
-    """How far the model can be trusted about one AU, and why."""
+    """Grade of the model for one AU, with the evidence for it."""
 
     grade: Grade
     evidence: str = Field(min_length=1)
@@ -73,7 +73,7 @@ class AUGrade(_Strict):
 
 
 class _Decisions(_Strict):
-    """What turns logits into decisions; one entry per AU."""
+    """Settings that turn logits into decisions, one entry per AU."""
 
     au_names: tuple[str, ...] = Field(min_length=1)
     thresholds: tuple[Probability, ...]
@@ -83,7 +83,7 @@ class _Decisions(_Strict):
     smoothing_domain: Domain = "logit"
     metrics: tuple[Metric, ...] = ()
     grades: dict[str, AUGrade] = Field(default_factory=dict[str, AUGrade])
-    """By AU name; an AU without one is ungraded."""
+    """AU name → grade; an AU without one is ungraded."""
     licence: str
 
     @model_validator(mode="after")
@@ -112,7 +112,7 @@ class ModelFile(_Decisions):
     """Name → shape of one row, float32."""
     files: Files
     training: dict[str, Any] = Field(default_factory=dict[str, Any])
-    """Provenance: data, recipe, versions, dates; free of form."""
+    """Provenance: data, recipe, versions, dates, in any form."""
 
     @model_validator(mode="after")
     def _logits_fit(self) -> Self:
@@ -124,12 +124,12 @@ class ModelFile(_Decisions):
 
 
 class EnsembleFile(_Decisions):
-    """`ensemble.json`: members in `members/NAME/` and how much each counts for each AU."""
+    """`ensemble.json`: members in `members/NAME/`, and the weight of each for each AU."""
 
     schema_: Literal["autrt-ensemble/1"] = Field("autrt-ensemble/1", alias="schema")
     members: tuple[FolderName, ...] = Field(min_length=1)
     weights: tuple[tuple[Annotated[float, Field(ge=0)], ...], ...]
-    """M rows of A numbers; a column's sum is above 0."""
+    """M rows of A numbers; the sum of each column is above 0."""
     notes: dict[str, Any] = Field(default_factory=dict[str, Any])
 
     @model_validator(mode="after")
@@ -151,7 +151,7 @@ def read_json(path: Path, kind: type[FileT]) -> FileT:
     """Read and check one of the two files.
 
     Raises:
-        UsageError: it cannot be read, or says something else than its schema allows.
+        UsageError: the file cannot be read, or does not follow its schema.
     """
     try:
         return kind.model_validate_json(path.read_bytes())
@@ -162,10 +162,10 @@ def read_json(path: Path, kind: type[FileT]) -> FileT:
 
 
 def write_json(path: Path, kind: type[FileT], **content: Any) -> None:
-    """Check the content and write one of the two files, to be read by people too.
+    """Check the content and write one of the two files, indented for people to read.
 
     Raises:
-        UsageError: the schema does not allow the content.
+        UsageError: the content does not follow the schema.
     """
     try:
         file = kind(**content)
@@ -177,6 +177,7 @@ def write_json(path: Path, kind: type[FileT], **content: Any) -> None:
 
 
 def _faults(error: ValidationError, most: int = 5) -> str:
+    """Describe the first errors, one a line."""
     lines = [f"  {'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
     more = [f"  and {len(lines) - most} more"] if len(lines) > most else []
     return "\n".join(lines[:most] + more)

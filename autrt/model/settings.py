@@ -1,4 +1,4 @@
-"""A network's configuration dataclass out of a plain mapping, as model folders and recipes hold it."""
+"""Reading a network's configuration from a mapping, as model folders and recipes have it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ SettingsT = TypeVar("SettingsT")
 
 
 def read_settings(kind: type[SettingsT], values: Mapping[str, Any]) -> SettingsT:
-    """Check `values` against the fields of `kind` and make one; what is left out keeps its default.
+    """Return an instance of `kind` with checked values; fields that are left out have their defaults.
 
     Args:
         kind: a dataclass.
-        values: field name → value; lists stand for tuples, as JSON and TOML have them. The inverse is
-            `dataclasses.asdict`.
+        values: field name → value, with lists for tuples as in JSON and TOML. `dataclasses.asdict` is the inverse.
 
     Raises:
         UsageError: an unknown field, or a value of the wrong type or range.
@@ -37,16 +36,16 @@ def read_settings(kind: type[SettingsT], values: Mapping[str, Any]) -> SettingsT
 
 
 def require(condition: bool, owner: object, name: str, expected: str) -> None:
-    """Refuse a configuration unless `condition` holds.
+    """Raise unless `condition` holds.
 
     Args:
-        condition: whether the value is good.
-        owner: the configuration that has it.
-        name: its field.
-        expected: what would be good, in words.
+        condition: whether the value is valid.
+        owner: the configuration.
+        name: the field's name.
+        expected: description of valid values.
 
     Raises:
-        UsageError: names the field, what was expected and what was found.
+        UsageError: `condition` is False; the message has the field, what was expected and what was found.
     """
     if not condition:
         raise UsageError(
@@ -55,7 +54,7 @@ def require(condition: bool, owner: object, name: str, expected: str) -> None:
 
 
 def require_outputs(owner: object, name: str) -> None:
-    """Refuse output names that are empty or not unique.
+    """Raise unless a field holds at least one output name and no name twice.
 
     Raises:
         UsageError: as `require`.

@@ -1,4 +1,4 @@
-"""State dicts out of checkpoint files, opened without running any code of theirs."""
+"""Reading state dicts from checkpoint files, without running any code of theirs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from torch.serialization import get_unsafe_globals_in_checkpoint
 from autrt.errors import UsageError
 
 _CONTAINERS: Final = ("state_dict", "model", "model_state_dict", "state_dict_backbone", "backbone", "network")
-"""Where training scripts keep the weights, beside an optimizer and counters."""
+"""Keys under which training scripts store the weights, beside an optimizer and counters."""
 
 _WRAPPERS: Final = ("module.", "_orig_mod.")
 """Name prefixes that DistributedDataParallel and torch.compile add."""
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The weights in a checkpoint: a .safetensors file, or any other through `torch.load(weights_only=True)`.
+    """Read the weights in a checkpoint: a .safetensors file, or any other through `torch.load(weights_only=True)`.
 
     Returns:
-        Name → tensor on the CPU, in the file's order, wrappers' name prefixes removed.
+        Name → tensor on the CPU, in the file's order, without the name prefixes of wrappers.
 
     Raises:
-        UsageError: no such file, not a PyTorch checkpoint, one that needs code to be run, or one without weights.
+        UsageError: the file is missing, is no PyTorch checkpoint, needs code to be run, or has no weights.
     """
     content = _load(path)
     weights = _weights(content)
@@ -48,7 +48,7 @@ def _load(path: Path) -> Any:
         if path.suffix == ".safetensors":
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bytes of unknown origin: the unpickler may fail in any way
+    except Exception as error:  # the unpickler may fail in any way on bytes of unknown origin
         raise UsageError(
             f"{path}: expected a PyTorch checkpoint that holds tensors alone, such as Glint360K's backbone.pth; "
             f"found {_obstacle(path)}."
@@ -56,10 +56,10 @@ def _load(path: Path) -> Any:
 
 
 def _obstacle(path: Path) -> str:
-    """Why the file can't be read, as far as its pickle's class names tell."""
+    """Describe why a file cannot be read, from the class names in its pickle."""
     try:
         foreign = sorted(get_unsafe_globals_in_checkpoint(path))
-    except Exception:  # no archive, or a broken one
+    except Exception:  # not an archive, or a damaged one
         foreign = []
     if foreign:
         return (
@@ -70,7 +70,7 @@ def _obstacle(path: Path) -> str:
 
 
 def _weights(content: Any) -> dict[str, Tensor] | None:
-    """The first state dict in `content`: itself, or one of its containers."""
+    """Return the first state dict in `content`, which may be one itself; None where there is none."""
     if not isinstance(content, Mapping):
         return None
     entries = cast("Mapping[Any, Any]", content)
@@ -83,6 +83,7 @@ def _weights(content: Any) -> dict[str, Tensor] | None:
 
 
 def _unwrapped(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Remove the name prefixes of wrappers that all entries have."""
     for prefix in _WRAPPERS:
         if all(name.startswith(prefix) for name in weights):
             return _unwrapped({name.removeprefix(prefix): tensor for name, tensor in weights.items()})

@@ -1,7 +1,7 @@
-"""The student family: plain residual networks of 0.1–0.4 GFLOP, for CPUs that run 3×3 convolutions best.
+"""The student family: plain residual networks of 0.1–0.4 GFLOP for CPUs, which run 3×3 convolutions best.
 
-Besides the AU logits a student tells where the 5 landmarks lie in its crop and whether the crop shows a
-well-placed face at all, so that the pipeline can notice where an interpolated crop has slipped.
+Besides the AU logits a student predicts the 5 landmarks in its crop and whether the crop shows a well-placed face,
+from which the pipeline detects misaligned crops.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from autrt.template import ARCFACE_112, MIRRORED
 from autrt.types import CROP_SIZE_PX
 
 LANDMARK_UNIT_PX = 4.0
-"""The landmark head's raw unit: it is trained on offsets from the template divided by this."""
+"""Unit of the landmark head's raw output, which is an offset from the template."""
 
 TEMPLATE_STEPS = 10_000
-"""Steps to a pixel in which the template is kept."""
+"""Steps per pixel in which the template is stored."""
 
 
 @dataclass(frozen=True)
 class StudentConfig:
-    """Size of a student: widths 16, 24 and 32 cost 0.10, 0.22 and 0.39 GFLOP, twice that with `mirror`."""
+    """Size of a student; widths 16, 24 and 32 cost 0.10, 0.22 and 0.39 GFLOP, twice that with `mirror`."""
 
     width: int = 16
     """Channels of the first stage; the four stages have 1, 2, 4 and 8 times as many."""
     blocks: tuple[int, int, int, int] = (1, 1, 1, 1)
-    """Residual blocks of each stage, which see 56², 28², 14² and 7² places."""
+    """Residual blocks of each stage; the stages have maps of 56², 28², 14² and 7² places."""
     squeeze: int = 64
-    """Channels that keep their 7×7 places on the way into the heads."""
+    """Channels of the flattened 7×7 map that the heads take."""
     dropout: float = 0.2
-    """Before the AU and presence heads."""
+    """Dropout probability before the AU and presence heads."""
     mirror: bool = False
-    """Outside training, average what the crop and its mirror image give: steadier, at twice the cost."""
+    """In eval mode, average the outputs of the crop and its mirror image: steadier, at twice the cost."""
     au_names: tuple[str, ...] = ABAW_AUS
     """One logit each, in this order."""
 
@@ -66,13 +66,13 @@ class ResidualBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C_in, H, W) → (B, C, H/stride, W/stride)."""
+        """Compute (B, C_in, H, W) → (B, C, H/stride, W/stride)."""
         y = torch.relu(self.bn1(self.conv1(x)))
         return torch.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
 class Student(nn.Module):
-    """Crop → AU logits, landmarks, presence and features.
+    """Network from aligned crops to AU logits, landmarks, presence and features.
 
     Input: float (B, 3, 112, 112) RGB in −1…1, i.e. (x − 127.5) / 127.5.
     """
@@ -96,30 +96,30 @@ class Student(nn.Module):
         self.au = nn.Linear(placed + widths[3], len(config.au_names))
         self.landmark = nn.Linear(placed, 10)
         self.presence = nn.Linear(placed + widths[3], 1)
-        # Whole numbers stay exact when a network is cast to half precision.
+        # Integers stay exact when the network is cast to half precision.
         in_steps = torch.tensor(ARCFACE_112 * TEMPLATE_STEPS).round().to(torch.int32)
         self.register_buffer("template_steps", in_steps, persistent=False)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """(B, 3, 112, 112) → what a student tells, float.
+        """Compute the outputs of crops, float (B, 3, 112, 112).
 
         Returns:
             logits (B, A); landmarks (B, 5, 2), x and y in crop pixels, ArcFace's order; presence (B, 1), the
-            logit of "a well-placed face"; features (B, 8·width), the last map's mean over its places.
+            logit of "a well-placed face"; features (B, 8·width), the mean of the last map. All float.
         """
-        told = self._look(x)
+        outputs = self._compute(x)
         if self.training or not self.config.mirror:
-            return told
-        mirrored = self._look(x.flip(3))
+            return outputs
+        mirrored = self._compute(x.flip(3))
         mirrored["landmarks"] = _mirror_landmarks(mirrored["landmarks"])
-        return {name: (value + mirrored[name]) / 2 for name, value in told.items()}
+        return {name: (value + mirrored[name]) / 2 for name, value in outputs.items()}
 
-    def _look(self, x: Tensor) -> dict[str, Tensor]:
+    def _compute(self, x: Tensor) -> dict[str, Tensor]:
         deep = self.body(self.stem(x))
         placed = self.squeeze(deep).flatten(1)
         features = deep.mean((2, 3))
         joined = self.dropout(torch.cat([placed, features], 1))
-        # In float32: near 100, half precision counts in steps of 1/16 px (fp16) or 1/2 px (bf16).
+        # In float32, as near 100 half precision has steps of 1/16 px (fp16) or 1/2 px (bf16).
         offsets = LANDMARK_UNIT_PX * self.landmark(placed).reshape(-1, 5, 2).float()
         return {
             "logits": self.au(joined),
@@ -130,19 +130,19 @@ class Student(nn.Module):
 
 
 def build(config: Mapping[str, Any]) -> Student:
-    """The student that `config` describes, newly initialised.
+    """Build the student that `config` describes, newly initialised.
 
     Args:
-        config: fields of `StudentConfig`, as JSON or TOML hold them; what is left out keeps its default.
+        config: fields of `StudentConfig` as JSON or TOML values; fields that are left out have their defaults.
 
     Raises:
-        UsageError: an unknown field or a bad value.
+        UsageError: an unknown field, or a value out of range.
     """
     return Student(read_settings(StudentConfig, config))
 
 
 def _mirror_landmarks(landmarks: Tensor) -> Tensor:
-    """(B, 5, 2) of a mirrored crop → of the crop: left and right change places."""
+    """Convert landmarks (B, 5, 2) of a mirrored crop to those of the crop; left and right change places."""
     x, y = landmarks.unbind(2)
     swapped = torch.stack([CROP_SIZE_PX - 1 - x, y], 2)
     return torch.stack([swapped[:, i] for i in MIRRORED], 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from autrt.download.weights import FILES, fetch
+from autrt.download.fetch import FILES, fetch
 from autrt.engine.batcher import ALIGNMENT_OUTPUTS, CropBatcher
 from autrt.engine.graph import Graph
 from autrt.engine.memory import memory_on
@@ -13,9 +13,8 @@ from autrt.errors import UsageError
 from autrt.face.coarse_to_fine import CLEAR, TRACE_SCORE, CoarseToFine
 from autrt.face.detect import FRAME_CANVASES, PATCH_CANVASES, CenterFace, DetectorSettings, detector_digest
 from autrt.face.detection_schedule import THOROUGH_S
-from autrt.model.folder import Model
+from autrt.model.folder import Model, used_members
 from autrt.pipeline.networks import Networks
-from autrt.postprocess.ensemble import used_members
 from autrt.results.outputs import output_columns
 from autrt.settings import InferSettings
 from autrt.template import TEMPLATES

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autrt.types import F32, Bool
-
-
-def used_members(weights: F32) -> Bool:
-    """Return the (M,) bool mask of the members that any AU uses; the others are never run. `weights` is (M, A)."""
-    return np.any(weights != 0, axis=1)
+from autrt.types import F32
 
 
 def combine(member_logits: F32, weights: F32) -> F32:

@@ -11,7 +11,7 @@ import numpy as np
 
 from autrt.errors import UsageError
 from autrt.types import U8, Frame, Loss, VideoInfo
-from autrt.video.image import PlanarImage, Plane
+from autrt.video.planar_image import PlanarImage, Plane
 
 _RATE: Final = Fraction(30)
 """A picture has no rate; this one keeps `VideoInfo` usable."""

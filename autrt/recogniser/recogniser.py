@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from autrt.download.weights import fetch
+from autrt.download.fetch import fetch
 from autrt.errors import UsageError
 from autrt.model.folder import Model
 from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
@@ -72,7 +72,7 @@ class Recogniser:
             quality=quality,
         )
         job, _ = resolve(options)
-        fetch(DETECTOR_FILE, offline=offline, say=on_message or (lambda _: None))
+        fetch(DETECTOR_FILE, offline=offline, report=on_message or (lambda _: None))
         self._settings, self._model = job.settings, job.model
         self._networks = open_networks(job.model, job.settings, job.threads, batch=1)
         self._open = True

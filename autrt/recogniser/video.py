@@ -8,7 +8,7 @@ from fractions import Fraction
 from os import PathLike
 from pathlib import Path
 
-from autrt.download.weights import fetch
+from autrt.download.fetch import fetch
 from autrt.errors import UsageError
 from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
 from autrt.pipeline.recognise import recognised_blocks
@@ -84,7 +84,7 @@ def recognise(
         image_rate=parse_rate(image_rate),
     )
     job, _ = resolve(options)
-    fetch(DETECTOR_FILE, offline=offline, say=on_message or (lambda _: None))
+    fetch(DETECTOR_FILE, offline=offline, report=on_message or (lambda _: None))
     with (
         closing(open_networks(job.model, job.settings, job.threads)) as networks,
         closing(open_decoder(source, image_rate=options.image_rate, device=networks.device)) as decoder,

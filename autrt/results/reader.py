@@ -18,7 +18,7 @@ from autrt.results.attributes import read_attributes
 from autrt.results.header import Header
 from autrt.results.schema import CACHE_BYTES, TABLES
 from autrt.results.table import Table, file_error
-from autrt.results.tables.formats import FORMATS
+from autrt.results.tables.formats import find_format
 from autrt.storage.escape import escape
 from autrt.types import I64
 
@@ -175,7 +175,7 @@ class Results:
             UsageError: there is no such column.
             ResultsError: the file is damaged, or does not hold the members' logits.
         """
-        return FORMATS.load("dataframe")(self, columns, faces_only)
+        return find_format("dataframe")(self, columns, faces_only)
 
     def close(self) -> None:
         """Close the file."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, get_args
 
 from autrt.engine.devices import devices_of
-from autrt.engine.open import ENGINES, resolve_engine, resolve_precision
+from autrt.engine.open import engine_names, resolve_engine, resolve_precision
 from autrt.errors import UsageError
 from autrt.machine import available_cores
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, load_model
@@ -78,8 +78,8 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
     Raises:
         UsageError: there is no such model, engine, precision or device here.
     """
-    if options.engine not in ("auto", *ENGINES):
-        raise UsageError(f"no engine is called {options.engine!r}; known: auto, {', '.join(ENGINES)}")
+    if options.engine not in ("auto", *engine_names()):
+        raise UsageError(f"no engine is called {options.engine!r}; known: auto, {', '.join(engine_names())}")
     engine_before = before.settings.get("engine") if before and not options.overwrite else None
     engine, device = resolve_engine(options.engine, options.device, engine_before)
     devices = devices_of(device)

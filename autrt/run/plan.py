@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autrt.check import require
 from autrt.console import Reporter
-from autrt.download.weights import fetch
+from autrt.download.fetch import fetch
 from autrt.engine.open import faster_by
 from autrt.errors import AutrtError, UsageError
 from autrt.pipeline.networks import Networks
@@ -161,7 +161,7 @@ class InferPlan:
 
     def _open_networks(self, opened: ExitStack, reporter: Reporter) -> list[Networks]:
         """Open the networks once for each device."""
-        fetch(DETECTOR_FILE, offline=self.options.offline, say=reporter.say)
+        fetch(DETECTOR_FILE, offline=self.options.offline, report=reporter.say)
         job = self.job
         return [
             opened.enter_context(

@@ -1,1 +1,1 @@
-"""Files and folders that appear whole or not at all, caches, and names on disk."""
+"""Atomic writing of files and folders, the user's cache, and names of files as text."""

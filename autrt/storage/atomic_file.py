@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under a temporary, locked name beside their place."""
+"""Atomic writing of files: under a temporary, locked name beside the target, then renamed."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from autrt.storage.disk import make_folder, sync_folder, write_all, writing
 _NAME = re.compile(r"\.autrt-[0-9a-f]{16}\.part")
 _NO_LOCKS: Final = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _STALE_S: Final = 24 * 3600
-"""Where the file system knows no locks, a part this long untouched belongs to nobody."""
+"""Without locks, a part that was not written to for this long counts as left behind."""
 
 
 class Part:
-    """A file under construction: `.autrt-<16 hex>.part`, locked (flock) as long as its writer lives.
+    """A file that is being written, `.autrt-<16 hex>.part`, locked (flock) as long as its writer lives.
 
-    The lock is best-effort: a file system without locks is written to all the same.
+    On a file system without locks it is written without one.
+
+    Args:
+        target: path that the finished file gets; its folder is made.
 
     Raises:
-        DiskFullError: no room.
+        DiskFullError: the disk is full.
         ResultsError: the folder cannot be made or written.
     """
 
@@ -43,10 +46,10 @@ class Part:
             write_all(self.fd, memoryview(data))
 
     def commit(self, *, replace: bool = True) -> bool:
-        """Make the bytes durable and give the file its name.
+        """Sync the bytes to disk and rename the file to its target.
 
         Returns:
-            False where something has the name already and `replace` is off; then nothing is left behind.
+            False where the target exists and `replace` is off; then the part is removed.
         """
         with writing(self.target):
             os.fsync(self.fd)
@@ -60,13 +63,13 @@ class Part:
         return True
 
     def discard(self) -> None:
-        """Leave nothing behind. Does nothing after `commit`."""
+        """Remove the part; does nothing after `commit`."""
         if self.fd >= 0:
             self.path.unlink(missing_ok=True)
             self._close()
 
     def _claim(self) -> bool:
-        """Take the name if it is free; of several that try at once, one succeeds."""
+        """Take the target's name if it is free; of several processes that try at once, one succeeds."""
         try:
             os.link(self.path, self.target)
         except FileExistsError:
@@ -85,11 +88,11 @@ class Part:
 
 @contextmanager
 def replacing(target: Path) -> Generator[Path]:
-    """A path to write to that becomes `target` when the block ends well, and vanishes when it does not.
+    """Yield a path to write to; it becomes `target` when the block ends, and is removed when the block raises.
 
     Raises:
-        DiskFullError: no room.
-        ResultsError: the folder cannot be made or written.
+        DiskFullError: the disk is full.
+        ResultsError: the file cannot be written.
     """
     part = Part(target)
     try:
@@ -101,10 +104,10 @@ def replacing(target: Path) -> Generator[Path]:
 
 
 def sweep(folder: Path) -> int:
-    """Remove what writers that died left in `folder` and below; parts of living writers stay.
+    """Remove parts of writers that died, in `folder` and below; parts of living writers stay.
 
     Returns:
-        How many files were removed.
+        Number of files removed.
     """
     return sum(
         _remove_if_dead(Path(where, name))
@@ -115,7 +118,7 @@ def sweep(folder: Path) -> int:
 
 
 def _create(folder: Path) -> tuple[Path, int]:
-    """A new locked part; another name where a sweep was faster than the lock."""
+    """Create and lock a part; try another name where a sweep removed it before it was locked."""
     while True:
         path = folder / f".autrt-{secrets.token_hex(8)}.part"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -125,6 +128,7 @@ def _create(folder: Path) -> tuple[Path, int]:
 
 
 def _lock(fd: int) -> Literal["locked", "held", "unknown"]:
+    """Try to lock an open file; "unknown" where the file system has no locks."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -137,7 +141,7 @@ def _lock(fd: int) -> Literal["locked", "held", "unknown"]:
 
 
 def _is(path: Path, fd: int) -> bool:
-    """Whether `path` still names the open file."""
+    """Return whether `path` still names the open file."""
     try:
         return os.path.samestat(os.lstat(path), os.fstat(fd))
     except FileNotFoundError:
@@ -145,9 +149,10 @@ def _is(path: Path, fd: int) -> bool:
 
 
 def _remove_if_dead(path: Path) -> bool:
+    """Remove a part that no living process holds; return whether it was removed."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:  # gone, renamed, or not ours to open
+    except OSError:  # removed, renamed, or no permission
         return False
     try:
         state = _lock(fd)

@@ -1,4 +1,4 @@
-"""A folder that appears whole under its name, or not at all."""
+"""Atomic writing of folders: into a temporary folder beside the target, then renamed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from autrt.errors import UsageError
 
 @contextmanager
 def new_folder(folder: Path, *, overwrite: bool) -> Generator[Path]:
-    """Give a scratch folder to fill; it gets the name `folder` when the block ends well, and goes otherwise.
+    """Yield an empty folder to fill; it becomes `folder` when the block ends, and is removed when the block raises.
+
+    Args:
+        folder: path of the finished folder; its parent is made.
+        overwrite: replace a folder that exists.
 
     Raises:
-        UsageError: `folder` exists and must not be overwritten.
+        UsageError: `folder` exists and `overwrite` is off.
     """
     if folder.exists() and not overwrite:
         raise UsageError(f"{folder} exists: remove it, choose another name, or allow it to be overwritten")
@@ -31,7 +35,7 @@ def new_folder(folder: Path, *, overwrite: bool) -> Generator[Path]:
 
 
 def copy_files(source: Path, target: Path, names: tuple[str, ...]) -> None:
-    """Copy some files of one folder into a new other."""
+    """Copy the files called `names` from `source` into the new folder `target`."""
     target.mkdir(parents=True)
     for name in names:
         shutil.copyfile(source / name, target / name)

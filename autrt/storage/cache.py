@@ -1,4 +1,4 @@
-"""The user's cache folder, and folders in it whose files are written whole and checked when read."""
+"""The user's cache folder, and folders in it whose files are written atomically and checked when read."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from autrt.errors import DiskFullError, ResultsError
+from autrt.storage.atomic_file import replacing
 from autrt.storage.local_path import as_local_path
 
 log = logging.getLogger(__name__)
@@ -35,17 +36,17 @@ def cache_dir() -> Path:
 class CacheFolder:
     """A folder of cached files.
 
-    A cache that cannot be written is no failure: a warning is logged, and the next start computes again.
+    Where the cache cannot be written a warning is logged, and the next start computes again.
 
     Args:
-        folder: made when first written.
+        folder: path; the folder is made by the first write.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def read(self, name: str) -> bytes | None:
-        """A file's content; None where it is missing or damaged."""
+        """Return the content that `write` stored under `name`; None where it is missing or damaged."""
         try:
             with (self.folder / name).open("rb") as stream:
                 digest, payload = stream.read(_DIGEST_BYTES), stream.read()
@@ -57,34 +58,34 @@ class CacheFolder:
         return payload
 
     def write(self, name: str, payload: bytes) -> None:
-        """Keep `payload` under `name`, with its SHA-256 in front, whole or not at all."""
-        self._keep(name, hashlib.sha256(payload).digest(), payload)
+        """Store `payload` under `name`, preceded by its SHA-256."""
+        self._store(name, hashlib.sha256(payload).digest(), payload)
 
     def write_plain(self, name: str, content: bytes) -> None:
-        """Keep a file that other programs may read, whole or not at all."""
-        self._keep(name, content)
+        """Store `content` under `name` as it is, for other programs to read."""
+        self._store(name, content)
 
     def write_json(self, name: str, facts: Any) -> None:
-        """Keep facts for people and programs to read, whole or not at all."""
-        self._keep(name, (json.dumps(facts, indent=1) + "\n").encode())
+        """Store a JSON value under `name`."""
+        self._store(name, (json.dumps(facts, indent=1) + "\n").encode())
 
     def read_json(self, name: str) -> Any:
-        """What `write_json` kept; None where it is missing or damaged."""
+        """Return the value that `write_json` stored; None where it is missing or damaged."""
         try:
             return json.loads((self.folder / name).read_bytes())
         except (OSError, ValueError):
             return None
 
-    def _keep(self, name: str, *parts: bytes) -> None:
+    def _store(self, name: str, *parts: bytes) -> None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(self.folder / name, parts)
-        except OSError as error:
-            log.warning("cannot keep %s: %s", self.folder / name, error.strerror)
+            with replacing(self.folder / name) as part, part.open("wb") as file:
+                file.writelines(parts)
+        except (DiskFullError, ResultsError) as error:
+            log.warning("cannot keep a file in the cache: %s", error)
 
     @contextmanager
     def lock(self) -> Generator[None]:
-        """One process (or thread) at a time; where the file system knows no locks, nobody waits."""
+        """Hold the folder's lock: one process or thread at a time, if the file system has locks."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
@@ -99,17 +100,3 @@ class CacheFolder:
             yield
         finally:
             os.close(handle)
-
-
-def _write_whole(path: Path, parts: Iterable[bytes]) -> None:
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.writelines(parts)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(scratch).chmod(0o644)
-        Path(scratch).replace(path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise

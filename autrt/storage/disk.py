@@ -1,4 +1,4 @@
-"""Durable folders, and what to tell the user when the disk refuses."""
+"""Durable writing to disk, and the errors that users read when it fails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autrt.errors import AutrtError, DiskFullError, ResultsError
 from autrt.storage.escape import escape
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""No space left, quota reached, file size limit reached."""
+"""Errors of a full disk: no space left, quota reached, file size limit reached."""
 
 _ADVICE: Final = {
     errno.ENOTDIR: "a folder is needed there, but a file has its name: move it, or choose another output folder",
@@ -24,7 +24,7 @@ _ADVICE: Final = {
 
 
 def explain(error: OSError, path: Path) -> AutrtError:
-    """The error that a user should read in place of a failed write below `path`."""
+    """Return the error to raise in place of a failed write to `path`: a DiskFullError or a ResultsError."""
     reason = error.strerror or str(error)
     if error.errno in FULL:
         return DiskFullError(
@@ -37,11 +37,11 @@ def explain(error: OSError, path: Path) -> AutrtError:
 
 @contextmanager
 def writing(path: Path) -> Generator[None]:
-    """Turn an OSError of the block into what `explain` says.
+    """Raise an OSError of the block as the error that `explain` returns.
 
     Raises:
-        DiskFullError: no room, quota or size limit.
-        ResultsError: any other refusal.
+        DiskFullError: no space, quota or file size left.
+        ResultsError: any other failure.
     """
     try:
         yield
@@ -50,13 +50,13 @@ def writing(path: Path) -> Generator[None]:
 
 
 def write_all(fd: int, data: memoryview) -> None:
-    """Write every byte at the file's position, or raise OSError."""
+    """Write all of `data` at the file's position, or raise OSError."""
     while data:
         data = data[os.write(fd, data) :]
 
 
 def sync_folder(folder: Path) -> None:
-    """Make names in `folder` survive a power cut, where the file system can."""
+    """Sync the names in `folder` to disk, where the file system can."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
@@ -68,7 +68,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and its parents, durably; one that is there already is fine."""
+    """Make `folder` and its parents where they are missing, and sync their names to disk."""
     if folder.is_dir():
         return
     if folder.parent != folder:

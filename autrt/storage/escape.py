@@ -1,4 +1,4 @@
-"""Text forms of file names that keep any bytes."""
+"""Reversible text forms of file names, which may hold any bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ESCAPED = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
 
 
 def escape(name: str) -> str:
-    r"""A name of the file system as plain, printable Unicode that keeps its bytes.
+    r"""Return a file name as printable Unicode from which `unescape` restores its bytes.
 
     A backslash is doubled; a control character and every byte that is not part of valid UTF-8 becomes `\xNN`,
     two lower-case hexadecimal digits a byte; everything else stays.
@@ -23,6 +23,6 @@ def escape(name: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """The name that `escape` was given."""
+    """Return the file name that `escape` was given."""
     raw = _ESCAPED.sub(lambda m: b"\\" if m[1] is None else bytes([int(m[1], 16)]), text.encode())
     return os.fsdecode(raw)

@@ -1,4 +1,4 @@
-"""Paths as users write them: local ones and `file://` URLs; other schemes are refused."""
+"""Local paths from text that users wrote: paths and `file://` URLs are taken, other URLs refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from autrt.errors import UsageError
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/+)")
-"""Of two letters or more, before a slash; pathlib makes `s3:/x` of `s3://x`."""
+"""A scheme of two letters or more before a slash; pathlib turns `s3://x` into `s3:/x`."""
 
 _COPIERS: Final = {
     "s3": "aws s3 sync",
@@ -21,20 +21,20 @@ _COPIERS: Final = {
     **dict.fromkeys(("ssh", "sftp", "scp", "rsync"), "rsync"),
     "hdfs": "hdfs dfs -get",
 }
-"""Scheme → what copies from and to it; rclone knows most of the others."""
+"""Scheme → command that copies from and to it; rclone serves the others."""
 
 _NETWORK_FILES: Final = ("smb", "cifs", "nfs", "webdav", "dav", "davs")
-"""Schemes of network file systems, which are mounted by the system."""
+"""Schemes of network file systems, which the operating system mounts."""
 
 
 def local_path(text: str) -> str:
-    """Return the local path that a user's text names; only `file://` URLs are changed.
+    """Return the local path in a user's text; only `file://` URLs are changed.
 
     Args:
         text: a path, a pattern, or a URL `file:///…` with `%XX` for bytes.
 
     Raises:
-        UsageError: it is of another scheme, or a `file://` URL of another machine.
+        UsageError: the text is a URL of another scheme or of another machine.
     """
     match = _SCHEME.match(text)
     if match is None:
@@ -48,12 +48,12 @@ def local_path(text: str) -> str:
 
 
 def as_local_path(text: str) -> Path:
-    """Return `local_path` as a Path; raises as it does."""
+    """Return the result of `local_path` as a Path; raises as it does."""
     return Path(local_path(text))
 
 
 def _of_url(url: str, rest: str) -> str:
-    """The path of a `file:` URL, which may name this machine."""
+    """Return the path of a `file:` URL; `rest` is the URL after its scheme."""
     host = ""
     if rest.startswith("//"):
         host, slash, path = rest[2:].partition("/")
@@ -64,6 +64,7 @@ def _of_url(url: str, rest: str) -> str:
 
 
 def _refusal(text: str, scheme: str) -> str:
+    """Return the message for a URL of another scheme, with advice on how to get at its files."""
     kind = scheme.lower()
     if kind in _NETWORK_FILES:
         advice = "mount it (`mount`, or your system's file manager) and name the folder where it then lies"

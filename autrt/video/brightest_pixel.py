@@ -1,4 +1,4 @@
-"""What one picture of a file really shows, where another decoder's word is in doubt."""
+"""Brightness of a single frame, decoded by PyAV, to check black frames of another decoder."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Final
 from av.error import FFmpegError
 
 from autrt.video.container import main_stream, open_container, orientation
-from autrt.video.planes import PlaneReader
+from autrt.video.frame_reader import FrameReader
 
-_NOTHING: Final = 255
+_NO_FRAME: Final = 255
 
 
 def brightest(path: Path, pts: int) -> int:
-    """The brightest channel of the picture at `pts` ticks, seen coarsely, 0…255; 255 where no picture comes."""
+    """Return the largest channel value, 0…255, of the frame at `pts` ticks, downscaled; 255 if there is none."""
     try:
         with open_container(path) as container:
             stream = main_stream(container)
             container.seek(pts, stream=stream)
             for picture in container.decode(stream):
                 if picture.pts is not None and picture.pts >= pts:
-                    reader = PlaneReader(picture, orientation(picture), chroma_centred=False)
+                    reader = FrameReader(picture, orientation(picture), chroma_centred=False)
                     return (
-                        int(reader.image(picture).resized(32, 18).max()) if picture.pts == pts else _NOTHING
+                        int(reader.image(picture).resized(32, 18).max()) if picture.pts == pts else _NO_FRAME
                     )
     except FFmpegError:
         pass
-    return _NOTHING
+    return _NO_FRAME

@@ -1,4 +1,4 @@
-"""Colour: the affine matrices that turn what video stores (luma and chroma, in some range) into RGB."""
+"""Colour conversion: affine matrices from luma and chroma, in limited or full range, to RGB."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BT709: Final = 1
 YCGCO: Final = 8
 BT601: Final = 6
 HD_LINES: Final = 720
-"""From this many lines on, a stream that names no matrix is taken as BT.709; below as BT.601."""
+"""Lines from which on a stream without a stated matrix is taken as BT.709; below it is BT.601."""
 
 _LUMA_OF_RED_AND_BLUE: Final = {
     BT709: (0.2126, 0.0722),
@@ -29,12 +29,12 @@ _LUMA_OF_RED_AND_BLUE: Final = {
 
 @cache
 def yuv_to_rgb(space: int, full_range: bool, lines: int) -> F32:
-    """The matrix from 8-bit Y, U, V to 8-bit R, G, B.
+    """Return the matrix from 8-bit Y, U, V to 8-bit R, G, B.
 
     Args:
-        space: H.273 matrix coefficients; what is unknown or unspecified is chosen by `lines`.
-        full_range: luma spans 0…255 rather than 16…235.
-        lines: rows of the coded picture.
+        space: matrix coefficients (ITU-T H.273); an unknown or unspecified value is replaced according to `lines`.
+        full_range: luma spans 0…255, not 16…235.
+        lines: rows of the coded frame.
 
     Returns:
         float32 (3, 4): RGB = M[:, :3] @ YUV + M[:, 3]. Read-only, shared.
@@ -48,13 +48,13 @@ def yuv_to_rgb(space: int, full_range: bool, lines: int) -> F32:
 
 @cache
 def grey_to_rgb(full_range: bool) -> F32:
-    """The matrix from 8-bit luma alone: float32 (3, 2), RGB = M[:, 0] · Y + M[:, 1]. Read-only, shared."""
+    """Return the matrix from 8-bit luma: float32 (3, 2), RGB = M[:, 0] · Y + M[:, 1]. Read-only, shared."""
     black, luma = (0.0, 1.0) if full_range else (16.0, 255 / 219)
     return _frozen(np.array([[luma, -luma * black]] * 3))
 
 
 def _unit_matrix(space: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """(3, 3) float64 from Y in 0…1 and U, V in −½…½ to R, G, B in 0…1."""
+    """Return the (3, 3) float64 matrix from Y in 0…1 and U, V in −½…½ to R, G, B in 0…1."""
     if space == YCGCO:  # U carries Cg, V carries Co
         return np.array([[1.0, -1.0, 1.0], [1.0, 1.0, 0.0], [1.0, -1.0, -1.0]])
     red, blue = _LUMA_OF_RED_AND_BLUE[space]

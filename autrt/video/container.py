@@ -1,4 +1,4 @@
-"""What a container says about its video: which stream it is, its rate, its times, its shape."""
+"""Container metadata: the main video stream, its rate, times, size and orientation."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from av.video.stream import VideoStream
 from autrt.errors import VideoError
 from autrt.types import VideoInfo
 from autrt.video.orientation import UPRIGHT, Orientation, orientation_of
-from autrt.video.releases import LENIENT_METADATA, exact
+from autrt.video.pyav_compat import LENIENT_METADATA, exact
 from autrt.video.unreadable import reason_of
 
 GUESSED_RATE: Final = Fraction(30)
-"""Frames a second where a file tells nothing credible."""
+"""Frames a second where a file states no credible rate."""
 
 _HIGHEST_RATE: Final = 1000
 _WIDEST_PIXEL: Final = 10
 _MICROSECOND: Final = Fraction(1, 1_000_000)
 
 _NO_VIDEO: Final = frozenset({"tty", "bin", "xbin", "adf", "idf", "image2", "hls", "dash", "concat", "sdp"})
-"""FFmpeg's formats that draw text, read numbered pictures or lead to other files."""
+"""FFmpeg formats that draw text, read numbered pictures or refer to other files."""
 
 _NOT_THE_VIDEO: Final = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 def open_container(path: Path, options: Mapping[str, str] | None = None) -> InputContainer:
-    """Open a file, and only this file: nothing in it can lead to another one or to the network.
+    """Open a file with FFmpeg, which is kept from opening other files or the network.
 
     Raises:
-        VideoError: FFmpeg knows no way to read it.
+        VideoError: FFmpeg cannot read it, or it is not a video.
     """
     try:
         container = av.open(
-            "file:" + os.fspath(path),  # the prefix keeps names with a colon from being taken as addresses
+            "file:" + os.fspath(path),  # without the prefix, names with a colon would be taken as URLs
             container_options={"protocol_whitelist": "file", **(options or {})},
             **LENIENT_METADATA,
         )
@@ -56,10 +56,10 @@ def open_container(path: Path, options: Mapping[str, str] | None = None) -> Inpu
 
 
 def main_stream(container: InputContainer) -> VideoStream:
-    """The first video stream that is marked default, else the first; never a cover picture.
+    """Return the first video stream that is marked default, else the first; never a cover picture.
 
     Raises:
-        VideoError: there is none, or none that can be decoded.
+        VideoError: there is no video stream, or none that can be decoded.
     """
     streams = [s for s in container.streams.video if not s.disposition & _NOT_THE_VIDEO]
     if not streams:
@@ -71,22 +71,22 @@ def main_stream(container: InputContainer) -> VideoStream:
 
 
 def rate_of(stream: VideoStream) -> Fraction:
-    """Average frames a second, as far as it can be believed."""
-    told = [exact(stream.average_rate), exact(stream.guessed_rate)]
+    """Return the average frames a second where credible; else `GUESSED_RATE`."""
+    stated = [exact(stream.average_rate), exact(stream.guessed_rate)]
     if stream.start_time is None and stream.duration is None:
-        told.reverse()  # without times the average is FFmpeg's default, the guess is the codec's own word
-    return next((rate for rate in told if rate is not None and 0 < rate <= _HIGHEST_RATE), GUESSED_RATE)
+        stated.reverse()  # without times the average is FFmpeg's default, and the guess is the codec's own rate
+    return next((rate for rate in stated if rate is not None and 0 < rate <= _HIGHEST_RATE), GUESSED_RATE)
 
 
 def time_base_of(stream: VideoStream) -> Fraction:
-    """Seconds per tick."""
+    """Return seconds per tick of the stream's times."""
     return exact(stream.time_base) or Fraction(1, 1000)
 
 
 def start_of(container: InputContainer, stream: VideoStream) -> Fraction:
-    """The container's start in seconds; exactly the stream's own where they differ by rounding only."""
+    """Return the container's start in seconds; the stream's own, exact one where they differ only by rounding."""
     own = None if stream.start_time is None else stream.start_time * time_base_of(stream)
-    # FFmpeg's number in microseconds; some files have none, whatever the stubs say.
+    # In microseconds; None for some files, contrary to PyAV's stubs.
     common = cast("int | None", container.start_time)
     if common is None:
         return own or Fraction(0)
@@ -95,14 +95,14 @@ def start_of(container: InputContainer, stream: VideoStream) -> Fraction:
 
 
 def orientation(first: VideoFrame) -> Orientation:
-    """How the stream's pictures are to be laid, from its first frame's display matrix."""
+    """Return the orientation of a stream from the display matrix of its first frame."""
     side_data = cast("Mapping[str, Buffer]", first.side_data)
     matrix = side_data.get("DISPLAYMATRIX")
     return UPRIGHT if matrix is None else orientation_of(bytes(matrix))
 
 
 def info_of(path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame) -> VideoInfo:
-    """The facts about a video, once its first frame is decoded."""
+    """Return the facts about a video, given its first decoded frame."""
     way = orientation(first)
     size = (first.height, first.width) if way.transposed else (first.width, first.height)
     aspect = _pixel_aspect(stream)
@@ -124,7 +124,7 @@ def info_of(path: Path, container: InputContainer, stream: VideoStream, first: V
 
 
 def duration_of(container: InputContainer, stream: VideoStream) -> float | None:
-    """Seconds that the stream, or else the whole file, is said to last."""
+    """Return the stated duration of the stream, else of the file, in seconds; None where none is stated."""
     if stream.duration and stream.duration > 0:
         return float(stream.duration * time_base_of(stream))
     return container.duration / av.time_base if container.duration and container.duration > 0 else None
@@ -141,7 +141,7 @@ def _has_decoder(stream: VideoStream) -> bool:
 
 
 def _content(container: InputContainer) -> str:
-    """What a file without video holds, in words."""
+    """Describe the streams of a file without video."""
     streams = container.streams
     kinds = {
         "a cover picture": streams.video,
@@ -149,6 +149,6 @@ def _content(container: InputContainer) -> str:
         "audio": streams.audio,
         "data": streams.data,
         "subtitle": streams.subtitles,
-    }  # not by each stream's `type`: with PyAV 14.2 that crashes where damage made a stream of no known type
+    }  # a stream's `type` would crash PyAV 14.2 where damage made it unknown
     found = [kind for kind, of in kinds.items() if of]
     return f"only {' and '.join(found)}" if found else "nor anything else that is known"

@@ -1,8 +1,9 @@
-"""Finding what to process: files, folders and patterns become an ordered list of sources.
+"""Discovery of sources: an ordered list of the videos and pictures in files, folders and patterns.
 
-In a folder, a file counts when its name or a cheap look says video or picture. What was named on the command
-line always counts, and fails later with a reason if it can't be read. Links are followed, but what was already
-found under its own path is not taken again through a link, and no folder is entered twice.
+In a folder, a file is a source if its name, or its content where the name is unknown, is that of a video or
+picture. A file that was named on the command line is always a source, and fails later with a reason if it cannot be
+read. Links are followed, but a file that was found under its own path is not taken again through a link, and no
+folder is entered twice.
 """
 
 from __future__ import annotations
@@ -26,28 +27,28 @@ _Identity = tuple[int, int]
 
 
 def discover(inputs: Sequence[Path], out: Path | None = None) -> list[Source]:
-    """Find all sources.
+    """Find all sources in the inputs.
 
     Args:
         inputs: files, folders (searched with their subfolders) and patterns: a path that does not exist and
-            holds `*`, `?` or `[`. The path of a source is relative to its input folder, to the fixed part of
-            its pattern, or to its own folder if it was named.
-        out: the results folder; inside an input it is not searched.
+            contains `*`, `?` or `[`. The path of a source is relative to its input folder, to the fixed part of
+            its pattern, or to its own folder if the file itself was named.
+        out: the results folder; it is not searched where it lies inside an input.
 
     Returns:
-        Sources in the bytewise order of their relative paths, which differ.
+        Sources with unique relative paths, in bytewise order of these.
 
     Raises:
-        UsageError: nothing was found, a pattern matches nothing, or two inputs give one relative path.
+        UsageError: nothing was found, a pattern matches nothing, or two sources have one relative path.
     """
     search = _Search(out)
     for path in inputs:
         search.add(path)
     search.follow_links()
     if not search.found:
-        looked = ", ".join(repr(str(path)) for path in inputs) or "no input"
+        named = ", ".join(repr(str(path)) for path in inputs) or "no input"
         raise UsageError(
-            f"expected videos or pictures, found none in {looked}: give video files, folders that hold some (known "
+            f"expected videos or pictures, found none in {named}: give video files, folders that hold some (known "
             "by names such as .mp4, .mkv, .avi, .mov, .webm, .jpg or .png, or by content), or folders of pictures "
             "numbered 00001.jpg, 00002.jpg, …"
         )
@@ -55,7 +56,7 @@ def discover(inputs: Sequence[Path], out: Path | None = None) -> list[Source]:
 
 
 class _Search:
-    """Collects sources; what is reached through links waits until all that is reached without is known."""
+    """Collects sources; links are followed last, after everything else was found."""
 
     def __init__(self, out: Path | None) -> None:
         self.found: list[Source] = []
@@ -78,14 +79,14 @@ class _Search:
         for path in paths:
             relative = path.relative_to(base)
             if path.is_symlink():
-                self._put_off(path, relative)
+                self._defer(path, relative)
             elif _is_folder(path):
                 self._folder(path, relative)
             else:
                 self._file(path, relative)
 
     def _folder(self, top: Path, relative: PurePath) -> None:
-        """Search a folder and its subfolders; one that was entered before or holds the results is left out."""
+        """Search a folder and its subfolders, except folders that were entered before and the results folder."""
         waiting = [(top, relative)]
         while waiting:
             path, relative = waiting.pop()
@@ -97,11 +98,11 @@ class _Search:
             waiting += self._listed(path, relative)
 
     def _listed(self, path: Path, relative: PurePath) -> list[tuple[Path, PurePath]]:
-        """Take what one folder holds; returns its subfolders."""
+        """Take the sources in one folder; return its subfolders."""
         try:
             with os.scandir(path) as listing:
                 entries = [entry for entry in listing if not entry.name.startswith(".")]
-        except OSError:  # taken, so that the reason is told when it is opened
+        except OSError:  # opening it later reports the reason
             self._take(path, relative, "images")
             return []
         pictures = sum(picture_number(entry.name) is not None for entry in entries) >= 2
@@ -113,7 +114,7 @@ class _Search:
             if pictures and kind_by_name(entry.name) == "still":
                 continue
             if entry.is_symlink():
-                self._put_off(path / entry.name, inner)
+                self._defer(path / entry.name, inner)
             elif entry.is_dir(follow_symlinks=False):
                 folders.append((path / entry.name, inner))
             else:
@@ -125,11 +126,11 @@ class _Search:
         if kind is not None:
             self._take(path, relative, kind)
 
-    def _put_off(self, path: Path, relative: PurePath) -> None:
+    def _defer(self, path: Path, relative: PurePath) -> None:
         heapq.heappush(self._links, (os.fsencode(relative), path, relative))
 
     def follow_links(self) -> None:
-        """Take what links lead to and was not found yet, in the order of the links' own paths."""
+        """Follow links, in order of their paths, to files and folders that were not found yet."""
         while self._links:
             _, path, relative = heapq.heappop(self._links)
             if _is_folder(path):
@@ -141,19 +142,19 @@ class _Search:
         identity = _identity(path)
         if identity is not None:
             self._files.add(identity)
-        # An input folder that is itself a source has no path within itself: its name stands for it.
+        # An input folder that is itself a source has no path within itself, so it gets its own name.
         own_name = path.name if path.name not in ("", "..") else path.resolve().name
         name = relative.as_posix() if relative.parts else own_name
         self.found.append(Source(path, name, kind))
 
 
 def _matches(pattern: Path) -> tuple[Path, list[Path]]:
-    """The fixed part of a pattern and the paths that match it; hidden ones only if it names them."""
+    """Return the fixed part of a pattern and the paths that match; hidden ones only if it names them."""
     fixed = next(i for i, part in enumerate(pattern.parts) if _MAGIC.search(part))
     base, rest = Path(*pattern.parts[:fixed]), PurePath(*pattern.parts[fixed:])
     shows_hidden = any(part.startswith(".") for part in rest.parts)
     try:
-        # pathlib's ** enters no linked folders, so it always ends.
+        # pathlib's ** enters no linked folders, so that it always ends.
         paths = [
             path
             for path in base.glob(str(rest))
@@ -173,12 +174,12 @@ def _matches(pattern: Path) -> tuple[Path, list[Path]]:
 def _is_folder(path: Path) -> bool:
     try:
         return stat.S_ISDIR(path.stat().st_mode)
-    except OSError:  # pathlib's own test lets some of them through, such as a name too long
+    except OSError:  # pathlib's is_dir raises some of these, such as a name too long
         return False
 
 
 def _identity(path: Path) -> _Identity | None:
-    """Device and number of what a path leads to; None if it leads nowhere."""
+    """Return device and inode of a path's target; None where it has none."""
     try:
         status = path.stat()
     except OSError:
@@ -187,7 +188,7 @@ def _identity(path: Path) -> _Identity | None:
 
 
 def _in_order(found: list[Source]) -> list[Source]:
-    """Sorted, each once.
+    """Return sources in order, each once.
 
     Raises:
         UsageError: different files have one relative path.

@@ -1,4 +1,4 @@
-"""What a file is: video, picture or neither, by its name and, where that says nothing, by a cheap look inside."""
+"""Kind of a file: video, picture or neither, by its name or, where that is unknown, its first bytes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ VIDEO_SUFFIXES: Final = frozenset({
     ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb",
     ".ts", ".vob", ".webm", ".wmv", ".wtv", ".y4m",
 })  # fmt: skip
-"""Names that say video; such a file is a source whatever is in it."""
+"""Suffixes of videos; such a file is a source whatever its content."""
 
 STILL_SUFFIXES: Final = frozenset({
     ".avif", ".bmp", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif",
     ".tiff", ".webp",
 })  # fmt: skip
-"""Names that say picture."""
+"""Suffixes of pictures."""
 
 _SHARED_SUFFIXES: Final = frozenset({".ts", ".mts"})
-"""Video or source code: text under these names is no source."""
+"""Suffixes of both videos and source code; a text file with one is not a source."""
 
 _NEVER_VIDEO: Final = frozenset({
     ".7z", ".aac", ".aif", ".aiff", ".c", ".crdownload", ".csv", ".doc", ".docx", ".flac", ".gz", ".h5",
@@ -35,10 +35,10 @@ _NEVER_VIDEO: Final = frozenset({
     ".tar", ".tmp", ".toml", ".tsv", ".txt", ".vtt", ".wav", ".wma", ".xlsx", ".xml", ".xz", ".yaml",
     ".yml", ".zip",
 })  # fmt: skip
-"""Names that are not worth a look. An unfinished download may well decode, but is not the file yet."""
+"""Suffixes of files that are not opened. An unfinished download may decode, but is not complete."""
 
 _QUICK: Final = {
-    # Only formats that are known by a clear mark: raw streams, drawn text and pictures would be guesses.
+    # Only formats with a clear signature; FFmpeg would guess raw streams, drawn text and pictures.
     "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,gif,rm,ivf,nut,dv,wtv,yuv4mpegpipe",
     "probesize": "1000000",
     "analyzeduration": "1000000",
@@ -48,7 +48,7 @@ Kind = Literal["video", "images", "still"]
 
 
 def kind_by_name(name: str) -> Kind | None:
-    """What a file's name says it is; None where it says nothing."""
+    """Return the kind of a file by its suffix; None where the suffix is unknown."""
     suffix = PurePath(name).suffix.lower()
     if suffix in STILL_SUFFIXES:
         return "still"
@@ -56,7 +56,7 @@ def kind_by_name(name: str) -> Kind | None:
 
 
 def kind_of_file(path: Path) -> Kind | None:
-    """What a file found in a folder is; None if it is neither video nor picture."""
+    """Return the kind of a file that was found in a folder; None if it is neither video nor picture."""
     suffix = path.suffix.lower()
     if suffix[1:] in plugins(DECODERS):
         return "video"
@@ -68,7 +68,7 @@ def kind_of_file(path: Path) -> Kind | None:
 
 
 def holds_video(path: Path) -> bool:
-    """Whether a file of unknown name is a video: a known container with a video stream of some size."""
+    """Return whether a file is a known container with a video stream."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return False
@@ -82,7 +82,7 @@ def holds_video(path: Path) -> bool:
 
 
 def _head(path: Path) -> bytes:
-    """How a file begins; empty if it cannot be read."""
+    """Return the first bytes of a file; empty if it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(HEAD_BYTES)

@@ -1,22 +1,44 @@
-"""The one door to all decoders."""
+"""Open any source with the decoder that suits it."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
-from autrt.plugins import DECODERS, plugins
-from autrt.registry import Registry
+from autrt.extras import load_part
+from autrt.plugins import DECODERS as PLUGINS
+from autrt.plugins import plugins
 from autrt.types import Decoder, Source
 from autrt.video.pictures import open_folder, open_still
-from autrt.video.pyav import PyavDecoder
 
 log = logging.getLogger(__name__)
 
-_ON_GPU: Final = Registry("decoder", {"cuda": "autrt.gpu.dali:DaliDecoder"})
+OpenVideo = Callable[[Path, int, str], Decoder]
+"""Opens a video file; takes its path, the number of threads, and the device."""
+
+DECODERS: Final[Mapping[str, str]] = {
+    "pyav": "autrt.video.pyav:open_pyav",
+    "dali": "autrt.gpu.dali:open_dali",
+}
+"""Name → "module:function" of an `OpenVideo`."""
+
+
+def find_decoder(name: str) -> OpenVideo:
+    """Return the function that opens video files with this decoder.
+
+    Args:
+        name: a key of `DECODERS`.
+
+    Raises:
+        UsageError: there is no such decoder.
+        MissingDependencyError: its library is not installed.
+    """
+    return load_part("decoder", name, DECODERS)
 
 
 def open_decoder(
@@ -25,10 +47,10 @@ def open_decoder(
     """Open a source and decode its first frame.
 
     Args:
-        source: what discovery found.
+        source: as discovery found it.
         image_rate: pictures a second, for folders of numbered pictures.
-        threads: how many threads may decode; they change nothing but the speed.
-        device: cuda:N decodes there what it can, where DALI is installed; pictures then stay there.
+        threads: number of decoding threads; affects speed only.
+        device: cpu, or cuda:N to decode on that GPU where DALI is installed; its frames stay on the GPU.
 
     Raises:
         VideoError: nothing of it can be read; the message is the reason.
@@ -38,18 +60,16 @@ def open_decoder(
     if source.kind == "still":
         return open_still(source.path)
     suffix = source.path.suffix.lower().removeprefix(".")
-    if suffix in plugins(DECODERS):
-        return Registry("decoder", plugins(DECODERS)).load(suffix)(source.path)
-    if device.startswith("cuda") and _has_dali():
-        on_gpu: Any = _ON_GPU.load("cuda")
-        return on_gpu(source.path, device)
-    return PyavDecoder(source.path, threads)
+    if suffix in plugins(PLUGINS):
+        return load_part("decoder", suffix, plugins(PLUGINS))(source.path)
+    on_gpu = device.startswith("cuda") and _has_dali()
+    return find_decoder("dali" if on_gpu else "pyav")(source.path, threads, device)
 
 
 @cache
 def _has_dali() -> bool:
-    """Whether it is installed with what it needs; said once where not."""
-    there = all(find_spec(name) for name in ("torch", "nvidia", "nvidia.dali"))
-    if not there:
+    """Return whether DALI and torch are installed; log a warning, once, where they are not."""
+    installed = all(find_spec(name) for name in ("torch", "nvidia", "nvidia.dali"))
+    if not installed:
         log.warning("videos are decoded on the CPU: for the GPU's decoder, pip install 'autrt[gpu]'")
-    return there
+    return installed

@@ -1,8 +1,8 @@
-"""Orientation: pictures stored turned or mirrored, seen upright without moving the frame's pixels.
+"""Orientation of stored pictures, and upright views of them that leave the frame's pixels in place.
 
-A phone stores what its sensor saw and says how to turn it. Turning every plane of every frame would cost as much
-as decoding small ones, so the frame stays as it is: coordinates are turned on the way in, small results on the
-way out.
+Phones store frames as the sensor gives them, with a display matrix for turning them upright. Turning every plane
+of every frame would cost as much as decoding small frames. So coordinates are transformed on the way in, and only
+small results are turned.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from autrt.types import F32, U8, Image
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """One of the eight ways to lay a picture: first transposed or not, then mirrored or not in x and y."""
+    """One of eight orientations: a stored picture is transposed or not, then mirrored or not in x and y."""
 
     transposed: bool = False
     mirrored_x: bool = False
@@ -26,13 +26,13 @@ class Orientation:
 
     @property
     def rotation_deg(self) -> int:
-        """Clockwise rotation: 0, 90, 180 or 270; of a mirrored one, that after mirroring left and right."""
+        """Clockwise rotation: 0, 90, 180 or 270; for a mirrored picture, the rotation after mirroring in x."""
         if self.transposed:
             return 90 if self.mirrored_x else 270
         return 180 if self.mirrored_y else 0
 
-    def turned(self, pixels: U8) -> U8:
-        """The stored (height, width, 3) pixels laid upright."""
+    def upright(self, pixels: U8) -> U8:
+        """Turn stored (height, width, 3) pixels upright."""
         if self.transposed:
             pixels = cast("U8", cv2.transpose(pixels))
         if self.mirrored_x or self.mirrored_y:
@@ -40,23 +40,24 @@ class Orientation:
             pixels = cast("U8", cv2.flip(pixels, axis))
         return pixels
 
-    def laid(self, x: float, y: float, width: int, height: int) -> tuple[float, float]:
-        """Where a point of a stored picture lies in the upright one, which has `width` and `height` pixels."""
+    def to_upright(self, x: float, y: float, width: int, height: int) -> tuple[float, float]:
+        """Convert a point of the stored picture to the upright one, which has `width` and `height` pixels."""
         if self.transposed:
             x, y = y, x
         return (width - 1 - x if self.mirrored_x else x), (height - 1 - y if self.mirrored_y else y)
 
-    def stored(self, x: int, y: int, width: int, height: int) -> tuple[int, int]:
-        """Which stored pixel the upright one (x, y) is; `width` and `height` of the upright picture."""
+    def to_stored(self, x: int, y: int, width: int, height: int) -> tuple[int, int]:
+        """Convert a pixel of the upright picture, which has `width` and `height` pixels, to the stored one."""
         x, y = (width - 1 - x if self.mirrored_x else x), (height - 1 - y if self.mirrored_y else y)
         return (y, x) if self.transposed else (x, y)
 
 
 UPRIGHT: Final = Orientation()
+"""Orientation of a picture that is stored upright."""
 
 
 def orientation_of(display_matrix: bytes) -> Orientation:
-    """The orientation that a display matrix asks for; upright where it asks for anything but quarter turns.
+    """Return the orientation of a display matrix; upright unless it is a rotation by quarter turns, or mirrored.
 
     Args:
         display_matrix: nine native 32-bit integers a b u, c d v, x y w (ISO/IEC 14496-12): the stored point
@@ -75,56 +76,58 @@ def orientation_of(display_matrix: bytes) -> Orientation:
 
 
 class UprightImage:
-    """An `autrt.types.Image` that shows a stored one upright."""
+    """An `autrt.types.Image` that is the upright view of a stored one."""
 
     __slots__ = ("_origin", "_stored", "_way")
 
     def __init__(
         self, stored: Image, way: Orientation, origin: tuple[float, float, float] = (0.0, 0.0, 1.0)
     ) -> None:
-        """Show `stored` laid `way`."""
+        """Wrap the image `stored`, whose orientation is `way`."""
         self._stored = stored
         self._way = way
         self._origin = origin
 
     @property
     def width(self) -> int:
-        """Pixels."""
+        """Width in pixels."""
         return self._stored.height if self._way.transposed else self._stored.width
 
     @property
     def height(self) -> int:
-        """Pixels."""
+        """Height in pixels."""
         return self._stored.width if self._way.transposed else self._stored.height
 
     @property
     def origin(self) -> tuple[float, float, float]:
-        """(x, y, shrink): where pixel (0, 0) lies in the picture this one was cut from."""
+        """(x, y, shrink): position of pixel (0, 0) in the picture that this one was cut from."""
         return self._origin
 
     def rgb(self) -> U8:
-        """The whole picture as (height, width, 3) uint8 RGB."""
-        return self._way.turned(self._stored.rgb())
+        """Convert the whole picture to (height, width, 3) uint8 RGB."""
+        return self._way.upright(self._stored.rgb())
 
     def resized(self, width: int, height: int) -> U8:
-        """The whole picture averaged (or bilinearly enlarged) to (height, width, 3) uint8 RGB."""
-        return self._way.turned(self._stored.resized(*self._stored_size(width, height)))
+        """Scale the picture by averaging (or bilinear enlarging) to (height, width, 3) uint8 RGB."""
+        return self._way.upright(self._stored.resized(*self._stored_size(width, height)))
 
     def thumbnail(self, width: int, height: int) -> U8:
-        """A coarse (height, width, 3) uint8 RGB picture of sparse samples."""
-        return self._way.turned(self._stored.thumbnail(*self._stored_size(width, height)))
+        """Make a coarse (height, width, 3) uint8 RGB picture from sparse samples."""
+        return self._way.upright(self._stored.thumbnail(*self._stored_size(width, height)))
 
     def cut(self, x0: int, y0: int, x1: int, y1: int, shrink: int = 1) -> UprightImage:
-        """A copy of columns x0…x1−1 and rows y0…y1−1, as `autrt.types.Image.cut` says."""
-        corners = [self._way.stored(x, y, self.width, self.height) for x, y in ((x0, y0), (x1 - 1, y1 - 1))]
+        """Copy columns x0…x1−1 and rows y0…y1−1; see `autrt.types.Image.cut`."""
+        corners = [
+            self._way.to_stored(x, y, self.width, self.height) for x, y in ((x0, y0), (x1 - 1, y1 - 1))
+        ]
         (left, right), (top, bottom) = (sorted(along) for along in zip(*corners, strict=True))
         part = self._stored.cut(left, top, right + 1, bottom + 1, shrink)
         return UprightImage(part, self._way, self._origin_of(part))
 
     def warped(self, matrix: F32, size_px: int) -> U8:
-        """A (size_px, size_px, 3) uint8 RGB crop through `matrix`, bilinear, black outside the picture."""
+        """Warp to a (size_px, size_px, 3) uint8 RGB crop; see `autrt.types.Image.warped`."""
         zero, right, below = (
-            np.array(self._way.laid(x, y, self.width, self.height), np.float32)
+            np.array(self._way.to_upright(x, y, self.width, self.height), np.float32)
             for x, y in ((0, 0), (1, 0), (0, 1))
         )
         turn = np.column_stack([right - zero, below - zero, zero])
@@ -136,9 +139,9 @@ class UprightImage:
         return (height, width) if self._way.transposed else (width, height)
 
     def _origin_of(self, part: Image) -> tuple[float, float, float]:
-        """A stored part's origin as the upright part's: mirrored, another corner's pixel comes first."""
+        """Convert a stored part's origin to the upright part's; where mirrored, another corner comes first."""
         x, y, shrink = part.origin
         far_x, far_y = x + (part.width - 1) * shrink, y + (part.height - 1) * shrink
-        first = self._way.laid(x, y, self.width, self.height)
-        last = self._way.laid(far_x, far_y, self.width, self.height)
+        first = self._way.to_upright(x, y, self.width, self.height)
+        last = self._way.to_upright(far_x, far_y, self.width, self.height)
         return min(first[0], last[0]), min(first[1], last[1]), shrink

@@ -1,4 +1,4 @@
-"""A look at every packet of a file, without decoding more than the first picture: what a sound file must give."""
+"""Scan of all packets of a file, which gives the times of all frames after decoding the first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from autrt.errors import VideoError
 from autrt.types import F64, I64, VideoInfo
-from autrt.video.completeness import Audit
+from autrt.video.completeness import CompletenessCheck
 from autrt.video.container import (
     info_of,
     main_stream,
@@ -26,86 +26,89 @@ from autrt.video.container import (
     start_of,
     time_base_of,
 )
-from autrt.video.losses import Losses
+from autrt.video.frame_reader import is_full_range
+from autrt.video.loss_log import LossLog
 from autrt.video.orientation import Orientation
-from autrt.video.planes import is_full_range
-from autrt.video.time_source import is_bare
-from autrt.video.timing import Clock, first_usable
+from autrt.video.time_source import has_no_stamps
+from autrt.video.timing import StampClock, stamps_usable
 from autrt.video.unreadable import check_file
 
 
-class UnsoundError(VideoError):
-    """Why a file needs a decoder that takes it packet by packet."""
+class IrregularFileError(VideoError):
+    """A file is damaged or irregular, so that only a decoder that goes packet by packet can be trusted with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """A sound file: every packet makes one picture, at a time of its own."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketScan:
+    """Facts about an intact file, in which every packet is one frame with a time of its own."""
 
     info: VideoInfo
     way: Orientation
+    """Orientation of the stored frames."""
     space: int
-    """The matrix coefficients that the first picture states (ITU-T H.273)."""
+    """Matrix coefficients that the first frame states (ITU-T H.273)."""
     full_range: bool
+    """Luma spans 0…255, not 16…235."""
     coded_lines: int
+    """Rows of the coded frame."""
     pts: I64
-    """(N,) int64 ticks of every frame to come, increasing."""
+    """(N,) int64 presentation times in ticks, increasing."""
     time_s: F64
-    """(N,) float64 the same in seconds from the container's start."""
+    """(N,) float64 presentation times in seconds from the container's start."""
 
 
-def scan(path: Path) -> Scan:
-    """Read a file through.
+def scan(path: Path) -> PacketScan:
+    """Read all packets of a file, and decode its first frame.
 
     Raises:
-        UnsoundError: it is damaged, or has no such simple order; the message is the reason.
+        IrregularFileError: the file is damaged or irregular; the message is the reason.
         VideoError: there is no video in it.
     """
     check_file(path)
     with open_container(path) as container:
         stream = main_stream(container)
         if len(container.streams.video) > 1:
-            raise UnsoundError("it holds several video streams")
+            raise IrregularFileError("it holds several video streams")
         stream.thread_count = 1
         start = start_of(container, stream)
-        clock, losses = Clock(time_base_of(stream), rate_of(stream), start), Losses()
-        audit = Audit(container, stream, clock, losses)
-        with closing(_stamps(container.demux(), stream, audit)) as told:
-            first = next(told)
+        clock, losses = StampClock(time_base_of(stream), rate_of(stream), start), LossLog()
+        completeness = CompletenessCheck(container, stream, clock, losses)
+        with closing(_stamps(container.demux(), stream, completeness)) as stored:
+            first = next(stored)
             assert isinstance(first, VideoFrame)
-            stamps = [stamp for stamp in told if isinstance(stamp, int)]
-        audit.conclude()
-        if is_bare(container) or not first_usable(stamps, time_base_of(stream)):
-            raise UnsoundError("its times are of no use")
-        times = [clock.at(stamp) for stamp in sorted(stamps)]
+            stamps = [stamp for stamp in stored if isinstance(stamp, int)]
+        completeness.finish()
+        if has_no_stamps(container) or not stamps_usable(stamps, time_base_of(stream)):
+            raise IrregularFileError("its times are of no use")
+        times = [clock.next_time(stamp) for stamp in sorted(stamps)]
         if clock.repaired:
-            raise UnsoundError("its times are to be repaired")
+            raise IrregularFileError("its times are to be repaired")
         if losses.entries:
-            raise UnsoundError(losses.entries[0].reason)
-        return Scan(
-            info_of(path, container, stream, first),
-            orientation(first),
-            first.colorspace,
-            is_full_range(first),
-            first.height,
-            np.array([ticks for ticks, _ in times], np.int64),
-            np.array([time_s for _, time_s in times], np.float64),
+            raise IrregularFileError(losses.entries[0].reason)
+        return PacketScan(
+            info=info_of(path, container, stream, first),
+            way=orientation(first),
+            space=first.colorspace,
+            full_range=is_full_range(first),
+            coded_lines=first.height,
+            pts=np.array([ticks for ticks, _ in times], np.int64),
+            time_s=np.array([time_s for _, time_s in times], np.float64),
         )
 
 
 def _stamps(
-    packets: Iterator[Packet[Stream]], stream: VideoStream, audit: Audit
+    packets: Iterator[Packet[Stream]], stream: VideoStream, completeness: CompletenessCheck
 ) -> Generator[VideoFrame | int, None, None]:
-    """The first picture, then every packet's time, in any order."""
+    """Yield the first frame, then the pts of every packet, in the order they are stored."""
     waiting: list[int] = []
     first: VideoFrame | None = None
     try:
         for packet in packets:
-            audit.read(packet)
-            ours = packet.stream_index == stream.index
-            if ours and packet.size:
+            completeness.packet_read(packet)
+            is_video = packet.stream_index == stream.index
+            if is_video and packet.size:
                 waiting.append(_stamp(packet))
-            if ours and first is None:
+            if is_video and first is None:
                 first = next(iter(stream.decode(packet)), None)
                 if first is not None:
                     _require_progressive(first)
@@ -114,19 +117,24 @@ def _stamps(
                 yield from waiting
                 waiting.clear()
     except (FFmpegError, IndexError) as error:
-        raise UnsoundError(f"it cannot be read through: {error}") from error
+        raise IrregularFileError(f"it cannot be read through: {error}") from error
     if first is None:
-        raise UnsoundError("not one picture can be decoded")
+        raise IrregularFileError("not one picture can be decoded")
 
 
 def _stamp(packet: Packet[Stream]) -> int:
+    """Return the pts of a packet.
+
+    Raises:
+        IrregularFileError: it has none, or the packet is damaged or not to be shown.
+    """
     if packet.pts is None:
-        raise UnsoundError("a packet has no time")
+        raise IrregularFileError("a packet has no time")
     if packet.is_corrupt or packet.is_discard:
-        raise UnsoundError("a packet is damaged, or not to be shown")
+        raise IrregularFileError("a packet is damaged, or not to be shown")
     return packet.pts
 
 
 def _require_progressive(picture: VideoFrame) -> None:
     if picture.interlaced_frame:
-        raise UnsoundError("it is interlaced")
+        raise IrregularFileError("it is interlaced")

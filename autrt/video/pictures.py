@@ -1,4 +1,4 @@
-"""Pictures as video: a folder of numbered ones, or a single still."""
+"""Decoder of pictures: a folder of numbered ones as a video, or a single still."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import numpy as np
 
 from autrt.errors import VideoError
 from autrt.types import U8, Frame, Loss, VideoInfo
-from autrt.video.image import PlanarImage, Plane
-from autrt.video.losses import Losses
+from autrt.video.loss_log import LossLog
+from autrt.video.planar_image import PlanarImage, Plane
 from autrt.video.unreadable import check_file, system_reason
 
 _NUMBERED: Final = re.compile(r"([0-9]{5,18})\.(jpg|png)", re.ASCII)
-"""Names of a video's pictures, as Aff-Wild2 has them; longer numbers would not fit into 64 bits."""
+"""Names of numbered pictures, as in Aff-Wild2; longer numbers would not fit into 64 bits."""
 
 STILL_RATE: Final = Fraction(30)
-"""A still has no rate; this one keeps every `VideoInfo` usable."""
+"""Frames a second in the `VideoInfo` of a still, which has no rate."""
 
 
 def picture_number(name: str) -> int | None:
-    """The number of a file named as one of a video's pictures (00001.jpg), None for other names."""
+    """Return the number in the name of a numbered picture (00001.jpg); None for other names."""
     match = _NUMBERED.fullmatch(name)
     return int(match[1]) if match else None
 
@@ -35,14 +35,14 @@ def picture_number(name: str) -> int | None:
 def open_folder(path: Path, rate: Fraction) -> PictureDecoder:
     """Open a folder of numbered pictures.
 
-    A picture's index is its number − 1 (its number, in a folder that has a picture 0); numbers may be missing.
+    The frame index is the picture's number − 1, or its number in a folder with a picture 0; numbers may be missing.
 
     Args:
         path: the folder.
         rate: pictures a second.
 
     Raises:
-        VideoError: the folder cannot be listed or not one picture can be decoded.
+        VideoError: the folder cannot be listed, or no picture in it can be decoded.
     """
     try:
         names = sorted((entry.name for entry in path.iterdir()), key=os.fsencode)
@@ -58,16 +58,16 @@ def open_still(path: Path) -> PictureDecoder:
     """Open a single picture as one frame at time 0.
 
     Raises:
-        VideoError: it cannot be decoded.
+        VideoError: the picture cannot be decoded.
     """
     check_file(path)
     return PictureDecoder(path, "still", [(0, path)], STILL_RATE)
 
 
 class PictureDecoder:
-    """An `autrt.types.Decoder` of picture files, upright by their EXIF orientation.
+    """An `autrt.types.Decoder` of picture files, which are turned upright by their EXIF orientation.
 
-    Pictures of another size than the first are scaled to it; unreadable ones are losses.
+    Pictures of another size are scaled to the first one's; unreadable ones are losses.
     """
 
     def __init__(
@@ -80,17 +80,17 @@ class PictureDecoder:
         """Decode the first picture.
 
         Args:
-            path: what the pictures are of: the folder, or the still itself.
-            kind: which of the two.
-            pictures: frame index and file, by index.
+            path: the folder, or the still itself.
+            kind: "images" for a folder, "still" for a single picture.
+            pictures: frame index and file, in order of the index.
             rate: frames a second.
 
         Raises:
-            VideoError: not one picture can be decoded.
+            VideoError: no picture can be decoded.
         """
         self._pictures = deque(pictures)
         self._rate = rate
-        self._losses = Losses()
+        self._losses = LossLog()
         self._size: tuple[int, int] | None = None
         self._last_index = -1
         self._ready: deque[Frame] = deque()
@@ -124,11 +124,11 @@ class PictureDecoder:
 
     @property
     def repaired_times(self) -> int:
-        """Always 0: numbers give the times."""
+        """Always 0, as the numbers give the times."""
         return 0
 
     def __iter__(self) -> Iterator[Frame]:
-        """Every picture that can be decoded, by number, once."""
+        """Yield every picture that can be decoded, in order of the numbers."""
         while self._ready or self._advance():
             yield self._ready.popleft()
 
@@ -138,7 +138,7 @@ class PictureDecoder:
         self._ready.clear()
 
     def _advance(self) -> bool:
-        """Read until a frame is ready; False when no picture is left."""
+        """Read until a frame is ready; return False where no picture is left."""
         while self._pictures and not self._ready:
             index, path = self._pictures.popleft()
             time_s = float(index / self._rate)
@@ -155,7 +155,7 @@ class PictureDecoder:
         return bool(self._ready)
 
     def _fitted(self, pixels: U8) -> U8:
-        """The picture in the first one's size."""
+        """Scale a picture to the first one's size."""
         size = pixels.shape[1], pixels.shape[0]
         if self._size is None:
             self._size = size
@@ -167,10 +167,10 @@ class PictureDecoder:
 
 
 def read_picture(path: Path) -> U8:
-    """Decode a picture file: (height, width, 3) uint8 RGB, upright; grey, 16-bit and alpha are converted.
+    """Decode a picture file to (height, width, 3) uint8 RGB, upright; grey, 16-bit and alpha are converted.
 
     Raises:
-        VideoError: it cannot be read or is no picture; the message is the reason.
+        VideoError: the file cannot be read or is not a picture; the message is the reason.
     """
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
@@ -178,7 +178,7 @@ def read_picture(path: Path) -> U8:
         raise VideoError(system_reason(path, error)) from error
     try:
         pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except cv2.error as error:  # among others for sizes that no picture has
+    except cv2.error as error:  # such as for sizes that no picture has
         raise VideoError(f"picture cannot be decoded: {error.err}") from error
     if pixels is None:
         raise VideoError("picture cannot be decoded: it is empty, cut off, damaged or of an unknown format")

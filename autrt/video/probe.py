@@ -1,4 +1,4 @@
-"""A cheap look at a source: the facts about it, at the cost of its first frame."""
+"""Facts about a source, at the cost of decoding its first frame or less."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from autrt.video.container import duration_of, main_stream, open_container
 from autrt.video.open import open_decoder
 
 STILL_S: Final = 0.2
-"""A still lasts no time, but costs about as much as so many seconds of video."""
-
+"""Duration of a still for planning, as it costs about as much as this much video."""
 
 _LEAST_BYTES_PER_S: Final = 100
-"""A duration that leaves a file fewer is not believed."""
+"""A stated duration with fewer bytes a second is not credible."""
 
 
 def length_of(info: VideoInfo) -> float | None:
-    """Seconds that a video lasts, by its frames and rate where it states nothing else; None: nobody knows."""
+    """Return the duration of a video in seconds, by its frames and rate where none is stated; None if unknown."""
     if info.kind == "still":
         return STILL_S
     length_s = info.duration_s or (float(info.frame_count / info.rate) if info.frame_count else None)
@@ -27,14 +26,14 @@ def length_of(info: VideoInfo) -> float | None:
 
 
 def stated_length_s(source: Source, image_rate: Fraction = Fraction(30)) -> float | None:
-    """Seconds that a source is said to last, without decoding anything; None: it does not say.
+    """Return the stated duration of a source in seconds, without decoding anything; None where none is stated.
 
     Args:
-        source: what discovery found.
+        source: as discovery found it.
         image_rate: pictures a second, for folders of numbered pictures.
 
     Raises:
-        VideoError: it cannot be read.
+        VideoError: the source cannot be read.
     """
     if source.kind == "still":
         return STILL_S
@@ -45,7 +44,7 @@ def stated_length_s(source: Source, image_rate: Fraction = Fraction(30)) -> floa
 
 
 def _credible(length_s: float | None, path: Path) -> float | None:
-    """The length, unless the file is much too small for it."""
+    """Return the duration; None where the file is much too small for it."""
     try:
         size = path.stat().st_size
     except OSError:  # it may be gone by now
@@ -54,10 +53,10 @@ def _credible(length_s: float | None, path: Path) -> float | None:
 
 
 def probe(source: Source, image_rate: Fraction = Fraction(30)) -> VideoInfo:
-    """The facts about a source, at the cost of its first frame.
+    """Return the facts about a source; decodes its first frame.
 
     Args:
-        source: what discovery found.
+        source: as discovery found it.
         image_rate: pictures a second, for folders of numbered pictures.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What times a stream: its own stamps, or a rate where those are of no use."""
+"""Choice of a stream's times: its own time stamps, or a fixed rate where these are unusable."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ from av.video.stream import VideoStream
 
 from autrt.types import TimesFrom, VideoInfo
 from autrt.video.container import time_base_of
-from autrt.video.releases import exact
-from autrt.video.timing import PACKETS_TO_JUDGE, first_usable
+from autrt.video.pyav_compat import exact
+from autrt.video.timing import PACKETS_TO_CHECK, stamps_usable
 
-_BARE: Final = Flags.no_timestamps.value
-"""FFmpeg's mark of formats that hold no stamps (.h264, .mjpeg): those of their packets are made up, by a rate."""
+_NO_STAMPS: Final = Flags.no_timestamps.value
+"""FFmpeg's flag of formats without time stamps (.h264, .mjpeg), for which it makes up stamps by a rate."""
 
 _ASSUMED_RATE: Final = Fraction(25)
-"""Frames a second where there are neither usable stamps nor a stated rate: FFmpeg's own choice."""
+"""Frames a second without usable stamps and stated rate, as FFmpeg assumes."""
 
 _CREDIBLE: Final = 1, 1000
-"""Frames a second that a stated rate may have."""
+"""Lowest and highest credible rate in frames a second."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """A rate that gives frames their times: frame i is shown at i / rate."""
+class FixedRate:
+    """Rate that gives frames their times: frame i is shown at i / rate seconds."""
 
     rate: Fraction
+    """Frames a second."""
     source: TimesFrom
 
-    def told_of(self, info: VideoInfo) -> VideoInfo:
-        """The facts about a video, with times by this rate in place of the container's."""
+    def applied_to(self, info: VideoInfo) -> VideoInfo:
+        """Return the facts about a video with times by this rate in place of the container's."""
         duration_s = float(info.frame_count / self.rate) if info.frame_count else None
         return replace(
             info,
@@ -50,28 +51,28 @@ class Pace:
         )
 
 
-class Opening:
-    """A stream's packets, the first few of which were read ahead to see what its stamps are worth.
+class PeekedPackets:
+    """A container's packets, of which the first few are read ahead to check their time stamps.
 
     Attributes:
-        pace: what times the stream; None: its own stamps.
-        packets: all packets of the container, from the first on.
+        fixed_rate: the rate that gives the stream its times; None where its stamps are usable.
+        packets: all packets of the container.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        """Read ahead; rarely more than two packets, and at most `PACKETS_TO_JUDGE` of the stream's."""
+        """Read ahead until stamps are seen to be usable, at most `PACKETS_TO_CHECK` of the stream."""
         self._source = container.demux()
-        self._read: deque[Packet[Stream]] = deque()
+        self._peeked: deque[Packet[Stream]] = deque()
         self._error: FFmpegError | IndexError | None = None
-        usable = not is_bare(container) and first_usable(self._stamps(stream), time_base_of(stream))
-        self.pace = None if usable else pace_of(container, stream)
+        usable = not has_no_stamps(container) and stamps_usable(self._stamps(stream), time_base_of(stream))
+        self.fixed_rate = None if usable else fixed_rate_of(container, stream)
         self.packets: Iterator[Packet[Stream]] = self._all()
 
     def _stamps(self, stream: VideoStream) -> Generator[int | None, None, None]:
-        """The stamps of the stream's first packets, kept for whoever decodes them."""
-        left = PACKETS_TO_JUDGE
+        """Yield the stamps of the stream's first packets, and keep the packets."""
+        left = PACKETS_TO_CHECK
         while left and (packet := self._next()) is not None:
-            self._read.append(packet)
+            self._peeked.append(packet)
             if packet.stream_index == stream.index and packet.size:
                 left -= 1
                 yield packet.dts if packet.pts is None else packet.pts
@@ -84,25 +85,25 @@ class Opening:
             return None
 
     def _all(self) -> Generator[Packet[Stream], None, None]:
-        while self._read:
-            yield self._read.popleft()
+        while self._peeked:
+            yield self._peeked.popleft()
         if self._error is not None:
             raise self._error
-        for packet in self._source:  # noqa: UP028 (a generator of PyAV's that has ended breaks "yield from")
+        for packet in self._source:  # noqa: UP028 ("yield from" fails on a generator of PyAV's that has ended)
             yield packet
 
 
-def is_bare(container: InputContainer) -> bool:
-    """Whether the format holds no time stamps at all."""
-    return bool(container.format.flags & _BARE)
+def has_no_stamps(container: InputContainer) -> bool:
+    """Return whether the format has no time stamps at all."""
+    return bool(container.format.flags & _NO_STAMPS)
 
 
-def pace_of(container: InputContainer, stream: VideoStream) -> Pace:
-    """The rate that a stream states without the help of stamps, else 25 frames a second."""
-    # What FFmpeg guesses for a bare stream without a word of its own is its default.
-    guessed = None if is_bare(container) else exact(stream.guessed_rate)
+def fixed_rate_of(container: InputContainer, stream: VideoStream) -> FixedRate:
+    """Return the rate that a stream states other than by its stamps, else 25 frames a second."""
+    # For a stream without stamps and stated rate, FFmpeg's guess is its default.
+    guessed = None if has_no_stamps(container) else exact(stream.guessed_rate)
     low, high = _CREDIBLE
     for rate in (guessed, exact(stream.codec_context.framerate)):
         if rate is not None and low <= rate <= high:
-            return Pace(rate, "rate")
-    return Pace(_ASSUMED_RATE, "assumed rate")
+            return FixedRate(rate, "rate")
+    return FixedRate(_ASSUMED_RATE, "assumed rate")

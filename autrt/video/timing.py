@@ -1,4 +1,4 @@
-"""Presentation times: true where the file has them, repaired where it does not, and always increasing."""
+"""Presentation times of frames: those of the file where usable, else repaired; always increasing."""
 
 from __future__ import annotations
 
@@ -8,34 +8,33 @@ from itertools import islice
 from typing import Final, Protocol
 
 FAR_S: Final = 10_000_000
-"""Times further than this from the start (four months) are not believed."""
+"""Stamps further than this from the start (four months) count as missing."""
 
 _REJOIN_S: Final = 1.0
-"""A stamp that falls back by less is one frame's fault; by more, the stream was joined or started anew."""
+"""A stamp that falls back by less is an error of one frame; by more, the stream was joined or restarted."""
 
-
-PACKETS_TO_JUDGE: Final = 64
-"""Stamps of a stream that are looked at, at most, before it is said to have none of use."""
+PACKETS_TO_CHECK: Final = 64
+"""Number of stamps that are checked at most before a stream's stamps are found unusable."""
 
 _SHORTEST_S: Final = Fraction(1, 1000)
 _LONGEST_S: Final = Fraction(3600)
-"""Time from frame to frame that is believed, on average over the first frames."""
+"""Credible range of the mean time between the first frames."""
 
 
-def first_usable(stamps: Iterable[int | None], time_base: Fraction) -> bool:
-    """Whether the first stamps of a stream move on as a video's do; reads on only until one is seen to.
+def stamps_usable(stamps: Iterable[int | None], time_base: Fraction) -> bool:
+    """Return whether the first stamps of a stream increase at a credible rate; stop at the first that shows it.
 
-    They don't where all are missing or equal, run backwards, or count something else than time. A stream of one
-    frame needs none.
+    They do not where all are missing or equal, run backwards, or count something other than time. A stream of one
+    frame needs no stamps.
 
     Args:
-        stamps: of the stream's packets in the order they are stored, which may differ from the order they are
-            shown in.
+        stamps: stamps of the stream's packets in ticks, in the order they are stored, which may differ from the
+            order of presentation.
         time_base: seconds per tick.
     """
     first: tuple[int, int] | None = None
     count = 0
-    for count, stamp in enumerate(islice(stamps, PACKETS_TO_JUDGE), 1):
+    for count, stamp in enumerate(islice(stamps, PACKETS_TO_CHECK), 1):
         if stamp is None:
             continue
         if first is None:
@@ -45,57 +44,57 @@ def first_usable(stamps: Iterable[int | None], time_base: Fraction) -> bool:
     return count <= 1
 
 
-class Times(Protocol):
-    """Gives each frame of a stream its time."""
+class FrameClock(Protocol):
+    """Source of each frame's presentation time."""
 
     @property
     def repaired(self) -> int:
-        """How many stamps so far were missing or not increasing."""
+        """Number of stamps so far that were missing or not increasing."""
         ...
 
     @property
     def now_s(self) -> float:
-        """Seconds of the last frame; 0 before the first."""
+        """Time of the last frame in seconds; 0 before the first."""
         ...
 
-    def at(self, stamp: int | None) -> tuple[int, float]:
-        """Ticks and seconds of the next frame, by its own time in ticks where that is of use."""
+    def next_time(self, stamp: int | None) -> tuple[int, float]:
+        """Return ticks and seconds of the next frame, given its own time in ticks, if any."""
         ...
 
     def seconds(self, ticks: int) -> float:
-        """A packet's time in ticks as seconds from the start."""
+        """Convert a packet's time in ticks to seconds from the start."""
         ...
 
 
 class RateClock:
-    """Times a stream without usable stamps: frame i at i / rate. A tick is one frame."""
+    """Clock of a stream without usable stamps: frame i is shown at i / rate seconds. A tick is one frame."""
 
     def __init__(self, rate: Fraction) -> None:
         self._rate = rate
         self.repaired = 0
-        """Frames so far: each had to be timed."""
+        """Number of frames so far, as all of them had to be timed."""
 
-    def at(self, stamp: int | None) -> tuple[int, float]:
-        """Ticks and seconds of the next frame, whatever its stamp."""
+    def next_time(self, stamp: int | None) -> tuple[int, float]:
+        """Return ticks and seconds of the next frame; its stamp is ignored."""
         self.repaired += 1
         return self.repaired - 1, self.now_s
 
     @property
     def now_s(self) -> float:
-        """Seconds of the last frame; 0 before the first."""
+        """Time of the last frame in seconds; 0 before the first."""
         return float(max(0, self.repaired - 1) / self._rate)
 
     def seconds(self, ticks: int) -> float:
-        """Seconds of the last frame: what a packet's stamp says is of no use."""
+        """Return the time of the last frame in seconds, as a packet's stamp is unusable."""
         return self.now_s
 
 
-class Clock:
-    """Turns a stream's time stamps, frame by frame, into strictly increasing ticks and seconds.
+class StampClock:
+    """Clock of a stream with usable stamps, which makes them strictly increasing.
 
-    A missing stamp is set one frame after the last. One that falls back a little is set a quarter of a frame
-    after the last, so that the next true one still fits. After one that falls back far, stamps go on one frame
-    after the last and keep their own distances.
+    A missing stamp is set one frame after the last. One that falls back a little is set a quarter of a frame after
+    the last, so that the next correct one still fits. After one that falls back far, stamps continue one frame
+    after the last and keep their distances.
     """
 
     def __init__(self, time_base: Fraction, rate: Fraction, start: Fraction) -> None:
@@ -103,8 +102,8 @@ class Clock:
 
         Args:
             time_base: seconds per tick.
-            rate: frames a second, for the distance of repaired stamps.
-            start: seconds that become zero.
+            rate: frames a second, which gives the distance of repaired stamps.
+            start: seconds that are subtracted from all times.
         """
         self._base = time_base
         self._start = start
@@ -112,10 +111,10 @@ class Clock:
         self._shift = 0
         self._last: int | None = None
         self.repaired = 0
-        """How many stamps so far were missing or not increasing."""
+        """Number of stamps so far that were missing or not increasing."""
 
-    def at(self, stamp: int | None) -> tuple[int, float]:
-        """Ticks and seconds of the next frame.
+    def next_time(self, stamp: int | None) -> tuple[int, float]:
+        """Return ticks and seconds of the next frame.
 
         Args:
             stamp: the frame's own time in ticks, or None.
@@ -130,11 +129,11 @@ class Clock:
 
     @property
     def now_s(self) -> float:
-        """Seconds of the last frame; 0 before the first."""
+        """Time of the last frame in seconds; 0 before the first."""
         return 0.0 if self._last is None else self.seconds(self._last)
 
     def seconds(self, ticks: int) -> float:
-        """A time in ticks as seconds from the start."""
+        """Convert a time in ticks to seconds from the start."""
         return float(ticks * self._base - self._start)
 
     def _is_back(self, stamp: int) -> bool:

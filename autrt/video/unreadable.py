@@ -1,4 +1,4 @@
-"""Why a file cannot be read as video, told before FFmpeg is asked and after it refused."""
+"""Reasons why a file cannot be read as a video, found before or after FFmpeg has tried to open it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from av.error import MemoryError as NoMemoryError
 from autrt.errors import VideoError
 
 HEAD_BYTES: Final = 4096
-"""What is read of a file to see whether it is text."""
+"""Bytes of a file that are read to see whether it is text."""
 
 _TEXT_VIDEO: Final = b"YUV4MPEG2 "
 _CONTROLS: Final = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b")
 _PROBED_BYTES: Final = 1 << 20
 _BOXES_READ: Final = 10_000
 _SYSTEM_ERRORS: Final = {errno.ENOENT, errno.EACCES, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE}
-"""Errors that are the system's when FFmpeg raises them; it uses others, such as EPERM, for damage."""
+"""Error numbers of FFmpeg that come from the system; it uses others, such as EPERM, for damage."""
 
 
 def check_file(path: Path) -> None:
-    """Refuse what can be neither video nor picture, without opening anything that could block.
+    """Raise where a file can be neither video nor picture; opens only regular files, as others could block.
 
     Raises:
         VideoError: `path` is missing, a dangling link, not a regular file, not readable, empty or text.
@@ -46,18 +46,18 @@ def check_file(path: Path) -> None:
 
 
 def is_text(head: bytes) -> bool:
-    """Whether a file that begins with `head` is text (UTF-8, without control characters) rather than media."""
+    """Return whether a file that begins with `head` is text: UTF-8 without control characters."""
     if not head or head.startswith(_TEXT_VIDEO) or not _CONTROLS.isdisjoint(head):
         return False
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:
-        return error.reason == "unexpected end of data"  # the last character was cut
+        return error.reason == "unexpected end of data"  # the last character is incomplete
     return True
 
 
 def reason_of(path: Path, error: FFmpegError) -> str:
-    """What FFmpeg's refusal to open a file means."""
+    """Return the reason why FFmpeg could not open a file."""
     if isinstance(error, OSError) and error.errno in _SYSTEM_ERRORS:
         return system_reason(path, error)
     if isinstance(error, PatchWelcomeError | DecoderNotFoundError | NoMemoryError):
@@ -73,7 +73,7 @@ def reason_of(path: Path, error: FFmpegError) -> str:
 
 
 def system_reason(path: Path, error: OSError) -> str:
-    """What the system's refusal to read a file means."""
+    """Return the reason why the system could not read a file."""
     if isinstance(error, FileNotFoundError):
         return (
             f"a link to {str(path.readlink())!r}, which does not exist"
@@ -84,7 +84,7 @@ def system_reason(path: Path, error: OSError) -> str:
 
 
 def _is_blank(path: Path) -> bool:
-    """Whether the part that formats are recognised by is all zeros."""
+    """Return whether the part of a file by which formats are recognised is all zeros."""
     try:
         with path.open("rb") as file:
             return not file.read(_PROBED_BYTES).strip(b"\0")
@@ -93,7 +93,7 @@ def _is_blank(path: Path) -> bool:
 
 
 def _lacks_index(path: Path) -> bool:
-    """Whether this is an MP4 or QuickTime file whose boxes end without 'moov' (or 'moof')."""
+    """Return whether this is an MP4 or QuickTime file whose boxes end without 'moov' (or 'moof')."""
     seen: set[bytes] = set()
     try:
         with path.open("rb") as file:

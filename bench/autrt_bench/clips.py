@@ -13,7 +13,7 @@ import av
 import cv2
 import numpy as np
 
-from autrt.download.weights import fetch
+from autrt.download.fetch import fetch
 from autrt.results.fingerprint import fingerprint
 from autrt.storage.atomic_file import replacing
 from autrt.storage.cache import cache_dir
@@ -59,7 +59,7 @@ def demo_clip(say: Callable[[str], object]) -> Path:
     Raises:
         AutrtError: it is not in the cache and cannot be fetched.
     """
-    return fetch(DEMO, say=say)
+    return fetch(DEMO, report=say)
 
 
 def remade(source: Path, recipe: Recipe, say: Callable[[str], object]) -> Path:

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from autrt.errors import MissingDependencyError
-from autrt.registry import Registry
+from autrt.extras import importing
 from autrt_bench.compare import Difference, differences
 from autrt_bench.fingerprint import machine_name
 from autrt_bench.history import append, read
 from autrt_bench.page import write_page
 from autrt_bench.types import Run
-
-PLOTS: Final = Registry(
-    "kind of plots", {"png": "autrt_bench.plots:write_plots"}, extras={"matplotlib": "train"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,9 @@ def _before(runs: list[Run]) -> tuple[Run | None, list[Difference]]:
 
 def _plots(folder: Path, prefix: str, runs: list[Run], say: Callable[[str], object]) -> list[Path]:
     try:
-        return PLOTS.load("png")(folder, prefix, runs)
+        with importing("drawing plots"):
+            from autrt_bench.plots import write_plots
     except MissingDependencyError as error:
         say(f"no plots: {error}")
         return []
+    return write_plots(folder, prefix, runs)

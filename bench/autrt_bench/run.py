@@ -8,7 +8,7 @@ from typing import Any
 
 from autrt.errors import AutrtError, UsageError
 from autrt_bench import table
-from autrt_bench.suites import SUITES
+from autrt_bench.suites import SUITES, find_suite
 from autrt_bench.turns import measure
 from autrt_bench.types import BenchSettings, Measurement, Run, Skipped
 
@@ -49,7 +49,7 @@ def _suite(
     name: str, settings: BenchSettings, measurements: list[Measurement], skipped: list[Skipped]
 ) -> None:
     try:
-        for item in SUITES.load(name)(settings):
+        for item in find_suite(name)(settings):
             if isinstance(item, Skipped):
                 skipped.append(item)
                 settings.say(f"skipped: {item.what}: {item.why}")

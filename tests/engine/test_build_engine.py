@@ -1,4 +1,4 @@
-"""`autrt build-engine`, as a user calls it."""
+"""The command `autrt build-engine`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytest_plugins = ("tests.support.model_fixtures",)
 
 
 @pytest.mark.parametrize("engine", ["auto", "onnxruntime", "torch"])
-def test_it_builds_checks_and_tells(student_model: Model, tmp_path: Path, engine: str) -> None:
+def test_build_engine_builds_checks_and_reports(student_model: Model, tmp_path: Path, engine: str) -> None:
     done = autrt(
         "build-engine", "--model", student_model.path, "--engine", engine, "--out", tmp_path / "cache"
     )
@@ -35,14 +35,16 @@ def test_it_builds_checks_and_tells(student_model: Model, tmp_path: Path, engine
     assert Path(where.partition("kept in ")[2]).is_relative_to(tmp_path / "cache" / "engines")
 
 
-def test_the_environment_names_the_cache(student_model: Model, tmp_path: Path) -> None:
+def test_build_engine_uses_the_cache_of_the_environment(student_model: Model, tmp_path: Path) -> None:
     environment = {**os.environ, "AUTRT_CACHE": str(tmp_path / "cache")}
     done = autrt("build-engine", "--model", student_model.path, "--batch", 4, env=environment)
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "cache").rglob("engine.blob"))
 
 
-def test_bf16_where_the_cpu_has_it_and_a_clear_no_elsewhere(student_model: Model, tmp_path: Path) -> None:
+def test_bf16_runs_where_the_cpu_has_it_and_is_refused_elsewhere(
+    student_model: Model, tmp_path: Path
+) -> None:
     done = autrt(
         "build-engine", "--model", student_model.path, "--precision", "bf16", "--out", tmp_path / "cache"
     )
@@ -56,7 +58,7 @@ def test_bf16_where_the_cpu_has_it_and_a_clear_no_elsewhere(student_model: Model
 
 
 @pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="needs the rtx extra")
-def test_an_engine_for_other_machines_by_ones_own_crops(student_model: Model, tmp_path: Path) -> None:
+def test_build_engine_for_other_gpus_with_given_crops(student_model: Model, tmp_path: Path) -> None:
     for i, crop in enumerate(pixels(6, seed=8)):
         cv2.imwrite(str(tmp_path / f"{i}.png"), np.pad(crop, ((12, 12), (12, 12), (0, 0)))[:, :, ::-1])
     done = autrt(
@@ -86,7 +88,9 @@ def test_an_engine_for_other_machines_by_ones_own_crops(student_model: Model, tm
         (["--batch", "0"], 2, "0"),
     ],
 )
-def test_mistakes_are_told_without_a_traceback(student_model: Model, tmp_path, arguments, code, told) -> None:
+def test_build_engine_reports_mistakes_without_a_traceback(
+    student_model: Model, tmp_path, arguments, code, told
+) -> None:
     given = {"--model": str(student_model.path), "--out": str(tmp_path)}
     given.update(dict(zip(arguments[::2], arguments[1::2], strict=True)))
     done = autrt("build-engine", *(part for pair in given.items() for part in pair))

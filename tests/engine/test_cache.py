@@ -1,4 +1,4 @@
-"""Built engines on disk: reused, never half-written, never trusted blindly, never in the way."""
+"""Cached engines: reused, rebuilt where damaged, and optional where the cache cannot be written."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def logits(engine: Engine) -> np.ndarray:
 
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Paths of the graphs that OpenVINO compiles from now on."""
+    """Record the paths of graphs that OpenVINO compiles."""
     seen: list[Path] = []
     real = openvino_engine._compile  # pyright: ignore[reportPrivateUsage]
 
@@ -48,7 +48,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return seen
 
 
-def test_the_second_start_loads_what_the_first_compiled(student_model: Model, tmp_path, compiled) -> None:
+def test_cache_gives_the_second_start_the_compiled_engine(student_model: Model, tmp_path, compiled) -> None:
     graph = Graph.of(student_model.members[0])
     first = logits(open_engine(graph, cache=tmp_path))
     second = logits(open_engine(graph, cache=tmp_path, threads=1))
@@ -57,7 +57,7 @@ def test_the_second_start_loads_what_the_first_compiled(student_model: Model, tm
 
 
 @pytest.mark.parametrize("change", [{"batch": 4}, {"precision": "bf16"}])
-def test_what_changes_an_engine_changes_its_folder(student_model: Model, tmp_path, change) -> None:
+def test_cache_folder_follows_every_option_of_an_engine(student_model: Model, tmp_path, change) -> None:
     graph, options = Graph.of(student_model.members[0]), Options()
     base = EngineCache.of(graph, "openvino", "1.0", options, tmp_path).folder
     assert EngineCache.of(graph, "openvino", "1.0", Options(**change), tmp_path).folder != base
@@ -70,14 +70,14 @@ def test_what_changes_an_engine_changes_its_folder(student_model: Model, tmp_pat
     assert EngineCache.of(graph, "openvino", "1.0", Options(threads=1), tmp_path).folder == base
 
 
-def test_the_users_cache_folder_is_the_default(student_model: Model, tmp_path, monkeypatch) -> None:
+def test_cache_folder_of_the_user_is_the_default(student_model: Model, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "mine"))
     logits(open_engine(Graph.of(student_model.members[0])))
     assert len(blobs(tmp_path / "mine" / "engines")) == 1
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "foreign"])
-def test_a_damaged_engine_is_built_again(student_model: Model, tmp_path, compiled, damage) -> None:
+def test_cache_rebuilds_a_damaged_engine(student_model: Model, tmp_path, compiled, damage) -> None:
     graph = Graph.of(student_model.members[0])
     expected = logits(open_engine(graph, cache=tmp_path))
     (blob,) = blobs(tmp_path)
@@ -96,7 +96,7 @@ def test_a_damaged_engine_is_built_again(student_model: Model, tmp_path, compile
     assert len(compiled) == 2
 
 
-def test_an_unwritable_cache_is_no_obstacle(student_model: Model, tmp_path, caplog) -> None:
+def test_cache_that_cannot_be_written_is_no_obstacle(student_model: Model, tmp_path, caplog) -> None:
     (tmp_path / "engines").write_text("a file where the folder should be")
     with caplog.at_level(logging.WARNING):
         engine = open_engine(Graph.of(student_model.members[0]), cache=tmp_path)
@@ -104,13 +104,13 @@ def test_an_unwritable_cache_is_no_obstacle(student_model: Model, tmp_path, capl
     assert "cannot keep" in caplog.text
 
 
-def test_nothing_but_whole_files_lies_in_the_cache(student_model: Model, tmp_path: Path) -> None:
+def test_cache_holds_only_whole_files(student_model: Model, tmp_path: Path) -> None:
     logits(open_engine(Graph.of(student_model.members[0]), cache=tmp_path))
     (blob,) = blobs(tmp_path)
     assert sorted(p.name for p in blob.parent.iterdir()) == sorted([blob.name, SPEC_FILE, "lock"])
 
 
-def test_a_lock_lets_one_in(tmp_path: Path) -> None:
+def test_cache_lock_admits_one_at_a_time(tmp_path: Path) -> None:
     inside, most, lock = [0], [0], threading.Lock()
 
     def enter() -> None:
@@ -136,7 +136,7 @@ def _start(model_path: Path, cache: Path, found) -> None:
     engine.close()
 
 
-def test_processes_that_start_together_agree(student_model: Model, tmp_path: Path) -> None:
+def test_cache_is_shared_by_processes_that_start_together(student_model: Model, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     found = context.Queue()
     starts = [context.Process(target=_start, args=(student_model.path, tmp_path, found)) for _ in range(3)]
@@ -149,7 +149,7 @@ def test_processes_that_start_together_agree(student_model: Model, tmp_path: Pat
     assert len(blobs(tmp_path)) == 1
 
 
-def test_an_engine_is_never_built_of_a_damaged_file(student_model: Model, tmp_path, monkeypatch) -> None:
+def test_open_engine_refuses_a_damaged_model_file(student_model: Model, tmp_path, monkeypatch) -> None:
     path = copied(student_model, tmp_path / "copy")
     monkeypatch.setattr(model_folder, "HASHED_BYTES", 0)  # as if the file were too large to hash on load
     graph = path / "model.onnx"
@@ -162,7 +162,7 @@ def test_an_engine_is_never_built_of_a_damaged_file(student_model: Model, tmp_pa
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
-def test_a_file_that_is_no_network_is_refused(tmp_path: Path, engine: str) -> None:
+def test_open_engine_refuses_a_file_that_is_no_network(tmp_path: Path, engine: str) -> None:
     path = tmp_path / "network.onnx"
     with pytest.raises(EngineError, match=r"network\.onnx.*found no file"):
         open_engine(Graph(path, "0" * 64), engine=engine, cache=tmp_path)

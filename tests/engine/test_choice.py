@@ -1,4 +1,4 @@
-"""Which engine `auto` is, with and without OpenVINO, and that the base install needs nothing else."""
+"""Choice of the engine with and without OpenVINO, and inference with the base installation alone."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ EXTRAS_ALONE = (
     "openvino", "onnx", "ml_dtypes", "onnxscript", "torch", "safetensors", "scipy", "sklearn", "pandas", "pyarrow",
     "numba", "matplotlib", "tensorboard", "nvidia", "pooch", "pip",
 )  # fmt: skip
-"""What the base install lacks, as modules."""
+"""Modules that the base installation lacks."""
 
 
 @pytest.fixture
 def installed(monkeypatch):
-    """Lets only these engines be found."""
+    """Let only these engines be found."""
 
     def let(*names: str) -> None:
         monkeypatch.setattr(opening, "find_spec", lambda name: name if name in names else None)
@@ -36,7 +36,7 @@ def installed(monkeypatch):
     return let
 
 
-def test_auto_is_openvino_where_it_is_installed_and_onnx_runtime_elsewhere(installed):
+def test_auto_is_openvino_if_installed_else_onnx_runtime(installed):
     installed("openvino", "onnxruntime")
     assert resolve_engine() == ("openvino", "cpu")
     installed("onnxruntime")
@@ -44,7 +44,7 @@ def test_auto_is_openvino_where_it_is_installed_and_onnx_runtime_elsewhere(insta
     assert resolve_engine("openvino") == ("openvino", "cpu"), "what is named is not replaced"
 
 
-def test_a_run_goes_on_with_the_engine_that_it_began_with(installed):
+def test_resumed_run_keeps_its_engine(installed):
     installed("openvino", "onnxruntime")
     assert resolve_engine(before="onnxruntime") == ("onnxruntime", "cpu")
     assert resolve_engine("openvino", before="onnxruntime") == ("openvino", "cpu")
@@ -56,7 +56,7 @@ def test_a_run_goes_on_with_the_engine_that_it_began_with(installed):
         resolve_engine(before="openvino")
 
 
-def test_more_speed_is_advised_only_where_it_is_to_be_had(monkeypatch, installed):
+def test_faster_by_advises_openvino_only_where_it_helps(monkeypatch, installed):
     monkeypatch.setattr(opening, "has_bf16", lambda: True)
     installed("openvino", "onnxruntime")
     assert faster_by("onnxruntime") is None
@@ -74,7 +74,7 @@ def base(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def begun(base, tmp_path_factory) -> Path:
-    """Results by the base install."""
+    """Return results that were computed with the base installation."""
     fetched("centerface")
     out = tmp_path_factory.mktemp("begun")
     done = autrt("infer", fetched("clip-smile"), "--out", out, "--offline", env=base)
@@ -86,13 +86,13 @@ def engine_of(out: Path) -> str:
     return json.loads((out / "run.json").read_text())["settings"]["engine"]
 
 
-def test_the_base_install_does_the_main_job(begun):
+def test_base_install_infers(begun):
     [path] = begun.glob("*.h5")
     assert verify(path) == []
     assert engine_of(begun) == "onnxruntime"
 
 
-def test_installing_openvino_between_two_runs_changes_nothing(begun, tmp_path):
+def test_resumed_run_ignores_a_later_openvino(begun, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(begun, out)
     done = autrt("infer", fetched("clip-smile"), "--out", out, "--offline")
@@ -101,7 +101,7 @@ def test_installing_openvino_between_two_runs_changes_nothing(begun, tmp_path):
     assert_equal_results(begun, out)
 
 
-def test_a_run_of_openvino_does_not_silently_begin_anew_without_it(begun, base, tmp_path):
+def test_resumed_run_of_openvino_is_refused_without_it(begun, base, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(begun, out)
     plan = json.loads((out / "run.json").read_text())
@@ -125,7 +125,7 @@ def test_a_run_of_openvino_does_not_silently_begin_anew_without_it(begun, base, 
         (["--engine", "torch"], r"autrt[train]"),
     ],
 )
-def test_what_an_extra_would_bring_is_said(base, tmp_path, options, said):
+def test_missing_package_is_reported_with_its_extra(base, tmp_path, options, said):
     out = tmp_path / "out"
     done = autrt("infer", fetched("clip-smile"), "--out", out, "--offline", *options, env=base)
     assert done.returncode in (1, 2)
@@ -134,9 +134,9 @@ def test_what_an_extra_would_bring_is_said(base, tmp_path, options, said):
     assert not out.exists()
 
 
-def test_loading_by_dali_without_dali_names_its_extra(tmp_path):
+def test_loader_dali_without_dali_names_its_extra(tmp_path):
     environment = without(tmp_path, "nvidia")
-    code = "from autrt_train.loading.loader import LOADERS\nLOADERS.load('opencv')\nLOADERS.load('dali')"
+    code = "from autrt_train.loading.loader import open_loader\nopen_loader('dali', None)"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The Engine contract, over every engine, precision and device that can run here."""
+"""Contract of `Engine`, for every engine, precision and device that can run here."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Case:
 
 
 def can(engine: str, precision: str, model: str) -> bool:
-    """Whether a CPU engine can run here in this precision; but for f32 one model suffices."""
+    """Return whether a CPU engine can run here in this precision; one model suffices except in f32."""
     has = {"f32": True, "bf16": has_bf16(), "int8": has_int8()}[precision]
     return find_spec(engine) is not None and has and (precision == "f32" or model == "student_model")
 
@@ -114,7 +114,7 @@ def assert_same(
         np.testing.assert_array_equal(value, expected[name][rows], err_msg=name)
 
 
-def test_the_spec_says_what_the_engine_is(engine: Engine, case: Case, model: Model) -> None:
+def test_spec_describes_the_engine(engine: Engine, case: Case, model: Model) -> None:
     spec = engine.spec
     member = model.members[0]
     assert isinstance(engine, Engine)
@@ -131,7 +131,7 @@ def test_the_spec_says_what_the_engine_is(engine: Engine, case: Case, model: Mod
     assert spec.versions[case.engine]
 
 
-def test_outputs_are_what_torch_computes(engine: Engine, model: Model) -> None:
+def test_outputs_equal_those_of_torch(engine: Engine, model: Model) -> None:
     member = model.members[0]
     crops, stored = read_reference(member)
     more = np.concatenate([crops, pixels(9, seed=5)])
@@ -144,7 +144,7 @@ def test_outputs_are_what_torch_computes(engine: Engine, model: Model) -> None:
         assert np.abs(value[: len(crops)] - stored[name]).max() <= tolerance * spread
 
 
-def test_a_row_depends_on_nothing_but_itself(engine: Engine) -> None:
+def test_row_does_not_depend_on_the_rest_of_its_batch(engine: Engine) -> None:
     crops = pixels(3 * BATCH + 2, seed=11)
     expected = engine.infer({"pixels": crops})
     rng = np.random.default_rng(0)
@@ -158,7 +158,7 @@ def test_a_row_depends_on_nothing_but_itself(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_the_number_of_cores_changes_no_bit(
+def test_number_of_cores_changes_no_bit(
     engine: Engine, case: Case, model: Model, cache: Path, threads: int
 ) -> None:
     crops = pixels(BATCH + 3, seed=12)
@@ -169,7 +169,7 @@ def test_the_number_of_cores_changes_no_bit(
 
 
 @pytest.mark.parametrize("rows", range(BATCH + 1))
-def test_a_batch_may_be_partly_filled(engine: Engine, rows: int) -> None:
+def test_batch_may_be_partly_filled(engine: Engine, rows: int) -> None:
     crops = pixels(BATCH, seed=13)
     expected = engine.infer({"pixels": crops})
     assert_same(engine.infer({"pixels": crops[:rows]}), expected, slice(rows))
@@ -177,7 +177,7 @@ def test_a_batch_may_be_partly_filled(engine: Engine, rows: int) -> None:
         assert_same(engine.submit({"pixels": crops[:rows]}).result(), expected, slice(rows))
 
 
-def test_any_number_of_rows_is_inferred(engine: Engine) -> None:
+def test_infer_takes_any_number_of_rows(engine: Engine) -> None:
     crops = pixels(2 * BATCH + 1, seed=14)
     assert_same(
         engine.infer({"pixels": crops}),
@@ -188,7 +188,7 @@ def test_any_number_of_rows_is_inferred(engine: Engine) -> None:
     )
 
 
-def test_inputs_may_be_overwritten_and_outputs_are_the_callers(engine: Engine) -> None:
+def test_inputs_are_copied_and_outputs_are_the_callers(engine: Engine) -> None:
     crops = pixels(BATCH, seed=15)
     expected = engine.infer({"pixels": crops})
     buffer = crops.copy()
@@ -205,7 +205,7 @@ def test_inputs_may_be_overwritten_and_outputs_are_the_callers(engine: Engine) -
     assert_same(results[1], expected)
 
 
-def test_views_and_strides_are_read_right(engine: Engine) -> None:
+def test_inputs_may_be_views_with_any_strides(engine: Engine) -> None:
     crops = pixels(BATCH, seed=16)
     expected = engine.infer({"pixels": crops})
     mirrored = np.ascontiguousarray(crops[:, :, ::-1])[:, :, ::-1]
@@ -216,7 +216,7 @@ def test_views_and_strides_are_read_right(engine: Engine) -> None:
         assert_same(engine.infer({"pixels": view}), expected)
 
 
-def test_tensors_are_taken_from_this_and_the_engines_device(engine: Engine, case: Case) -> None:
+def test_inputs_may_be_tensors_of_the_cpu_or_the_device(engine: Engine, case: Case) -> None:
     crops = torch.from_numpy(pixels(BATCH + 2, seed=19))
     expected = engine.infer({"pixels": crops.numpy()})
     for device in dict.fromkeys(("cpu", case.device)):
@@ -231,7 +231,7 @@ def test_tensors_are_taken_from_this_and_the_engines_device(engine: Engine, case
         engine.submit({"pixels": crops[:1].float()})
 
 
-def test_many_threads_share_an_engine(engine: Engine) -> None:
+def test_engine_is_shared_by_many_threads(engine: Engine) -> None:
     crops = pixels(40, seed=17)
     expected = engine.infer({"pixels": crops})
 
@@ -260,14 +260,14 @@ def test_many_threads_share_an_engine(engine: Engine) -> None:
         ({"pixels": pixels(BATCH + 1)}, f"at most {BATCH} rows in a batch, found {BATCH + 1}"),
     ],
 )
-def test_wrong_inputs_are_refused_and_harm_nothing(engine: Engine, inputs: Any, told: str) -> None:
+def test_wrong_inputs_are_refused_without_side_effects(engine: Engine, inputs: Any, told: str) -> None:
     for _ in range(4):  # more often than there are batches in flight
         with pytest.raises(EngineError, match=told):
             engine.submit(inputs)
     assert engine.infer({"pixels": pixels(1)})["logits"].shape == (1, len(engine.spec.au_names))
 
 
-def test_closing_waits_ends_and_may_be_repeated(case: Case, model: Model, cache: Path) -> None:
+def test_close_waits_for_batches_and_may_be_repeated(case: Case, model: Model, cache: Path) -> None:
     engine = opened(case, model, cache)
     crops = pixels(BATCH)
     expected = engine.infer({"pixels": crops})
@@ -283,7 +283,7 @@ def test_closing_waits_ends_and_may_be_repeated(case: Case, model: Model, cache:
 
 
 @pytest.mark.parametrize("batch", [1, 16])
-def test_another_batch_size_is_as_exact(case: Case, model: Model, cache: Path, batch: int) -> None:
+def test_batch_size_does_not_change_the_errors(case: Case, model: Model, cache: Path, batch: int) -> None:
     crops = pixels(9, seed=18)
     truth = torch_outputs(model.members[0], crops)
     other = opened(case, model, cache, batch=batch)

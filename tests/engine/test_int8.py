@@ -1,4 +1,4 @@
-"""Graphs in int8: what is quantised, how exact it must be, and which CPUs may run it."""
+"""Int8 graphs: quantised layers, their errors, and CPUs that can run them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONV_INPUT = "DequantizeLinear"
 
 
 def quantised(model: onnx.ModelProto) -> set[str]:
-    """Names of the convolutions and products that take int8."""
+    """Return the names of the convolutions and products that take int8."""
     makers = {name: node.op_type for node in model.graph.node for name in node.output}
     return {
         node.name
@@ -37,7 +37,7 @@ def quantised(model: onnx.ModelProto) -> set[str]:
 
 
 def wide_network(width: int) -> onnx.ModelProto:
-    """pixels → two matrix products, the first over `width` numbers."""
+    """Build a graph from pixels through two matrix products, the first over `width` numbers."""
     rng = np.random.default_rng(0)
     info = helper.make_tensor_value_info
     graph = helper.make_graph(
@@ -61,14 +61,14 @@ def wide_network(width: int) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize(("width", "wanted"), [(133_144, {"first", "second"}), (133_148, {"second"})])
-def test_sums_that_could_pass_32_bits_stay_float(width: int, wanted: set[str]) -> None:
+def test_layers_whose_sums_exceed_32_bits_stay_float32(width: int, wanted: set[str]) -> None:
     crops = np.random.default_rng(1).integers(0, 256, (2, width // 4, 4, 1), dtype=np.uint8)
     made = quantise(wide_network(width), crops, lambda found, truth: {})
     assert quantised(made.model) == wanted
     assert {x.name for x in made.layers if x.precision == "int8"} == wanted
 
 
-def test_more_stays_float_until_it_is_exact_enough_or_is_refused(student_model: Model) -> None:
+def test_quantise_keeps_more_float32_until_exact_or_refused(student_model: Model) -> None:
     from tests.support.models import pixels
 
     model, crops = onnx.load(student_model.members[0].onnx), pixels(4)
@@ -89,9 +89,9 @@ def test_more_stays_float_until_it_is_exact_enough_or_is_refused(student_model: 
 
 @pytest.mark.skipif(not has_int8(), reason="this CPU has no int8 arithmetic worth using")
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
-def test_the_packaged_student_in_int8(engine: str, tmp_path: Path) -> None:
+def test_packaged_student_in_int8_is_exact_enough(engine: str, tmp_path: Path) -> None:
     graph = Graph.of(load_model().members[0])
-    running, parity, folder = open_and_check(graph, engine, Options("int8"), tmp_path)
+    running, parity, folder = open_and_check(graph, engine, Options(precision="int8"), tmp_path)
     running.close()
     assert running.spec.precision == "int8"
     assert running.spec.graph_digest[:8] in folder.name
@@ -100,7 +100,7 @@ def test_the_packaged_student_in_int8(engine: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
-def test_a_cpu_without_int8_arithmetic_is_told(
+def test_int8_is_refused_on_a_cpu_without_it(
     engine: str, student_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cpu, "cpu_features", lambda: ("avx2", "avx512f"))

@@ -1,4 +1,4 @@
-"""Cores by affinity and cgroup, and what the CPU can do."""
+"""Cores by affinity and cgroup, memory limits, and features of the CPU."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def tree(root: Path, files: dict[str, str]) -> Path:
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "100000 0"}, math.inf),
     ],
 )
-def test_the_smallest_quota_counts(tmp_path: Path, files: dict[str, str], cores: float) -> None:
+def test_smallest_quota_counts(tmp_path: Path, files: dict[str, str], cores: float) -> None:
     assert cgroup_quota(tree(tmp_path, files)) == cores
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("1000", 1), ("100000", 1), ("100001", 2)])
-def test_part_of_a_core_is_a_core(tmp_path: Path, quota: str, cores: int) -> None:
+def test_quota_is_rounded_up_to_a_core(tmp_path: Path, quota: str, cores: int) -> None:
     root = tree(tmp_path, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": f"{quota} 100000"})
     assert available_cores(root) == min(cores, len(os.sched_getaffinity(0)))
 
@@ -94,7 +94,7 @@ def test_part_of_a_core_is_a_core(tmp_path: Path, quota: str, cores: int) -> Non
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "what is this"}, math.inf),
     ],
 )
-def test_the_smallest_memory_limit_counts(tmp_path: Path, files: dict[str, str], limit: float) -> None:
+def test_smallest_memory_limit_counts(tmp_path: Path, files: dict[str, str], limit: float) -> None:
     assert memory_limit(tree(tmp_path, files)) == limit
 
 
@@ -116,7 +116,7 @@ def test_features_come_from_cpuinfo(tmp_path: Path) -> None:
     assert cpu_features(tmp_path / "missing") == ()
 
 
-def test_the_instruction_set_is_a_file_name() -> None:
+def test_instruction_set_is_a_file_name() -> None:
     word = instruction_set()
     assert word
     assert "/" not in word

@@ -1,22 +1,21 @@
-"""What counts as the same numbers, and what is refused."""
+"""Parity checks: errors, tolerances, and engines that are refused."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
 
-from autrt.engine import parity as parity_module
 from autrt.engine.build import build
 from autrt.engine.open import SPEC_FILE, Graph, open_engine
 from autrt.engine.parity import check_parity, compare, read_reference
 from autrt.errors import EngineError, UsageError
 from autrt.model.assemble import save_ensemble
 from autrt.model.folder import Model
-from autrt.registry import Registry
 from autrt.types import F32, Engine, EngineSpec
 from tests.support.models import copied, reloaded
 
@@ -24,7 +23,7 @@ pytest_plugins = ("tests.support.model_fixtures",)
 
 
 class Bent:
-    """An engine whose outputs are another's, off by a little."""
+    """Engine whose outputs are another's with added errors."""
 
     def __init__(self, engine: Engine, **errors: float) -> None:
         self._engine, self._errors = engine, errors
@@ -66,14 +65,14 @@ def test_changed_decisions_are_counted_at_each_aus_threshold() -> None:
 
 
 @pytest.mark.parametrize("worst", [np.nan, np.inf])
-def test_what_is_not_finite_is_infinitely_wrong(worst: float) -> None:
+def test_outputs_that_are_not_finite_have_infinite_errors(worst: float) -> None:
     truth = np.zeros((4, 2), np.float32)
     found = truth.copy()
     found[2, 1] = worst
     assert compared(found, truth, [0.5, 0.5]).errors["logits"].max == np.inf
 
 
-def test_a_sound_engine_passes_both_ways(engine: Engine, student_model: Model) -> None:
+def test_correct_engine_passes_against_torch_and_reference(engine: Engine, student_model: Model) -> None:
     for by_torch, against in ((True, "torch"), (False, "reference")):
         parity = check_parity(engine, student_model.members[0], by_torch=by_torch)
         assert parity.against == against
@@ -84,25 +83,25 @@ def test_a_sound_engine_passes_both_ways(engine: Engine, student_model: Model) -
 
 
 @pytest.mark.parametrize("output", ["logits", "landmarks", "presence", "features"])
-def test_an_engine_that_is_off_is_refused(engine: Engine, student_model: Model, output: str) -> None:
+def test_inexact_engine_is_refused(engine: Engine, student_model: Model, output: str) -> None:
     with pytest.raises(EngineError, match=f"(?s)does not compute.*{output} differs by up to 0.05"):
         check_parity(Bent(engine, **{output: 0.05}), student_model.members[0], by_torch=False)  # pyright: ignore[reportArgumentType]
 
 
-def test_an_engine_that_gives_no_numbers_is_refused(engine: Engine, student_model: Model) -> None:
+def test_engine_with_nan_is_refused(engine: Engine, student_model: Model) -> None:
     with pytest.raises(EngineError, match="logits differs by up to inf"):
         check_parity(Bent(engine, logits=float("nan")), student_model.members[0], by_torch=False)  # pyright: ignore[reportArgumentType]
 
 
-def test_without_torch_the_stored_reference_is_the_truth(
+def test_check_parity_without_torch_uses_the_stored_reference(
     engine: Engine, student_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missing = Registry("truth", {"torch": "no_such_package_here.module:x"})
-    monkeypatch.setattr(parity_module, "_TRUTHS", missing)
+    monkeypatch.delitem(sys.modules, "autrt.model.load", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
     assert check_parity(engine, student_model.members[0], by_torch=True).against == "reference"
 
 
-def test_a_broken_reference_is_refused(student_model: Model, tmp_path: Path) -> None:
+def test_damaged_reference_is_refused(student_model: Model, tmp_path: Path) -> None:
     path = copied(student_model, tmp_path / "copy")
     member = reloaded(path).members[0]
     for content in (b"", b"no archive", (path / "reference.npz").read_bytes()[:1000]):
@@ -111,7 +110,7 @@ def test_a_broken_reference_is_refused(student_model: Model, tmp_path: Path) -> 
             read_reference(member)
 
 
-def test_the_first_opening_checks_and_says_so(student_model: Model, tmp_path: Path) -> None:
+def test_first_opening_checks_and_writes_the_spec(student_model: Model, tmp_path: Path) -> None:
     open_engine(Graph.of(student_model.members[0]), cache=tmp_path).close()
     (spec,) = tmp_path.rglob(SPEC_FILE)
     facts = json.loads(spec.read_text())
@@ -123,10 +122,10 @@ def test_the_first_opening_checks_and_says_so(student_model: Model, tmp_path: Pa
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "torch"])
-def test_a_model_that_disagrees_with_its_graph_is_refused(
+def test_model_that_disagrees_with_its_graph_is_refused(
     student_model: Model, full_model: Model, tmp_path: Path, engine: str
 ) -> None:
-    """The reference says one thing, graph and weights another: as after a faulty export, or on a faulty CPU."""
+    """Reference and graph disagree, as after a faulty export or on a faulty CPU."""
     path = copied(student_model, tmp_path / "copy")
     crops, outputs = read_reference(student_model.members[0])
     outputs["logits"] = outputs["logits"] + np.float32(0.5)
@@ -142,9 +141,7 @@ def test_a_model_that_disagrees_with_its_graph_is_refused(
             open_engine(Graph.of(reloaded(path).members[0]), engine=engine, cache=tmp_path / "cache")
 
 
-def test_members_that_no_au_uses_are_not_built(
-    student_model: Model, full_model: Model, tmp_path: Path
-) -> None:
+def test_build_skips_members_that_no_au_uses(student_model: Model, full_model: Model, tmp_path: Path) -> None:
     weights = np.stack([np.ones(12, np.float32), np.zeros(12, np.float32)])
     model = save_ensemble(
         tmp_path / "pair",

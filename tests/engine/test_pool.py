@@ -1,4 +1,4 @@
-"""What all engines share, with runners whose pace and failures a test decides."""
+"""The pool that all engines share, with runners whose speed and failures the test controls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPEC = EngineSpec(
 
 
 class SumRunner(HostBuffers):
-    """total = a₀ + a₁ + b, once the gate is open; fails on b = 13, and reuses its output array."""
+    """Runner of total = a₀ + a₁ + b that waits for a gate, fails on b = 13, and reuses its output array."""
 
     def __init__(self, gate: threading.Event) -> None:
         super().__init__({"a": np.full((3, 2), 77, np.uint8), "b": np.full(3, 77, np.uint8)})
@@ -59,7 +59,7 @@ def runner(gate: threading.Event) -> SumRunner:
     return SumRunner(gate)
 
 
-def test_several_inputs_are_cut_padded_and_put_together(gate, runner) -> None:
+def test_infer_splits_pads_and_joins_several_inputs(gate, runner) -> None:
     gate.set()
     with PooledEngine(SPEC, [runner]) as engine:
         found = engine.infer(batch(1, 2, 3, 4))
@@ -74,7 +74,7 @@ def test_inputs_of_different_lengths_are_refused(gate, runner) -> None:
         engine.submit({"a": np.ones((1, 2), np.uint8), "b": np.ones(2, np.uint8)})
 
 
-def test_submit_waits_while_enough_is_in_flight(gate) -> None:
+def test_submit_waits_while_all_runners_are_busy(gate) -> None:
     engine = PooledEngine(SPEC, [SumRunner(gate), SumRunner(gate)])
     running = [engine.submit(batch(i)) for i in (1, 2)]
     with ThreadPoolExecutor(1) as other:
@@ -86,7 +86,7 @@ def test_submit_waits_while_enough_is_in_flight(gate) -> None:
     engine.close()
 
 
-def test_a_failure_reaches_its_future_and_nobody_elses(gate, runner) -> None:
+def test_failure_reaches_only_its_own_future(gate, runner) -> None:
     gate.set()
     with PooledEngine(SPEC, [runner]) as engine:
         for _ in range(3):
@@ -98,7 +98,7 @@ def test_a_failure_reaches_its_future_and_nobody_elses(gate, runner) -> None:
         assert engine.infer(batch(5))["total"].tolist() == [7]
 
 
-def test_a_cancelled_batch_gives_its_place_back(gate) -> None:
+def test_cancelled_batch_frees_its_runner(gate) -> None:
     engine = PooledEngine(SPEC, [SumRunner(gate)])
     running = engine.submit(batch(1))
     outcome = running.cancel()  # too late if its thread has begun; both must be survived
@@ -109,7 +109,7 @@ def test_a_cancelled_batch_gives_its_place_back(gate) -> None:
     engine.close()
 
 
-def test_who_waits_for_a_place_is_told_that_the_engine_closed(gate) -> None:
+def test_submit_that_waits_fails_when_the_engine_closes(gate) -> None:
     engine = PooledEngine(SPEC, [SumRunner(gate)])
     running = engine.submit(batch(1))
     with ThreadPoolExecutor(4) as others:
@@ -129,7 +129,7 @@ def test_who_waits_for_a_place_is_told_that_the_engine_closed(gate) -> None:
         engine.submit(batch(1))
 
 
-def test_a_callback_may_use_the_result(gate, runner) -> None:
+def test_callback_may_use_the_result(gate, runner) -> None:
     seen: list[float] = []
     engine = PooledEngine(SPEC, [runner])
     future = engine.submit(batch(4))

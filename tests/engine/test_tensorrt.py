@@ -1,4 +1,4 @@
-"""TensorRT-RTX engines, built here without a GPU; what needs one is marked."""
+"""TensorRT-RTX engines, built without a GPU; tests that need one are marked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BOTH = ("sm86", "sm89")
 no_gpu = pytest.mark.skipif(bool(find_gpus()), reason="tells what happens without a GPU")
 
 
-def test_the_packaged_students_fp16_engine(tmp_path: Path) -> None:
+def test_packaged_student_builds_in_fp16(tmp_path: Path) -> None:
     model = load_model()
     (report,) = build(model, engine="tensorrt-rtx", precision="fp16", targets=BOTH, cache=tmp_path)
     assert report.spec.versions == {"tensorrt-rtx": trt.__version__}
@@ -45,17 +45,24 @@ def test_the_packaged_students_fp16_engine(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["f32", "int8"])
-def test_other_precisions_are_built_too(student_model: Model, tmp_path: Path, precision: str) -> None:
+def test_packaged_student_builds_in_other_precisions(
+    student_model: Model, tmp_path: Path, precision: str
+) -> None:
     graph = Graph.of(student_model.members[0])
-    plan = build_plan("tensorrt-rtx", graph, Options(precision, 4, "cuda:0", targets=("sm89",)), tmp_path)
+    plan = build_plan(
+        "tensorrt-rtx",
+        graph,
+        Options(precision=precision, batch=4, device="cuda:0", targets=("sm89",)),
+        tmp_path,
+    )
     assert plan.spec.precision == precision
     assert [(t.name, t.shape, t.dtype) for t in plan.spec.inputs] == [("pixels", (112, 112, 3), "uint8")]
     assert plan.spec.outputs == student_model.members[0].outputs
 
 
-def test_a_plan_is_found_by_what_it_can_do(student_model: Model, tmp_path: Path) -> None:
+def test_find_plan_matches_batch_target_and_version(student_model: Model, tmp_path: Path) -> None:
     graph = Graph.of(student_model.members[0])
-    options = Options("f32", 16, "cuda:0", profile=(1, 8, 16), targets=BOTH)
+    options = Options(precision="f32", batch=16, device="cuda:0", profile=(1, 8, 16), targets=BOTH)
     plan = build_plan("tensorrt-rtx", graph, options, tmp_path)
 
     def found(target: str = "sm89", version: str = trt.__version__, **other):
@@ -75,8 +82,11 @@ def test_a_plan_is_found_by_what_it_can_do(student_model: Model, tmp_path: Path)
     assert found() is not None
 
 
-def test_a_plan_is_built_once(student_model: Model, tmp_path: Path) -> None:
-    graph, options = Graph.of(student_model.members[0]), Options("f32", 4, "cuda:0", targets=("sm86",))
+def test_plan_is_built_once(student_model: Model, tmp_path: Path) -> None:
+    graph, options = (
+        Graph.of(student_model.members[0]),
+        Options(precision="f32", batch=4, device="cuda:0", targets=("sm86",)),
+    )
     told: list[str] = []
     first = build_plan("tensorrt-rtx", graph, options, tmp_path, told.append)
     assert told
@@ -94,23 +104,25 @@ def test_a_plan_is_built_once(student_model: Model, tmp_path: Path) -> None:
         (("sm86",), "bf16", "computes in f32 or fp16 or int8"),
     ],
 )
-def test_what_cannot_be_built_is_told(student_model: Model, tmp_path, targets, precision, told) -> None:
+def test_build_plan_reports_what_it_cannot_build(
+    student_model: Model, tmp_path, targets, precision, told
+) -> None:
     with pytest.raises(EngineError, match=told):
         build(student_model, engine="tensorrt-rtx", precision=precision, targets=targets, cache=tmp_path)
 
 
-def test_turing_takes_the_half_graph(student_model: Model, tmp_path: Path) -> None:
-    options = Options("fp16", 4, "cuda:0", targets=("sm75",))
+def test_sm75_takes_the_float16_graph(student_model: Model, tmp_path: Path) -> None:
+    options = Options(precision="fp16", batch=4, device="cuda:0", targets=("sm75",))
     assert build_plan("tensorrt-rtx", Graph.of(student_model.members[0]), options, tmp_path).content
 
 
-def test_only_rtx_builds_for_other_machines(student_model: Model, tmp_path: Path) -> None:
+def test_targets_are_refused_by_openvino(student_model: Model, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="only tensorrt-rtx builds for other GPUs"):
         build(student_model, engine="openvino", targets=BOTH, cache=tmp_path)
 
 
 @no_gpu
-def test_without_a_gpu_it_is_said_what_is_needed(student_model: Model, tmp_path: Path) -> None:
+def test_engines_without_a_gpu_say_what_they_need(student_model: Model, tmp_path: Path) -> None:
     graph = Graph.of(student_model.members[0])
     with pytest.raises(EngineError, match=r"needs the GPU cuda:0; found no GPU.*libcuda.*--target sm86,sm89"):
         open_engine(graph, engine="tensorrt-rtx", device="auto", cache=tmp_path)
@@ -120,10 +132,10 @@ def test_without_a_gpu_it_is_said_what_is_needed(student_model: Model, tmp_path:
 
 
 @no_gpu
-def test_a_plan_that_does_not_load_says_how_to_build_again(student_model: Model, tmp_path: Path) -> None:
+def test_plan_that_does_not_load_says_how_to_rebuild(student_model: Model, tmp_path: Path) -> None:
     from autrt.engine.backends.tensorrt import LoadedPlan
 
-    options = Options("f32", 4, "cuda:0", targets=("sm86",))
+    options = Options(precision="f32", batch=4, device="cuda:0", targets=("sm86",))
     plan = build_plan("tensorrt-rtx", Graph.of(student_model.members[0]), options, tmp_path)
     with pytest.raises(
         EngineError, match=r"does not load: .*autrt build-engine --engine tensorrt-rtx"
@@ -132,7 +144,7 @@ def test_a_plan_that_does_not_load_says_how_to_build_again(student_model: Model,
     assert "no reason is given" not in str(told.value)
 
 
-def test_engines_of_gpus_choose_a_gpu() -> None:
+def test_gpu_engines_choose_a_gpu() -> None:
     for engine in ("tensorrt", "tensorrt-rtx", "torch-tensorrt"):
         assert resolve_engine(engine, "auto") == (engine, "cuda:0")
     assert resolve_engine("auto", "cuda:1")[0] in ("tensorrt", "torch")
@@ -140,8 +152,8 @@ def test_engines_of_gpus_choose_a_gpu() -> None:
 
 
 @pytest.mark.slow
-def test_the_papers_network(tmp_path: Path) -> None:
-    """193 million parameters; needs about 10 GB of memory."""
+def test_papers_network_builds_in_fp16(tmp_path: Path) -> None:
+    """Build 193 million parameters; needs about 10 GB of memory."""
     import torch
 
     from autrt.model.export import save_model

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autrt.face.align import apply, crop_matrix, cut_patches, invert, patch_matrices, similarity
 from autrt.template import ARCFACE_112
-from autrt.video.image import PlanarImage, Plane
+from autrt.video.planar_image import PlanarImage, Plane
 from tests.support.crops import crop_of, cut_patch
 
 

@@ -12,7 +12,7 @@ from autrt.errors import EngineError
 from autrt.face.coarse_to_fine import TRACE_SCORE, CoarseToFine
 from autrt.face.detect import FRAME_CANVASES, CenterFace, DetectorSettings
 from autrt.types import EngineSpec, TensorSpec
-from autrt.video.image import PlanarImage, Plane
+from autrt.video.planar_image import PlanarImage, Plane
 from tests.face.test_detect import maps_of
 
 FRAME = PlanarImage((Plane(np.zeros((360, 640, 3), np.uint8)),), None)

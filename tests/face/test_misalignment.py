@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from autrt.face.misalignment import MOVE_MAX, MOVE_MIN, MisalignmentDetector, move, redetected
 from autrt.template import ARCFACE_112, EYE_DISTANCE_PX
 from autrt.types import DETECTED, INTERPOLATED, REFINED, Detections, Faces, Patch
-from autrt.video.image import PlanarImage, Plane
+from autrt.video.planar_image import PlanarImage, Plane
 
 FAR, OFF, NEAR = (np.array([MOVE_MAX + 0.02, MOVE_MIN + 0.02, MOVE_MIN - 0.02]) * EYE_DISTANCE_PX).tolist()
 MOVE, REDETECT = "move", "redetect"

@@ -15,7 +15,7 @@ from autrt.gpu.image import TensorImage
 from autrt.gpu.memory import DeviceMemory
 from autrt.gpu.warp import warp
 from autrt.types import CROP_SIZE_PX, Image
-from autrt.video.image import PlanarImage, Plane
+from autrt.video.planar_image import PlanarImage, Plane
 
 SIZES = [(128, 96), (161, 121), (1280, 720), (640, 362)]
 

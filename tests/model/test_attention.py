@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 def _randomised(module: nn.Module, seed: int) -> nn.Module:
-    """Eval mode, every parameter and statistic random."""
+    """Set eval mode and random parameters and statistics."""
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in module.state_dict().items():
         if tensor.is_floating_point():
@@ -34,7 +34,7 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _reference_coordinate(state: dict[str, Array], flavour: str, x: Array) -> Array:
-    """Hou et al. 2021, eq. 4–9, for one (C, H, W) map, profile by profile."""
+    """Compute Hou et al. 2021, eq. 4–9, for one (C, H, W) map, profile by profile."""
     _, height, width = x.shape
 
     def profile_to_squeezed(profile: Array) -> Array:
@@ -106,7 +106,7 @@ def test_spatial_attention_equals_its_equation() -> None:
                 np.testing.assert_allclose(row[:, i, j], crop[:, i, j] * gate, rtol=1e-10)
 
 
-def test_what_is_switched_off_leaves_no_trace() -> None:
+def test_attention_that_is_switched_off_is_the_identity() -> None:
     x = torch.randn(2, 16, 5, 5)
     off = attention(16, "none", spatial=False)
     assert not off.state_dict()

@@ -34,7 +34,7 @@ STUDENT = Student(StudentConfig(width=1))
 
 @pytest.fixture(scope="module")
 def glint() -> State:
-    """What a face-recognition checkpoint of a small depth-18 network holds."""
+    """Return the entries of a face-recognition checkpoint of a small network of depth 18."""
     torch.manual_seed(1)
     network = EmbeddingNetwork(18, 0.125)
     with torch.no_grad():
@@ -91,7 +91,9 @@ def test_plain_head_takes_the_fully_connected_layer_too(glint: State, tmp_path: 
     ],
     ids=["ddp", "ddp+compile", "container", "backbone container", "half", "no counters"],
 )
-def test_usual_forms_are_understood(glint: State, tmp_path: Path, wrap: Callable[[State], object]) -> None:
+def test_checkpoints_in_usual_forms_are_read(
+    glint: State, tmp_path: Path, wrap: Callable[[State], object]
+) -> None:
     network = EmbeddingNetwork(18, 0.125)
     report = import_checkpoint(network, _saved(tmp_path / "checkpoint.pth", wrap(glint)))
     assert report.left == ()
@@ -101,7 +103,7 @@ def test_usual_forms_are_understood(glint: State, tmp_path: Path, wrap: Callable
             torch.testing.assert_close(tensor, glint[name], rtol=1e-3, atol=1e-3)
 
 
-def test_safetensors_are_taken_too_and_damage_is_told(tmp_path: Path) -> None:
+def test_safetensors_are_read_and_damage_is_reported(tmp_path: Path) -> None:
     path, trained, network = tmp_path / "weights.safetensors", FullNetwork(TINY), FullNetwork(TINY)
     save_file({name: tensor.contiguous() for name, tensor in trained.state_dict().items()}, path)
     assert import_checkpoint(network, path).fresh == ()
@@ -111,7 +113,7 @@ def test_safetensors_are_taken_too_and_damage_is_told(tmp_path: Path) -> None:
         import_checkpoint(network, path)
 
 
-def test_the_licence_is_said(glint: State, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_licence_notice_is_logged(glint: State, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = _saved(tmp_path / "backbone.pth", glint)
     with caplog.at_level(logging.WARNING):
         report = import_checkpoint(FullNetwork(TINY), path)
@@ -122,7 +124,7 @@ def test_the_licence_is_said(glint: State, tmp_path: Path, caplog: pytest.LogCap
     assert "left in the checkpoint" in str(report)
 
 
-def test_own_checkpoints_say_nothing_of_licences(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_own_checkpoints_have_no_licence_notice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = _saved(tmp_path / "last.pt", {"model": FullNetwork(TINY).state_dict()})
     report = import_checkpoint(FullNetwork(TINY), path)
     assert report.notice == ""
@@ -146,7 +148,7 @@ def test_own_checkpoints_say_nothing_of_licences(tmp_path: Path, caplog: pytest.
         (Student, "holds nothing for this network"),
     ],
 )
-def test_the_first_mismatch_is_named_and_nothing_changes(
+def test_first_mismatch_is_named_and_nothing_changes(
     glint: State, tmp_path: Path, network: Callable[[], nn.Module], expected: str
 ) -> None:
     made = network()
@@ -156,7 +158,7 @@ def test_the_first_mismatch_is_named_and_nothing_changes(
     assert _same(made, before)
 
 
-def test_a_deeper_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_deeper_checkpoint_is_refused(tmp_path: Path) -> None:
     path = _saved(tmp_path / "r34.pth", EmbeddingNetwork(34, 0.125).state_dict())
     with pytest.raises(
         UsageError, match=r"backbone\.layer1\.2\.bn1\.weight: the checkpoint has shape 8, .*no such"
@@ -164,7 +166,7 @@ def test_a_deeper_checkpoint_is_refused(tmp_path: Path) -> None:
         import_checkpoint(FullNetwork(TINY), path)
 
 
-def test_a_late_mismatch_still_changes_nothing(glint: State, tmp_path: Path) -> None:
+def test_late_mismatch_changes_nothing(glint: State, tmp_path: Path) -> None:
     network = EmbeddingNetwork(18, 0.125)
     before = _state(network)
     wrong = {**glint, "features.bias": torch.zeros(511)}
@@ -193,7 +195,7 @@ def test_other_aus_need_a_skip(tmp_path: Path) -> None:
         assert torch.equal(tensor, before[name] if name.startswith("au.") else trained.state_dict()[name])
 
 
-def test_from_one_ablation_row_to_the_next(tmp_path: Path) -> None:
+def test_checkpoint_of_one_ablation_row_starts_the_next(tmp_path: Path) -> None:
     path = _saved(tmp_path / "row8.pt", FullNetwork(replace(TINY, fpn=False, ssh=False)).state_dict())
     network = FullNetwork(replace(TINY, ssh=False))
     with pytest.raises(UsageError, match="embed"):
@@ -203,7 +205,7 @@ def test_from_one_ablation_row_to_the_next(tmp_path: Path) -> None:
     assert {name.split(".")[0] for name in report.matched} == {"backbone", "shallow", "deep", "norm", "au"}
 
 
-def test_a_skip_that_names_nothing_is_refused(glint: State, tmp_path: Path) -> None:
+def test_skip_that_names_nothing_is_refused(glint: State, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'head'.*it has backbone, shallow"):
         import_checkpoint(FullNetwork(TINY), _saved(tmp_path / "x.pth", glint), skip=("head",))
 
@@ -220,7 +222,7 @@ def test_students_import_by_their_own_names(tmp_path: Path) -> None:
 
 
 class _Payload:
-    """Unpickling it would make a file: it must not be."""
+    """Object whose unpickling would create a file."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -272,7 +274,7 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
 
 @given(content=st.one_of(st.binary(max_size=300), st.binary(max_size=200).map(lambda b: b"PK\x03\x04" + b)))
 @settings(max_examples=60, deadline=None)
-def test_any_other_bytes_are_no_checkpoint(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_arbitrary_bytes_are_no_checkpoint(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("bytes") / "x.pth"
     path.write_bytes(content)
     with pytest.raises(UsageError, match=r"x\.pth: expected a PyTorch checkpoint"):

@@ -27,7 +27,7 @@ def _networks() -> dict[str, nn.Module]:
 
 
 @pytest.mark.parametrize("name", ["full", "student"])
-def test_onnx_gives_the_same_numbers_for_any_batch(name: str, tmp_path: Path) -> None:
+def test_onnx_outputs_do_not_depend_on_the_batch(name: str, tmp_path: Path) -> None:
     network, path, crops = settled(_networks()[name]), tmp_path / "network.onnx", random_crops(5, seed=7)
     with torch.no_grad():
         expected = network(crops)
@@ -50,7 +50,7 @@ def test_onnx_gives_the_same_numbers_for_any_batch(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["full", "student", "embedding"])
-def test_compiles_as_one_graph(name: str) -> None:
+def test_network_compiles_as_one_graph(name: str) -> None:
     network, crops = settled(_networks()[name]), random_crops(2)
     torch.compiler.reset()
     compiled = torch.compile(network, backend="eager", fullgraph=True)

@@ -1,4 +1,4 @@
-"""Model folders: what is read, what is refused and how, and what the digests stand for."""
+"""Model folders: loading, errors, and digests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def ensemble(student_model: Model, full_model: Model, tmp_path: Path) -> Model:
     )
 
 
-def test_one_network_is_an_ensemble_of_one(student_model: Model) -> None:
+def test_single_network_is_an_ensemble_of_one(student_model: Model) -> None:
     model = reloaded(student_model.path)
     assert model.name == "random-student"
     assert model.au_names == ABAW_AUS
@@ -66,7 +66,7 @@ def test_one_network_is_an_ensemble_of_one(student_model: Model) -> None:
     assert model.network_digests == (member.network_digest,)
 
 
-def test_an_ensemble_keeps_its_members_and_what_they_count_for(ensemble: Model, student_model: Model) -> None:
+def test_ensemble_keeps_its_members_and_weights(ensemble: Model, student_model: Model) -> None:
     assert [m.name for m in ensemble.members] == ["random-student", "random-full"]
     assert ensemble.weights[:, 5].tolist() == [0.25, 0.75]
     np.testing.assert_array_equal(ensemble.thresholds, np.linspace(0.2, 0.8, A).astype(np.float32))
@@ -77,18 +77,18 @@ def test_an_ensemble_keeps_its_members_and_what_they_count_for(ensemble: Model, 
     ensemble.verify()
 
 
-def test_a_moved_folder_is_the_same_model(ensemble: Model, tmp_path: Path) -> None:
+def test_moved_folder_is_the_same_model(ensemble: Model, tmp_path: Path) -> None:
     moved = ensemble.path.rename(tmp_path / "another name")
     assert load_model(moved).digest == ensemble.digest
 
 
-def test_models_go_to_other_processes(ensemble: Model) -> None:
+def test_model_can_be_pickled(ensemble: Model) -> None:
     again: Model = pickle.loads(pickle.dumps(ensemble))
     assert again.digest == ensemble.digest
     assert again.members == ensemble.members
 
 
-def test_arrays_cannot_be_changed_behind_the_digest(student_model: Model) -> None:
+def test_arrays_of_a_model_are_read_only(student_model: Model) -> None:
     with pytest.raises(ValueError, match="read-only"):
         student_model.thresholds[0] = 0.1
 
@@ -103,7 +103,7 @@ def test_arrays_cannot_be_changed_behind_the_digest(student_model: Model) -> Non
         ({"architecture": {"name": "student", "width": 17}}, False),
     ],
 )
-def test_digests_follow_what_decides_the_numbers(
+def test_digest_changes_with_everything_that_decides_results(
     student_model: Model, tmp_path, changes, same_network
 ) -> None:
     path = copied(student_model, tmp_path / "copy")
@@ -114,7 +114,7 @@ def test_digests_follow_what_decides_the_numbers(
 
 
 @pytest.mark.parametrize("changes", [{"licence": "other"}, {"training": {"epochs": 3}}, {"metrics": []}])
-def test_digests_ignore_what_is_only_told(student_model: Model, tmp_path, changes) -> None:
+def test_digest_ignores_descriptions(student_model: Model, tmp_path, changes) -> None:
     path = copied(student_model, tmp_path / "copy")
     edit(path / "model.json", **changes)
     assert load_model(path).digest == student_model.digest
@@ -142,7 +142,7 @@ def test_ensemble_weights_are_part_of_the_digest(ensemble: Model) -> None:
         ({"architecture": {"width": 16}}, "architecture.name"),
     ],
 )
-def test_a_wrong_model_file_is_refused_by_field(student_model: Model, tmp_path, changes, told) -> None:
+def test_wrong_model_file_is_refused_by_field(student_model: Model, tmp_path, changes, told) -> None:
     path = copied(student_model, tmp_path / "copy")
     edit(path / "model.json", **changes)
     with pytest.raises(UsageError, match=f"(?s)model.json.*{told}"):
@@ -161,14 +161,14 @@ def test_a_wrong_model_file_is_refused_by_field(student_model: Model, tmp_path, 
         ({"au_names": [*ABAW_AUS[1:], "AU1"]}, "in this order"),
     ],
 )
-def test_a_wrong_ensemble_file_is_refused(ensemble: Model, changes, told) -> None:
+def test_wrong_ensemble_file_is_refused(ensemble: Model, changes, told) -> None:
     edit(ensemble.path / "ensemble.json", **changes)
     with pytest.raises(UsageError, match=told):
         load_model(ensemble.path)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
-def test_a_broken_model_file_is_refused(student_model: Model, tmp_path, content) -> None:
+def test_broken_model_file_is_refused(student_model: Model, tmp_path, content) -> None:
     path = copied(student_model, tmp_path / "copy")
     (path / "model.json").write_bytes(content)
     with pytest.raises(UsageError, match=r"model\.json"):
@@ -202,7 +202,7 @@ def test_large_files_are_hashed_only_on_demand(student_model: Model, tmp_path, m
         model.verify()
 
 
-def test_unknown_models_are_told_apart(tmp_path: Path) -> None:
+def test_load_model_says_what_it_found_instead(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"expected a packaged model's name.*or a folder.*nothing of that name"
     ):
@@ -214,7 +214,7 @@ def test_unknown_models_are_told_apart(tmp_path: Path) -> None:
         load_model(tmp_path / "file")
 
 
-def test_packaged_models_go_by_name(student_model: Model, tmp_path, monkeypatch) -> None:
+def test_packaged_models_load_by_name(student_model: Model, tmp_path, monkeypatch) -> None:
     copied(student_model, tmp_path / "packaged" / "first")
     monkeypatch.setattr(model_folder, "PACKAGED", tmp_path / "packaged")
     monkeypatch.chdir(tmp_path)
@@ -227,7 +227,7 @@ def test_packaged_models_go_by_name(student_model: Model, tmp_path, monkeypatch)
         load_model("second")
 
 
-def test_an_ensemble_of_ensembles_is_refused(ensemble: Model, student_model: Model, tmp_path: Path) -> None:
+def test_ensemble_of_ensembles_is_refused(ensemble: Model, student_model: Model, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="found an ensemble of 2"):
         save_ensemble(
             tmp_path / "deep",
@@ -239,7 +239,7 @@ def test_an_ensemble_of_ensembles_is_refused(ensemble: Model, student_model: Mod
     assert not (tmp_path / "deep").exists()
 
 
-def test_a_failed_save_leaves_nothing_and_a_good_one_replaces(student_model: Model, tmp_path: Path) -> None:
+def test_failed_save_leaves_nothing_and_a_good_one_replaces(student_model: Model, tmp_path: Path) -> None:
     target, ones = tmp_path / "ensemble", np.ones((1, A), np.float32)
 
     def save(thresholds: list[float], **kwargs: bool) -> Model:
@@ -260,7 +260,7 @@ def test_a_failed_save_leaves_nothing_and_a_good_one_replaces(student_model: Mod
     assert [p.name for p in tmp_path.iterdir()] == ["ensemble"]
 
 
-def test_reading_models_and_running_openvino_needs_no_training_library() -> None:
+def test_models_and_openvino_load_no_training_library() -> None:
     code = (
         "import sys, autrt.model.folder, autrt.engine.backends.openvino, autrt.engine.open, autrt.engine.build\n"
         "print(sorted({'torch', 'onnx', 'onnxruntime', 'safetensors', 'pandas'} & set(sys.modules)))"
@@ -269,9 +269,20 @@ def test_reading_models_and_running_openvino_needs_no_training_library() -> None
     assert done.stdout.strip() == "[]"
 
 
-def test_openvino_reports_nothing_to_its_maker(tmp_path: Path) -> None:
-    """What it would send it notes in the home folder first."""
-    code = "import autrt.engine.backends.openvino, openvino; openvino.Core()"
-    environment = os.environ | {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+def test_openvino_sends_no_telemetry(tmp_path: Path) -> None:
+    """OpenVINO notes telemetry in the home folder before it sends any."""
+    home = tmp_path / "home"
+    home.mkdir()
+    code = (
+        "from autrt.engine.open import Graph, open_engine\n"
+        "from autrt.model.folder import load_model\n"
+        "open_engine(Graph.of(load_model().members[0]), engine='openvino').close()"
+    )
+    environment = os.environ | {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "AUTRT_CACHE": str(tmp_path / "cache"),
+    }
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "cache").rglob("engine.blob"))
+    assert list(home.iterdir()) == []

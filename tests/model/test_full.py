@@ -64,7 +64,7 @@ def _shapes(config: FullConfig) -> dict[str, tuple[int, ...]]:
         ({"fpn": False, "ssh": False}, [25088]),
     ],
 )
-def test_fully_connected_inputs_are_the_papers(change: dict[str, Any], inputs: list[int]) -> None:
+def test_fully_connected_layers_have_the_papers_inputs(change: dict[str, Any], inputs: list[int]) -> None:
     network = _on_meta(replace(FullConfig(), **change))
     assert _fc_inputs(network) == inputs
     assert (network.norm.num_features, network.au.in_features, network.au.out_features) == (512, 512, 12)
@@ -101,7 +101,7 @@ ROW_NAMES = {  # children of the network whose entries a row changes
 }
 
 
-def test_ablation_starts_bare_and_ends_with_the_paper() -> None:
+def test_ablation_starts_at_r100_and_ends_at_the_paper() -> None:
     assert [name.removeprefix("ablation/")[:2] for name in ROWS] == [f"{i:02}" for i in range(1, 13)]
     bare = {"coordinate_attention": "none", "spatial_attention": False, "fpn": False, "ssh": False}
     assert preset(ROWS[0]) == replace(FullConfig(), **cast("dict[str, Any]", bare))
@@ -142,7 +142,7 @@ def test_every_switch_gives_finite_logits_and_features(config: FullConfig, train
 
 @given(config=switches)
 @settings(max_examples=20, deadline=None)
-def test_a_config_survives_json(config: FullConfig) -> None:
+def test_config_survives_json(config: FullConfig) -> None:
     with torch.device("meta"):
         assert build(json.loads(json.dumps(asdict(config)))).config == config
 
@@ -223,7 +223,7 @@ def test_eval_is_deterministic_and_training_drops_out() -> None:
     assert not torch.equal(first["features"], dropped["features"])
 
 
-def test_rows_of_a_batch_do_not_meet_in_eval() -> None:
+def test_eval_rows_are_independent() -> None:
     network, crops = settled(FullNetwork(TINY)), random_crops(3)
     with torch.no_grad():
         together = network(crops)
@@ -232,7 +232,7 @@ def test_rows_of_a_batch_do_not_meet_in_eval() -> None:
         torch.testing.assert_close(value[0], together[name][1], rtol=1e-4, atol=1e-5)
 
 
-def test_features_make_the_logits() -> None:
+def test_logits_follow_from_the_features() -> None:
     network = settled(FullNetwork(TINY))
     with torch.no_grad():
         out = network(random_crops(2))

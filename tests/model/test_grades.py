@@ -1,4 +1,4 @@
-"""Grades of Action Units: the rule, the packaged models, and the way into results."""
+"""Grades of Action Units: the rule, the packaged models, and grades in results."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ pytest_plugins = ("tests.support.model_fixtures",)
         (float("nan"), 0.99, 999, "experimental"),
     ],
 )
-def test_the_rule(auc, f1, positives, grade):
+def test_grade_of_follows_the_rule(auc, f1, positives, grade):
     assert grade_of(auc, f1, positives) == grade
 
 
-def test_the_worst_counts():
+def test_worst_returns_the_worst_grade():
     assert worst(["validated"]) == "validated"
     assert worst(["validated", "experimental", "weak"]) == "experimental"
 
 
 @pytest.mark.parametrize("name", packaged_models())
-def test_a_packaged_models_grades_follow_from_its_figures(name):
-    """Every AU is graded, by the worst of the sets whose figures stand in the file."""
+def test_packaged_grades_follow_from_their_evidence(name):
+    """Each AU's grade is the worst over the data sets in the file."""
     model = load_model(name)
     metrics = read_json(model.path / MODEL_FILE, ModelFile).metrics
     by_set = {}
@@ -97,7 +97,7 @@ def test_wrong_grades_are_refused(student_model: Model, tmp_path, grades, said):
         load_model(graded_copy(student_model, tmp_path / "m", **grades))
 
 
-def test_an_ensemble_has_grades_of_its_own(student_model: Model, tmp_path):
+def test_ensemble_has_its_own_grades(student_model: Model, tmp_path):
     member = load_model(graded_copy(student_model, tmp_path / "m", AU1="validated"))
     n = len(member.au_names)
     facts = {"thresholds": [0.5] * n, "smoothing_windows": [1] * n}
@@ -108,7 +108,7 @@ def test_an_ensemble_has_grades_of_its_own(student_model: Model, tmp_path):
     assert two.grades == own
 
 
-def test_a_line_for_the_console():
+def test_grade_line_lists_the_aus_of_each_grade():
     assert grade_line(["AU1", "AU2"], [UNGRADED] * 2) is None
     assert (
         grade_line(["AU1", "AU25", "AU26"], ["weak", "validated", "validated"])
@@ -132,7 +132,7 @@ def test_grades_go_into_results_and_back(tmp_path):
         header(au_grades=("weak",))
 
 
-def test_results_from_before_there_were_grades_are_read(tmp_path):
+def test_results_without_grades_are_read(tmp_path):
     path = results_file(tmp_path / "a.h5")
     with open_results(path) as results:
         assert results.header.au_grades == ()
@@ -140,7 +140,7 @@ def test_results_from_before_there_were_grades_are_read(tmp_path):
     assert verify(path) == []
 
 
-def test_scripts_grade_writes_what_the_rule_says(student_model: Model, tmp_path):
+def test_script_grade_follows_the_rule(student_model: Model, tmp_path):
     path = copied(student_model, tmp_path / "m")
     judged = [au for au in student_model.au_names if au != "AU23"]
     figures = {

@@ -24,7 +24,7 @@ def _norm(name: str, channels: int) -> Iterator[Entry]:
 
 
 def insightface_entries(blocks: tuple[int, ...], stem: int = 64) -> Iterator[Entry]:
-    """Names and shapes of an insightface iresnet's state dict, in order, from the naming rule alone."""
+    """Return names and shapes of insightface's iresnet state dict, in order, from the naming rule alone."""
     yield "conv1.weight", (stem, 3, 3, 3)
     yield from _norm("bn1", stem)
     yield "prelu.weight", (stem,)
@@ -97,7 +97,7 @@ def test_stages_halve_the_map() -> None:
 
 
 def _reference_embedding(state: dict[str, Tensor], blocks: tuple[int, ...], x: Tensor) -> Tensor:
-    """IResNet in eval mode, written from its block diagram with the weights looked up by name."""
+    """Compute IResNet in eval mode from its block diagram, with the weights looked up by name."""
 
     def norm(name: str, x: Tensor) -> Tensor:
         shape = (1, -1, *([1] * (x.ndim - 2)))
@@ -135,7 +135,7 @@ def test_embedding_equals_a_plain_rewrite() -> None:
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_published_initialisation() -> None:
+def test_initialisation_is_the_published_one() -> None:
     torch.manual_seed(0)
     network = EmbeddingNetwork(18, 0.5)
     state = network.state_dict()

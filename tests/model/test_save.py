@@ -1,4 +1,4 @@
-"""Networks into folders and back, and the ONNX file in them."""
+"""Saving networks to model folders and loading them, and the ONNX file in them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TINY = StudentConfig(width=4, squeeze=8, au_names=("AU1", "AU12"))
 
 
 class LogitsOnly(nn.Module):
-    """A network that gives a tensor, in float32 whatever comes in."""
+    """Network that returns a single float32 tensor, whatever its input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ def run_onnx(path: Path, crops: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("model", ["student_model", "full_model"])
-def test_a_network_comes_back_as_it_was(model: str, request: pytest.FixtureRequest) -> None:
+def test_saved_network_loads_unchanged(model: str, request: pytest.FixtureRequest) -> None:
     loaded: Model = request.getfixturevalue(model)
     member = loaded.members[0]
     network = load_network(member)
@@ -63,7 +63,7 @@ def test_a_network_comes_back_as_it_was(model: str, request: pytest.FixtureReque
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7])
-def test_the_graph_takes_raw_crops_in_any_batch(student_model: Model, batch: int) -> None:
+def test_graph_takes_uint8_crops_in_any_batch(student_model: Model, batch: int) -> None:
     model = onnx.load(student_model.members[0].onnx)
     (pixels_in,) = model.graph.input
     shape = pixels_in.type.tensor_type.shape.dim
@@ -75,19 +75,19 @@ def test_the_graph_takes_raw_crops_in_any_batch(student_model: Model, batch: int
     assert run_onnx(student_model.members[0].onnx, pixels(batch))["landmarks"].shape == (batch, 5, 2)
 
 
-def test_pixels_are_cast_before_anything_else(student_model: Model) -> None:
+def test_graph_casts_pixels_first(student_model: Model) -> None:
     nodes = onnx.load(student_model.members[0].onnx).graph.node
     assert [node.op_type for node in nodes if "pixels" in node.input] == ["Cast"]
 
 
-def test_the_graph_tells_nothing_of_the_machine_that_wrote_it(student_model: Model) -> None:
+def test_graph_holds_no_paths_of_the_machine(student_model: Model) -> None:
     content = student_model.members[0].onnx.read_bytes()
     for trace in (b"/", str(Path.cwd()).encode(), b".py", b"stack_trace", b"File "):
         assert trace not in b"".join(_texts(onnx.ModelProto.FromString(content)))
 
 
 def _texts(model: onnx.ModelProto) -> list[bytes]:
-    """Everything in the file but names and numbers."""
+    """Return all texts in the file other than names and numbers."""
     graph = model.graph
     notes = [model.doc_string, graph.doc_string, *(n.doc_string for n in graph.node)]
     holders: list[Any] = [model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info]
@@ -95,7 +95,7 @@ def _texts(model: onnx.ModelProto) -> list[bytes]:
     return [note.encode() for note in notes]
 
 
-def test_the_same_network_gives_the_same_digest(tmp_path: Path) -> None:
+def test_same_network_has_the_same_digest(tmp_path: Path) -> None:
     network, crops = settled(Student(TINY)), pixels(3)
     digests = {
         save_model(tmp_path / name, network, crops=crops, licence="CC0-1.0").network_digests[0]
@@ -106,7 +106,7 @@ def test_the_same_network_gives_the_same_digest(tmp_path: Path) -> None:
     assert other.network_digests[0] not in digests
 
 
-def test_all_that_is_said_is_kept(tmp_path: Path) -> None:
+def test_all_arguments_are_saved(tmp_path: Path) -> None:
     network = settled(Student(TINY)).train()
     metric = Metric(name="f1_binary", data_set="nothing", value=0.5, per_au={"AU1": 0.4, "AU12": 0.6})
     model = save_model(
@@ -134,7 +134,7 @@ def test_all_that_is_said_is_kept(tmp_path: Path) -> None:
     assert len(modes) == 1
 
 
-def test_a_network_that_gives_a_tensor_gives_logits(tmp_path: Path) -> None:
+def test_network_with_one_tensor_has_logits(tmp_path: Path) -> None:
     network, crops = LogitsOnly(), pixels(4)
     export_onnx(network, tmp_path / "plain.onnx")
     assert network.training
@@ -158,7 +158,7 @@ def test_wrong_reference_crops_are_refused(tmp_path: Path, crops: Any) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_network_that_gives_no_numbers_is_refused(tmp_path: Path) -> None:
+def test_network_with_nan_is_refused(tmp_path: Path) -> None:
     network = Student(TINY)
     network.get_parameter("au.weight").data[0, 0] = float("nan")
     with pytest.raises(UsageError, match="logits for the reference crops are not all finite"):
@@ -166,7 +166,7 @@ def test_a_network_that_gives_no_numbers_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_foreign_network_is_no_model(tmp_path: Path) -> None:
+def test_network_of_unknown_architecture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"LogitsOnly cannot be saved.*student, full"):
         save_model(tmp_path / "m", LogitsOnly(), crops=pixels(1), licence="CC0-1.0")
 

@@ -48,7 +48,7 @@ def test_students_cost_a_tenth_to_four_tenths_of_a_gflop(name: str, gflops: floa
     assert size.parameters == size.trainable < 1.5e6
 
 
-def test_default_is_the_smallest() -> None:
+def test_default_student_is_the_smallest() -> None:
     assert STUDENTS["student-16"] == StudentConfig()
     assert min(STUDENTS, key=lambda name: measure(_on_meta(STUDENTS[name])).flops) == "student-16"
 
@@ -72,7 +72,7 @@ def test_every_config_gives_every_output(config: StudentConfig, training: bool) 
 
 @given(config=configs)
 @settings(max_examples=15, deadline=None)
-def test_a_config_survives_json(config: StudentConfig) -> None:
+def test_config_survives_json(config: StudentConfig) -> None:
     with torch.device("meta"):
         assert build(json.loads(json.dumps(asdict(config)))).config == config
 
@@ -121,7 +121,7 @@ def test_packaged_weights_keep_their_names(blocks: tuple[int, int, int, int]) ->
     assert [f.name for f in fields(StudentConfig)] == names
 
 
-def test_landmarks_are_offsets_from_the_template_in_units_of_4_px() -> None:
+def test_landmarks_are_template_offsets_in_units_of_4_px() -> None:
     network = settled(Student(StudentConfig(width=4, squeeze=4)))
     with torch.no_grad():
         network.landmark.weight.zero_()
@@ -160,7 +160,7 @@ def test_dropout_leaves_landmarks_and_features_alone() -> None:
     assert not torch.equal(first["presence"], second["presence"])
 
 
-def test_places_matter_to_the_heads() -> None:
+def test_heads_depend_on_positions() -> None:
     network, crops = settled(Student(StudentConfig(width=4, squeeze=8))), random_crops(2)
     with torch.no_grad():
         plain, mirrored = network(crops), network(crops.flip(3))
@@ -177,7 +177,7 @@ def test_every_parameter_gets_a_gradient() -> None:
         assert float(parameter.grad.abs().sum()) > 0, name
 
 
-def test_eval_rows_stand_alone() -> None:
+def test_eval_rows_are_independent() -> None:
     network, crops = settled(Student()), random_crops(3)
     with torch.no_grad():
         together, alone = network(crops), network(crops[2:])
@@ -187,13 +187,13 @@ def test_eval_rows_stand_alone() -> None:
         torch.testing.assert_close(last[name], together[name], rtol=1e-4, atol=1e-5)
 
 
-def test_template_follows_the_device_and_stays_out_of_the_weights() -> None:
+def test_template_follows_the_device_and_is_not_saved() -> None:
     network = _on_meta(StudentConfig())
     assert network.template_steps.device.type == "meta"
     assert "template_steps" not in network.state_dict()
 
 
-def test_half_precision_costs_the_landmarks_no_template() -> None:
+def test_half_precision_keeps_the_template_exact() -> None:
     network = settled(Student(StudentConfig(width=4, squeeze=4)))
     with torch.no_grad():
         network.landmark.weight.zero_()
@@ -202,7 +202,7 @@ def test_half_precision_costs_the_landmarks_no_template() -> None:
     assert torch.equal(told, torch.from_numpy(ARCFACE_112).expand(2, 5, 2))
 
 
-def test_a_mirroring_student_averages_both_views() -> None:
+def test_mirror_averages_both_views() -> None:
     plain = settled(Student(StudentConfig(width=4))).eval()
     both = Student(StudentConfig(width=4, mirror=True)).eval()
     both.load_state_dict(plain.state_dict())
@@ -218,7 +218,7 @@ def test_a_mirroring_student_averages_both_views() -> None:
     torch.testing.assert_close(told["landmarks"], (one["landmarks"] + unmirrored) / 2)
 
 
-def test_mirroring_costs_twice_and_trains_once() -> None:
+def test_mirror_costs_twice_in_eval_only() -> None:
     plain, both = _on_meta(StudentConfig()), _on_meta(StudentConfig(mirror=True))
     assert measure(both).flops == 2 * measure(plain).flops
     assert both.training, "measuring has not changed the network"

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from autrt import __version__
 from autrt.cli import COMMANDS, EXTRAS
 from autrt.cli.doctor import PURPOSES
-from autrt.download.weights import FILES
+from autrt.download.fetch import FILES
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autrt.aus import ABAW_AUS, authors_windows
+from autrt.model.folder import used_members
 from autrt.postprocess.baseline import NEUTRAL_LOGIT, baseline, subtract_baseline
-from autrt.postprocess.ensemble import combine, sigmoid, used_members
+from autrt.postprocess.ensemble import combine, sigmoid
 from autrt.postprocess.smooth import median_interval_s, smooth
 from autrt.postprocess.threshold import decide
 

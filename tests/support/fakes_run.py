@@ -18,7 +18,7 @@ from autrt.run.job import Job
 from autrt.settings import InferSettings
 from autrt.template import ARCFACE_112
 from autrt.types import Detections, EngineSpec, Frame, Loss, Source, TensorSpec, VideoInfo
-from autrt.video.image import PlanarImage, Plane
+from autrt.video.planar_image import PlanarImage, Plane
 
 WIDTH, HEIGHT, RATE = 320, 240, Fraction(25)
 BOX = np.array([[100, 60, 212, 172]], np.float32)

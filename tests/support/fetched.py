@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autrt.download.weights import fetch
+from autrt.download.fetch import fetch
 from autrt.errors import AutrtError
 
 

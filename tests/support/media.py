@@ -15,7 +15,7 @@ import pytest
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from autrt.video.releases import ONE_THREAD
+from autrt.video.pyav_compat import ONE_THREAD
 
 _CAN_TURN = hasattr(VideoStream, "set_display_rotation")
 

@@ -18,9 +18,9 @@ from autrt.pipeline.recognise import StoppedError
 from autrt.results.reader import open_results
 from autrt.template import ARCFACE_112, EYE_DISTANCE_PX
 from autrt.types import Source
-from autrt.video.image import PlanarImage, Plane
 from autrt.video.open import open_decoder
 from autrt.video.pictures import read_picture
+from autrt.video.planar_image import PlanarImage, Plane
 from autrt_train.annotations.read import DataSpec, read_data
 from autrt_train.crop.crop_video import crop_video
 from autrt_train.crop.faces import crop_face

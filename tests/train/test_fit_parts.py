@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -104,14 +105,17 @@ def test_best_keeps_the_weights_of_every_best_and_no_others(tmp_path: Path) -> N
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("this system has no /dev/full")
     path = tmp_path / "last.pt"
     checkpoint.save(path, {"step": 1})
-    (tmp_path / ".last.pt.part").symlink_to("/dev/full")
-    with pytest.raises(DiskFullError, match=r"no space left.*--resume"):
-        checkpoint.save(path, {"weights": torch.zeros(100_000)})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(DiskFullError, match=r"no space left.*--resume"):
+            checkpoint.save(path, {"weights": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert checkpoint.load(path) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:

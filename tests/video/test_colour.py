@@ -1,4 +1,4 @@
-"""Colours of every pixel layout, against a plain float computation from the very planes that were stored."""
+"""Colours of every pixel layout, against a plain float computation from the stored planes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def one_frame(path: Path) -> Frame:
 
 
 def smooth(shape: tuple[int, int], seed: int, low: float = 40, high: float = 215) -> F64:
-    """A slowly varying plane: chroma interpolation of any kind agrees on it."""
+    """Return a slowly varying plane, on which all kinds of chroma interpolation agree."""
     y, x = np.mgrid[: shape[0], : shape[1]] / max(shape)
     a, b, c = np.random.default_rng(seed).uniform(1, 3, 3)
     return low + (high - low) * (0.5 + 0.5 * np.sin(a * x * 3 + b * y * 2 + c))
 
 
 def reference_rgb(planes: list[F64], space: str, full: bool) -> F64:
-    """YUV in 0…255 (any plane sizes, chroma brought up by its neighbours' mean) → RGB, all in floats."""
+    """Convert YUV in 0…255 to RGB in floats; chroma planes of any size are enlarged by the mean of neighbours."""
     height, width = planes[0].shape
     y, u, v = (_enlarged(plane, width, height) for plane in planes)
     red, blue = LUMA[space]
@@ -177,7 +177,7 @@ def test_reserved_colour_tags_do_no_harm(tmp_path: Path) -> None:
 
 
 def _tagged(path: Path, planes: list[F64], space: int, color_range: int, layout: str = "yuv444p") -> Path:
-    """A lossless H.264 frame of full-resolution planes with these colour tags."""
+    """Return a lossless H.264 frame of full-resolution planes with these colour tags."""
     height, width = planes[0].shape
     frame = av.VideoFrame(width, height, layout)
     deep = layout.endswith("10le")

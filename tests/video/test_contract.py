@@ -1,4 +1,4 @@
-"""What every decoder promises, whatever decodes: one parameter per back end and kind of file."""
+"""Contract of `Decoder`: one parameter per decoder and kind of file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from autrt.types import Decoder, Source
-from autrt.video.image import PlanarImage
 from autrt.video.open import open_decoder
+from autrt.video.planar_image import PlanarImage
 from tests.support.media import (
     CORNERS,
     Clip,
@@ -33,7 +33,7 @@ QUICK_VP9 = {"deadline": "realtime", "cpu-used": "8", "b": "600k"}
 
 @dataclass
 class Case:
-    """A way to write a sound video of `scene`s, and what must come out."""
+    """A way to write an intact video of `scene`s, and the expected frames."""
 
     name: str
     clip: Clip = field(default_factory=Clip)
@@ -42,7 +42,7 @@ class Case:
     """Seconds, where they are not one 25th apart."""
     indices: list[int] | None = None
     tolerance: float = 14
-    """How far colours may lie from what was encoded."""
+    """Tolerance of colours, in grey levels."""
     grey: bool = False
     open: Callable[[Source], Decoder] = lambda source: open_decoder(source, image_rate=Fraction(25))
 
@@ -164,16 +164,16 @@ def decoder(made: Made) -> Iterator[Decoder]:
     assert getattr(decoder, "fallback", None) is None, "DALI's decoder left it to PyAV's"
 
 
-def test_is_a_decoder(decoder: Decoder) -> None:
+def test_decoder_meets_the_protocol(decoder: Decoder) -> None:
     assert isinstance(decoder, Decoder)
 
 
-def test_indices_and_count(made: Made, decoder: Decoder) -> None:
+def test_indices_count_all_frames(made: Made, decoder: Decoder) -> None:
     indices = [frame.index for frame in decoder]
     assert indices == (made.case.indices or list(range(made.case.clip.frames)))
 
 
-def test_times_are_true_and_increase(made: Made, decoder: Decoder) -> None:
+def test_times_are_correct_and_increase(made: Made, decoder: Decoder) -> None:
     frames = [(frame.pts, frame.time_s) for frame in decoder]
     times = np.array([time for _, time in frames])
     wanted = made.case.times or [i / 25 for i in range(made.case.clip.frames)]
@@ -185,14 +185,14 @@ def test_times_are_true_and_increase(made: Made, decoder: Decoder) -> None:
         assert time == pytest.approx(float(pts * base) - decoder.info.start_s, abs=2e-6)
 
 
-def test_agrees_with_a_plain_decode_loop(made: Made, decoder: Decoder) -> None:
+def test_frames_equal_those_of_a_plain_decode_loop(made: Made, decoder: Decoder) -> None:
     if made.source.kind != "video":
         pytest.skip("no container")
     alone = [time for time, _ in decoded_alone(made.source.path)]
     np.testing.assert_allclose([frame.time_s for frame in decoder], alone, atol=2e-6)
 
 
-def test_a_sound_file_loses_nothing(decoder: Decoder) -> None:
+def test_intact_file_loses_nothing(decoder: Decoder) -> None:
     assert sum(1 for _ in decoder) > 0
     assert list(decoder.lost) == []
     assert decoder.repaired_times == 0
@@ -208,7 +208,7 @@ def test_frames_are_upright_and_of_the_stated_size(made: Made, decoder: Decoder)
     assert (info.width, info.height) in {(96, 64), (161, 121)}
 
 
-def test_colours_are_right(made: Made, decoder: Decoder) -> None:
+def test_colours_are_correct(made: Made, decoder: Decoder) -> None:
     for frame in decoder:
         for name, colour in corners_of(frame.image.rgb()).items():
             wanted = np.array(CORNERS[name], float)
@@ -217,7 +217,7 @@ def test_colours_are_right(made: Made, decoder: Decoder) -> None:
             np.testing.assert_allclose(colour, wanted, atol=made.case.tolerance, err_msg=name)
 
 
-def test_pictures_come_in_presentation_order(made: Made, decoder: Decoder) -> None:
+def test_frames_come_in_presentation_order(made: Made, decoder: Decoder) -> None:
     levels = [middle_of(frame.image.rgb()) for frame in decoder]
     wanted = [level(i) for i in range(made.case.clip.frames)]
     np.testing.assert_allclose(levels, wanted, atol=20 if made.case.name == "animated.gif" else 7)
@@ -235,7 +235,7 @@ def test_info_is_plausible(made: Made, decoder: Decoder) -> None:
         assert info.duration_s == pytest.approx(made.case.clip.frames / 25, abs=0.2)
 
 
-def test_closing_ends_an_iteration_and_keeps_frames(made: Made, decoder: Decoder) -> None:
+def test_close_ends_an_iteration_and_keeps_frames(made: Made, decoder: Decoder) -> None:
     frames = iter(decoder)
     first = next(frames)
     before = first.image.rgb()
@@ -245,12 +245,12 @@ def test_closing_ends_an_iteration_and_keeps_frames(made: Made, decoder: Decoder
     decoder.close()
 
 
-def test_frames_are_handed_out_once(decoder: Decoder) -> None:
+def test_frames_are_yielded_once(decoder: Decoder) -> None:
     assert list(decoder)
     assert list(decoder) == []
 
 
-def test_keeps_no_frame_that_it_handed_out(decoder: Decoder) -> None:
+def test_decoder_keeps_no_frame_that_it_yielded(decoder: Decoder) -> None:
     gc.collect()
     gc.freeze()  # out of sight of get_objects, and so out of every count below
     try:

@@ -1,4 +1,4 @@
-"""Damaged files give every frame that can be decoded, and say what they lost."""
+"""Damaged files: every frame that can be decoded is yielded, and losses are logged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FASTSTART = {"movflags": "faststart"}
 
 
 def decode(path: Path, threads: int = 1) -> tuple[list[float], list[Loss], str]:
-    """Times, losses and a digest of all pictures."""
+    """Return times, losses and a digest of all frames."""
     decoder = open_decoder(Source(path, path.name, "video"), threads=threads)
     times, digest = [], hashlib.sha256()
     for frame in decoder:
@@ -41,7 +41,7 @@ def refusal(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of sound files of 100 frames."""
+    """Write a folder of intact files of 100 frames."""
     folder = tmp_path_factory.mktemp("whole")
     many = {"frames": 100, "width": 192, "height": 128, "grain": 12}
     x265 = {"x265-params": "log-level=none:keyint=10"}
@@ -89,13 +89,13 @@ def test_threads_change_nothing_even_in_damage(whole: Path, tmp_path: Path, name
     assert decode(path, threads=1) == decode(path, threads=3) == decode(path, threads=1)
 
 
-def test_half_an_mp4_with_its_index(whole: Path, tmp_path: Path) -> None:
+def test_half_mp4_with_its_index(whole: Path, tmp_path: Path) -> None:
     times, lost, _ = decode(half(whole / "index_first.mp4", tmp_path / "half.mp4"))
     assert 30 <= len(times) <= 70
     assert any("ended early" in loss.reason and "of the 4.0 s" in loss.reason for loss in lost)
 
 
-def test_half_an_mp4_without_its_index(whole: Path, tmp_path: Path) -> None:
+def test_half_mp4_without_its_index(whole: Path, tmp_path: Path) -> None:
     assert "moov" in refusal(half(whole / "index_last.mp4", tmp_path / "half.mp4"))
 
 
@@ -107,12 +107,12 @@ def test_half_files_that_state_their_length(whole: Path, tmp_path: Path, name: s
 
 
 @pytest.mark.parametrize("name", ["mpeg2.ts", "h264.ts"])
-def test_half_files_that_do_not(whole: Path, tmp_path: Path, name: str) -> None:
+def test_half_files_that_state_no_length(whole: Path, tmp_path: Path, name: str) -> None:
     times, _, _ = decode(half(whole / name, tmp_path / name))
     assert 20 <= len(times) <= 75
 
 
-def test_a_hole_in_mid_file(whole: Path, tmp_path: Path) -> None:
+def test_hole_in_mid_file_is_a_loss(whole: Path, tmp_path: Path) -> None:
     data = bytearray((whole / "h264.mkv").read_bytes())
     data[len(data) // 2 : len(data) // 2 + 4000] = bytes(4000)
     (tmp_path / "hole.mkv").write_bytes(data)
@@ -121,7 +121,7 @@ def test_a_hole_in_mid_file(whole: Path, tmp_path: Path) -> None:
     assert lost
 
 
-def test_a_recording_that_begins_in_mid_stream_says_what_it_lost(whole: Path, tmp_path: Path) -> None:
+def test_recording_from_mid_stream_logs_its_first_loss(whole: Path, tmp_path: Path) -> None:
     data = (whole / "h264.ts").read_bytes()
     packets = [data[i : i + 188] for i in range(0, len(data), 188)]
     (tmp_path / "late.ts").write_bytes(b"".join(packets[:3] + packets[len(packets) // 3 :]))
@@ -132,7 +132,7 @@ def test_a_recording_that_begins_in_mid_stream_says_what_it_lost(whole: Path, tm
     assert min(loss.time_s for loss in lost) <= times[0] + 0.2
 
 
-def test_pictures_marked_as_damaged_are_frames_and_told(whole: Path, tmp_path: Path) -> None:
+def test_damaged_frames_are_yielded_and_logged(whole: Path, tmp_path: Path) -> None:
     counts = []
     for seed in range(4):
         times, lost, _ = decode(flipped(whole / "index_last.mp4", tmp_path / "bad.mp4", seed))
@@ -156,7 +156,7 @@ def test_losses_grow_while_decoding_and_stay(whole: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["index_first.mp4", "h264.mkv", "mpeg4.avi", "h263.flv", "mpeg2.ts"])
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
-def test_nothing_but_video_errors(whole: Path, name: str, data: st.DataObject) -> None:
+def test_arbitrary_damage_raises_only_video_errors(whole: Path, name: str, data: st.DataObject) -> None:
     bad = bytearray((whole / name).read_bytes())
     for _ in range(data.draw(st.integers(1, 5))):
         at = data.draw(st.integers(0, len(bad) - 1))
@@ -174,52 +174,52 @@ def test_nothing_but_video_errors(whole: Path, name: str, data: st.DataObject) -
     assert times
 
 
-def test_empty(tmp_path: Path) -> None:
+def test_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     assert "empty" in refusal(tmp_path / "empty.mp4")
 
 
 @pytest.mark.parametrize("text", ["Hello, this is no video.\n", "naïve café ☕\n" * 2000, "a,b\n1,2\n"])
-def test_text(tmp_path: Path, text: str) -> None:
+def test_text_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "text.mp4").write_text(text)
     assert "text" in refusal(tmp_path / "text.mp4")
 
 
-def test_zeros(tmp_path: Path) -> None:
+def test_file_of_zeros_is_refused(tmp_path: Path) -> None:
     (tmp_path / "zeros.mp4").write_bytes(bytes(100_000))
     assert "zeros" in refusal(tmp_path / "zeros.mp4")
 
 
-def test_noise(tmp_path: Path) -> None:
+def test_file_of_noise_is_refused(tmp_path: Path) -> None:
     (tmp_path / "noise.mkv").write_bytes(np.random.default_rng(0).bytes(100_000))
     assert "not a video" in refusal(tmp_path / "noise.mkv")
 
 
-def test_missing(tmp_path: Path) -> None:
+def test_missing_file_is_refused(tmp_path: Path) -> None:
     assert "no such file" in refusal(tmp_path / "nothing.mp4")
 
 
-def test_dangling_link(tmp_path: Path) -> None:
+def test_dangling_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link.mp4").symlink_to("gone.mp4")
     assert "gone.mp4" in refusal(tmp_path / "link.mp4")
 
 
-def test_link_to_itself(tmp_path: Path) -> None:
+def test_link_to_itself_is_refused(tmp_path: Path) -> None:
     (tmp_path / "loop.mp4").symlink_to("loop.mp4")
     assert "cannot be read" in refusal(tmp_path / "loop.mp4")
 
 
-def test_folder(tmp_path: Path) -> None:
+def test_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.mp4").mkdir()
     assert "folder" in refusal(tmp_path / "folder.mp4")
 
 
-def test_pipe(tmp_path: Path) -> None:
+def test_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     assert "pipe" in refusal(tmp_path / "pipe.mp4")
 
 
-def test_no_frame_decodes(whole: Path, tmp_path: Path) -> None:
+def test_file_without_a_decodable_frame_is_refused(whole: Path, tmp_path: Path) -> None:
     data = bytearray((whole / "index_last.mp4").read_bytes())
     start, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
     data[start:end] = b"\xa5" * (end - start)
@@ -229,5 +229,5 @@ def test_no_frame_decodes(whole: Path, tmp_path: Path) -> None:
     assert "h264" in reason
 
 
-def test_scene_is_what_the_tests_take_it_for() -> None:
+def test_generated_scene_shows_its_grey_level() -> None:
     assert middle_of(scene(3)) == level(3)

@@ -1,4 +1,4 @@
-"""Discovery: what counts, what it is called, in which order, and what is refused."""
+"""Discovery: sources, their names and order, and refused inputs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_unknown_names_that_hold_no_video(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(data=st.binary(max_size=3000), text=st.text(max_size=500))
-def test_looking_into_anything_is_safe(
+def test_holds_video_is_safe_on_any_bytes(
     data: bytes, text: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "anything"
@@ -139,7 +139,7 @@ def test_a_named_file_that_is_missing_is_a_source(name: str, tmp_path: Path) -> 
         open_decoder(source)
 
 
-def test_a_named_file_counts_whatever_it_is(tmp_path: Path) -> None:
+def test_named_file_is_a_source_whatever_it_is(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     touch(tmp_path, ["empty", ".hidden.mp4", "one.jpg"])
     sources = discover([tmp_path / n for n in ("notes.txt", "empty", ".hidden.mp4", "one.jpg")])
@@ -148,7 +148,7 @@ def test_a_named_file_counts_whatever_it_is(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_named_file_within_a_named_folder_is_there_once(tmp_path: Path) -> None:
+def test_named_file_in_a_named_folder_is_found_once(tmp_path: Path) -> None:
     touch(tmp_path, ["a.mp4", "b.mp4"])
     assert found(tmp_path, tmp_path / "a.mp4", tmp_path / "a.mp4") == {"a.mp4": "video", "b.mp4": "video"}
 
@@ -164,7 +164,7 @@ def test_paths_with_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 # Folders of pictures
 
 
-def test_a_folder_of_numbered_pictures_is_one_video(tmp_path: Path) -> None:
+def test_folder_of_numbered_pictures_is_one_video(tmp_path: Path) -> None:
     touch(
         tmp_path,
         ["clip/00001.jpg", "clip/00002.jpg", "clip/cover.png", "clip/film.mp4", "clip/sub/a.jpg", "b.jpg"],
@@ -201,7 +201,7 @@ def test_links_out_of_the_folder_are_followed(tmp_path: Path) -> None:
     assert found(tmp_path / "in") == {"film.mp4": "video", "more/b.mp4": "video"}
 
 
-def test_what_has_a_path_of_its_own_is_not_taken_through_links(tmp_path: Path) -> None:
+def test_files_with_own_paths_are_not_taken_through_links(tmp_path: Path) -> None:
     touch(tmp_path, ["real/a.mp4"])
     (tmp_path / "aaa").symlink_to("real")
     (tmp_path / "first.mp4").symlink_to("real/a.mp4")

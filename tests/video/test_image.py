@@ -1,4 +1,4 @@
-"""Images in planes: every way to get pixels agrees with plain float arithmetic on the whole RGB picture."""
+"""Planar images: every operation agrees with plain float arithmetic on the whole RGB picture."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from autrt.types import Image
 from autrt.video.colour import grey_to_rgb, yuv_to_rgb
-from autrt.video.image import PlanarImage, Plane
+from autrt.video.frame_reader import FrameReader
 from autrt.video.orientation import UPRIGHT, Orientation, UprightImage, orientation_of
-from autrt.video.planes import PlaneReader
+from autrt.video.planar_image import PlanarImage, Plane
 
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
@@ -37,7 +37,7 @@ def smooth_plane(rows: int, columns: int, seed: int, low: float, high: float) ->
 
 
 def yuv_image(width: int, height: int, step: tuple[int, int] = (2, 2), centred: bool = False) -> PlanarImage:
-    """Smooth content; lines padded as decoders pad them."""
+    """Return an image of smooth content, with padded lines as decoders have them."""
     rows, columns = -(-height // step[1]), -(-width // step[0])
     first = ((step[0] - 1) / 2 if centred else 0.0, (step[1] - 1) / 2)
     luma = np.pad(smooth_plane(height, width, 1, 80, 180), ((0, 0), (0, 32)))[:, :width]
@@ -74,7 +74,7 @@ NOISY = ("rgb", "upside down")
 
 
 def reference_warp(picture: U8, matrix: F64, size: int) -> F64:
-    """Bilinear through the inverse matrix, zero outside, pixel by pixel in floats."""
+    """Warp bilinearly through the inverse matrix, zero outside, pixel by pixel in floats."""
     inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
     v, u = np.mgrid[:size, :size]
     x, y = (inverse[i, 0] * u + inverse[i, 1] * v + inverse[i, 2] for i in (0, 1))
@@ -88,7 +88,7 @@ def reference_warp(picture: U8, matrix: F64, size: int) -> F64:
 
 
 def reference_means(picture: U8, width: int, height: int) -> F64:
-    """Exact area averages."""
+    """Compute exact area averages."""
 
     def weights(source: int, target: int) -> F64:
         edges = np.linspace(0, source, target + 1)
@@ -214,7 +214,7 @@ def test_cut(kind: str, size: tuple[int, int], box: tuple[int, int, int, int], s
 
 
 def _block_means(picture: U8, left: int, top: int, width: int, height: int, side: int) -> F64:
-    """Block means with the picture's edges repeated."""
+    """Average blocks, with the picture's edges repeated."""
     rows = np.clip(np.arange(top, top + height * side), 0, picture.shape[0] - 1)
     columns = np.clip(np.arange(left, left + width * side), 0, picture.shape[1] - 1)
     return picture[rows][:, columns].reshape(height, side, width, side, 3).mean((1, 3), dtype=float)
@@ -280,7 +280,7 @@ def test_any_display_matrix_is_read(data: bytes) -> None:
 
 def test_a_cut_lets_go_of_its_frame() -> None:
     frame = av.VideoFrame(640, 360, "yuv420p")
-    image = PlaneReader(frame, UPRIGHT, chroma_centred=False).image(frame)
+    image = FrameReader(frame, UPRIGHT, chroma_centred=False).image(frame)
     assert isinstance(image, PlanarImage)
     luma = image._planes[0].samples
     alive = weakref.ref(luma.base if luma.base is not None else luma)
@@ -293,7 +293,7 @@ def test_a_cut_lets_go_of_its_frame() -> None:
 
 def test_frames_cannot_be_written_to() -> None:
     frame = av.VideoFrame(64, 64, "yuv420p")
-    image = PlaneReader(frame, UPRIGHT, chroma_centred=False).image(frame)
+    image = FrameReader(frame, UPRIGHT, chroma_centred=False).image(frame)
     assert isinstance(image, PlanarImage)
     with pytest.raises(ValueError, match="read-only"):
         image._planes[0].samples[0, 0] = 1

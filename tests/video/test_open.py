@@ -1,4 +1,4 @@
-"""Which stream of a file is read, pictures and folders of pictures, and the cheap look at a source."""
+"""Opening sources: the choice of the stream, pictures, folders of pictures, and probing."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_cover_picture_is_not_the_video(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("default", "wanted"), [(0, 40), (1, 200)])
-def test_of_two_videos_the_default_one(default: int, wanted: int, tmp_path: Path) -> None:
+def test_default_one_of_two_videos_is_decoded(default: int, wanted: int, tmp_path: Path) -> None:
     with av.open(str(tmp_path / "two.mkv"), "w") as container:
         streams: list[Any] = []
         for i in range(2):
@@ -96,7 +96,7 @@ def test_of_two_videos_the_default_one(default: int, wanted: int, tmp_path: Path
     assert all(abs(frame.image.rgb().mean() - wanted) < 3 for frame in frames)
 
 
-def test_metadata_in_no_known_encoding(tmp_path: Path) -> None:
+def test_metadata_of_unknown_encoding_is_accepted(tmp_path: Path) -> None:
     path = Clip("mpeg4", frames=3).write(tmp_path / "in.avi")
     with av.open(str(path)) as source, av.open(str(tmp_path / "odd.avi"), "w") as target:
         target.metadata["title"] = "TITLETITLE"
@@ -119,20 +119,20 @@ def test_metadata_in_no_known_encoding(tmp_path: Path) -> None:
         b"a:b.mp4", b"http:x.mp4", b"-.mp4", b"%05d.mp4", b"*?[a].mp4", b"concat:a|b.mp4", b"x" * 246 + b".mp4",
     ],
 )  # fmt: skip
-def test_any_name(name: bytes, tmp_path: Path) -> None:
+def test_any_file_name_opens(name: bytes, tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(name)
     Clip(frames=3).write(tmp_path / "in.mp4").rename(path)
     assert len(list(open_video(path))) == 3
 
 
-def test_a_playlist_opens_nothing(tmp_path: Path) -> None:
+def test_playlist_opens_no_other_file(tmp_path: Path) -> None:
     Clip(frames=3).write(tmp_path / "seen.ts")
     (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nseen.ts\n#EXT-X-ENDLIST\n")
     with pytest.raises(VideoError, match="text"):
         open_video(tmp_path / "list.m3u8")
 
 
-def test_still_in_a_videos_clothes(tmp_path: Path) -> None:
+def test_still_with_a_video_suffix_is_one_frame(tmp_path: Path) -> None:
     (tmp_path / "one.mp4").write_bytes(jpeg(scene(0)))
     (frame,) = open_video(tmp_path / "one.mp4")
     assert_scene(frame.image.rgb())
@@ -193,7 +193,7 @@ def test_grey_deep_and_transparent_pictures(tmp_path: Path) -> None:
         ("photo.heic", b"\x00\x00\x00\x18ftypheic" + bytes(100), "cannot be decoded"),
     ],
 )
-def test_stills_that_are_none(name: str, content: bytes, reason: str, tmp_path: Path) -> None:
+def test_files_that_are_no_stills_are_refused(name: str, content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(VideoError, match=reason):
         open_still(tmp_path / name)
@@ -255,7 +255,7 @@ def test_folder_without_a_good_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [lambda p: None, lambda p: p.mkdir(), lambda p: p.touch()])
-def test_folder_that_is_none(make: Any, tmp_path: Path) -> None:
+def test_missing_folder_is_refused(make: Any, tmp_path: Path) -> None:
     make(tmp_path / "clip")
     with pytest.raises(VideoError):
         open_images(tmp_path / "clip")
@@ -280,7 +280,7 @@ def test_probe_of_pictures(tmp_path: Path) -> None:
     assert (info.kind, info.rate, info.frame_count) == ("images", Fraction(24000, 1001), 3)
 
 
-def test_probe_tells_the_reason(tmp_path: Path) -> None:
+def test_probe_reports_the_reason(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="no such file"):
         probe(Source(tmp_path / "none.mp4", "none.mp4", "video"))
 

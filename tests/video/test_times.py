@@ -1,4 +1,4 @@
-"""Presentation times: true, repaired where they cannot be, always increasing."""
+"""Presentation times: correct, repaired where necessary, always increasing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autrt.types import Decoder, Source
-from autrt.video.losses import Losses
+from autrt.video.loss_log import LossLog
 from autrt.video.open import open_decoder
-from autrt.video.timing import Clock, first_usable
+from autrt.video.timing import StampClock, stamps_usable
 from tests.support.media import Clip, level, middle_of, scene
 
 
@@ -27,8 +27,8 @@ def times_of(path: Path) -> tuple[list[float], Decoder]:
     return times, decoder
 
 
-def clock(start: Fraction = Fraction(0)) -> Clock:
-    return Clock(Fraction(1, 1000), Fraction(25), start)
+def clock(start: Fraction = Fraction(0)) -> StampClock:
+    return StampClock(Fraction(1, 1000), Fraction(25), start)
 
 
 @given(
@@ -42,8 +42,8 @@ def clock(start: Fraction = Fraction(0)) -> Clock:
 def test_any_stamps_give_increasing_times(
     stamps: list[int | None], base: Fraction, rate: Fraction, start: Fraction
 ) -> None:
-    clock = Clock(base, rate, start)
-    ticks, times = zip(*[clock.at(stamp) for stamp in stamps], strict=True) if stamps else ((), ())
+    clock = StampClock(base, rate, start)
+    ticks, times = zip(*[clock.next_time(stamp) for stamp in stamps], strict=True) if stamps else ((), ())
     assert all(a < b for a, b in pairwise(ticks))
     assert all(a < b for a, b in pairwise(times))
     assert all(-(2**63) <= tick < 2**63 for tick in ticks)
@@ -55,20 +55,22 @@ def test_any_stamps_give_increasing_times(
 
 @given(st.lists(st.integers(0, 10**9), unique=True, min_size=1))
 def test_increasing_stamps_are_kept(stamps: list[int]) -> None:
-    clock = Clock(Fraction(1, 1000), Fraction(25), Fraction(0))
-    assert [clock.at(stamp)[0] for stamp in sorted(stamps)] == sorted(stamps)
+    clock = StampClock(Fraction(1, 1000), Fraction(25), Fraction(0))
+    assert [clock.next_time(stamp)[0] for stamp in sorted(stamps)] == sorted(stamps)
     assert clock.repaired == 0
 
 
 def test_missing_stamps_follow_at_the_stated_rate() -> None:
     one = clock(Fraction(5))
-    assert [one.at(stamp)[1] for stamp in (None, None, 5100, None)] == pytest.approx([0, 0.04, 0.1, 0.14])
+    assert [one.next_time(stamp)[1] for stamp in (None, None, 5100, None)] == pytest.approx(
+        [0, 0.04, 0.1, 0.14]
+    )
     assert one.repaired == 3
 
 
 def test_one_stamp_that_falls_back_leaves_the_next_ones_true() -> None:
     one = clock()
-    assert [one.at(stamp)[0] for stamp in (0, 40, 80, 40, 120, 160, 160, 200)] == [
+    assert [one.next_time(stamp)[0] for stamp in (0, 40, 80, 40, 120, 160, 160, 200)] == [
         0,
         40,
         80,
@@ -84,13 +86,13 @@ def test_one_stamp_that_falls_back_leaves_the_next_ones_true() -> None:
 def test_a_restarted_count_keeps_its_distances() -> None:
     one = clock()
     stamps = [0, 40, 5000, 0, 30, 100, 140]
-    assert [one.at(stamp)[0] for stamp in stamps] == [0, 40, 5000, 5040, 5070, 5140, 5180]
+    assert [one.next_time(stamp)[0] for stamp in stamps] == [0, 40, 5000, 5040, 5070, 5140, 5180]
     assert one.repaired == 4
 
 
-def test_a_wild_stamp_is_no_stamp() -> None:
+def test_far_stamp_counts_as_missing() -> None:
     one = clock()
-    assert [one.at(stamp)[0] for stamp in (0, 40, 2**62, 120)] == [0, 40, 80, 120]
+    assert [one.next_time(stamp)[0] for stamp in (0, 40, 2**62, 120)] == [0, 40, 80, 120]
 
 
 def test_variable_frame_rate(tmp_path: Path) -> None:
@@ -128,7 +130,9 @@ def test_video_that_begins_after_its_sound(tmp_path: Path) -> None:
         ("bare.m2v", "mpeg2video", Fraction(30_000, 1001)),
     ],
 )
-def test_a_bare_stream_is_timed_by_its_rate(name: str, codec: str, rate: Fraction, tmp_path: Path) -> None:
+def test_stream_without_stamps_is_timed_by_its_rate(
+    name: str, codec: str, rate: Fraction, tmp_path: Path
+) -> None:
     muxer = {"m2v": "mpeg2video"}.get(name[5:], name[5:])
     quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     path = Clip(codec, rate=rate, muxer=muxer, options={"bf": "2"} | quiet).write(tmp_path / name)
@@ -136,7 +140,7 @@ def test_a_bare_stream_is_timed_by_its_rate(name: str, codec: str, rate: Fractio
 
 
 @pytest.mark.parametrize("codec", ["libx265", "mjpeg"])
-def test_a_bare_stream_that_states_no_rate_gets_an_assumed_one(codec: str, tmp_path: Path) -> None:
+def test_stream_without_stamps_and_rate_gets_an_assumed_rate(codec: str, tmp_path: Path) -> None:
     silent = {"x265-params": "no-vui-timing-info=1:log-level=none"}
     clip = (
         Clip(codec, rate=Fraction(30), muxer="hevc", options=silent)
@@ -180,14 +184,14 @@ def _ages_apart(packet: Any, number: int) -> None:
         (_ages_apart, "x.nut"),
     ],
 )
-def test_stamps_of_no_use_give_way_to_the_rate(stamped: Any, name: str, tmp_path: Path) -> None:
+def test_unusable_stamps_give_way_to_the_rate(stamped: Any, name: str, tmp_path: Path) -> None:
     codec = "flv1" if name.endswith("flv") else "libx264"
     options = {} if codec == "flv1" else {"bf": "0"}
     path = Clip(codec, edit_packet=stamped, options=options).write(tmp_path / name)
     assert_timed_by(Fraction(25), None, path)
 
 
-def test_stamps_that_run_backwards_give_way_to_the_rate(tmp_path: Path) -> None:
+def test_backward_stamps_give_way_to_the_rate(tmp_path: Path) -> None:
     data = bytearray(Clip("flv1").write(tmp_path / "x.flv").read_bytes())
     at, number = 13, 0
     while at < len(data):  # tags: kind, size (3 bytes), time in ms (3 bytes), …
@@ -200,7 +204,7 @@ def test_stamps_that_run_backwards_give_way_to_the_rate(tmp_path: Path) -> None:
     assert_timed_by(Fraction(25), "rate", tmp_path / "back.flv")
 
 
-def test_a_stream_with_one_stamp_in_all_is_timed_by_its_rate(tmp_path: Path) -> None:
+def test_stream_with_a_single_stamp_is_timed_by_its_rate(tmp_path: Path) -> None:
     clip = Clip(muxer="vob", rate=Fraction(30), options={"bf": "2"})
     assert_timed_by(Fraction(30), "rate", clip.write(tmp_path / "x.vob"))
 
@@ -230,17 +234,17 @@ def assert_timed_by(rate: Fraction, source: str | None, path: Path) -> None:
     start=st.integers(-(10**6), 10**9),
     gaps=st.lists(st.booleans(), min_size=40, max_size=40),
 )
-def test_stamps_of_a_sound_stream_are_of_use(
+def test_stamps_of_an_intact_stream_are_usable(
     rate: Fraction, depth: int, frames: int, start: int, gaps: list[bool]
 ) -> None:
     stored = _with_pyramids(frames, depth)
     base = Fraction(1, 10**9)
     stamps = [None if gaps[i] and i > 1 else start + round(n / rate / base) for i, n in enumerate(stored)]
-    assert first_usable(stamps, base)
+    assert stamps_usable(stamps, base)
 
 
 def _with_pyramids(frames: int, depth: int) -> list[int]:
-    """Numbers of frames in the order they are stored: each mini-GOP of 2^depth its last frame first."""
+    """Return frame numbers in stored order: each mini-GOP of 2^depth begins with its last frame."""
     order, size = [0], 2**depth
 
     def halve(low: int, high: int) -> None:
@@ -258,15 +262,15 @@ def _with_pyramids(frames: int, depth: int) -> list[int]:
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=2), st.data())
-def test_stamps_that_never_move_on_are_of_no_use(stamps: list[int], data: st.DataObject) -> None:
+def test_stamps_that_never_increase_are_unusable(stamps: list[int], data: st.DataObject) -> None:
     falling: list[int | None] = [*sorted(stamps, reverse=True)]
     for i in data.draw(st.sets(st.integers(0, len(stamps) - 1))):
         falling[i] = None
-    assert not first_usable(falling, Fraction(1, 1000))
+    assert not stamps_usable(falling, Fraction(1, 1000))
 
 
 def _joined(tmp_path: Path, name: str, second: Clip) -> Path:
-    """Two transport streams one after the other: the second starts counting anew."""
+    """Join two transport streams, of which the second restarts its time stamps."""
     Clip(frames=30, codec="mpeg2video").write(tmp_path / "first.ts")
     second.write(tmp_path / "second.ts")
     path = tmp_path / name
@@ -360,7 +364,7 @@ def test_pixel_aspect_of_the_upright_picture(tmp_path: Path) -> None:
 
 
 def test_losses_in_a_row_become_one() -> None:
-    losses = Losses()
+    losses = LossLog()
     for i in range(100):
         losses.add(10 + i / 25, "bad")
     losses.add(3, "other", 0)
@@ -371,7 +375,7 @@ def test_losses_in_a_row_become_one() -> None:
 
 @given(st.lists(st.tuples(st.floats(-10, 1000), st.sampled_from("ab"), st.integers(0, 5))))
 def test_losses_add_up(faults: list[tuple[float, str, int]]) -> None:
-    losses = Losses()
+    losses = LossLog()
     for time_s, reason, packets in faults:
         losses.add(time_s, reason, packets)
     assert sum(loss.packets for loss in losses.entries) == sum(packets for _, _, packets in faults)

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 
 from autrt.machine import available_cores
-from autrt.model.folder import Member, Model
+from autrt.model.folder import Member, Model, used_members
 from autrt.pipeline.open_networks import open_members
-from autrt.postprocess.ensemble import combine, used_members
+from autrt.postprocess.ensemble import combine
 from autrt.settings import InferSettings
 from autrt.types import F32, U8, Engine
 from autrt_train.loading.augment import draw_as_they_are

@@ -1,1 +1,1 @@
-"""Engine back ends, one library each."""
+"""Engine backends, one library each."""

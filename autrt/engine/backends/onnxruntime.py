@@ -1,4 +1,4 @@
-"""Networks on the CPU by ONNX Runtime: the engine of every install."""
+"""Engine on the CPU through ONNX Runtime, which every installation has."""
 
 from __future__ import annotations
 
@@ -14,26 +14,24 @@ from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine
 from autrt.engine.precision.fixed_graph import fixed_graph
 from autrt.errors import EngineError, EngineOptionError
+from autrt.extras import importing
 from autrt.machine import require_int8
 from autrt.model.folder import Member
-from autrt.registry import Registry
 from autrt.types import F32, U8, EngineSpec, TensorSpec
 
-WARNINGS_AND_WORSE: Final = 3
-
-_GRAPHS: Final = Registry(
-    "precision", {"int8": "autrt.engine.precision.derive:derive"}, extras={"onnx": "ort"}
-)
+ERRORS_ALONE: Final = 3
+"""ONNX Runtime's log level."""
 
 
 def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
-    """Load a graph; but for an int8 graph nothing of it is worth caching.
+    """Load a graph; only a graph derived for int8 is cached.
 
-    Each runner computes alone in its own thread, as many as there are cores, so that a row's numbers do not
-    depend on how a batch would be split, and nothing spins.
+    There is one runner per core, each in its own thread. A batch is never split, so that a row's numbers do not
+    depend on the number of cores, and no thread spins.
 
     Raises:
-        EngineError: no such device or precision here, or ONNX Runtime cannot take the graph.
+        MissingDependencyError: onnx, which int8 needs, is not installed.
+        EngineError: this machine has no such device or precision, or ONNX Runtime cannot load the graph.
     """
     if options.precision == "bf16":
         raise EngineOptionError(
@@ -43,15 +41,17 @@ def open_onnxruntime(graph: Graph, options: Options, cache: Path | None = None) 
     options.require("onnxruntime", devices=("cpu",), precisions=("f32", "int8"))
     if options.precision == "int8":
         require_int8()
-        graph = _GRAPHS.load("int8")(graph, options, cache)
+        with importing("the precision 'int8'"):
+            from autrt.engine.precision.derive_graph import derive
+        graph = derive(graph, options, cache)
     return run_graph(graph, options)
 
 
 def run_graph(graph: Graph, options: Options) -> PooledEngine:
-    """Load a graph as it is, whatever its precision; float16 is computed in float32 in places.
+    """Load a graph as it is, whatever its precision; some float16 layers are computed in float32.
 
     Raises:
-        EngineError: ONNX Runtime cannot take the graph.
+        EngineError: ONNX Runtime cannot load the graph.
     """
     graph.verify()
     model = fixed_graph(graph, options.batch)
@@ -61,19 +61,19 @@ def run_graph(graph: Graph, options: Options) -> PooledEngine:
             OnnxRuntimeRunner(session, options.batch) for _ in range(options.in_flight or options.cores)
         ]
         first = runners[0].run(options.batch)
-    except Exception as error:  # ONNX Runtime's errors have no base of their own
+    except Exception as error:  # ONNX Runtime's errors have no common base class
         raise EngineError(f"ONNX Runtime cannot run {graph.path}: {error}") from error
     return PooledEngine(_spec(session, first, graph, options), runners)
 
 
 def graph_outputs(member: Member, crops: U8) -> dict[str, F32]:
-    """What a member's own graph says of crops, uint8 (n, 112, 112, 3) RGB, in float32: name → float32 (n, …)."""
+    """Return the outputs of a member's graph, name → float32 (n, …), for crops, uint8 (n, 112, 112, 3) RGB."""
     with run_graph(Graph.of(member), Options(batch=4)) as engine:
         return engine.infer({engine.spec.inputs[0].name: crops})
 
 
 class OnnxRuntimeRunner(HostBuffers):
-    """Buffers for one batch; the session serves all runners."""
+    """Runner with buffers of its own; all runners share the session."""
 
     def __init__(self, session: ort.InferenceSession, batch: int) -> None:
         inputs = session.get_inputs()
@@ -82,7 +82,7 @@ class OnnxRuntimeRunner(HostBuffers):
         self._names = [tensor.name for tensor in session.get_outputs()]
 
     def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
-        """Compute, in this thread."""
+        """Compute a batch in this thread; see `autrt.engine.pool.Runner`."""
         found: list[Any] = list(self._session.run(self._names, dict(self.buffers)))
         return dict(zip(self._names, found, strict=True))
 
@@ -91,7 +91,7 @@ def _settings() -> ort.SessionOptions:
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = 1
     settings.inter_op_num_threads = 1
-    settings.log_severity_level = WARNINGS_AND_WORSE
+    settings.log_severity_level = ERRORS_ALONE
     return settings
 
 

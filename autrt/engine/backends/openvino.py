@@ -1,4 +1,4 @@
-"""Networks on the CPU by OpenVINO: the only engine with bfloat16 there, and the fastest in int8."""
+"""Engine on the CPU through OpenVINO, which also has bfloat16 and is the fastest in int8."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,46 +17,44 @@ from autrt.engine.graph import Graph, Options
 from autrt.engine.inputs import HostBuffers
 from autrt.engine.pool import PooledEngine
 from autrt.errors import EngineError
+from autrt.extras import importing
 from autrt.machine import require_bf16, require_int8
-from autrt.registry import Registry
 from autrt.types import EngineSpec, TensorSpec
 
-# Where this package is, OpenVINO tells its maker of every import, over the network, from a fork of the process.
-sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
-
-import openvino as ov  # noqa: E402
-from openvino import preprocess  # noqa: E402
+if TYPE_CHECKING:
+    import openvino as ov
 
 BLOB = "engine.blob"
-"""The compiled network, as OpenVINO exports it."""
+"""File with the compiled network, as OpenVINO exports it."""
 
 _PRECISION_NAMES = {"f32": "f32", "bf16": "bf16", "float32": "f32", "bfloat16": "bf16"}
 
-_GRAPHS = Registry("precision", {"int8": "autrt.engine.precision.derive:derive"}, extras={"onnx": "openvino"})
-
 
 def open_openvino(graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
-    """Compile a graph, or load what an earlier start compiled.
+    """Compile a graph, or load it as an earlier start compiled it.
 
-    One stream per core, one thread per stream: nothing is split within a batch, so that a row's numbers depend
-    neither on the batch size nor on the number of cores, and no core waits for another.
+    One stream per core and one thread per stream: a batch is never split, so that a row's numbers depend neither
+    on the batch size nor on the number of cores, and no core waits for another.
 
     Raises:
-        EngineError: no such device or precision here, or OpenVINO cannot take the graph.
+        MissingDependencyError: OpenVINO, or onnx for int8, is not installed.
+        EngineError: this machine has no such device or precision, or OpenVINO cannot compile the graph.
     """
-    core = ov.Core()
+    core = import_openvino().Core()
     options.require("openvino", devices=("cpu",), precisions=("f32", "bf16", "int8"))
     if options.precision == "bf16":
         require_bf16("BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     if options.precision == "int8":
         require_int8()
-        graph = _GRAPHS.load("int8")(graph, options, cache)
+        with importing("the precision 'int8'", extra="openvino"):
+            from autrt.engine.precision.derive_graph import derive
+        graph = derive(graph, options, cache)
     settings = _settings(options)
     store = EngineCache.of(graph, "openvino", version("openvino"), options, cache)
     try:
         compiled = _load(core, store, settings)
         if compiled is None:
-            with store.lock():  # one process compiles, others wait and load
+            with store.lock():  # one process compiles, the others wait and load
                 compiled = _load(core, store, settings) or _compile(core, graph, options, store, settings)
         in_flight = options.in_flight or options.cores + 1
         runners = [OpenVINORunner(compiled) for _ in range(in_flight)]
@@ -64,8 +63,21 @@ def open_openvino(graph: Graph, options: Options, cache: Path | None = None) -> 
     return PooledEngine(_spec(compiled, graph, options), runners)
 
 
+def import_openvino() -> ModuleType:
+    """Import OpenVINO without its telemetry.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    # With this package OpenVINO reports every import to its maker, over the network, from a fork of the process.
+    sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
+    with importing("the engine 'openvino'"):
+        import openvino
+    return openvino
+
+
 class OpenVINORunner(HostBuffers):
-    """One infer request, fed in place: the buffers are the request's own input tensors."""
+    """Runner with one infer request, whose input tensors are the buffers."""
 
     def __init__(self, compiled: ov.CompiledModel) -> None:
         self._request = request = compiled.create_infer_request()
@@ -73,9 +85,9 @@ class OpenVINORunner(HostBuffers):
         self._outputs = {port.any_name: request.get_tensor(port) for port in compiled.outputs}
 
     def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
-        """Compute; the arrays are the request's own output tensors."""
-        # Not infer(): that would compute in this thread, beside the streams. And wait() raises what went wrong,
-        # where a callback would never be called.
+        """Compute a batch; the returned arrays are the request's output tensors."""
+        # infer() would compute in this thread, beside the streams; wait() also raises errors, for which OpenVINO
+        # calls no callback.
         self._request.start_async()
         self._request.wait()
         return {name: tensor.data for name, tensor in self._outputs.items()}
@@ -83,7 +95,7 @@ class OpenVINORunner(HostBuffers):
 
 def _settings(options: Options) -> dict[str, Any]:
     return {
-        # Left alone, OpenVINO takes bf16 where it can. In an int8 graph it is for the layers that stay float.
+        # By default OpenVINO uses bf16 where it can. In an int8 graph this is for the layers that stay float.
         "INFERENCE_PRECISION_HINT": "f32" if options.precision == "int8" else options.precision,
         "NUM_STREAMS": str(options.cores),
         "INFERENCE_NUM_THREADS": options.cores,
@@ -92,6 +104,7 @@ def _settings(options: Options) -> dict[str, Any]:
 
 
 def _load(core: ov.Core, store: EngineCache, settings: dict[str, Any]) -> ov.CompiledModel | None:
+    """Load the compiled network; None where it is missing, damaged or of another OpenVINO."""
     blob = store.read(BLOB)
     if blob is None:
         return None
@@ -106,14 +119,17 @@ def _compile(
 ) -> ov.CompiledModel:
     graph.verify()
     compiled = core.compile_model(_read(core, graph, options.batch), "CPU", settings)
-    exported = io.BytesIO()  # without one OpenVINO returns bytes or a stream, by its release
+    exported = io.BytesIO()  # without a stream, its releases return different types
     compiled.export_model(exported)
     store.write(BLOB, exported.getvalue())
     return compiled
 
 
 def _read(core: ov.Core, graph: Graph, batch: int) -> ov.Model:
-    """The graph with a fixed batch and size, and uint8 (B, H, W, 3) as its input."""
+    """Read a graph with a fixed batch and size, and uint8 (B, H, W, 3) as its input."""
+    import openvino as ov
+    from openvino import preprocess
+
     model = core.read_model(graph.path)
     if len(model.inputs) != 1:
         names = [port.any_name for port in model.inputs]
@@ -153,6 +169,6 @@ def _spec(compiled: ov.CompiledModel, graph: Graph, options: Options) -> EngineS
 
 
 def _reason(error: RuntimeError) -> str:
-    """The last line that says something: OpenVINO's messages begin with places in its source."""
+    """Return the last line of a message; OpenVINO's messages begin with positions in its source code."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

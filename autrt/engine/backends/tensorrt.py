@@ -1,7 +1,7 @@
-"""Networks on an NVIDIA GPU by TensorRT or TensorRT-RTX, through torch's tensors and streams.
+"""Engine on an NVIDIA GPU through TensorRT or TensorRT-RTX, with torch's tensors and streams.
 
-Building has been run with TensorRT-RTX; what is in this file has never been: no GPU was to be had. It is written
-after the documentation of both libraries, and every call is checked against TensorRT-RTX's own module.
+Building has been run with TensorRT-RTX. The code in this file has never been run, for want of a GPU. It follows the
+documentation of both libraries, and its calls are checked against TensorRT-RTX's module.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autrt.engine.backends.tensorrt_api import LIBRARIES, make_logger
+from autrt.engine.backends.tensorrt_api import import_library, make_logger
 from autrt.engine.backends.tensorrt_build import build_plan
 from autrt.engine.backends.tensorrt_plan import Plan, find_plan
 from autrt.engine.backends.tensorrt_targets import ADVICE, PRECISIONS
@@ -23,19 +23,19 @@ from autrt.engine.backends.torch_cuda import IN_FLIGHT, CudaRunner
 from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Graph, Options
 from autrt.engine.pool import PooledEngine
-from autrt.engine.precision.derive import derive
+from autrt.engine.precision.derive_graph import derive
 from autrt.errors import EngineError
 from autrt.types import EngineSpec
 
 
 def _open(engine: str, graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
-    """Load a plan that fits this GPU, or build one, and run it.
+    """Load a plan that fits this GPU, or build one, and open an engine on it.
 
     Raises:
         MissingDependencyError: the library is not installed.
-        EngineError: no GPU, a network that the library cannot take, or a plan that does not run here.
+        EngineError: there is no GPU, the library cannot build the network, or the plan does not run here.
     """
-    trt = LIBRARIES.load(engine)
+    trt = import_library(engine)
     options.require(engine, devices=("cuda",), precisions=PRECISIONS)
     gpu = require_gpu(options.device, engine, ADVICE[engine])
     if not torch.cuda.is_available():
@@ -61,15 +61,15 @@ open_tensorrt_rtx = partial(_open, "tensorrt-rtx")
 
 
 class LoadedPlan:
-    """A plan on the current GPU.
+    """A plan that is loaded on the current GPU.
 
     Args:
         trt: the library.
-        plan: that it built.
-        spec: the plan's, with batch and device as they are used.
+        plan: the plan.
+        spec: the plan's spec, with the batch and device that are used.
 
     Raises:
-        EngineError: it does not load; says why, and how to build again.
+        EngineError: the plan does not load; the message says why, and how to build it again.
     """
 
     def __init__(self, trt: Any, plan: Plan, spec: EngineSpec) -> None:
@@ -81,14 +81,14 @@ class LoadedPlan:
             raise self.error(f"the engine in {plan.folder} does not load")
 
     def context(self) -> _Context:
-        """A further one, to run beside others."""
+        """Create an execution context; several can run at the same time."""
         context = self.engine.create_execution_context()
         if context is None:
             raise self.error("the GPU has no room for another execution context")
         return _Context(self, context)
 
     def error(self, what: str) -> EngineError:
-        """What went wrong, and how to build again."""
+        """Return the error for `what` failed, with the library's reasons and how to build the plan again."""
         spec = self.spec
         reasons = "; ".join(self._logger.errors) or "no reason is given"
         return EngineError(
@@ -100,7 +100,7 @@ class LoadedPlan:
 
 
 class _Context:
-    """One execution context and its outputs; calling it queues a batch on torch's current stream."""
+    """An execution context and its output tensors; a call queues a batch on torch's current stream."""
 
     def __init__(self, loaded: LoadedPlan, context: Any) -> None:
         self._loaded, self._context = loaded, context

@@ -1,4 +1,4 @@
-"""TensorRT and TensorRT-RTX: two libraries of one Python interface, told apart by the engine's name."""
+"""The libraries TensorRT and TensorRT-RTX, which share one Python interface, with their logger and monitor."""
 
 from __future__ import annotations
 
@@ -6,23 +6,28 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
-from autrt.registry import Registry
+from autrt.extras import load_part
 
-LIBRARIES: Final = Registry(
-    "engine",
-    {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"},
-    extras={"tensorrt": "gpu", "tensorrt_rtx": "rtx"},
-)
+_LIBRARIES: Final = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 """Engine → its library."""
 
 log = logging.getLogger(__name__)
 
-Tell = Callable[[str], None]
-"""Takes a line about how a build gets on."""
+OnProgress = Callable[[str], None]
+"""Called with a line about the progress of a build."""
+
+
+def import_library(engine: str) -> Any:
+    """Import the library of an engine, tensorrt or tensorrt-rtx.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    return load_part("engine", engine, _LIBRARIES)
 
 
 def make_logger(trt: Any) -> Any:
-    """An `ILogger` that hands the library's messages to `logging`; keep it as long as what was made with it."""
+    """Create an `ILogger` that passes messages to `logging`; it must outlive the objects that use it."""
     levels = {
         trt.ILogger.INTERNAL_ERROR: logging.ERROR,
         trt.ILogger.ERROR: logging.ERROR,
@@ -39,15 +44,15 @@ def make_logger(trt: Any) -> Any:
         def log(self, severity: Any, message: str) -> None:
             level = levels.get(severity, logging.INFO)
             if level >= logging.ERROR:
-                self.errors.append(message)  # the caller makes an error of them
+                self.errors.append(message)  # the caller raises them
                 level = logging.INFO
             log.log(level, "%s", message)
 
     return Logger()
 
 
-def make_monitor(trt: Any, tell: Tell) -> Any:
-    """An `IProgressMonitor` that tells of the phases of a build."""
+def make_monitor(trt: Any, on_progress: OnProgress) -> Any:
+    """Create an `IProgressMonitor` that reports the phases of a build."""
 
     class Monitor(trt.IProgressMonitor):
         def __init__(self) -> None:
@@ -55,7 +60,7 @@ def make_monitor(trt: Any, tell: Tell) -> Any:
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
             if parent_phase is None:
-                tell(f"{phase_name} ({num_steps} steps)")
+                on_progress(f"{phase_name} ({num_steps} steps)")
 
         def step_complete(self, phase_name: str, step: int) -> bool:
             return True

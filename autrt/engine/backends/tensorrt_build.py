@@ -1,4 +1,4 @@
-"""Building engines with TensorRT, for the GPU that is here, and with TensorRT-RTX, for any GPU on any machine."""
+"""Building engines with TensorRT, for this machine's GPU, and with TensorRT-RTX, for any GPU on any machine."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from autrt.engine.backends.tensorrt_api import LIBRARIES, Tell, log, make_logger, make_monitor
-from autrt.engine.backends.tensorrt_plan import Plan, keep_plan, load_plan
+from autrt.engine.backends.tensorrt_api import OnProgress, import_library, log, make_logger, make_monitor
+from autrt.engine.backends.tensorrt_plan import Plan, load_plan, save_plan
 from autrt.engine.backends.tensorrt_targets import ADVICE, capabilities, refuse_float_products, targeted
 from autrt.engine.cache import EngineCache
 from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Graph, Options
-from autrt.engine.precision.derive import derive
+from autrt.engine.precision.derive_graph import derive
 from autrt.engine.precision.fixed_graph import fixed_graph
-from autrt.engine.precision.layer import read_layers
+from autrt.engine.precision.layer_report import read_layers
 from autrt.errors import EngineError
 from autrt.types import EngineSpec, TensorSpec
 
@@ -22,23 +22,22 @@ TIMINGS: Final = "timings"
 
 
 def build_plan(
-    engine: str, graph: Graph, options: Options, cache: Path | None, tell: Tell = log.info
+    engine: str, graph: Graph, options: Options, cache: Path | None, on_progress: OnProgress = log.info
 ) -> Plan:
-    """Build an engine and keep it, or load the one that was built for the same.
+    """Build an engine and cache it, or load it from the cache.
 
     Args:
         engine: tensorrt or tensorrt-rtx.
-        graph: a member's, or a bare file in f32.
+        graph: the graph of a model's member, or for f32 a bare file.
         options: precision, batch or profile, device; targets for tensorrt-rtx, by default the device.
         cache: the cache folder; None: the user's, or `AUTRT_CACHE`.
-        tell: takes lines about progress.
+        on_progress: called with lines about the progress of the build.
 
     Raises:
         MissingDependencyError: the library is not installed.
-        EngineError: no GPU to build for, a target that the library does not know, or a network that it
-            cannot take.
+        EngineError: there is no GPU to build for, or the library does not support a target or the network.
     """
-    trt = LIBRARIES.load(engine)
+    trt = import_library(engine)
     options = targeted(engine, options)
     chosen = capabilities(trt, options.targets)
     graph = derive(graph, options, cache)
@@ -48,8 +47,8 @@ def build_plan(
         plan = load_plan(store.folder)
         if plan is None:
             graph.verify()
-            plan = _build(trt, engine, graph, options, chosen, store, tell)
-            keep_plan(plan, graph)
+            plan = _build(trt, engine, graph, options, chosen, store, on_progress)
+            save_plan(plan, graph)
     return plan
 
 
@@ -60,7 +59,7 @@ def _build(
     options: Options,
     chosen: list[Any],
     store: EngineCache,
-    tell: Tell,
+    on_progress: OnProgress,
 ) -> Plan:
     start_s = time.monotonic()
     logger = make_logger(trt)
@@ -68,8 +67,8 @@ def _build(
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = _parse(trt, logger, network, graph, options)
     config = builder.create_builder_config()
-    config.clear_flag(trt.BuilderFlag.TF32)  # f32 means float32
-    config.progress_monitor = monitor = make_monitor(trt, tell)
+    config.clear_flag(trt.BuilderFlag.TF32)  # so that f32 is float32 throughout
+    config.progress_monitor = monitor = make_monitor(trt, on_progress)
     _add_profile(builder, config, network, options.batches)
     if chosen:
         config.num_compute_capabilities = len(chosen)
@@ -82,21 +81,28 @@ def _build(
         reasons = "; ".join(logger.errors) or "it does not say why"
         raise EngineError(f"the {engine} engine cannot be built of {graph.path}: {reasons}")
     if timings:
-        timings.keep()
-    del parser, monitor  # to be kept until here
+        timings.save()
+    del parser, monitor  # the builder uses them until here
     spec = _spec(trt, engine, network, graph, options)
     seconds = round(time.monotonic() - start_s, 3)
-    return Plan(bytes(built), spec, options.batches, targets, seconds, store.folder)
+    return Plan(
+        content=bytes(built),
+        spec=spec,
+        batches=options.batches,
+        targets=targets,
+        seconds=seconds,
+        folder=store.folder,
+    )
 
 
 def _parse(trt: Any, logger: Any, network: Any, graph: Graph, options: Options) -> Any:
-    """Fill the network; the parser holds the weights that the network points to."""
+    """Read a graph into the network; return the parser, which holds the network's weights."""
     least, _, most = options.batches
     content = fixed_graph(graph, least if least == most else None)
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(content):
-        told = [str(parser.get_error(i)).partition("\n")[0] for i in range(parser.num_errors)]
-        raise EngineError(f"{trt.__name__} cannot read {graph.path}: {'; '.join(told)}")
+        errors = [str(parser.get_error(i)).partition("\n")[0] for i in range(parser.num_errors)]
+        raise EngineError(f"{trt.__name__} cannot read {graph.path}: {'; '.join(errors)}")
     return parser
 
 
@@ -110,7 +116,7 @@ def _add_profile(builder: Any, config: Any, network: Any, batches: tuple[int, in
 
 
 class _Timings:
-    """What TensorRT learnt about the speed of kernels, for all builds with one version on one kind of GPU."""
+    """TensorRT's timing cache, shared by all builds with one version on one kind of GPU."""
 
     def __init__(self, config: Any, store: EngineCache, name: str) -> None:
         self._config = config
@@ -118,8 +124,8 @@ class _Timings:
         self._cache = config.create_timing_cache(self._store.read(TIMINGS) or b"")
         config.set_timing_cache(self._cache, ignore_mismatch=False)
 
-    def keep(self) -> None:
-        """Write them for the next build."""
+    def save(self) -> None:
+        """Write the timings for the next build."""
         self._store.write(TIMINGS, bytes(self._config.get_timing_cache().serialize()))
 
 

@@ -1,4 +1,4 @@
-"""Built TensorRT engines ("plans") in the cache, each with the facts that say what it is for."""
+"""Built TensorRT engines ("plans") in the cache, each with a JSON file that describes it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ PLAN: Final = "engine.plan"
 FACTS: Final = "build.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A built engine."""
 
     content: bytes
     spec: EngineSpec
     batches: tuple[int, int, int]
-    """Smallest, best and largest."""
+    """Smallest, best and largest batch."""
     targets: tuple[str, ...]
-    """What it runs on: compute capabilities, or for TensorRT the one GPU that it was built on."""
+    """GPUs that it runs on: compute capabilities, or for TensorRT the GPU that it was built on."""
     seconds: float
-    """That it took to build."""
+    """Seconds that the build took."""
     folder: Path
+    """Its folder in the cache."""
 
 
-def keep_plan(plan: Plan, graph: Graph) -> None:
+def save_plan(plan: Plan, graph: Graph) -> None:
     """Write a plan into its folder."""
     store = EngineCache(plan.folder)
     store.write(PLAN, plan.content)
@@ -46,35 +47,51 @@ def keep_plan(plan: Plan, graph: Graph) -> None:
 
 
 def load_plan(folder: Path) -> Plan | None:
-    """The plan in a folder; None where it is missing or damaged."""
+    """Load the plan in a folder; None where it is missing or damaged."""
     store = EngineCache(folder)
     facts, content = store.read_json(FACTS), store.read(PLAN)
     if facts is None or content is None:
         return None
     batches, targets = tuple(facts["batches"]), tuple(facts["targets"])
-    return Plan(content, _spec(facts["spec"]), batches, targets, facts["seconds"], folder)
+    return Plan(
+        content=content,
+        spec=_spec(facts["spec"]),
+        batches=batches,
+        targets=targets,
+        seconds=facts["seconds"],
+        folder=folder,
+    )
 
 
 def find_plan(
     graph: Graph, engine: str, version: str, options: Options, target: str, cache: Path | None
 ) -> Plan | None:
-    """A plan of this very graph, library and precision that takes the batch and runs on the target, if any."""
-    spec = (graph.derived, engine, version, options.precision)
-    for facts in sorted(EngineCache.of_network(graph, cache).glob(f"{engine}-*/{FACTS}")):
-        told = EngineCache(facts.parent).read_json(FACTS)
-        if told is None or target not in told["targets"]:
+    """Find a plan in the cache for a graph; None where there is none.
+
+    Args:
+        graph: the graph, derived for the precision.
+        engine: tensorrt or tensorrt-rtx.
+        version: version of the library.
+        options: precision, and the batch that the plan must take.
+        target: the GPU that the plan must run on, as in `Plan.targets`.
+        cache: the cache folder; None: the user's, or `AUTRT_CACHE`.
+    """
+    wanted = (graph.derived, engine, version, options.precision)
+    for path in sorted(EngineCache.of_network(graph, cache).glob(f"{engine}-*/{FACTS}")):
+        facts = EngineCache(path.parent).read_json(FACTS)
+        if facts is None or target not in facts["targets"]:
             continue
-        least, _, most = told["batches"]
-        its = told["spec"]
-        found = (its["graph_digest"], its["engine"], its["versions"][its["engine"]], its["precision"])
-        if found == spec and least <= options.batch <= most:
-            return load_plan(facts.parent)
+        least, _, most = facts["batches"]
+        spec = facts["spec"]
+        found = (spec["graph_digest"], spec["engine"], spec["versions"][spec["engine"]], spec["precision"])
+        if found == wanted and least <= options.batch <= most:
+            return load_plan(path.parent)
     return None
 
 
-def _spec(told: dict[str, Any]) -> EngineSpec:
-    """Undo what JSON does to tuples."""
-    known: dict[str, Any] = {**told, "au_names": tuple(told["au_names"])}
+def _spec(fields: dict[str, Any]) -> EngineSpec:
+    """Restore a spec from JSON, which has lists in place of tuples."""
+    restored: dict[str, Any] = {**fields, "au_names": tuple(fields["au_names"])}
     for side in ("inputs", "outputs"):
-        known[side] = tuple(TensorSpec(t["name"], tuple(t["shape"]), t["dtype"]) for t in told[side])
-    return EngineSpec(**known)
+        restored[side] = tuple(TensorSpec(t["name"], tuple(t["shape"]), t["dtype"]) for t in fields[side])
+    return EngineSpec(**restored)

@@ -1,4 +1,4 @@
-"""What TensorRT and TensorRT-RTX engines are built for."""
+"""GPUs and precisions that TensorRT and TensorRT-RTX engines can be built for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Options
-from autrt.engine.precision.layer import Layer
-from autrt.engine.precision.observe import PRODUCTS
+from autrt.engine.precision.layer_errors import PRODUCTS
+from autrt.engine.precision.layer_report import Layer
 from autrt.errors import EngineOptionError
 
 PRECISIONS: Final = ("f32", "fp16", "int8")
@@ -18,14 +18,15 @@ ADVICE: Final = {
     "tensorrt": "TensorRT builds and runs on a GPU alone; `--engine tensorrt-rtx --target sm86` builds without one",
     "tensorrt-rtx": "To build for another machine, name its GPUs, e.g. --target sm86,sm89",
 }
-"""What to do without a GPU."""
+"""Engine → advice where there is no GPU."""
 
 
 def targeted(engine: str, options: Options) -> Options:
-    """Checked, and for TensorRT-RTX with the targets to build for: those named, or the GPU that is here.
+    """Check options, and for TensorRT-RTX fill in the targets: those named, or this machine's GPU.
 
     Raises:
-        EngineOptionError: another kind of device or precision than the engine has, no GPU, or targets for TensorRT.
+        EngineOptionError: the engine does not support the device or precision, there is no GPU, or targets are
+            named for TensorRT.
     """
     options.require(engine, devices=("cuda",), precisions=PRECISIONS)
     if engine == "tensorrt" and options.targets:
@@ -39,7 +40,7 @@ def targeted(engine: str, options: Options) -> Options:
 
 
 def capabilities(trt: Any, targets: Sequence[str]) -> list[Any]:
-    """TensorRT-RTX's names of targets.
+    """Return TensorRT-RTX's constants for targets such as "sm86".
 
     Raises:
         EngineOptionError: it does not build for one of them.
@@ -55,14 +56,18 @@ def capabilities(trt: Any, targets: Sequence[str]) -> list[Any]:
 
 
 def refuse_float_products(layers: Sequence[Layer], options: Options) -> None:
-    """GPUs of compute capability 7.5 multiply matrices in float16 only.
+    """Raise where a target cannot run a matrix product: GPUs of compute capability 7.5 have them in float16 only.
+
+    Args:
+        layers: layers of the derived graph; none where the graph is float32.
+        options: targets and precision.
 
     Raises:
-        EngineOptionError: they are among the targets, and a layer needs more.
+        EngineOptionError: sm75 is among the targets, and a matrix product stays float32.
     """
-    kept = [layer.name for layer in layers if layer.op in PRODUCTS and layer.precision == "f32"]
-    if "sm75" in options.targets and (kept or options.precision == "f32"):
-        which = f"layer {kept[0]} stays float32" if kept else "all layers are float32"
+    float32 = [layer.name for layer in layers if layer.op in PRODUCTS and layer.precision == "f32"]
+    if "sm75" in options.targets and (float32 or options.precision == "f32"):
+        which = f"layer {float32[0]} stays float32" if float32 else "all layers are float32"
         raise EngineOptionError(
             f"GPUs of sm75 multiply matrices in float16 only, and {which} in {options.precision}: leave sm75 out"
             + ("" if options.precision == "fp16" else ", or use --precision fp16")

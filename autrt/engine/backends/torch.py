@@ -1,4 +1,4 @@
-"""Networks by torch itself, from a model's weights: on the CPU as a reference, on a CUDA GPU for speed."""
+"""Engine through torch, from a model's weights: on the CPU as a reference, on a CUDA GPU for speed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autrt.engine.pool import PooledEngine, Runner
 from autrt.errors import EngineError, EngineOptionError
 from autrt.machine import has_bf16, require_bf16
 from autrt.model.load import load_network
-from autrt.model.pixels import INPUT, PixelNetwork
+from autrt.model.preprocess import INPUT, PixelNetwork
 from autrt.types import CROP_SIZE_PX, EngineSpec, TensorSpec
 
 PIXELS = TensorSpec(INPUT, (CROP_SIZE_PX, CROP_SIZE_PX, 3), "uint8")
@@ -26,10 +26,10 @@ DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def open_torch(graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
     """Load a member's weights into its network; nothing is cached.
 
-    On the CPU each runner computes alone in its own thread, as many as there are cores.
+    On the CPU there is one runner per core, each in its own thread.
 
     Raises:
-        EngineError: no such device or precision here, or the graph belongs to no model member.
+        EngineError: this machine has no such device or precision, or the graph belongs to no model member.
     """
     on_cpu = options.device == "cpu"
     options.require("torch", devices=("cpu", "cuda"), precisions=("f32", "bf16") if on_cpu else tuple(DTYPES))
@@ -55,7 +55,7 @@ def open_torch(graph: Graph, options: Options, cache: Path | None = None) -> Poo
 
 
 def load_pixel_network(graph: Graph, options: Options) -> PixelNetwork:
-    """A member's network on the CPU, in eval mode and the precision asked for.
+    """Load a member's network on the CPU, in eval mode and in the precision of `options`.
 
     Raises:
         EngineError: the graph belongs to no model member.
@@ -68,10 +68,10 @@ def load_pixel_network(graph: Graph, options: Options) -> PixelNetwork:
 
 
 class CpuRunner(HostBuffers):
-    """A buffer for one batch; the network serves all runners.
+    """Runner with a buffer of its own; all runners share the network.
 
-    Crops go through the network one by one: torch takes the last numbers of an array through other code than the
-    first, with other roundings, so that in a batch a crop's logits would depend on its place.
+    Crops are computed one by one: torch computes the last elements of an array by other code than the first, with
+    other roundings, so that in a batch a crop's logits would depend on its position.
     """
 
     def __init__(self, network: PixelNetwork, batch: int) -> None:
@@ -80,13 +80,13 @@ class CpuRunner(HostBuffers):
 
     @torch.inference_mode()
     def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
-        """Compute, in this thread."""
-        told = [self._network(crop) for crop in torch.from_numpy(self.buffers[INPUT][:rows]).split(1)]
-        return {name: torch.cat([one[name] for one in told]).numpy() for name in told[0]}
+        """Compute a batch in this thread; see `autrt.engine.pool.Runner`."""
+        outputs = [self._network(crop) for crop in torch.from_numpy(self.buffers[INPUT][:rows]).split(1)]
+        return {name: torch.cat([one[name] for one in outputs]).numpy() for name in outputs[0]}
 
 
 def _one_thread() -> None:
-    """In a runner's thread: the cores are shared out among runners already."""
+    """Let torch use one thread in this runner's thread; the runners already share the cores."""
     torch.set_num_threads(1)
 
 
@@ -97,7 +97,7 @@ def torch_spec(
     options: Options,
     versions: Mapping[str, str],
 ) -> EngineSpec:
-    """What an engine is whose first batch gave `first`."""
+    """Return the spec of an engine; `first` holds the outputs of its first batch, which give the shapes."""
     return EngineSpec(
         engine=engine,
         network_digest=graph.network_digest,

@@ -1,6 +1,6 @@
-"""Networks on a CUDA GPU: one recorded CUDA graph per runner, pinned memory on both ends.
+"""Runner on a CUDA GPU: one recorded CUDA graph per runner, with pinned memory for inputs and outputs.
 
-None of this has ever run: no GPU was to be had. It is written after the documentation of torch.
+This code has never been run, for want of a GPU. It follows the documentation of torch.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from autrt.types import TensorSpec
 
 WARM_UP_RUNS: Final = 3
 IN_FLIGHT: Final = 2
-"""Runners of an engine: one copies while the other computes."""
+"""Runners of an engine, so that one copies while the other computes."""
 
 Compute = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 """Inputs on the device → float32 outputs on the device, all on torch's current stream."""
 
 
 class CudaRunner:
-    """One batch's buffers on both sides, a stream, and a computation recorded on it.
+    """Buffers of one batch on host and device, a stream, and a computation that is recorded on it.
 
     Args:
-        compute: what to record; called a few times beforehand. Its outputs must be new tensors, or always the same.
+        compute: the computation to record; first called a few times to warm up. Each call must return new tensors,
+            or all calls the same ones.
         inputs: names and shapes of one row.
         options: batch and device.
     """
@@ -48,7 +49,7 @@ class CudaRunner:
             self._record(compute)
 
     def fill(self, inputs: Mapping[str, Any], rows: int) -> None:
-        """Copy: from this device at once, on the caller's stream; from elsewhere through pinned memory."""
+        """Copy a batch: tensors of this device directly, on the caller's stream; others through pinned memory."""
         with torch.cuda.device(self._device):
             for name, placed in self._placed.items():
                 source = inputs[name]
@@ -59,15 +60,15 @@ class CudaRunner:
             self._filled.record()
 
     def run(self, rows: int) -> Mapping[str, np.ndarray[Any, Any]]:
-        """Replay, and copy out; the arrays are the pinned output buffers."""
+        """Replay the recording; the returned arrays are the pinned output buffers."""
         with torch.cuda.stream(self._stream):
             self._stream.wait_event(self._filled)
             self._graph.replay()
-            for name, value in self._told.items():
-                self._fetched[name].copy_(value, non_blocking=True)
+            for name, value in self._outputs.items():
+                self._host_outputs[name].copy_(value, non_blocking=True)
             self._done.record(self._stream)
         self._done.synchronize()
-        return {name: value.numpy() for name, value in self._fetched.items()}
+        return {name: value.numpy() for name, value in self._host_outputs.items()}
 
     def _pin(self, name: str, source: Any, rows: int) -> Tensor:
         pinned = self._pinned[name][:rows]
@@ -87,10 +88,10 @@ class CudaRunner:
                 for _ in range(WARM_UP_RUNS):
                     compute(self._placed)
             self._stream.synchronize()
-            # Other threads (decoding, other engines) allocate and copy meanwhile: only this one is being recorded.
+            # Other threads (decoding, other engines) allocate and copy meanwhile; only this thread is recorded.
             with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
-                self._told = dict(compute(self._placed))
-        self._fetched = {
+                self._outputs = dict(compute(self._placed))
+        self._host_outputs = {
             name: torch.zeros_like(value, device="cpu", memory_format=torch.contiguous_format).pin_memory()
-            for name, value in self._told.items()
+            for name, value in self._outputs.items()
         }

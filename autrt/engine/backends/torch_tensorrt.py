@@ -1,6 +1,6 @@
-"""Networks on an NVIDIA GPU by Torch-TensorRT: exported by torch, compiled ahead of time, kept as a program.
+"""Engine on an NVIDIA GPU through Torch-TensorRT: exported by torch, compiled ahead of time, cached as a program.
 
-None of this has ever run: no GPU was to be had. It is written after torch-tensorrt 2.14's own signatures.
+This code has never been run, for want of a GPU. It follows the signatures of torch-tensorrt 2.14.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Graph, Options
 from autrt.engine.pool import PooledEngine
 from autrt.errors import EngineError
-from autrt.model.pixels import INPUT
+from autrt.model.preprocess import INPUT
 
 torch_tensorrt: Any = import_module("torch_tensorrt")
 
@@ -28,10 +28,10 @@ ADVICE: Final = "Torch-TensorRT builds and runs on a GPU alone"
 
 
 def open_torch_tensorrt(graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
-    """Compile a member's network, or load what an earlier start compiled.
+    """Compile a member's network, or load it as an earlier start compiled it.
 
     Raises:
-        EngineError: no GPU, no such precision, or the graph belongs to no model member.
+        EngineError: there is no GPU or no such precision, or the graph belongs to no model member.
     """
     options.require("torch-tensorrt", devices=("cuda",), precisions=("f32", "fp16", "bf16"))
     require_gpu(options.device, "torch-tensorrt", ADVICE)
@@ -40,9 +40,9 @@ def open_torch_tensorrt(graph: Graph, options: Options, cache: Path | None = Non
     with store.lock(), torch.cuda.device(options.device):
         content = store.read(PROGRAM)
         if content is None:
-            content = _compiled(graph, options)
+            content = _compile(graph, options)
             store.write(PROGRAM, content)
-        network = _loaded(content)
+        network = _load(content)
     runners = [
         CudaRunner(lambda placed: network(placed[INPUT]), [PIXELS], options)
         for _ in range(options.in_flight or IN_FLIGHT)
@@ -51,7 +51,7 @@ def open_torch_tensorrt(graph: Graph, options: Options, cache: Path | None = Non
     return PooledEngine(spec, runners)
 
 
-def _compiled(graph: Graph, options: Options) -> bytes:
+def _compile(graph: Graph, options: Options) -> bytes:
     network = load_pixel_network(graph, options)
     crops = torch.zeros((options.batch, *PIXELS.shape), dtype=torch.uint8, device=options.device)
     with torch.no_grad(), tempfile.TemporaryDirectory() as scratch:
@@ -69,7 +69,7 @@ def _compiled(graph: Graph, options: Options) -> bytes:
         return path.read_bytes()
 
 
-def _loaded(content: bytes) -> Any:
+def _load(content: bytes) -> Any:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / PROGRAM
         path.write_bytes(content)

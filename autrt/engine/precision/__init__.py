@@ -1,1 +1,1 @@
-"""Graphs in reduced precision, derived from a network and checked layer by layer."""
+"""Graphs in float16 and int8, derived from a network's float32 graph and compared with it layer by layer."""

@@ -1,4 +1,4 @@
-"""An ONNX graph with a fixed size, and mostly a fixed batch too, and uint8 (B, H, W, 3) as its input."""
+"""ONNX graphs with a fixed size and batch, and uint8 (B, H, W, 3) as their input."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from autrt.errors import EngineError
 
 
 def fixed_graph(graph: Graph, batch: int | None) -> bytes:
-    """The serialised graph, for `batch` rows; any number if None.
+    """Return the serialised graph with uint8 (batch, H, W, 3) as its input.
+
+    Args:
+        graph: the graph; its `size` is fixed too.
+        batch: rows of a batch; None for any number.
 
     Raises:
-        EngineError: the file cannot be read, or is no ONNX graph of one input.
+        EngineError: the file cannot be read, or is not an ONNX graph of one input.
     """
     model = _read(graph)
     content = model.graph
@@ -24,7 +28,7 @@ def fixed_graph(graph: Graph, batch: int | None) -> bytes:
         raise EngineError(
             f"{graph.path}: expected a network of one input, found {[i.name for i in content.input]}"
         )
-    del content.value_info[:]  # shapes of intermediate tensors, stated for another input size
+    del content.value_info[:]  # shapes of intermediate tensors, for another input size
     for output in content.output:
         output.type.tensor_type.ClearField("shape")
     if graph.input_layout == "NCHW-f32":
@@ -44,7 +48,7 @@ def _read(graph: Graph) -> Any:
 
 
 def _drop_initialisers_from_inputs(content: Any) -> None:
-    """Old exporters list weights as inputs with a default value."""
+    """Remove weights from the inputs, where old exporters list them as default values."""
     weights = {tensor.name for tensor in content.initializer}
     inputs = [value for value in content.input if value.name not in weights]
     del content.input[:]
@@ -52,7 +56,7 @@ def _drop_initialisers_from_inputs(content: Any) -> None:
 
 
 def _feed_from_pixels(content: Any) -> None:
-    """Cast, then transpose, in front of the network; the graph's input keeps its name."""
+    """Insert a cast and a transposition in front of the network; the graph's input keeps its name."""
     given = content.input[0]
     for node in content.node:
         for i, used in enumerate(node.input):
@@ -81,7 +85,7 @@ def _feed_from_pixels(content: Any) -> None:
 
 
 def _fix(dimension: Any, length: int | str) -> None:
-    """Let a dimension be of a known length, or of any under a name."""
+    """Set a dimension to a length, or to any length under a name."""
     dimension.Clear()
     if isinstance(length, int):
         dimension.dim_value = length

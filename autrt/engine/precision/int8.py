@@ -1,4 +1,4 @@
-"""A network in int8: an ONNX graph with quantised inputs of its convolutions and matrix products."""
+"""Quantisation of ONNX graphs: int8 inputs of convolutions and matrix products."""
 
 from __future__ import annotations
 
@@ -12,46 +12,48 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quant_pre_process, quantize_static
 
-from autrt.engine.precision.mixed import Derived, Faulty, describe
-from autrt.engine.precision.observe import PRODUCTS, ROWS, compare_layers
+from autrt.engine.precision.layer_errors import PRODUCTS, ROWS, compare_layers
+from autrt.engine.precision.mixed_float16 import Derived, FindFaulty, layer_table
 from autrt.errors import EngineError
 from autrt.types import U8
 
 QUANTISED: Final = ("Conv", *PRODUCTS)
+"""Operators whose inputs are quantised."""
 LARGEST_SUM: Final = 2**31 - 1
+"""Largest number in the int32 accumulator of a sum."""
 FOLDED: Final = "folded.onnx"
 
 
-def quantise(model: onnx.ModelProto, crops: U8, faulty: Faulty) -> Derived:
-    """The network with int8 convolutions and matrix products: symmetric, weights per channel.
+def quantise(model: onnx.ModelProto, crops: U8, faulty: FindFaulty) -> Derived:
+    """Return a graph with int8 convolutions and matrix products: symmetric, weights per channel.
 
-    Layers whose sums could pass 2³¹ stay float32. If that is too inexact, so do first the heads, then the first
-    convolution, the first quarter and the first half of them.
+    Layers whose sums could exceed 2³¹ stay float32. If the graph is too inexact, more layers do: first the heads,
+    then also the first convolution, the first quarter and the first half of the convolutions.
 
     Args:
-        model: float32, nodes named, of any batch size.
-        crops: uint8 (n, 112, 112, 3) RGB; real ones, that the ranges of activations are taken from.
-        faulty: judges outputs.
+        model: a float32 graph with named nodes, of any batch size.
+        crops: uint8 (n, 112, 112, 3) RGB crops of faces, which the ranges of activations are taken from.
+        faulty: finds outputs that are too inexact.
 
     Raises:
-        EngineError: none of these is exact enough.
+        EngineError: all of these graphs are too inexact.
     """
     with tempfile.TemporaryDirectory() as scratch:
         model = _folded(model, Path(scratch))
-        told: Mapping[str, str] = {}
+        excess: Mapping[str, str] = {}
         for keep in _attempts(model):
             quantised = _quantised(model, crops, keep, Path(scratch))
             found = compare_layers(model, quantised, crops)
-            told = faulty(found.found, found.truth)
-            if not told:
-                return Derived(quantised, describe(model, found, partial(_precision, keep)))
+            excess = faulty(found.found, found.expected)
+            if not excess:
+                return Derived(quantised, layer_table(model, found, partial(_precision, keep)))
     raise EngineError(
-        f"int8 is too inexact for this network: {'; '.join(told.values())}. Use --precision f32."
+        f"int8 is too inexact for this network: {'; '.join(excess.values())}. Use --precision f32."
     )
 
 
 def _attempts(model: onnx.ModelProto) -> Iterator[frozenset[str]]:
-    """Names of the nodes that stay float32, ever more."""
+    """Yield growing sets of names of nodes that stay float32."""
     nodes = [node for node in model.graph.node if node.op_type in QUANTISED]
     sizes = {weight.name: weight.dims for weight in model.graph.initializer}
     keep = frozenset(node.name for node in nodes if _longest_sum(node, sizes) * 127 * 127 > LARGEST_SUM)
@@ -65,7 +67,7 @@ def _attempts(model: onnx.ModelProto) -> Iterator[frozenset[str]]:
 
 
 def _longest_sum(node: onnx.NodeProto, sizes: Any) -> int:
-    """Products in one sum: all numbers of the weight for one output."""
+    """Return the number of products in one sum: the weight's elements for one output channel."""
     size = list(sizes.get(node.input[1], (0,)))
     if node.op_type == "Conv":
         return int(np.prod(size[1:]))
@@ -73,7 +75,7 @@ def _longest_sum(node: onnx.NodeProto, sizes: Any) -> int:
 
 
 def _folded(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
-    """BatchNorms folded into convolutions where that is exact."""
+    """Return the graph with BatchNorms folded into convolutions where that is exact."""
     onnx.save(model, scratch / "model.onnx")
     quant_pre_process(scratch / "model.onnx", scratch / FOLDED, skip_symbolic_shape=True)
     return onnx.load(scratch / FOLDED)
@@ -95,6 +97,8 @@ def _quantised(model: onnx.ModelProto, crops: U8, keep: Collection[str], scratch
 
 
 class _Crops(CalibrationDataReader):
+    """Batches of crops, as ONNX Runtime's quantiser reads them."""
+
     def __init__(self, name: str, crops: U8) -> None:
         self._batches = iter([{name: crops[i : i + ROWS]} for i in range(0, len(crops), ROWS)])
 

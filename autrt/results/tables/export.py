@@ -12,7 +12,7 @@ from autrt.results.open_guarded import open_guarded
 from autrt.results.reader import Results, open_results
 from autrt.results.schema import SUFFIX
 from autrt.results.tables.columns import CSV_GROUPS
-from autrt.results.tables.formats import FORMATS
+from autrt.results.tables.formats import find_format
 from autrt.results.tables.layout import TableLayout, make_layout
 from autrt.results.tables.openface import OPENFACE_GROUPS
 from autrt.results.tables.rows import Rows, read_rows
@@ -50,7 +50,7 @@ def export_table(
         MissingDependencyError: the format needs a package that is not installed.
         DiskFullError, ResultsError: `target` cannot be written.
     """
-    write = FORMATS.load(fmt)
+    write = find_format(fmt)
     source, bad = _ReadableResults(paths), []
     wanted = _COLUMNS[fmt] if columns is None else columns
     # Damage to columns shows only while their rows are being written; then the whole table is written again.

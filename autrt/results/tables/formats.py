@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from autrt.registry import Registry
+from autrt.extras import load_part
 
-FORMATS: Final = Registry(
-    "table format",
-    {
-        "csv": "autrt.results.tables.csv:export_csv",
-        "openface": "autrt.results.tables.openface:export_openface",
-        "parquet": "autrt.results.tables.parquet:export_parquet",
-        "dataframe": "autrt.results.tables.dataframe:results_dataframe",
-    },
-    extras={"pandas": "tables", "pyarrow": "tables"},
-)
+FORMATS: Final[Mapping[str, str]] = {
+    "csv": "autrt.results.tables.csv:export_csv",
+    "openface": "autrt.results.tables.openface:export_openface",
+    "parquet": "autrt.results.tables.parquet:export_parquet",
+    "dataframe": "autrt.results.tables.dataframe:results_dataframe",
+}
+"""Name → "module:function"."""
+
+
+def find_format(name: str) -> Any:
+    """Return the function that makes a table of results.
+
+    Raises:
+        UsageError: there is no such format.
+        MissingDependencyError: its library is not installed.
+    """
+    return load_part("table format", name, FORMATS)

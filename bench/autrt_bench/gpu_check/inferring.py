@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from autrt.download.weights import fetch
+from autrt.download.fetch import fetch
 from autrt.errors import AutrtError
 from autrt.results.reader import Results, open_results
 from autrt_bench.gpu_check.rows import Failure, Measured, Missing

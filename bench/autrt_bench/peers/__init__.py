@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from autrt.download.weights import RemoteFile, Url
+from autrt.download.fetch import RemoteFile, Url
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ PEERS: Final = (
         ("mediapipe==1.2.3",),
         Path(__file__).with_name("mediapipe_clip.py"),
         RemoteFile(
-            "face-landmarker",
-            "face_landmarker.task",
-            3_758_596,
-            "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
-            "Apache-2.0",
-            "MediaPipe Face Landmarker, float16, version 1: detector, 478 landmarks, 52 blendshapes",
-            (
+            name="face-landmarker",
+            filename="face_landmarker.task",
+            size_bytes=3_758_596,
+            sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+            licence="Apache-2.0",
+            about="MediaPipe Face Landmarker, float16, version 1: detector, 478 landmarks, 52 blendshapes",
+            sources=(
                 Url(
                     "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
                     "face_landmarker.task"

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from autrt.registry import Registry
+from autrt.extras import load_part
+from autrt_bench.types import Suite
 
-SUITES: Final = Registry(
-    "suite",
-    {
-        "startup": "autrt_bench.suites.startup:startup",
-        "engines": "autrt_bench.suites.engines:engines",
-        "pipeline": "autrt_bench.suites.pipeline:pipeline",
-        "decode": "autrt_bench.suites.decode:decode",
-        "loader": "autrt_bench.suites.loader:loader",
-        "scaling": "autrt_bench.suites.scaling:scaling",
-        "peers": "autrt_bench.suites.peers:peers",
-        "quality": "autrt_bench.suites.quality:quality",
-        "results": "autrt_bench.suites.results:results",
-    },
-    extras={"torch": "train", "nvidia": "train-gpu"},
-)
-"""Name → `autrt_bench.types.Suite`."""
+SUITES: Final = {
+    "startup": "autrt_bench.suites.startup:startup",
+    "engines": "autrt_bench.suites.engines:engines",
+    "pipeline": "autrt_bench.suites.pipeline:pipeline",
+    "decode": "autrt_bench.suites.decode:decode",
+    "loader": "autrt_bench.suites.loader:loader",
+    "scaling": "autrt_bench.suites.scaling:scaling",
+    "peers": "autrt_bench.suites.peers:peers",
+    "quality": "autrt_bench.suites.quality:quality",
+    "results": "autrt_bench.suites.results:results",
+}
+"""Name → "module:function" of an `autrt_bench.types.Suite`."""
 
 ABOUT: Final = {
     "startup": "how long `autrt --help` takes, and `infer` to its first frame",
@@ -38,3 +35,13 @@ ABOUT: Final = {
 
 SELECTION: Final = ("startup", "engines", "pipeline", "decode")
 """What runs where no suite is named, in its quick form: about three minutes."""
+
+
+def find_suite(name: str) -> Suite:
+    """Return a suite.
+
+    Raises:
+        UsageError: there is no such suite.
+        MissingDependencyError: it needs a package that is not installed.
+    """
+    return load_part("suite", name, SUITES)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from autrt.errors import AutrtError
-from autrt.registry import Registry
+from autrt.extras import load_part
 from autrt.types import Source
 from autrt.video.open import open_decoder
 from autrt_bench.clips import Recipe, demo_clip, remade
@@ -24,16 +24,12 @@ CODECS: Final = ("h264", "hevc", "vp9", "av1", "mjpeg")
 QUICK_CODECS: Final = ("h264",)
 FRAMES: Final = 150
 
-DECODERS: Final = Registry(
-    "decoder",
-    {
-        "pyav": "autrt_bench.suites.decode:decode_planes",
-        "pyav to RGB": "autrt_bench.suites.decode:decode_rgb",
-        "dali": "autrt_bench.dali:decode_dali",
-    },
-    extras={"nvidia": "train-gpu", "torch": "train"},
-)
-"""Name → decodes a whole file and returns how many frames there were."""
+DECODERS: Final = {
+    "pyav": "autrt_bench.suites.decode:decode_planes",
+    "pyav to RGB": "autrt_bench.suites.decode:decode_rgb",
+    "dali": "autrt_bench.dali:decode_dali",
+}
+"""Name → "module:function" that decodes a whole file and returns the number of its frames."""
 
 
 def decode(settings: BenchSettings) -> Iterator[Group | Skipped]:
@@ -42,7 +38,7 @@ def decode(settings: BenchSettings) -> Iterator[Group | Skipped]:
         cases: list[Case] = []
         for decoder in DECODERS:
             try:
-                DECODERS.load(decoder)(clip)  # a first pass, which also says whether it can
+                load_part("decoder", decoder, DECODERS)(clip)  # a first pass, which also says whether it can
             except AutrtError as error:
                 yield Skipped(f"{decoder} {name}", str(error))
                 continue
@@ -63,7 +59,8 @@ def _clips(settings: BenchSettings) -> Iterator[tuple[str, Path]]:
 
 def _once(decoder: str, clip: Path) -> Values:
     counts: list[int] = []
-    took = clocked(lambda: counts.append(DECODERS.load(decoder)(clip)))
+    decode_file = load_part("decoder", decoder, DECODERS)
+    took = clocked(lambda: counts.append(decode_file(clip)))
     return {SPEED: counts[0] / took.wall_s, CORES: took.cores_used}
 
 

@@ -12,9 +12,8 @@ import numpy as np
 
 from autrt.engine.open import ENGINES, Graph, open_engine
 from autrt.errors import EngineError, MissingDependencyError
-from autrt.model.folder import Member
-from autrt.postprocess.ensemble import used_members
-from autrt.registry import Registry
+from autrt.extras import importing
+from autrt.model.folder import Member, used_members
 from autrt.types import CROP_SIZE_PX, U8, Engine
 from autrt_bench.fingerprint import gpus
 from autrt_bench.sgemm import sgemm_gflops
@@ -35,10 +34,6 @@ SGEMM: Final = "sgemm"
 Kind = tuple[str, str, str]
 """Engine, device, precision."""
 
-COUNTERS: Final = Registry(
-    "flop counter", {"torch": "autrt_bench.flops:member_gflop"}, extras={"torch": "train"}
-)
-
 
 def engines(settings: BenchSettings) -> Iterator[Group | Skipped]:
     """Every member × batch; in each group every engine × precision × device, and a matrix product beside them."""
@@ -46,7 +41,9 @@ def engines(settings: BenchSettings) -> Iterator[Group | Skipped]:
         if not used:
             continue
         try:
-            gflop = float(COUNTERS.load("torch")(member))
+            with importing("counting operations"):
+                from autrt_bench.flops import member_gflop
+            gflop = member_gflop(member)
         except MissingDependencyError as error:
             gflop = None
             yield Skipped(f"GFLOP/s of {member.name}", str(error))

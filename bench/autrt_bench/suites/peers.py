@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from autrt.download.weights import fetch
+from autrt.download.fetch import fetch
 from autrt.errors import AutrtError
 from autrt_bench.child import spend
 from autrt_bench.clips import demo_clip
@@ -28,7 +28,7 @@ def peers(settings: BenchSettings) -> Iterator[Group | Skipped]:
     programs: list[tuple[Peer, Path, Path]] = []
     for peer in PEERS:
         try:
-            programs.append((peer, interpreter(peer, settings.say), fetch(peer.file, say=settings.say)))
+            programs.append((peer, interpreter(peer, settings.say), fetch(peer.file, report=settings.say)))
         except AutrtError as error:
             hint = f"{variable(peer)} can name an environment that has it"
             yield Skipped(peer.name, f"{error} ({hint})")

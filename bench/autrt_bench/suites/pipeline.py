@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from autrt.download.weights import fetch
+from autrt.download.fetch import fetch
 from autrt.machine import available_cores
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
@@ -42,7 +42,7 @@ def pipeline(settings: BenchSettings) -> Iterator[Group | Skipped]:
     """Each clip: the whole, through what `autrt infer` calls, then each stage on what was prepared for it."""
     options = InferOptions(inputs=(), out=Path(), command="autrt bench pipeline", precision="f32")
     job = replace(resolve(options)[0], model=settings.model)
-    fetch(DETECTOR_FILE, say=settings.say)
+    fetch(DETECTOR_FILE, report=settings.say)
     with closing(open_networks(job.model, job.settings, job.threads)) as networks:
         configure_process()
         for name, clip in _clips(settings):

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from autrt.download.weights import fetch
+from autrt.download.fetch import fetch
 from autrt.errors import AutrtError
 from autrt_bench.agreement import compare
 from autrt_bench.inferring import infer_into
@@ -37,7 +37,7 @@ ADDED: Final = Metric("faces added", "", "lower", exact=True)
 
 def quality(settings: BenchSettings) -> Iterator[Group | Skipped]:
     """One case a preset, over all clips together."""
-    clips = settings.clips or tuple(fetch(name, say=settings.say) for name in DEMOS)
+    clips = settings.clips or tuple(fetch(name, report=settings.say) for name in DEMOS)
     cases: list[Case] = []
     with TemporaryDirectory(prefix="autrt-bench-") as scratch:
         for name in list(VARIANTS)[:3] if settings.quick else VARIANTS:

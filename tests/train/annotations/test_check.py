@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from autrt.extras import load_part
 from autrt_train.annotations.check import check_index, require_template, require_trainable
 from autrt_train.annotations.check_report import check_report_text, write_check_report
 from autrt_train.annotations.data_issues import EXAMPLES, DataIssues
@@ -134,4 +135,4 @@ def test_every_kind_has_a_reader_and_a_missing_root_is_said(tmp_path):
     for kind in READERS:
         with pytest.raises(DataError, match="expected"):
             read_data(DataSpec(kind=kind, root=tmp_path / "none"))
-    assert np.all([callable(READERS.load(kind)) for kind in READERS])
+    assert np.all([callable(load_part("kind of data set", kind, READERS)) for kind in READERS])

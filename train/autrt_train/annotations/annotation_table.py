@@ -8,22 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from autrt.registry import Registry
+from autrt.extras import load_part
 from autrt.storage.escape import escape
 from autrt_train.types import DataError
 
 Columns = dict[str, Sequence[Any]]
 
-_READERS: Final = Registry(
-    "table format",
-    {
-        ".csv": "autrt_train.annotations.annotation_table:read_csv",
-        ".tsv": "autrt_train.annotations.annotation_table:read_csv",
-        ".txt": "autrt_train.annotations.annotation_table:read_csv",
-        ".parquet": "autrt_train.annotations.parquet:read_parquet",
-    },
-    extras={"pyarrow": "tables"},
-)
+_READERS: Final = {
+    **dict.fromkeys((".csv", ".tsv", ".txt"), "autrt_train.annotations.annotation_table:read_csv"),
+    ".parquet": "autrt_train.annotations.parquet:read_parquet",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ def read_table(path: Path) -> Table:
         raise DataError(f"{escape(str(path))}: expected a table as .csv or .parquet")
     if not path.is_file():
         raise DataError(f"{escape(str(path))}: expected a table, found no file of this name")
-    return _READERS.load(suffix)(path)
+    return load_part("table format", suffix, _READERS)(path)
 
 
 def read_csv(path: Path) -> Table:

@@ -10,24 +10,21 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from autrt.registry import Registry
+from autrt.extras import load_part
 from autrt.storage.escape import escape
 from autrt_train.annotations.data_issues import DataIssues
 from autrt_train.types import MISSING, DataError, Index, Split
 
-READERS: Final = Registry(
-    "kind of data set",
-    {
-        "affwild2": "autrt_train.annotations.sets.affwild2:read",
-        "manifest": "autrt_train.annotations.sets.manifest:read",
-        "expression": "autrt_train.annotations.sets.expression:read",
-        "identity": "autrt_train.annotations.sets.identity:read",
-        "disfa": "autrt_train.annotations.sets.disfa:read",
-        "bp4d": "autrt_train.annotations.sets.bp4d:read",
-        "rendered": "autrt_train.annotations.sets.rendered:read",
-        "results": "autrt_train.annotations.sets.results:read",
-    },
-)
+READERS: Final = {
+    "affwild2": "autrt_train.annotations.sets.affwild2:read",
+    "manifest": "autrt_train.annotations.sets.manifest:read",
+    "expression": "autrt_train.annotations.sets.expression:read",
+    "identity": "autrt_train.annotations.sets.identity:read",
+    "disfa": "autrt_train.annotations.sets.disfa:read",
+    "bp4d": "autrt_train.annotations.sets.bp4d:read",
+    "rendered": "autrt_train.annotations.sets.rendered:read",
+    "results": "autrt_train.annotations.sets.results:read",
+}
 """Kind → module and function, with the signature `read(root, split, **options) -> (Index, DataIssues)`."""
 
 
@@ -61,7 +58,7 @@ def read_data(spec: DataSpec) -> tuple[Index, DataIssues]:
         DataError: the data set is missing or invalid, or its kind has no such option; names the place.
         UsageError: there is no such kind.
     """
-    index, issues = read_with(READERS, spec)
+    index, issues = read_with(load_part("kind of data set", spec.kind, READERS), spec)
     if spec.au_names is not None:
         index = index.with_labels(spec.au_names)
     if spec.drop_any_missing:
@@ -69,14 +66,12 @@ def read_data(spec: DataSpec) -> tuple[Index, DataIssues]:
     return index, issues
 
 
-def read_with(readers: Registry, spec: DataSpec) -> Any:
-    """Read a data set with one of `readers`; the reader's parameters after the second are its options.
+def read_with(reader: Callable[..., Any], spec: DataSpec) -> Any:
+    """Read a data set with `reader`, whose parameters after the second are its options.
 
     Raises:
         DataError: as `read_data`.
-        UsageError: there is no such kind.
     """
-    reader = readers.load(spec.kind)
     given = {"labels": spec.labels, "threshold": spec.threshold}
     options = {name: value for name, value in given.items() if value is not None} | spec.options
     known = list(inspect.signature(reader).parameters)[2:]

@@ -12,8 +12,7 @@ import numpy as np
 
 from autrt.errors import UsageError
 from autrt.model.assemble import WEIGHT_DIGITS, save_ensemble
-from autrt.model.folder import Model
-from autrt.postprocess.ensemble import used_members
+from autrt.model.folder import Model, used_members
 from autrt.storage.escape import escape
 from autrt.types import F32, I32, I64
 from autrt_train.annotations.folds import folds, groups

@@ -8,7 +8,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from autrt.postprocess.ensemble import combine, sigmoid, used_members
+from autrt.model.folder import used_members
+from autrt.postprocess.ensemble import combine, sigmoid
 from autrt.types import F32, F64, Bool
 from autrt_train.metrics import DEFAULT_THRESHOLD, best_thresholds
 from autrt_train.types import I8

@@ -11,8 +11,8 @@ from typing import Final, Protocol
 import numpy as np
 
 from autrt.aus import ABAW_AUS
+from autrt.extras import load_part
 from autrt.postprocess.main_face import main_faces
-from autrt.registry import Registry
 from autrt.results.find import find_results
 from autrt.results.reader import Results
 from autrt.results.schema import SUFFIX
@@ -21,7 +21,7 @@ from autrt.types import I32, I64
 from autrt_train.annotations.annotation_table import read_table
 from autrt_train.annotations.columns import name_ids
 from autrt_train.annotations.pictures import require_folder, without_video_suffix
-from autrt_train.annotations.read import READERS, DataSpec, read_data, read_with
+from autrt_train.annotations.read import DataSpec, read_data, read_with
 from autrt_train.annotations.sets.affwild2 import label_texts, read_labels, recordings
 from autrt_train.annotations.sets.label_table import FrameFaces, LabelTable, au_columns
 from autrt_train.annotations.sets.manifest import NAME, of_split
@@ -31,15 +31,12 @@ from autrt_train.types import I8, MISSING, DataError, Split
 MAIN_FACE: Final = -1
 """Id (`MatchedLabels.face`) of a frame's main face, for labels that do not identify a face."""
 
-GROUND_TRUTH_READERS: Final = Registry(
-    "kind of labels",
-    {
-        "affwild2": "autrt_train.evaluate.ground_truth:affwild2",
-        "manifest": "autrt_train.evaluate.ground_truth:manifest",
-        "rendered": "autrt_train.evaluate.rendered_videos:rendered",
-        "results": "autrt_train.evaluate.ground_truth:results",
-    },
-)
+GROUND_TRUTH_READERS: Final = {
+    "affwild2": "autrt_train.evaluate.ground_truth:affwild2",
+    "manifest": "autrt_train.evaluate.ground_truth:manifest",
+    "rendered": "autrt_train.evaluate.rendered_videos:rendered",
+    "results": "autrt_train.evaluate.ground_truth:results",
+}
 """Kinds that need no pictures: `read(root, split, **options) -> GroundTruth`. Others are read as for training."""
 
 
@@ -127,9 +124,9 @@ def read_ground_truth(spec: DataSpec) -> GroundTruth:
             "au_names and drop_any_missing choose pictures: results are evaluated with all labels"
         )
     if spec.kind in GROUND_TRUTH_READERS:
-        ground_truth: GroundTruth = read_with(GROUND_TRUTH_READERS, spec)
+        reader = load_part("kind of labels", spec.kind, GROUND_TRUTH_READERS)
+        ground_truth: GroundTruth = read_with(reader, spec)
     else:
-        READERS.load(spec.kind)
         ground_truth = _of_pictures(spec)
     if not ground_truth.au_names:
         raise DataError(f"{spec.kind} {escape(str(spec.root))}: expected labels of AUs, found none")

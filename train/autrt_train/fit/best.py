@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from autrt.storage.atomic_file import replacing, sweep
 from autrt_train.fit.checkpoint import WEIGHTS, save
 
 OVERALL = "overall"
@@ -74,12 +75,15 @@ class Best:
             name: {"look": look, "score": self.scores[name], "weights": f"{WEIGHTS}/{look:04d}.pt"}
             for name, look in self.looks.items()
         }
-        scratch = self.folder / f".{BEST_FILE}.part"
-        scratch.write_text(json.dumps(facts, indent=1) + "\n")
-        scratch.replace(self.folder / BEST_FILE)
+        with replacing(self.folder / BEST_FILE) as part:
+            part.write_text(json.dumps(facts, indent=1) + "\n")
 
     def tidy(self) -> None:
-        """Delete weights that are no longer anybody's best; only once a checkpoint no longer speaks of them."""
+        """Delete weights that are no longer the best for any score, and parts of files whose writer died.
+
+        To be called only once a saved checkpoint no longer names those weights.
+        """
+        sweep(self.folder)
         kept = {self.weights_of(look) for look in self.looks.values()}
         for path in (self.folder / WEIGHTS).glob("*.pt"):
             if path not in kept:

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import Final, Protocol, runtime_checkable
 
+from autrt.extras import load_part
 from autrt.machine import available_cores
-from autrt.registry import Registry
 from autrt_train.types import Batch, Draw, Index
 
-LOADERS: Final = Registry(
-    "loader",
-    {
-        "opencv": "autrt_train.loading.opencv:OpenCvLoader",
-        "dali": "autrt_train.loading.dali:DaliLoader",
-    },
-    extras={"nvidia": "train-gpu", "torch": "train"},
-)
+LOADERS: Final = {
+    "opencv": "autrt_train.loading.opencv:OpenCvLoader",
+    "dali": "autrt_train.loading.dali:DaliLoader",
+}
 """Name → (index, threads, device, prefetch, cache_bytes) → Loader."""
 
 
@@ -65,7 +61,7 @@ def open_loader(
         UsageError: an unknown name, or an option that this loader does not have.
         MissingDependencyError: the loader's library is not installed.
     """
-    return LOADERS.load(name)(
+    return load_part("loader", name, LOADERS)(
         index,
         threads=threads or available_cores(),
         device=device,

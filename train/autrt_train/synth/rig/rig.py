@@ -6,8 +6,6 @@ Coordinates are centimetres: x to the subject's left (to the right in a picture)
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from autrt.storage.atomic_file import replacing
 from autrt.types import F32, I32, ShapedRepr, check_array
 from autrt_train.synth.rig.ict import Meshes, read_clone, read_pack
 from autrt_train.synth.rig.parts import ICT_LANDMARKS, ICT_PARTS, ICT_RIGHT_EYEBALL, Parts, inside_mouth
@@ -90,26 +89,23 @@ def load_rig(path: Path) -> Rig:
 
 
 def save_rig_pack(rig: Rig, path: Path) -> None:
-    """Write a rig as one .npz file that `load_rig` reads; deltas in half precision."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as scratch:
-        try:
-            np.savez_compressed(
-                scratch,
-                neutral=rig.neutral,
-                triangles=rig.triangles,
-                outer_triangles=rig.outer_triangles,
-                expression_names=np.array(rig.expression_names),
-                expression_deltas=rig.expression_deltas.astype(np.float16),
-                identity_deltas=rig.identity_deltas.astype(np.float16),
-                landmarks=rig.landmarks,
-                parts=np.array(astuple(rig.parts), np.int32),
-            )
-            scratch.flush()
-            os.fchmod(scratch.fileno(), 0o644)
-            Path(scratch.name).rename(path)
-        except BaseException:
-            Path(scratch.name).unlink(missing_ok=True)
-            raise
+    """Write a rig as one .npz file that `load_rig` reads; deltas in float16.
+
+    Raises:
+        DiskFullError, ResultsError: the file cannot be written.
+    """
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez_compressed(
+            file,
+            neutral=rig.neutral,
+            triangles=rig.triangles,
+            outer_triangles=rig.outer_triangles,
+            expression_names=np.array(rig.expression_names),
+            expression_deltas=rig.expression_deltas.astype(np.float16),
+            identity_deltas=rig.identity_deltas.astype(np.float16),
+            landmarks=rig.landmarks,
+            parts=np.array(astuple(rig.parts), np.int32),
+        )
 
 
 def _is_own_pack(path: Path) -> bool:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from autrt.model.neck import FPN, SSH, Neck
+from autrt.model.feature_pyramid import FPN, SSH, Neck
 
 pytest_plugins = ("tests.support.threads",)
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -22,7 +22,7 @@ def _maps(seed: int = 0, *, grad: bool = False) -> list[Tensor]:
 
 @pytest.mark.parametrize("fpn", [False, True])
 @pytest.mark.parametrize("ssh_channels", [None, 12])
-def test_neck_keeps_sides_and_tells_its_channels(fpn: bool, ssh_channels: int | None) -> None:
+def test_neck_keeps_sides_and_states_its_channels(fpn: bool, ssh_channels: int | None) -> None:
     neck = Neck(CHANNELS, fpn=fpn, ssh_channels=ssh_channels)
     expected = [(2, ssh_channels or c, side, side) for c, side in zip(CHANNELS, SIDES, strict=True)]
     assert [tuple(level.shape) for level in neck(_maps())] == expected
@@ -35,7 +35,7 @@ def test_neck_without_methods_is_the_identity() -> None:
     assert all(a is b for a, b in zip(neck(maps), maps, strict=True))
 
 
-def test_fpn_carries_down_and_never_up() -> None:
+def test_fpn_adds_coarse_maps_to_finer_ones_only() -> None:
     fpn = FPN(CHANNELS)
     for i in range(4):
         maps = _maps(grad=True)
@@ -52,7 +52,7 @@ def test_fpn_adds_to_the_backbones_maps() -> None:
 
 
 def _reference_step(weights: dict[str, Tensor], coarse: Tensor, fine: Tensor) -> Tensor:
-    """fine + conv(upconv(coarse)), the transposed convolution scattered place by place."""
+    """Compute fine + conv(upconv(coarse)), with the transposed convolution scattered place by place."""
     _, side, _ = coarse.shape
     halved = weights["0.weight"].shape[1]
     # Kernel place (u, v) of source (i, j) lands on (2i − 1 + u, 2j − 1 + v); padding cuts off the rest.
@@ -85,7 +85,7 @@ def test_fpn_equals_a_place_by_place_rewrite() -> None:
     assert torch.equal(levels[1], coarse)
 
 
-def test_ssh_sees_windows_of_3_5_and_7() -> None:
+def test_ssh_has_receptive_fields_of_3_5_and_7() -> None:
     ssh = SSH(4, 16).eval()
     for parameter in ssh.parameters():
         parameter.data.abs_()  # keeps the closing ReLU open

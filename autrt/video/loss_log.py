@@ -1,4 +1,4 @@
-"""The list of what a video lost: many small faults in a row become one entry."""
+"""Log of the packets and frames that could not be decoded; losses in a row become one entry."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from typing import Final
 
 from autrt.types import Loss
 
-_RUN_S: Final = 1.0
-"""Faults of one kind within this time of each other are told as one."""
+_MERGED_WITHIN_S: Final = 1.0
+"""Losses with the same reason within this time of each other are merged."""
 
 
-class Losses:
-    """Collects faults in the order they are met, at most about one entry a second and kind."""
+class LossLog:
+    """Collects losses; merges those with the same reason that follow each other closely."""
 
     def __init__(self) -> None:
         self._entries: list[Loss] = []
-        self._run: dict[str, tuple[int, float]] = {}  # reason → its last entry's place, its last fault's time
+        self._run: dict[
+            str, tuple[int, float]
+        ] = {}  # reason → index of its last entry, time of its last loss
 
     def add(self, time_s: float, reason: str, packets: int = 1) -> None:
-        """Tell a fault.
+        """Add a loss.
 
         Args:
-            time_s: where in the video.
-            reason: what happened; the same words for the same kind of fault.
-            packets: how many packets it concerns.
+            time_s: time in the video.
+            reason: description; the same for losses of the same kind.
+            packets: number of packets lost.
         """
         place, last_s = self._run.get(reason, (-1, float("-inf")))
-        if abs(time_s - last_s) <= _RUN_S:
+        if abs(time_s - last_s) <= _MERGED_WITHIN_S:
             run = self._entries[place]
             self._entries[place] = Loss(min(run.time_s, time_s), run.packets + packets, reason)
         else:
@@ -37,5 +39,5 @@ class Losses:
 
     @property
     def entries(self) -> Sequence[Loss]:
-        """All faults so far, in time order."""
+        """All losses so far, in order of time."""
         return sorted(self._entries, key=lambda loss: loss.time_s)

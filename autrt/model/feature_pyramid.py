@@ -1,4 +1,4 @@
-"""The neck between backbone and head: a feature pyramid (FPN) and a context module on each of its levels (SSH)."""
+"""The neck between backbone and head: a feature pyramid (FPN) with a context module (SSH) on each level."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 
 class FPN(nn.Module):
-    """Carries coarse maps down into finer ones (Lin et al. 2017, in the form of Jiang et al. 2022).
+    """Feature pyramid that adds coarse maps to finer ones (Lin et al. 2017, in the form of Jiang et al. 2022).
 
     From the coarsest level on: a transposed 3×3 convolution of stride 2 halves the channels and doubles the side,
     a 3×3 convolution follows, and the result is added to the backbone's own map. There is no lateral 1×1
     convolution and no normalisation.
 
     Args:
-        channels: of the backbone's maps, fine to coarse, each twice the one before.
+        channels: channels of the backbone's maps, fine to coarse, each twice the one before.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:
@@ -32,7 +32,7 @@ class FPN(nn.Module):
         )
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """Maps (B, C, H, W), fine to coarse, each half the side of the one before → levels of the same shapes."""
+        """Compute levels of the maps' shapes; maps are (B, C, H, W), fine to coarse, each half as wide and high."""
         levels = [maps[-1]]
         for up, finer in zip(self.up, maps[-2::-1], strict=True):
             levels.append(finer + up(levels[-1]))
@@ -40,14 +40,14 @@ class FPN(nn.Module):
 
 
 class SSH(nn.Module):
-    """Sees a map through windows of 3×3, 5×5 and 7×7 at once (context module of Najibi et al. 2017).
+    """Context module with receptive fields of 3×3, 5×5 and 7×7 (Najibi et al. 2017).
 
     One 3×3 convolution gives half the channels; two in a row a quarter; and two more on the first of those the
     last quarter. Each has a BatchNorm, those in between a PReLU of one slope; the joined result has a ReLU.
 
     Args:
-        channels_in: of the map.
-        channels: of the result; a multiple of 4.
+        channels_in: channels of the map.
+        channels: channels of the result; a multiple of 4.
     """
 
     def __init__(self, channels_in: int, channels: int) -> None:
@@ -61,17 +61,17 @@ class SSH(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C_in, H, W) → (B, C, H, W), not negative."""
+        """Compute (B, C_in, H, W) → (B, C, H, W), not negative."""
         shared = self.shared(x)
         return torch.relu(torch.cat([self.window3(x), self.window5(shared), self.window7(shared)], 1))
 
 
 class Neck(nn.Module):
-    """FPN and SSH, each where it is switched on; with neither, the identity.
+    """FPN and SSH, each if switched on; the identity with neither.
 
     Args:
-        channels: of the backbone's four maps, fine to coarse.
-        fpn: whether coarse maps are carried down.
+        channels: channels of the backbone's four maps, fine to coarse.
+        fpn: add coarse maps to finer ones.
         ssh_channels: channels of every level after SSH; None for no SSH.
     """
 
@@ -82,7 +82,7 @@ class Neck(nn.Module):
         self.ssh = nn.ModuleList(SSH(count, ssh_channels) for count in channels if ssh_channels)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """Maps (B, C, H, W), fine to coarse → as many levels of the same sides."""
+        """Compute as many levels as there are maps (B, C, H, W), fine to coarse; sides stay."""
         levels: list[Tensor] = self.fpn(maps)
         return [ssh(level) for ssh, level in zip(self.ssh, levels, strict=True)] if self.ssh else levels
 

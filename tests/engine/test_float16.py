@@ -1,4 +1,4 @@
-"""Graphs in float16: what stays float32 and why, and that roundings are seen where ONNX Runtime hides them."""
+"""Float16 graphs: layers that stay float32, and roundings that ONNX Runtime hides."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from onnx import TensorProto, helper, numpy_helper
 from autrt.engine.backends.onnxruntime import run_graph
 from autrt.engine.graph import Graph, Options
 from autrt.engine.parity import check_parity
-from autrt.engine.precision.derive import derive
-from autrt.engine.precision.half import rounded, to_half
-from autrt.engine.precision.layer import read_layers
-from autrt.engine.precision.mixed import halve
-from autrt.engine.precision.observe import compare_layers
+from autrt.engine.precision.derive_graph import derive
+from autrt.engine.precision.float16 import rounded, to_float16
+from autrt.engine.precision.layer_errors import compare_layers
+from autrt.engine.precision.layer_report import read_layers
+from autrt.engine.precision.mixed_float16 import to_mixed_float16
 from autrt.errors import EngineError
 from autrt.model.folder import Model
 from tests.support.models import pixels
@@ -34,7 +34,7 @@ HALF, FLOAT = TensorProto.FLOAT16, TensorProto.FLOAT
 
 
 def chain(*factors: float) -> onnx.ModelProto:
-    """uint8 (B, 2) → float32, times each factor; the last product is `y`, the first is `first` too."""
+    """Build a graph uint8 (B, 2) → float32, times each factor; the last product is `y`, the first `first`."""
     names = ["x", *[f"p{i}" for i in range(len(factors) - 1)], "y"]
     nodes = [helper.make_node("Cast", ["pixels"], ["x"], "cast", to=FLOAT)]
     nodes += [
@@ -63,15 +63,15 @@ def never(found: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> d
 ROWS = np.array([[1, 2], [200, 255]], np.uint8)
 
 
-def test_rounding_shows_the_overflow_that_the_runtime_hides() -> None:
-    half = to_half(chain(300.0, 1 / 300), ())
+def test_rounded_graph_shows_overflows_that_onnx_runtime_hides() -> None:
+    half = to_float16(chain(300.0, 1 / 300), ())
     assert ran(rounded(half), [[1, 255]]).tolist() == [[1, np.inf]]
-    assert ran(to_half(chain(1.0), ()), [[1, 255]]).tolist() == [[1, 255]]
+    assert ran(to_float16(chain(1.0), ()), [[1, 255]]).tolist() == [[1, 255]]
 
 
-def test_each_tensor_is_rounded_as_float16_would() -> None:
+def test_rounded_graph_rounds_each_tensor() -> None:
     expected = np.float16(np.float16(255) * np.float16(1 / 3)) * np.float16(2.3)
-    found = ran(rounded(to_half(chain(1 / 3, 2.3), ())), [[0, 255]])
+    found = ran(rounded(to_float16(chain(1 / 3, 2.3), ())), [[0, 255]])
     assert found[0, 1] == np.float32(np.float16(expected))
     assert found[0, 1] != np.float32(np.float16(255 / 3 * 2.3))
 
@@ -79,8 +79,8 @@ def test_each_tensor_is_rounded_as_float16_would() -> None:
 @pytest.mark.parametrize(
     "keep", [(), ("mul0",), ("mul2",), ("mul0", "mul1"), ("cast", "mul0", "mul1", "mul2")]
 )
-def test_casts_stand_between_what_is_half_and_what_is_not(keep: tuple[str, ...]) -> None:
-    half = to_half(chain(0.5, 4.0, 0.25), keep)
+def test_to_float16_casts_between_the_precisions(keep: tuple[str, ...]) -> None:
+    half = to_float16(chain(0.5, 4.0, 0.25), keep)
     onnx.checker.check_model(half)
     inferred = onnx.shape_inference.infer_shapes(half, strict_mode=True).graph
     types = {v.name: v.type.tensor_type.elem_type for v in (*inferred.value_info, *inferred.output)}
@@ -91,52 +91,52 @@ def test_casts_stand_between_what_is_half_and_what_is_not(keep: tuple[str, ...])
     assert ran(half, [[3, 255]]).tolist() == [[1.5, 127.5]]
 
 
-def test_what_overflows_or_comes_near_stays_float32() -> None:
-    made = halve(chain(300.0, 0.5, 1e-3), ROWS, never)
+def test_layers_that_nearly_overflow_stay_float32() -> None:
+    made = to_mixed_float16(chain(300.0, 0.5, 1e-3), ROWS, never)
     precisions = {layer.name: layer.precision for layer in made.layers}
     assert precisions == {"cast": "fp16", "mul0": "f32", "mul1": "f32", "mul2": "f32"}
     assert {x.name: x.largest for x in made.layers}["mul0"] == 255 * 300
-    near = halve(chain(70.0, 1e-3), ROWS, never)  # 17,850: finite, but four times of it is not
+    near = to_mixed_float16(chain(70.0, 1e-3), ROWS, never)  # 17,850: finite, but four times of it is not
     assert [layer.precision for layer in near.layers] == ["fp16", "f32", "f32"]
-    far = halve(chain(60.0, 1e-3), ROWS, never)
+    far = to_mixed_float16(chain(60.0, 1e-3), ROWS, never)
     assert {layer.precision for layer in far.layers} == {"fp16"}
 
 
-def test_sums_that_may_overflow_on_their_way_stay_float32() -> None:
-    """200·100 − 200·100: the product is 0, and what it sums up to on the way depends on the GPU."""
+def test_layers_whose_partial_sums_may_overflow_stay_float32() -> None:
+    """200·100 − 200·100 is 0, but its partial sums depend on the GPU."""
     model = chain(1.0)
     node = helper.make_node("MatMul", ["x", "k0"], ["y"], "product")
     model.graph.node[1].CopyFrom(node)
     matrix = np.array([[100, 1], [-100, 1]], np.float32)
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(matrix, "k0"))
-    made = halve(model, np.array([[200, 200]], np.uint8), never)
+    made = to_mixed_float16(model, np.array([[200, 200]], np.uint8), never)
     product = made.layers[-1]
     assert (product.name, product.largest, product.precision) == ("product", 40_000, "f32")
 
 
-def test_what_loses_too_much_stays_float32() -> None:
-    """The last product alone is inexact enough to matter; the layers before it may stay half."""
+def test_layers_that_lose_too_much_stay_float32() -> None:
+    """Only the last product is inexact enough to matter; the layers before it may be float16."""
 
     def faulty(found: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> dict[str, str]:
         return {"y": "off"} if np.abs(found["y"] - truth["y"]).max() > 1e-3 else {}
 
-    made = halve(chain(1.0, 1.0, 1.0, 100 + 1 / 32), ROWS, faulty)
+    made = to_mixed_float16(chain(1.0, 1.0, 1.0, 100 + 1 / 32), ROWS, faulty)
     assert {layer.name for layer in made.layers if layer.precision == "f32"} == {"mul3"}
     assert ran(made.model, [[255, 1]])[0, 0] == pytest.approx(255 * (100 + 1 / 32), abs=1e-3)
 
 
-def test_a_network_that_never_passes_is_refused() -> None:
+def test_network_that_stays_too_inexact_is_refused() -> None:
     with pytest.raises(EngineError, match="loses too much in float16"):
-        halve(chain(1.0, 1.0), ROWS, lambda found, truth: {"y": "never good enough"})
+        to_mixed_float16(chain(1.0, 1.0), ROWS, lambda found, truth: {"y": "never good enough"})
 
 
 @pytest.mark.parametrize("name", ["student_model", "full_model"])
-def test_a_models_half_graph_computes_what_the_network_computes(
+def test_float16_graph_of_a_model_keeps_its_outputs(
     name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     model: Model = request.getfixturevalue(name)
     graph = Graph.of(model.members[0])
-    half = derive(graph, Options("fp16"), tmp_path)
+    half = derive(graph, Options(precision="fp16"), tmp_path)
     content = onnx.load(half.path).graph
     assert content.input[0].type.tensor_type.elem_type == TensorProto.UINT8
     assert {o.type.tensor_type.elem_type for o in content.output} == {FLOAT}
@@ -144,7 +144,7 @@ def test_a_models_half_graph_computes_what_the_network_computes(
     assert cast.op_type == "Cast"
     assert HALF in {weight.data_type for weight in content.initializer}
     assert graph.network_digest == half.network_digest
-    with run_graph(half, Options("fp16")) as engine:
+    with run_graph(half, Options(precision="fp16")) as engine:
         parity = check_parity(engine, model.members[0], by_torch=True)
     assert 0 < parity.errors["logits"].max < 0.05
     layers = read_layers(graph, "fp16", tmp_path)
@@ -152,25 +152,25 @@ def test_a_models_half_graph_computes_what_the_network_computes(
     assert sum(layer.precision == "fp16" for layer in layers) > len(layers) / 2
 
 
-def test_a_derived_graph_is_made_once_and_again_when_damaged(student_model: Model, tmp_path: Path) -> None:
+def test_derived_graph_is_cached_and_rebuilt_when_damaged(student_model: Model, tmp_path: Path) -> None:
     graph = Graph.of(student_model.members[0])
-    first = derive(graph, Options("fp16"), tmp_path)
+    first = derive(graph, Options(precision="fp16"), tmp_path)
     made = first.path.stat().st_mtime_ns
-    assert derive(graph, Options("fp16"), tmp_path) == first
+    assert derive(graph, Options(precision="fp16"), tmp_path) == first
     assert first.path.stat().st_mtime_ns == made
     first.path.write_bytes(first.path.read_bytes()[:-1])
-    assert derive(graph, Options("fp16"), tmp_path) == first
+    assert derive(graph, Options(precision="fp16"), tmp_path) == first
     assert first.path.stat().st_mtime_ns != made
 
 
-def test_a_bare_file_has_no_crops_to_measure_with(student_model: Model, tmp_path: Path) -> None:
+def test_derive_refuses_a_bare_file(student_model: Model, tmp_path: Path) -> None:
     graph = Graph.of(student_model.members[0])
     with pytest.raises(EngineError, match="fp16 needs crops"):
-        derive(Graph(graph.path, "0" * 64), Options("fp16"), tmp_path)
+        derive(Graph(graph.path, "0" * 64), Options(precision="fp16"), tmp_path)
 
 
-def test_equal_graphs_have_no_errors(student_model: Model) -> None:
+def test_compare_layers_of_equal_graphs_finds_no_errors(student_model: Model) -> None:
     model = onnx.load(student_model.members[0].onnx)
     found = compare_layers(model, model, pixels(5))
     assert set(found.errors.values()) == {0.0}
-    assert found.truth["logits"].shape == (5, 12)
+    assert found.expected["logits"].shape == (5, 12)

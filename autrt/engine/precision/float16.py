@@ -1,4 +1,4 @@
-"""A network in half precision: an ONNX graph whose tensors are float16, with explicit casts."""
+"""Conversion of ONNX graphs to float16, with explicit casts."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.shape_inference import infer_shapes
 
 LARGEST: Final = float(np.finfo(np.float16).max)
-"""Above it a float16 number is infinite."""
+"""Largest finite float16 number."""
 
 EXACT: Final = "/exact"
-"""Ending of the tensors of `rounded` that are about to be rounded."""
+"""Suffix of the tensors of `rounded` before rounding."""
 
 
 _STAY_FLOAT: Final = {"Resize": (1, 2)}
-"""Operator → inputs that ONNX wants in float32 whatever the others are."""
+"""Operator → positions of inputs that ONNX requires in float32."""
 
 
-def to_half(model: onnx.ModelProto, keep: Collection[str]) -> onnx.ModelProto:
-    """A copy that computes in float16; pixels stay uint8 and outputs float32.
+def to_float16(model: onnx.ModelProto, keep: Collection[str]) -> onnx.ModelProto:
+    """Return a copy of a graph that computes in float16; its input stays uint8 and its outputs float32.
 
     Args:
-        model: a graph of float32 tensors whose nodes all have names of their own.
+        model: a float32 graph whose nodes all have unique names.
         keep: names of nodes that stay float32.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    _Halver(copy.graph, _types(model)).convert(keep)
+    _Converter(copy.graph, _types(model)).convert(keep)
     return copy
 
 
-class _Halver:
-    """One graph on its way to half precision, node by node in its own order."""
+class _Converter:
+    """Converter of one graph, node by node in the graph's order."""
 
     def __init__(self, graph: onnx.GraphProto, types: dict[str, int]) -> None:
         self._graph = graph
@@ -77,7 +77,7 @@ class _Halver:
                     self._types[name] = TensorProto.FLOAT16
 
     def _as(self, name: str, wanted: int) -> str:
-        """The tensor's name in the wanted type; its cast, or its rounded copy, is made when first asked for."""
+        """Return the name of a tensor in the wanted type; add a cast or a converted weight on first use."""
         if self._types[name] == wanted:
             return name
         other = f"{name}/{'half' if wanted == TensorProto.FLOAT16 else 'float'}"
@@ -85,22 +85,22 @@ class _Halver:
             self._types[other] = wanted
             if name in self._weights:
                 array = numpy_helper.to_array(self._weights[name])
-                with np.errstate(over="ignore"):  # what overflows is seen when it is measured
+                with np.errstate(over="ignore"):  # overflows show when layers are compared
                     self._weights[other] = numpy_helper.from_array(array.astype(np.float16), other)
             else:
                 self._nodes.append(_cast(name, other, wanted))
         return other
 
 
-def rounded(half: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of a float16 graph that computes in float32 and rounds every float16 tensor.
+def rounded(float16: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy of a float16 graph that computes in float32 and rounds every float16 tensor.
 
-    ONNX Runtime computes float16 on the CPU in float32 and leaves roundings between layers out, so that an
-    overflow does not show. Sums within a layer stay float32; a GPU may take float16 for them too.
+    On a CPU, ONNX Runtime computes float16 graphs in float32 and omits roundings between layers, which hides
+    overflows. Sums within a layer stay float32 here; a GPU may use float16 for them too.
     """
-    types = _types(half)
+    types = _types(float16)
     copy = onnx.ModelProto()
-    copy.CopyFrom(half)
+    copy.CopyFrom(float16)
     for weight in copy.graph.initializer:
         if weight.data_type == TensorProto.FLOAT16:
             array = numpy_helper.to_array(weight).astype(np.float32)
@@ -136,7 +136,7 @@ def _cast(name: str, to: str, kind: int) -> onnx.NodeProto:
 
 
 def _types(model: onnx.ModelProto) -> dict[str, int]:
-    """Tensor name → element type, of all weights and all that nodes give."""
+    """Return the element type of every weight and every output of a node; name → type."""
     content = infer_shapes(model).graph
     values = (*content.value_info, *content.output)
     return {value.name: value.type.tensor_type.elem_type for value in values} | {

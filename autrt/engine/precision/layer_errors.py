@@ -1,4 +1,4 @@
-"""What each layer of a graph gives for real crops, and how far a less precise graph of the same layers is off."""
+"""Layer-by-layer comparison of a float32 graph with a less precise graph of the same layers."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, numpy_helper
 
-from autrt.engine.precision.half import EXACT
+from autrt.engine.precision.float16 import EXACT
 from autrt.types import F32, U8
 
 PRODUCTS: Final = ("Gemm", "MatMul")
-"""Operators of long sums. GPUs of compute capability 7.5 have them in float16 only."""
+"""Operators of matrix products. GPUs of compute capability 7.5 have them in float16 only."""
 
 ROWS: Final = 4
-"""Crops at a time: every tensor of the network is held for them."""
+"""Crops in a batch; all tensors of the network are held for them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A graph beside its float32 original."""
+    """Errors of a graph against its float32 original."""
 
     largest: dict[str, float]
-    """Node → largest absolute number in or out of it, or that a sum in a product of matrices can come to.
+    """Node → largest absolute value of its inputs, outputs and, in matrix products, sums of absolute terms.
 
-    That is the sum of the absolute terms: however a GPU orders a sum, no part of it is larger.
+    No partial sum is larger, in whatever order a GPU sums.
     """
     errors: dict[str, float]
     """Node → relative error of its output."""
-    truth: dict[str, F32]
-    """The original's outputs, name → (n, …)."""
+    expected: dict[str, F32]
+    """Outputs of the original, name → (n, …)."""
     found: dict[str, F32]
-    """The other's."""
+    """Outputs of the other graph, name → (n, …)."""
 
 
 def compare_layers(model: onnx.ModelProto, other: onnx.ModelProto, crops: U8) -> Comparison:
     """Run both graphs and compare the nodes that have the same names in both.
 
     Args:
-        model: float32, of any batch size.
-        other: gives what it gives in float32.
+        model: a float32 graph of any batch size.
+        other: the graph to compare; its tensors are float32 too.
         crops: uint8 (n, 112, 112, 3) RGB.
     """
-    theirs = {node.name: node.output[0].removesuffix(EXACT) for node in other.graph.node}
-    pairs = {n.name: (n.output[0], theirs[n.name]) for n in model.graph.node if n.name in theirs}
-    left = _Observed(model, [ours for ours, _ in pairs.values()])
-    right = _Observed(other, [its for _, its in pairs.values()])
-    pairs = {name: (a, b) for name, (a, b) in pairs.items() if a in left.seen and b in right.seen}
+    others = {node.name: node.output[0].removesuffix(EXACT) for node in other.graph.node}
+    pairs = {n.name: (n.output[0], others[n.name]) for n in model.graph.node if n.name in others}
+    left = _Exposed(model, [name for name, _ in pairs.values()])
+    right = _Exposed(other, [name for _, name in pairs.values()])
+    pairs = {name: (a, b) for name, (a, b) in pairs.items() if a in left.names and b in right.names}
     most, sums = _largest_weights(model), {name: np.zeros(2) for name in pairs}
     products = _products(model)
-    told: list[tuple[dict[str, F32], dict[str, F32]]] = []
+    outputs: list[tuple[dict[str, F32], dict[str, F32]]] = []
     for start in range(0, len(crops), ROWS):
         true, found = left.run(crops[start : start + ROWS]), right.run(crops[start : start + ROWS])
         for name, (taken, weight) in products.items():
@@ -63,17 +63,19 @@ def compare_layers(model: onnx.ModelProto, other: onnx.ModelProto, crops: U8) ->
             most[name] = max(most.get(name, 0.0), float(np.abs(value).max(initial=0)))
         for name, (a, b) in pairs.items():
             sums[name] += _squares(found[b] - true[a]), _squares(true[a])
-        told.append(({n: true[n] for n in left.outputs}, {n: found[n] for n in right.outputs}))
+        outputs.append(({n: true[n] for n in left.outputs}, {n: found[n] for n in right.outputs}))
     return Comparison(
-        {n.name: max(most.get(t, 0.0) for t in (n.name, *n.input, *n.output)) for n in model.graph.node},
-        {name: _root(wrong, power) for name, (wrong, power) in sums.items()},
-        _joined([truth for truth, _ in told]),
-        _joined([found for _, found in told]),
+        largest={
+            n.name: max(most.get(t, 0.0) for t in (n.name, *n.input, *n.output)) for n in model.graph.node
+        },
+        errors={name: _root(wrong, power) for name, (wrong, power) in sums.items()},
+        expected=_joined([true for true, _ in outputs]),
+        found=_joined([found for _, found in outputs]),
     )
 
 
-class _Observed:
-    """A graph that gives its inner tensors too."""
+class _Exposed:
+    """A session whose outputs include inner tensors of a graph."""
 
     def __init__(self, model: onnx.ModelProto, tensors: list[str]) -> None:
         self.outputs = [output.name for output in model.graph.output]
@@ -81,17 +83,18 @@ class _Observed:
         copy.CopyFrom(model)
         copy.graph.output.extend(onnx.ValueInfoProto(name=t) for t in tensors if t not in self.outputs)
         settings = ort.SessionOptions()
-        settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # roundings must stay
+        settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # keep roundings
         settings.log_severity_level = 3
         content = copy.SerializeToString()
-        del copy  # a large network's weights are held often enough
+        del copy  # weights of a large network are held several times already
         self._session = ort.InferenceSession(content, settings, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
-        self.seen = [one.name for one in self._session.get_outputs() if one.type == "tensor(float)"]
+        self.names = [one.name for one in self._session.get_outputs() if one.type == "tensor(float)"]
 
     def run(self, crops: U8) -> dict[str, F32]:
-        found: list[Any] = list(self._session.run(self.seen, {self._input: crops}))
-        return dict(zip(self.seen, found, strict=True))
+        """Compute a batch; return float32 tensors by name."""
+        found: list[Any] = list(self._session.run(self.names, {self._input: crops}))
+        return dict(zip(self.names, found, strict=True))
 
 
 def _largest_weights(model: onnx.ModelProto) -> dict[str, float]:
@@ -100,7 +103,7 @@ def _largest_weights(model: onnx.ModelProto) -> dict[str, float]:
 
 
 def _products(model: onnx.ModelProto) -> dict[str, tuple[str, F32]]:
-    """Products with a fixed matrix: node → what it takes, and the matrix's absolute numbers (n_in, n_out)."""
+    """Return products with a fixed matrix: node → its input, and the matrix's absolute values (n_in, n_out)."""
     weights = {weight.name: weight for weight in model.graph.initializer}
     found: dict[str, tuple[str, F32]] = {}
     for node in model.graph.node:

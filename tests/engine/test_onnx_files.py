@@ -1,4 +1,4 @@
-"""Networks of others: float32 (B, 3, H, W) inside, fully convolutional, fed with uint8 pictures here."""
+"""ONNX files of other projects: float32 (B, 3, H, W) inside, fully convolutional, with uint8 input here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BIAS = np.array([0.5, -0.25], np.float32)
 
 @pytest.fixture(scope="module")
 def old_style(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As old exporters wrote: a fixed size, initialisers among the inputs, shapes stated for every tensor."""
+    """Rewrite a graph as old exporters do: fixed size, weights among the inputs, shapes for every tensor."""
     info = helper.make_tensor_value_info
     graph = helper.make_graph(
         [
@@ -59,7 +59,7 @@ def opened(path: Path, engine: str, cache: Path, size: tuple[int, int] | None, b
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("size", "batch"), [(None, 3), ((32, 32), 1), ((48, 20), 3), ((192, 320), 1)])
-def test_pictures_reach_the_network_as_planes(old_style, tmp_path, engine, size, batch) -> None:
+def test_pixels_reach_the_network_as_planes(old_style, tmp_path, engine, size, batch) -> None:
     height, width = size or (32, 32)
     running = opened(old_style, engine, tmp_path, size, batch)
     inside = pictures(batch, height, width)
@@ -82,7 +82,7 @@ def test_pictures_reach_the_network_as_planes(old_style, tmp_path, engine, size,
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_network_of_two_inputs_is_refused(tmp_path: Path, engine: str) -> None:
+def test_network_of_two_inputs_is_refused(tmp_path: Path, engine: str) -> None:
     info = helper.make_tensor_value_info
     shape = [1, 3, 8, 8]
     graph = helper.make_graph(
@@ -127,7 +127,7 @@ def test_engines_agree_on_centerface(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", [5, None])
-def test_fixing_a_graph_changes_the_shape_of_its_input_and_nothing_else(batch: int | None) -> None:
+def test_fixed_graph_changes_only_the_shape_of_the_input(batch: int | None) -> None:
     [member] = load_model("student").members
     before, after = onnx.load(member.onnx), onnx.load_from_string(fixed_graph(Graph.of(member), batch))
     rows, *rest = after.graph.input[0].type.tensor_type.shape.dim
@@ -142,7 +142,7 @@ def test_fixing_a_graph_changes_the_shape_of_its_input_and_nothing_else(batch: i
 
 @pytest.mark.parametrize("content", [b"", b"no network", b"\x3a\xff\xff\xff\x7f", bytes(100)])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_file_that_is_no_network_is_refused(tmp_path: Path, engine: str, content: bytes) -> None:
+def test_file_that_is_no_network_is_refused(tmp_path: Path, engine: str, content: bytes) -> None:
     (tmp_path / "net.onnx").write_bytes(content)
     with pytest.raises(EngineError, match=r"net\.onnx"):
         opened(tmp_path / "net.onnx", engine, tmp_path, None, 1)

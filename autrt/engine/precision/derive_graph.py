@@ -1,4 +1,4 @@
-"""A network's graph in another precision, made once by what its layers do on real crops, and kept in the cache."""
+"""Derive a network's graph in another precision; it is calibrated on face crops and cached."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ import onnx
 
 from autrt.engine.cache import EngineCache
 from autrt.engine.graph import Graph, Options
-from autrt.engine.parity import compare, faults, read_reference
+from autrt.engine.parity import compare, excess_errors, read_reference
 from autrt.engine.precision.fixed_graph import fixed_graph
 from autrt.engine.precision.int8 import quantise
-from autrt.engine.precision.layer import LAYERS, derived_store
-from autrt.engine.precision.mixed import Derived, halve
+from autrt.engine.precision.layer_report import LAYERS, derived_store
+from autrt.engine.precision.mixed_float16 import Derived, to_mixed_float16
 from autrt.errors import EngineError
 from autrt.model.folder import Member
 from autrt.types import F32, U8
 
 GRAPH: Final = "model.onnx"
 
-ROOM: Final = {"fp16": 0.5, "int8": 0.9}
-"""Share of a precision's tolerance that the graph itself may use; the rest is for an engine's own roundings."""
+GRAPH_SHARE: Final = {"fp16": 0.5, "int8": 0.9}
+"""Precision → share of its tolerance that the graph may use; the rest is for an engine's own roundings."""
 
 
 def derive(graph: Graph, options: Options, cache: Path | None) -> Graph:
-    """The graph in fp16 or int8, of any batch size.
+    """Return a graph in fp16 or int8, of any batch size.
 
     Args:
-        graph: of a model's member, in float32.
-        options: precision, of which f32 leaves the graph as it is; and crops to measure layers with, by default
-            the model's reference crops. If they are given, the graph is made anew.
+        graph: the float32 graph of a model's member.
+        options: the precision, where f32 leaves the graph as it is; and crops to calibrate with, by default the
+            model's reference crops. With crops, a cached graph is replaced.
         cache: the cache folder; None: the user's, or `AUTRT_CACHE`.
 
     Raises:
-        EngineError: the network loses too much, its graph belongs to no member, or the cache cannot be written.
+        EngineError: the derived graph is too inexact, `graph` belongs to no member, or the cache cannot be written.
     """
     precision, crops = options.precision, options.crops
     if precision == "f32":
@@ -49,11 +49,12 @@ def derive(graph: Graph, options: Options, cache: Path | None) -> Graph:
         )
     store = derived_store(graph, precision, cache)
     with store.lock():
-        kept = None if crops is not None else _kept(graph, store)
-        return kept or _make(graph, graph.member, precision, store, crops)
+        cached = None if crops is not None else _load(graph, store)
+        return cached or _make(graph, graph.member, precision, store, crops)
 
 
-def _kept(graph: Graph, store: EngineCache) -> Graph | None:
+def _load(graph: Graph, store: EngineCache) -> Graph | None:
+    """Load the cached graph; None where it is missing or damaged."""
     facts, path = store.read_json(LAYERS), store.folder / GRAPH
     if facts is None or not path.is_file():
         return None
@@ -67,16 +68,16 @@ def _make(graph: Graph, member: Member, precision: str, store: EngineCache, crop
     _name_nodes(model)
     crops = read_reference(member)[0] if crops is None else crops
 
-    def faulty(found: Mapping[str, F32], truth: Mapping[str, F32]) -> dict[str, str]:
-        parity = compare(found, truth, np.array(member.thresholds), precision, "onnxruntime")
-        return faults(parity, precision, ROOM[precision])
+    def faulty(found: Mapping[str, F32], expected: Mapping[str, F32]) -> dict[str, str]:
+        parity = compare(found, expected, np.array(member.thresholds), precision, "onnxruntime")
+        return excess_errors(parity, precision, GRAPH_SHARE[precision])
 
-    derived = {"fp16": halve, "int8": quantise}[precision](model, crops, faulty)
+    derived = {"fp16": to_mixed_float16, "int8": quantise}[precision](model, crops, faulty)
     content = derived.model.SerializeToString(deterministic=True)
     digest = hashlib.sha256(content).hexdigest()
     store.write_plain(GRAPH, content)
     store.write_json(LAYERS, _facts(derived, precision, digest, len(crops)))
-    made = _kept(graph, store)
+    made = _load(graph, store)
     if made is None:
         raise EngineError(f"{precision} graphs are kept in the cache, and {store.folder} cannot be written")
     return made
@@ -93,7 +94,7 @@ def _facts(derived: Derived, precision: str, digest: str, crops: int) -> dict[st
 
 
 def _name_nodes(model: onnx.ModelProto) -> None:
-    """Layers are told apart by their nodes' names; some exporters give none."""
+    """Give nodes unique names, which identify layers; some exporters give none."""
     if len({node.name for node in model.graph.node} - {""}) < len(model.graph.node):
         for i, node in enumerate(model.graph.node):
             node.name = f"{node.op_type}_{i}"

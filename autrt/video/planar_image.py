@@ -1,7 +1,7 @@
-"""A picture kept in its decoder's planes; RGB is made only of the pixels that somebody asks for.
+"""An image that keeps its decoder's planes and converts to RGB only the pixels that are asked for.
 
-Turning a whole frame into RGB can cost more than decoding it. So everything here works plane by plane (scale,
-sample, warp) and multiplies the small result by one colour matrix at the end.
+Converting a whole frame to RGB can cost more than decoding it. So all operations (scale, sample, warp) work plane
+by plane, and the small result is multiplied by one colour matrix at the end.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ import numpy as np
 from autrt.types import F32, F64, U8
 
 OVERSAMPLING: Final = 2
-"""A thumbnail is averaged from about this many samples a pixel and axis."""
+"""Samples per pixel and axis that a thumbnail is averaged from."""
 
-FINER: Final = 1.8
-"""Samples are halved only where they are this much finer than what is wanted, along both axes."""
+HALVING_FROM: Final = 1.8
+"""Samples are averaged by two only where they are at least this much finer than the target, along both axes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """One plane of samples and where they lie in the picture."""
+    """A plane of samples, and their position in the picture."""
 
     samples: U8
     """(rows, columns) uint8, or (rows, columns, 3) for RGB."""
     step: tuple[int, int] = (1, 1)
     """Picture pixels from one sample to the next, x and y: (2, 2) for the chroma of 4:2:0."""
     first: tuple[float, float] = (0.0, 0.0)
-    """Picture coordinates of the centre of the area that sample (0, 0) stands for."""
+    """Picture coordinates (x, y) of the centre of sample (0, 0)."""
 
 
 class PlanarImage:
-    """An `autrt.types.Image` of grey, planar YUV or packed RGB samples, one byte each."""
+    """An `autrt.types.Image` of grey, planar YUV or packed RGB samples of 8 bits."""
 
     __slots__ = ("_colour", "_origin", "_planes")
 
@@ -45,11 +45,11 @@ class PlanarImage:
         colour: F32 | None,
         origin: tuple[float, float, float] = (0.0, 0.0, 1.0),
     ) -> None:
-        """Take planes as they are.
+        """Take planes, without copying them.
 
         Args:
-            planes: luma (or RGB) first, which has the picture's size; then none or two chroma planes.
-            colour: float32 (3, planes + 1) from the planes' samples to RGB; None where the plane is RGB.
+            planes: luma (or RGB), which has the picture's size; then none or two chroma planes.
+            colour: float32 (3, planes + 1), from the planes' samples to RGB; None where the plane is RGB.
             origin: see `autrt.types.Image.origin`.
         """
         self._planes = planes
@@ -58,38 +58,38 @@ class PlanarImage:
 
     @property
     def width(self) -> int:
-        """Pixels."""
+        """Width in pixels."""
         return self._planes[0].samples.shape[1]
 
     @property
     def height(self) -> int:
-        """Pixels."""
+        """Height in pixels."""
         return self._planes[0].samples.shape[0]
 
     @property
     def origin(self) -> tuple[float, float, float]:
-        """(x, y, shrink): where pixel (0, 0) lies in the picture this one was cut from."""
+        """(x, y, shrink): position of pixel (0, 0) in the picture that this one was cut from."""
         return self._origin
 
     def rgb(self) -> U8:
-        """The whole picture as (height, width, 3) uint8 RGB, chroma interpolated."""
+        """Convert the whole picture to (height, width, 3) uint8 RGB; chroma is interpolated."""
         if self._colour is None:
             return self._planes[0].samples.copy()
         luma, *chroma = self._planes
-        unmoved = np.eye(2, 3, dtype=np.float32)
+        identity = np.eye(2, 3, dtype=np.float32)
         size = self.width, self.height
-        return self._coloured([luma.samples, *_warp(chroma, unmoved, size, cv2.BORDER_REPLICATE)])
+        return self._coloured([luma.samples, *_warp(chroma, identity, size, cv2.BORDER_REPLICATE)])
 
     def resized(self, width: int, height: int) -> U8:
-        """The whole picture averaged (or bilinearly enlarged) to (height, width, 3) uint8 RGB."""
+        """Scale the picture by averaging (or bilinear enlarging) to (height, width, 3) uint8 RGB."""
         return self._coloured([_scale(plane.samples, width, height) for plane in self._planes])
 
     def thumbnail(self, width: int, height: int) -> U8:
-        """A coarse (height, width, 3) uint8 RGB picture of sparse samples."""
+        """Make a coarse (height, width, 3) uint8 RGB picture from sparse samples."""
         return self._coloured([_sketch(plane.samples, width, height) for plane in self._planes])
 
     def cut(self, x0: int, y0: int, x1: int, y1: int, shrink: int = 1) -> PlanarImage:
-        """A copy of columns x0…x1−1 and rows y0…y1−1, averaged by the whole factor `shrink`.
+        """Copy columns x0…x1−1 and rows y0…y1−1, averaged by the integer factor `shrink`.
 
         The box is clipped to the picture (at least one pixel remains) and widened to whole chroma samples and
         whole blocks of `shrink`; blocks that reach past the right or lower edge repeat it.
@@ -102,36 +102,41 @@ class PlanarImage:
         return PlanarImage(planes, self._colour, (left + inset, top + inset, float(shrink)))
 
     def warped(self, matrix: F32, size_px: int) -> U8:
-        """A (size_px, size_px, 3) uint8 RGB crop through `matrix`, bilinear, black outside the picture."""
+        """Warp to a (size_px, size_px, 3) uint8 RGB crop, bilinear; black outside the picture.
+
+        Args:
+            matrix: float32 (2, 3), picture pixels → crop pixels.
+            size_px: side of the crop.
+        """
         size = size_px, size_px
         x, y = _corners_in_picture(matrix, size_px)
         margin = max(max(p.step) for p in self._planes)
         within_x = min(x) >= margin and max(x) <= self.width - 1 - margin
         within_y = min(y) >= margin and max(y) <= self.height - 1 - margin
-        if within_x and within_y:  # the border mode changes nothing, and this one is the fastest
+        if within_x and within_y:  # the border mode has no effect here, and this one is the fastest
             return self._coloured(_warp(self._planes, matrix, size, cv2.BORDER_CONSTANT))
         crop = self._coloured(_warp(self._planes, matrix, size, cv2.BORDER_REPLICATE))
         return _darkened(crop, _coverage(matrix, size_px, self.width, self.height))
 
     def _coloured(self, planes: list[U8]) -> U8:
-        """One colour matrix over planes of one size: (height, width, 3) uint8 RGB."""
+        """Apply the colour matrix to planes of one size; return (height, width, 3) uint8 RGB."""
         if self._colour is None:
             return planes[0]
         if len(planes) == 1:
             return cast("U8", cv2.transform(planes[0], self._colour))
         pixels = cv2.merge(planes)
-        return cast("U8", cv2.transform(pixels, self._colour, dst=pixels))  # in place: fresh memory is slow
+        return cast("U8", cv2.transform(pixels, self._colour, dst=pixels))  # in place, as new memory is slow
 
 
 def _scale(samples: U8, width: int, height: int) -> U8:
-    """Average down by halves, which is fast, then bilinearly by what remains, at most 2.
+    """Average by factors of two, which is fast, then scale bilinearly by the rest, at most 2.
 
-    Chroma is stretched to the picture's edges; that its samples may lie half a pixel aside is ignored here.
+    Chroma is stretched to the picture's edges; an offset of its samples by half a pixel is ignored.
     """
     rows, columns = samples.shape[:2]
     if rows <= 2 * height and columns <= 2 * width:
         return _resize(samples, width, height, cv2.INTER_LINEAR)
-    if rows % 2 or columns % 2 or rows < FINER * height or columns < FINER * width:
+    if rows % 2 or columns % 2 or rows < HALVING_FROM * height or columns < HALVING_FROM * width:
         return _resize(samples, width, height, cv2.INTER_AREA)
     return _scale(_resize(samples, columns // 2, rows // 2, cv2.INTER_AREA), width, height)
 
@@ -148,14 +153,14 @@ def _sketch(samples: U8, width: int, height: int) -> U8:
 
 
 def span(start: int, stop: int, length: int, unit: int) -> tuple[int, int]:
-    """Clip start…stop to 0…length, keep at least one pixel, and widen to multiples of `unit`."""
+    """Clip start…stop to 0…length, keep at least one pixel, and widen it to multiples of `unit`."""
     start = min(max(start, 0), length - 1)
     stop = min(max(stop, start + 1), length)
     return start // unit * unit, min(-(-stop // unit) * unit, length)
 
 
 def _part(plane: Plane, left: int, top: int, right: int, bottom: int, shrink: int) -> Plane:
-    """A copy of a plane under a box of picture pixels that starts on whole samples and blocks."""
+    """Copy a plane under a box of picture pixels that starts on whole samples and blocks."""
     across, down = plane.step
     samples = plane.samples[top // down : -(-bottom // down), left // across : -(-right // across)]
     inset = (shrink - 1) / 2
@@ -167,21 +172,21 @@ def _part(plane: Plane, left: int, top: int, right: int, bottom: int, shrink: in
 
 
 def _block_means(samples: U8, side: int) -> U8:
-    """Means of side×side blocks, by halves where that can be; incomplete blocks repeat the edge."""
+    """Average side×side blocks, by factors of two where possible; incomplete blocks repeat the edge."""
     rows, columns = samples.shape[:2]
     if rows % side or columns % side:
         samples = cast(
             "U8", cv2.copyMakeBorder(samples, 0, -rows % side, 0, -columns % side, cv2.BORDER_REPLICATE)
         )
-    while side % 2 == 0:  # OpenCV's averaging is fast by two alone
+    while side % 2 == 0:  # OpenCV's averaging is fast only by two
         samples = _resize(samples, samples.shape[1] // 2, samples.shape[0] // 2, cv2.INTER_AREA)
         side //= 2
     return _resize(samples, samples.shape[1] // side, samples.shape[0] // side, cv2.INTER_AREA)
 
 
 def _warp(planes: Sequence[Plane], matrix: F32, size: tuple[int, int], border: int) -> list[U8]:
-    """Sample planes through a matrix that counts in picture pixels."""
-    # In Python's floats: numpy's calls would cost as much as the warp.
+    """Warp planes by a matrix in picture pixels; return arrays of `size` (width, height)."""
+    # Python's floats, as numpy calls would cost as much as the warp.
     (a, b, c), (d, e, f) = matrix.tolist()
     of_samples: dict[tuple[tuple[int, int], tuple[float, float]], F64] = {}
     out: list[U8] = []
@@ -202,7 +207,7 @@ def _warp(planes: Sequence[Plane], matrix: F32, size: tuple[int, int], border: i
 
 
 def _corners_in_picture(matrix: F32, size_px: int) -> tuple[list[float], list[float]]:
-    """The x and the y, in the picture, of a crop's four corner pixels."""
+    """Return the x and the y, in the picture, of a crop's four corner pixels."""
     far = size_px - 1
     (a, b, c), (d, e, f) = cv2.invertAffineTransform(matrix).tolist()
     x, y = (c, c + a * far, c + b * far), (f, f + d * far, f + e * far)
@@ -210,11 +215,11 @@ def _corners_in_picture(matrix: F32, size_px: int) -> tuple[list[float], list[fl
 
 
 def _coverage(matrix: F32, size_px: int, width: int, height: int) -> U8:
-    """How much of each crop pixel's bilinear weight falls inside the picture, of 255: (size_px, size_px)."""
+    """Return each crop pixel's share of bilinear weight inside the picture, times 255: (size_px, size_px) uint8."""
     inside = np.full((height, width), 255, np.uint8)
     return cast("U8", cv2.warpAffine(inside, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR))
 
 
 def _darkened(crop: U8, covered: U8) -> U8:
-    """Each pixel times its share of 255."""
+    """Multiply each pixel by its share of 255."""
     return cast("U8", cv2.multiply(crop, cv2.merge([covered] * 3), scale=1 / 255))

