@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autrt_bench.agreement import compare
+from autrt_bench.measure.agreement import compare
 
 
 def main(folder_a: Path, folder_b: Path) -> None:

@@ -31,7 +31,7 @@ Turn = Mapping[str, Values]
 """What one repeat of each case of a group gave, by the cases' names."""
 
 
-def nothing_more(_: Turn) -> Turn:
+def no_derived(_: Turn) -> Turn:
     """No derived values."""
     return {}
 
@@ -42,7 +42,7 @@ class Case:
 
     name: str
     """Unique in its suite: measurements of different runs are compared by it."""
-    once: Callable[[], Values]
+    repeat: Callable[[], Values]
     """One repeat. It does the clocking itself, so that it alone decides what counts."""
 
 
@@ -51,9 +51,9 @@ class Group:
     """Cases that are measured in turns (A B C A B C …), so that a busy moment hits all alike."""
 
     cases: Sequence[Case]
-    derive: Callable[[Turn], Turn] = nothing_more
+    derive: Callable[[Turn], Turn] = no_derived
     """Ratios between cases of the same turn."""
-    most_repeats: int | None = None
+    max_repeats: int | None = None
     """For cases that take minutes, or whose numbers never change."""
     warm_up: bool = True
     """Whether a first repeat, which may build and cache things, is thrown away."""
@@ -83,7 +83,7 @@ class BenchSettings:
     repeats: int = 5
     quick: bool = False
     """Fewer cases and shorter turns."""
-    say: Callable[[str], object] = lambda _: None
+    log: Callable[[str], object] = lambda _: None
     """Told in a line what takes a while."""
 
     @property
@@ -113,7 +113,7 @@ LIKE: Final = ("model", "clips", "quick")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class BenchRun:
     """One call of `autrt bench`: a line of the history."""
 
     name: str
@@ -130,7 +130,7 @@ class Run:
         """The commit that was measured (hex; with a + where the files differed from it), or empty."""
         return str(self.fingerprint.get("commit", ""))
 
-    def is_like(self, other: Run) -> bool:
+    def is_like(self, other: BenchRun) -> bool:
         """Whether both were told to measure in the same way, so that their numbers can be compared."""
         return all(self.settings.get(name) == other.settings.get(name) for name in LIKE)
 

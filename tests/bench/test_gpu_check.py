@@ -10,9 +10,9 @@ import pytest
 
 from autrt.engine.gpu import find_gpus
 from autrt.errors import MissingDependencyError
+from autrt_bench.gpu_check.checks import Check, Failure, Measured, Missing, attempt, table
 from autrt_bench.gpu_check.machine import require
-from autrt_bench.gpu_check.rows import Check, Failure, Measured, Missing, attempt, table
-from autrt_bench.gpu_load import Load, in_words, mean_load
+from autrt_bench.measure.gpu_load import GpuLoad, in_words, mean_load
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,7 +89,7 @@ def test_what_nvidia_smi_tells() -> None:
     assert in_words(mean_load("70, 30\n80, 50\n")) == "GPU 75 %, NVDEC 40 %"
     assert in_words(mean_load("70, [N/A]\n")) == "GPU 70 %"
     assert in_words(mean_load('Field "utilization.decoder" is not a valid field to query.\n')) == ""
-    with Load("cpu") as load:
+    with GpuLoad("cpu") as load:
         pass
     assert load.told == ""
 

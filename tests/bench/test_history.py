@@ -10,17 +10,19 @@ from pathlib import Path
 import pytest
 
 from autrt.errors import UsageError
-from autrt_bench.history import append, choose, read
-from autrt_bench.page import write_page
-from autrt_bench.types import Measurement, Metric, Run, Skipped
+from autrt_bench.reporting.history import append, find_run, read
+from autrt_bench.reporting.page import write_page
+from autrt_bench.types import BenchRun, Measurement, Metric, Skipped
 from tests.support.command import autrt
 
 SPEED = Metric("speed", "frames/s", "higher")
 MACHINE = {"cpu": "Abacus 9", "cores": 2, "features": ["avx2"], "memory_gb": 8, "gpu": []}
 
 
-def run(commit: str = "aaaaaaaaaaaa", values=(100.0, 101.0, 99.0, 100.5), number: int = 0, **machine) -> Run:
-    return Run(
+def run(
+    commit: str = "aaaaaaaaaaaa", values=(100.0, 101.0, 99.0, 100.5), number: int = 0, **machine
+) -> BenchRun:
+    return BenchRun(
         name=f"20260131T12000{number}Z-{commit}",
         started_utc="2026-01-31T12:00:00+00:00",
         fingerprint=MACHINE | {"commit": commit} | machine,
@@ -52,21 +54,21 @@ def test_runs_of_one_commit_are_one_and_clean_files_win(history):
     ):
         append(history, one)
     for which in ("aaaa", 40 * "a"):
-        assert choose(which, history).measurements[0].values == (1, 2, 3)
-    assert choose("aaaaaaaaaaaa+", history).commit == "aaaaaaaaaaaa+"
-    assert choose("20260131T120001Z", history).measurements[0].values == (3,)
-    assert choose(str(history), history).commit == "bbbbbbbbbbbb"
+        assert find_run(which, history).measurements[0].values == (1, 2, 3)
+    assert find_run("aaaaaaaaaaaa+", history).commit == "aaaaaaaaaaaa+"
+    assert find_run("20260131T120001Z", history).measurements[0].values == (3,)
+    assert find_run(str(history), history).commit == "bbbbbbbbbbbb"
 
 
 def test_what_is_not_there_is_said_with_what_is(history):
     with pytest.raises(UsageError, match=re.escape(str(history))):
-        choose("aaaa", history)
+        find_run("aaaa", history)
     append(history, run())
     append(history, run("abababababab"))
     with pytest.raises(UsageError, match="20260131T120000Z-abababababab"):
-        choose("cccc", history)
+        find_run("cccc", history)
     with pytest.raises(UsageError, match="begins several"):
-        choose("a", history)
+        find_run("a", history)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from autrt_bench.compare import Difference
-from autrt_bench.statistics import judge, median_ratio, spread
-from autrt_bench.turns import measure
+from autrt_bench.measure.interleaved import measure
+from autrt_bench.measure.statistics import median_ratio, spread, verdict_of
+from autrt_bench.reporting.compare import Difference
 from autrt_bench.types import Case, Group, Measurement, Metric
 
 SPEED = Metric("speed", "frames/s", "higher")
@@ -20,7 +20,7 @@ def repeats(mean: float, n: int = 7, seed: int = 0) -> list[float]:
 
 
 def verdict(a, b, metric=SPEED):
-    return judge(median_ratio(a, b), metric, min(len(a), len(b)))
+    return verdict_of(median_ratio(a, b), metric, min(len(a), len(b)))
 
 
 def test_spread_is_the_median_and_the_quartiles():
@@ -70,7 +70,7 @@ def test_a_difference_speaks_in_its_metrics_words():
     def difference(metric: Metric, a: float, b: float) -> Difference:
         before, after = (Measurement("suite", "case", metric, (value,) * 5) for value in (a, b))
         ratio = median_ratio(before.values, after.values)
-        return Difference(before, after, ratio, judge(ratio, metric, 5))
+        return Difference(before, after, ratio, verdict_of(ratio, metric, 5))
 
     assert difference(SPEED, 100, 80).words == "slower"
     assert difference(SPEED, 100, 80).worse_by() == pytest.approx(20)
@@ -84,11 +84,11 @@ def test_cases_are_measured_in_turns_after_a_warm_up_and_ratios_within_a_turn():
     values = {"a": iter([0.0, 2.0, 4.0]), "b": iter([0.0, 1.0, 8.0])}
 
     def case(name: str) -> Case:
-        def once():
+        def repeat():
             order.append(name)
             return {SPEED: next(values[name])}
 
-        return Case(name, once)
+        return Case(name, repeat)
 
     ratio = Metric("ratio", "", "higher")
     group = Group(

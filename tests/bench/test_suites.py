@@ -15,10 +15,11 @@ from autrt.model.folder import load_model
 from autrt.results.writer import ResultsWriter
 from autrt.types import Source
 from autrt.video.probe import probe
-from autrt_bench.agreement import compare
-from autrt_bench.child import spend
-from autrt_bench.clips import Recipe, lengthened, remade
-from autrt_bench.fingerprint import gpus
+from autrt_bench.inputs.clips import ClipVariant, make_longer, make_variant
+from autrt_bench.measure.agreement import compare
+from autrt_bench.measure.command import run_command
+from autrt_bench.measure.interleaved import measure
+from autrt_bench.reporting.fingerprint import gpus
 from autrt_bench.suites import ABOUT, SELECTION, SUITES
 from autrt_bench.suites import engines as engines_suite
 from autrt_bench.suites import loader as loader_suite
@@ -26,7 +27,6 @@ from autrt_bench.suites import pipeline as pipeline_suite
 from autrt_bench.suites import results as results_suite
 from autrt_bench.suites.decode import decode_planes, decode_rgb
 from autrt_bench.suites.peers import peers
-from autrt_bench.turns import measure
 from autrt_bench.types import BenchSettings, Group, Skipped
 from autrt_train.loading.loader import open_loader
 from tests.support.command import autrt
@@ -113,27 +113,27 @@ def _groups(settings: BenchSettings):
 
 def test_a_commands_peak_memory_is_its_own_whatever_started_it():
     ours = np.ones(200_000_000, np.uint8)
-    small = spend([sys.executable, "-S", "-c", "print('done')"])
-    large = spend([sys.executable, "-S", "-c", "x = b'x' * 150_000_000"])
+    small = run_command([sys.executable, "-S", "-c", "print('done')"])
+    large = run_command([sys.executable, "-S", "-c", "x = b'x' * 150_000_000"])
     assert small.peak_bytes < 60e6 < 150e6 < large.peak_bytes < ours.nbytes
     assert [line for _, line in small.lines] == ["done"]
     assert small.lines[0][0] > 0
     with pytest.raises(AutrtError, match="ValueError: no"):
-        spend([sys.executable, "-S", "-c", "raise ValueError('no')"])
+        run_command([sys.executable, "-S", "-c", "raise ValueError('no')"])
 
 
 def test_clips_are_made_once_and_as_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "cache"))
     source = Clip(frames=10).write(tmp_path / "clip.mp4")
     said: list[str] = []
-    recipe = Recipe(192, 64, faces=1, columns=2, frames=6)
-    wide = remade(source, recipe, said.append)
-    assert remade(source, recipe, said.append) == wide
+    recipe = ClipVariant(192, 64, faces=1, columns=2, frames=6)
+    wide = make_variant(source, recipe, said.append)
+    assert make_variant(source, recipe, said.append) == wide
     assert len(said) == 1
     info = probe(Source(wide, wide.name, "video"))
     assert (info.width, info.height) == (192, 64)
     assert decode_planes(wide) == decode_rgb(wide) == 6
-    assert decode_planes(lengthened(source, 1.2 / 60, said.append)) == 30
+    assert decode_planes(make_longer(source, 1.2 / 60, said.append)) == 30
 
 
 def test_results_are_opened_resumed_and_verified(monkeypatch):

@@ -29,10 +29,10 @@ from autrt_train.finetune.match import match_sources
 from autrt_train.finetune.moments import find_moments
 from autrt_train.finetune.people import likely_people
 from autrt_train.finetune.run import finetune
-from autrt_train.halt import Halt
 from autrt_train.labels.coding import Coding
 from autrt_train.loading.augment import AugmentConfig
 from autrt_train.read_recipe import read_recipe
+from autrt_train.stop_request import StopRequest
 from autrt_train.types import DataError
 from tests.support.command import autrt
 from tests.support.fetched import fetched
@@ -261,9 +261,11 @@ def taught(tmp_path_factory):
     told: list[str] = []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("autrt_train.finetune.run.gather", lambda *_: Labelled(index, 3, "d" * 64))
-        done = finetune(recipe, root / "run", progress="none", halt=Halt(), say=quiet, tell=told.append)
+        done = finetune(
+            recipe, root / "run", progress="none", halt=StopRequest(), say=quiet, tell=told.append
+        )
         with pytest.raises(UsageError, match="holds a finished model"):
-            finetune(recipe, root / "run", progress="none", halt=Halt(), say=quiet, tell=quiet)
+            finetune(recipe, root / "run", progress="none", halt=StopRequest(), say=quiet, tell=quiet)
     return root, start, done, told
 
 

@@ -13,11 +13,11 @@ from torch import nn
 
 from autrt.errors import DiskFullError, UsageError
 from autrt_train.fit import checkpoint
-from autrt_train.fit.best import OVERALL, Best
+from autrt_train.fit.best_checkpoints import OVERALL, BestCheckpoints
+from autrt_train.fit.divergence import FIRST_STEPS, DivergenceGuard
 from autrt_train.fit.ema import Ema
-from autrt_train.fit.guard import FIRST_STEPS, Guard
-from autrt_train.fit.schedule import make_optimiser, rate
-from autrt_train.join_indices import join
+from autrt_train.fit.optimiser import make_optimiser, rate
+from autrt_train.join_indices import join_indices
 from autrt_train.recipe import OptimiserSettings
 from autrt_train.types import DataError, Index, TrainingError
 
@@ -83,7 +83,7 @@ def test_the_running_mean_follows_the_weights() -> None:
 
 
 def test_best_keeps_the_weights_of_every_best_and_no_others(tmp_path: Path) -> None:
-    best = Best(tmp_path)
+    best = BestCheckpoints(tmp_path)
     looks = [
         {OVERALL: 0.5, "AU1": 0.9, "AU2": 0.1},
         {OVERALL: 0.6, "AU1": 0.8, "AU2": float("nan")},
@@ -93,12 +93,12 @@ def test_best_keeps_the_weights_of_every_best_and_no_others(tmp_path: Path) -> N
     won = []
     for number, scores in enumerate(looks, 1):
         won.append(best.consider(number, scores, {"w": torch.tensor(float(number))}))
-        best.tidy()
+        best.delete_unused()
     assert won == [[OVERALL, "AU1", "AU2"], [OVERALL], ["AU2"], []]
     assert best.looks == {OVERALL: 2, "AU1": 1, "AU2": 3}
     assert sorted(p.name for p in (tmp_path / "weights").iterdir()) == ["0001.pt", "0002.pt", "0003.pt"]
     assert checkpoint.load(best.weights_of(3))["state_dict"]["w"] == 3
-    again = Best(tmp_path)
+    again = BestCheckpoints(tmp_path)
     again.restore(best.state())
     assert again.consider(5, {OVERALL: 0.6}, {}) == []
 
@@ -125,7 +125,7 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
 
 
 def test_the_guard_says_where_a_loss_stopped_being_a_number() -> None:
-    guard = Guard(100, index())
+    guard = DivergenceGuard(100, index())
     rows = np.array([3, 1], np.int64)
     guard.check({"loss": 1.0, "bce": 1.0}, 0, rows)
     with pytest.raises(TrainingError, match=r"step 5: bce is nan.*/pictures/3\.jpg"):
@@ -133,11 +133,11 @@ def test_the_guard_says_where_a_loss_stopped_being_a_number() -> None:
 
 
 def test_the_guard_says_when_the_loss_has_run_away_and_survives_a_resume() -> None:
-    guard = Guard(100, index())
+    guard = DivergenceGuard(100, index())
     rows = np.array([0], np.int64)
     for step in range(FIRST_STEPS):
         guard.check({"loss": 2.0}, step, rows)
-    again = Guard(100, index())
+    again = DivergenceGuard(100, index())
     again.restore(guard.state())
     again.check({"loss": 199.0}, 50, rows)
     with pytest.raises(TrainingError, match="run away"):
@@ -147,7 +147,7 @@ def test_the_guard_says_when_the_loss_has_run_away_and_survives_a_resume() -> No
 def test_joined_sources_keep_their_videos_and_persons_apart() -> None:
     a = index(4, videos=2, landmarks=np.zeros((4, 5, 2), np.float32))
     b = index(6, videos=3)
-    both = join([a, b])
+    both = join_indices([a, b])
     assert both.video.tolist() == [*a.video, *(b.video + 2)]
     assert both.video_names == (*a.video_names, *b.video_names)
     assert (both.person == -1).all()
@@ -156,4 +156,4 @@ def test_joined_sources_keep_their_videos_and_persons_apart() -> None:
     assert not np.isnan(both.landmarks[:4]).any()
     assert both.targets is None
     with pytest.raises(DataError, match="label_names"):
-        join([a, index(names=("AU1", "AU4"))])
+        join_indices([a, index(names=("AU1", "AU4"))])

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from autrt_train.data import open_data
 from autrt_train.fit import checkpoint, peers
-from autrt_train.fit.peers import Peers
-from autrt_train.fit.processes import World
-from autrt_train.fit.validate import judge
-from autrt_train.learner import build_learner
+from autrt_train.fit.process_group import ProcessGroup
+from autrt_train.fit.process_watch import ProcessWatch
+from autrt_train.fit.validate import validate
 from autrt_train.read_recipe import read_recipe, recipe_names
+from autrt_train.training_data import open_data
+from autrt_train.training_network import build_training_network
 from tests.support.pictures import TINY_RECIPE, write_pictures
 from tests.support.ranks import by_hand, changes, pid_of, torchrun
 
@@ -141,8 +141,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("hurried")
 def test_peers_notice_silence() -> None:
     store, ended, told = SharedStore(), threading.Event(), list[str]()
-    with_end = Peers(0, 2, store, lambda message: (told.append(message), ended.set()))
-    other = Peers(1, 2, store, lambda _: None)
+    with_end = ProcessWatch(0, 2, store, lambda message: (told.append(message), ended.set()))
+    other = ProcessWatch(1, 2, store, lambda _: None)
     assert not ended.wait(0.6)  # both speak
     other._closed.set()  # as a killed process: it tells nobody
     assert ended.wait(5)
@@ -155,8 +155,8 @@ def test_peers_notice_silence() -> None:
 @pytest.mark.parametrize("reason", ["the disk is full", None])
 def test_peers_tell_failures_and_pass_over_ends(reason: str | None) -> None:
     store, ended, told = SharedStore(), threading.Event(), list[str]()
-    watcher = Peers(0, 2, store, lambda message: (told.append(message), ended.set()))
-    other = Peers(1, 2, store, lambda _: None)
+    watcher = ProcessWatch(0, 2, store, lambda message: (told.append(message), ended.set()))
+    other = ProcessWatch(1, 2, store, lambda _: None)
     if reason is not None:
         other.failed(reason)
     other.stop()
@@ -170,8 +170,8 @@ def test_peers_tell_failures_and_pass_over_ends(reason: str | None) -> None:
 @pytest.mark.usefixtures("hurried")
 def test_peers_that_end_by_themselves_are_not_ended() -> None:
     store, told = SharedStore(), list[str]()
-    watcher = Peers(0, 2, store, told.append)
-    Peers(1, 2, store, lambda _: None).failed("the disk is full")
+    watcher = ProcessWatch(0, 2, store, told.append)
+    ProcessWatch(1, 2, store, lambda _: None).failed("the disk is full")
     assert watcher.lost(wait_s=5)
     watcher.stop()
     time.sleep(0.3)
@@ -188,10 +188,10 @@ def test_what_is_saved_is_what_was_judged(recipe: Path, tmp_path: Path) -> None:
     last = [line for line in looks if line["event"] == "look"][-1]
 
     read = read_recipe(str(recipe), [*ENDLESS, *settings])
-    learner = build_learner(read, ())
+    training_network = build_training_network(read, ())
     state = checkpoint.load(tmp_path / "run" / "last.pt")["ema"]["state"]
-    learner.network.load_state_dict(state)
-    with closing(open_data(read, World(), lambda _: None)) as data:
-        again = judge(learner, data, read, World())
+    training_network.network.load_state_dict(state)
+    with closing(open_data(read, ProcessGroup(), lambda _: None)) as data:
+        again = validate(training_network, data, read, ProcessGroup())
     assert last["auc"] == pytest.approx(again.facts["auc"], abs=1e-9)
     assert last["f1_binary"] == pytest.approx(again.facts["f1_binary"], abs=1e-9)

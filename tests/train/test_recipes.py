@@ -11,9 +11,9 @@ from autrt.errors import UsageError
 from autrt.model.architectures import build_network
 from autrt.model.folder import load_model
 from autrt.model.presets import preset
-from autrt_train.learner import architecture, start_from
 from autrt_train.read_recipe import read_recipe, recipe_json, recipe_names, require_places
 from autrt_train.recipe import Recipe
+from autrt_train.training_network import architecture, start_from
 
 
 def flat(value: Any, key: str = "") -> dict[str, Any]:
@@ -151,10 +151,10 @@ def test_places_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_packaged_model_is_a_start(tmp_path: Path) -> None:
     network = build_network(architecture(read_recipe("distill-again")))
-    said: list[str] = []
-    start_from(network, read_recipe("distill-again"), said.append)
+    messages: list[str] = []
+    start_from(network, read_recipe("distill-again"), messages.append)
     packaged = load_file(load_model("student").members[0].weights)
     assert all(torch.equal(value, packaged[name]) for name, value in network.state_dict().items())
-    assert "kept as they were in the network: 0" in said[0]
+    assert "kept as they were in the network: 0" in messages[0]
     with pytest.raises(UsageError, match="no model"):
-        start_from(network, read_recipe("distill-again", [f"start.checkpoint={tmp_path}"]), said.append)
+        start_from(network, read_recipe("distill-again", [f"start.checkpoint={tmp_path}"]), messages.append)

@@ -1,4 +1,4 @@
-"""Whole training runs, small: `autrt_train.run.train` and the command."""
+"""Whole training runs, small: `autrt_train.train.train` and the command."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from autrt.engine.graph import Graph
 from autrt.engine.open import open_engine
 from autrt.errors import UsageError
 from autrt.model.folder import load_model
-from autrt_train.data import open_data
 from autrt_train.fit import checkpoint
-from autrt_train.fit.loop import Fit
-from autrt_train.fit.processes import World
-from autrt_train.learner import build_learner, start_from
-from autrt_train.loading.augment import draw_as_they_are
-from autrt_train.losses import SteadyConfig, moved
+from autrt_train.fit.loop import TrainingLoop
+from autrt_train.fit.process_group import ProcessGroup
+from autrt_train.loading.augment import unaugmented_draws
+from autrt_train.losses import StabilityConfig, perturb
 from autrt_train.read_recipe import read_recipe
 from autrt_train.recipe import Recipe
-from autrt_train.run import train
+from autrt_train.train import train
+from autrt_train.training_data import open_data
+from autrt_train.training_network import build_training_network, start_from
 from autrt_train.types import DataError, TrainingError
 from tests.support.command import autrt, start
 from tests.support.pictures import AUS, TINY_RECIPE, write_classes, write_pictures
@@ -71,7 +71,7 @@ def quiet(_: str) -> None:
 
 
 def run(recipe: Recipe, folder: Path, **more: Any) -> Any:
-    return train(recipe, folder, progress="none", say=quiet, **more)
+    return train(recipe, folder, progress="none", log=quiet, **more)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -116,9 +116,11 @@ def test_a_run_learns_and_leaves_a_model_that_engines_run(pictures: Path, tmp_pa
 def test_a_stopped_run_goes_on_bit_for_bit(pictures: Path, tmp_path: Path, extra: list[str]) -> None:
     recipe = recipe_of(tmp_path, pictures, *extra)
     run(recipe, tmp_path / "whole")
-    with closing(open_data(recipe, World(), quiet)) as data:
+    with closing(open_data(recipe, ProcessGroup(), quiet)) as data:
         stop = threading.Event()
-        fit = Fit(recipe, data, build_learner(recipe, ()), tmp_path / "parts", World(), stop)
+        fit = TrainingLoop(
+            recipe, data, build_training_network(recipe, ()), tmp_path / "parts", ProcessGroup(), stop
+        )
         stop.set()
         assert not fit.run(None)  # ends after its first step, in mid-epoch
         assert fit.progress.step == 1
@@ -155,21 +157,21 @@ def test_micro_batches_add_up_to_the_batch(pictures: Path, tmp_path: Path) -> No
 
 def test_a_steady_run_hangs_less_on_where_a_crop_lies(pictures: Path, tmp_path: Path) -> None:
     rng = torch.Generator().manual_seed(0)
-    config = SteadyConfig(shift_px=1.0)
+    config = StabilityConfig(shift_px=1.0)
     gaps: dict[str, float] = {}
     for weight in ("0", "1"):
         recipe = recipe_of(tmp_path, pictures, "fit.epochs=8", f"steady.weight={weight}", "steady.shift_px=1")
         run(recipe, tmp_path / weight)
-        learner = build_learner(recipe, ())
-        learner.load_state_dict(weights(tmp_path / weight))
-        with closing(open_data(recipe, World(), quiet)) as data:
+        training_network = build_training_network(recipe, ())
+        training_network.load_state_dict(weights(tmp_path / weight))
+        with closing(open_data(recipe, ProcessGroup(), quiet)) as data:
             every = np.arange(len(data.validation))
-            (batch,) = data.validation_loader.load(draw_as_they_are(data.validation, every, len(every)))
+            (batch,) = data.validation_loader.load(unaugmented_draws(data.validation, every, len(every)))
         pixels = torch.as_tensor(batch.pixels)
-        moves = torch.randn((len(pixels), 4), generator=rng)
+        perturbations = torch.randn((len(pixels), 4), generator=rng)
         with torch.no_grad():
-            told = learner.eval()(pixels)["logits"]
-            again = learner(moved(pixels, moves, config))["logits"]
+            told = training_network.eval()(pixels)["logits"]
+            again = training_network(perturb(pixels, perturbations, config))["logits"]
         gaps[weight] = float(((told - again) / told.std(0)).square().mean())
     assert gaps["1"] < 0.5 * gaps["0"]
 
@@ -224,18 +226,18 @@ def test_starts_are_carried_over(tmp_path: Path) -> None:
         own = recipe_of(
             tmp_path, faces, f"start.checkpoint={tmp_path / task / start}", 'start.skip=["au"]', base=base
         )
-        network = build_learner(own, ()).network
+        network = build_training_network(own, ()).network
         before = {name: value.clone() for name, value in network.state_dict().items()}
-        said: list[str] = []
-        start_from(network, own, said.append)
-        assert "entries matched" in said[0]
-        moved = {
+        messages: list[str] = []
+        start_from(network, own, messages.append)
+        assert "entries matched" in messages[0]
+        perturb = {
             name.split(".")[0]
             for name, value in network.state_dict().items()
             if not torch.equal(value, before[name])
         }
-        assert "backbone" in moved
-        assert "au" not in moved
+        assert "backbone" in perturb
+        assert "au" not in perturb
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(

@@ -26,9 +26,9 @@ def cached_array(
     cache = CacheFolder(cache_dir() / folder)
     content = cache.read(name)
     if content is not None:
-        kept: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-        if shape is None or kept.shape == shape:
-            return kept
+        saved: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+        if shape is None or saved.shape == shape:
+            return saved
     found, stream = compute(), io.BytesIO()
     np.save(stream, found)
     cache.write(name, stream.getvalue())

@@ -8,10 +8,10 @@ from typing import Final
 
 from autrt_train.annotations.check import check
 from autrt_train.annotations.report import report_table, write_report
-from autrt_train.data import gather, require_fit
-from autrt_train.fit.processes import World
+from autrt_train.fit.process_group import ProcessGroup
 from autrt_train.read_recipe import require_places
 from autrt_train.recipe import Recipe
+from autrt_train.training_data import index_data, require_usable
 
 REPORT_FILE: Final = "data.json"
 
@@ -23,13 +23,13 @@ def check_data(recipe: Recipe, folder: Path) -> Iterator[str]:
         DataError: the data cannot be read, or (once the report is written) cannot be trained on.
     """
     require_places(recipe)
-    said: list[str] = []
-    found = gather(recipe, World(), said.append)
-    yield from said
+    messages: list[str] = []
+    found = index_data(recipe, ProcessGroup(), messages.append)
+    yield from messages
     report = check(found.train, found.validation, found.findings)
     yield report_table(report)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / REPORT_FILE
     write_report(report, path)
     yield f"written to {path}"
-    require_fit(recipe, found)
+    require_usable(recipe, found)

@@ -10,7 +10,7 @@ import numpy as np
 from autrt_train.types import MISSING, DataError, Index
 
 
-def join(parts: Sequence[Index]) -> Index:
+def join_indices(parts: Sequence[Index]) -> Index:
     """All pictures of `parts`, in order. Videos and persons of different parts stay different.
 
     What only some parts know (soft targets, landmarks, presence, classes) is missing for the others.

@@ -90,22 +90,24 @@ _SCORES = tuple(f.name for f in fields(AuScores) if f.name != "n")
 
 def _column(scores: NDArray[Any], labels: I8, threshold: float) -> dict[str, float]:
     known = labels != MISSING
-    truth, scores = labels[known], scores[known]
-    positive = int(truth.sum())
-    if not len(truth):
+    known_labels, scores = labels[known], scores[known]
+    positive = int(known_labels.sum())
+    if not len(known_labels):
         return dict.fromkeys(_SCORES, float("nan"))
-    judged: Any = precision_recall_fscore_support(
-        truth, scores >= threshold, labels=[0, 1], zero_division=_UNDEFINED
+    result: Any = precision_recall_fscore_support(
+        known_labels, scores >= threshold, labels=[0, 1], zero_division=_UNDEFINED
     )
-    precision, recall, f1, _ = judged
+    precision, recall, f1, _ = result
     return {
         "f1_binary": f1[1],
         "f1_posneg": float(np.nanmean(f1)),
         "precision": precision[1],
         "recall": recall[1],
-        "auc": float(roc_auc_score(truth, scores)) if 0 < positive < len(truth) else float("nan"),
-        "ap": float(average_precision_score(truth, scores)) if positive else float("nan"),
-        "prevalence": positive / len(truth),
+        "auc": float(roc_auc_score(known_labels, scores))
+        if 0 < positive < len(known_labels)
+        else float("nan"),
+        "ap": float(average_precision_score(known_labels, scores)) if positive else float("nan"),
+        "prevalence": positive / len(known_labels),
     }
 
 
@@ -129,11 +131,11 @@ def best_thresholds(scores: F32, labels: I8) -> F32:
     return np.array([_best_threshold(s[known := y != MISSING], y[known]) for s, y in pairs], np.float32)
 
 
-def _best_threshold(scores: F32, truth: I8) -> float:
-    positive, negative = int((truth == 1).sum()), int((truth == 0).sum())
+def _best_threshold(scores: F32, known_labels: I8) -> float:
+    positive, negative = int((known_labels == 1).sum()), int((known_labels == 0).sum())
     if not positive or not negative:
         return DEFAULT_THRESHOLD
-    false_share, true_share, steps = roc_curve(truth, scores, drop_intermediate=False)
+    false_share, true_share, steps = roc_curve(known_labels, scores, drop_intermediate=False)
     hits, alarms = np.rint(true_share[1:] * positive), np.rint(false_share[1:] * negative)
     f1 = 2 * hits / (hits + alarms + positive)
     limits = _between(steps[1:].astype(np.float32))
@@ -159,11 +161,11 @@ def class_scores(logits: F32, classes: I32) -> dict[str, float]:
         Both NaN where no class is known.
     """
     known = classes != MISSING
-    truth, found = classes[known], logits[known].argmax(1)
-    if not len(truth):
+    known_labels, found = classes[known], logits[known].argmax(1)
+    if not len(known_labels):
         return {"accuracy": float("nan"), "f1_macro": float("nan")}
-    f1 = f1_score(truth, found, labels=np.unique(truth), average="macro")
-    return {"accuracy": float(accuracy_score(truth, found)), "f1_macro": float(f1)}
+    f1 = f1_score(known_labels, found, labels=np.unique(known_labels), average="macro")
+    return {"accuracy": float(accuracy_score(known_labels, found)), "f1_macro": float(f1)}
 
 
 def _refuse_nan(scores: NDArray[Any]) -> None:

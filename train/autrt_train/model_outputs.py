@@ -15,7 +15,7 @@ from autrt.pipeline.open_networks import open_members
 from autrt.postprocess.ensemble import combine, used_members
 from autrt.settings import InferSettings
 from autrt.types import F32, U8, Engine
-from autrt_train.loading.augment import draw_as_they_are
+from autrt_train.loading.augment import unaugmented_draws
 from autrt_train.loading.loader import open_loader
 from autrt_train.types import Index
 
@@ -26,7 +26,7 @@ BATCH: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
-class RunningModel:
+class ModelRunner:
     """A model and how it is run. Of an ensemble, members that no AU uses are not run.
 
     `logits` are the ensemble's, `features` those of all members one after the other, `landmarks` and `presence`
@@ -44,12 +44,12 @@ class RunningModel:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Output → shape of one row."""
-        told = [{spec.name: spec.shape for spec in member.outputs} for member in self.members]
+        outputs = [{spec.name: spec.shape for spec in member.outputs} for member in self.members]
         out: dict[str, tuple[int, ...]] = {LOGITS: (len(self.model.au_names),)}
-        if width := sum(int(np.prod(shapes[FEATURES])) for shapes in told if FEATURES in shapes):
+        if width := sum(int(np.prod(shapes[FEATURES])) for shapes in outputs if FEATURES in shapes):
             out[FEATURES] = (width,)
         for name in (LANDMARKS, PRESENCE):
-            if known := [shapes[name] for shapes in told if name in shapes]:
+            if known := [shapes[name] for shapes in outputs if name in shapes]:
                 out[name] = known[0]
         return out
 
@@ -61,7 +61,7 @@ class RunningModel:
         """
         return open_members(self.model, self.settings, available_cores())
 
-    def answer(self, engines: Sequence[Engine | None], pixels: U8) -> dict[str, F32]:
+    def infer(self, engines: Sequence[Engine | None], pixels: U8) -> dict[str, F32]:
         """What it says about some crops.
 
         Args:
@@ -72,21 +72,21 @@ class RunningModel:
             Output → float32 (B, …), as `shapes` has it.
         """
         logits = np.full((len(pixels), len(engines), len(self.model.au_names)), np.nan, np.float32)
-        told: list[dict[str, F32]] = []
+        outputs: list[dict[str, F32]] = []
         for member, engine in enumerate(engines):
             if engine is not None:
-                told.append(engine.infer({"pixels": pixels}))
-                logits[:, member] = told[-1][LOGITS]
+                outputs.append(engine.infer({"pixels": pixels}))
+                logits[:, member] = outputs[-1][LOGITS]
         out = {LOGITS: combine(logits, self.model.weights)}
-        features = [one[FEATURES].reshape(len(pixels), -1) for one in told if FEATURES in one]
+        features = [one[FEATURES].reshape(len(pixels), -1) for one in outputs if FEATURES in one]
         if features:
             out[FEATURES] = np.concatenate(features, axis=1)
         for name in (LANDMARKS, PRESENCE):
-            if known := [one[name] for one in told if name in one]:
+            if known := [one[name] for one in outputs if name in one]:
                 out[name] = known[0]
         return out
 
-    def over(self, index: Index, first: int = 0) -> Generator[dict[str, F32]]:
+    def infer_index(self, index: Index, first: int = 0) -> Generator[dict[str, F32]]:
         """What it says about the pictures of an index, `BATCH` at a time, in order.
 
         Args:
@@ -104,6 +104,6 @@ class RunningModel:
             for engine in engines:
                 if engine is not None:
                     opened.enter_context(closing(engine))
-            batches = opened.enter_context(closing(loader.load(draw_as_they_are(index, rows, BATCH))))
+            batches = opened.enter_context(closing(loader.load(unaugmented_draws(index, rows, BATCH))))
             for batch in batches:
-                yield self.answer(engines, np.asarray(batch.pixels))
+                yield self.infer(engines, np.asarray(batch.pixels))

@@ -12,7 +12,7 @@ from autrt.aus import ABAW_AUS
 from autrt.model.folder import DEFAULT_MODEL
 from autrt_train.annotations.read import DataSpec
 from autrt_train.loading.augment import AugmentConfig
-from autrt_train.losses import LossConfig, SteadyConfig
+from autrt_train.losses import LossConfig, StabilityConfig
 from autrt_train.sampling.plan import SamplingConfig
 
 Task = Literal["au", "expression", "identity"]
@@ -254,7 +254,7 @@ class Recipe(_Strict):
     loader: LoaderSettings = LoaderSettings()
     loss: Annotated[LossConfig, _known(LossConfig)] = Field(default_factory=LossConfig)
     heads: HeadSettings = HeadSettings()
-    steady: Annotated[SteadyConfig, _known(SteadyConfig)] = Field(default_factory=SteadyConfig)
+    steady: Annotated[StabilityConfig, _known(StabilityConfig)] = Field(default_factory=StabilityConfig)
     """Seeing some pictures twice, so that answers don't hang on how a crop is placed."""
     optimiser: OptimiserSettings = OptimiserSettings()
     fit: FitSettings = FitSettings()

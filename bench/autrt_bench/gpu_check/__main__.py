@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from autrt_bench.gpu_check.benchmark import run_benchmark
+from autrt_bench.gpu_check.checks import TIERS, Check, Measured, Missing, attempt, table
 from autrt_bench.gpu_check.decoding import CODECS, check_codec
 from autrt_bench.gpu_check.engines import check_engine
-from autrt_bench.gpu_check.inferring import Side, check_infer
+from autrt_bench.gpu_check.infer import Side, check_infer
 from autrt_bench.gpu_check.machine import require, require_gpu
 from autrt_bench.gpu_check.pytests import run_tests
-from autrt_bench.gpu_check.rows import TIERS, Check, Measured, Missing, attempt, table
 
 PACKAGES = {
     "torch": ("torch", "safetensors"),

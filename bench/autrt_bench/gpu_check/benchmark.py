@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from autrt_bench.gpu_check.checks import Failure, Measured
 from autrt_bench.gpu_check.machine import require
-from autrt_bench.gpu_check.rows import Failure, Measured
 
 SUITES: Final = ("engines", "decode")
 _REHEARSED: Final = ("startup",)

@@ -14,9 +14,9 @@ import numpy as np
 
 from autrt.types import U8
 from autrt.video.pyav import PyavDecoder
+from autrt_bench.gpu_check.checks import Failure, Measured, Missing
 from autrt_bench.gpu_check.machine import require, synchronise
-from autrt_bench.gpu_check.rows import Failure, Measured, Missing
-from autrt_bench.gpu_load import Load
+from autrt_bench.measure.gpu_load import GpuLoad
 
 _SIZE: Final = {"cpu": (320, 180, 50), "cuda": (1280, 720, 300)}
 """Width, height and frames of a clip."""
@@ -102,7 +102,7 @@ def _time(path: Path, device: str) -> tuple[str, str]:
     from autrt.gpu.dali import DaliDecoder
 
     start_s = time.monotonic()
-    with Load(device) as load, closing(DaliDecoder(path, device)) as decoder:
+    with GpuLoad(device) as load, closing(DaliDecoder(path, device)) as decoder:
         frames = sum(1 for _ in decoder)
         synchronise(device)
         seconds = time.monotonic() - start_s

@@ -13,8 +13,8 @@ from autrt.engine.graph import Graph
 from autrt.engine.open import open_engine
 from autrt.model.folder import DEFAULT_MODEL, load_model
 from autrt.types import CROP_SIZE_PX
-from autrt_bench.gpu_check.rows import Measured
-from autrt_bench.gpu_load import Load
+from autrt_bench.gpu_check.checks import Measured
+from autrt_bench.measure.gpu_load import GpuLoad
 
 BATCH: Final = 16
 _BATCHES: Final = {"cpu": 4, "cuda": 300}
@@ -36,7 +36,7 @@ def check_engine(engine: str, precision: str, device: str) -> Measured:
         0, 256, (BATCH * _BATCHES[device.partition(":")[0]], CROP_SIZE_PX, CROP_SIZE_PX, 3), np.uint8
     )
     name = opened.spec.inputs[0].name
-    with closing(opened), Load(device) as load:
+    with closing(opened), GpuLoad(device) as load:
         opened.infer({name: crops[:BATCH]})
         start_s = time.monotonic()
         opened.infer({name: crops})

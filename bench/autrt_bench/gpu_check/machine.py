@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from autrt.engine.gpu import DRIVER, find_gpu
-from autrt_bench.gpu_check.rows import Missing
+from autrt_bench.gpu_check.checks import Missing
 
 
 def require(device: str, *packages: str) -> None:

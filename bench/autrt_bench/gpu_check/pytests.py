@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from autrt_bench.gpu_check.checks import Failure, Measured, Missing
 from autrt_bench.gpu_check.machine import require
-from autrt_bench.gpu_check.rows import Failure, Measured, Missing
 
 ROOT: Final = Path(__file__).parents[3]
 _REHEARSED: Final = "tests/gpu/test_image.py"

@@ -24,7 +24,7 @@ def variable(peer: Peer) -> str:
     return f"AUTRT_PEER_{peer.name.upper()}"
 
 
-def interpreter(peer: Peer, say: Callable[[str], object]) -> Path:
+def interpreter(peer: Peer, log: Callable[[str], object]) -> Path:
     """The Python of a peer's environment, which is made first where it is missing.
 
     The variable `AUTRT_PEER_NAME` may name an environment's folder that somebody else made.
@@ -41,7 +41,7 @@ def interpreter(peer: Peer, say: Callable[[str], object]) -> Path:
     folder = cache_dir() / "bench/peers" / f"{peer.name}-{key}"
     python = folder / "bin/python"
     if not (folder / READY).is_file():
-        say(f"making {folder} with {' '.join(peer.requirements)}")
+        log(f"making {folder} with {' '.join(peer.requirements)}")
         shutil.rmtree(folder, ignore_errors=True)
         _run([sys.executable, "-m", "venv", str(folder)])
         _run(

@@ -12,8 +12,8 @@ from autrt.errors import AutrtError
 from autrt.registry import Registry
 from autrt.types import Source
 from autrt.video.open import open_decoder
-from autrt_bench.clips import Recipe, demo_clip, remade
-from autrt_bench.clock import clocked
+from autrt_bench.inputs.clips import ClipVariant, demo_clip, make_variant
+from autrt_bench.measure.timing import time_work
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
 
 SPEED: Final = Metric("speed", "frames/s", "higher")
@@ -29,7 +29,7 @@ DECODERS: Final = Registry(
     {
         "pyav": "autrt_bench.suites.decode:decode_planes",
         "pyav to RGB": "autrt_bench.suites.decode:decode_rgb",
-        "dali": "autrt_bench.dali:decode_dali",
+        "dali": "autrt_bench.measure.decode_dali:decode_dali",
     },
     extras={"nvidia": "train-gpu", "torch": "train"},
 )
@@ -46,7 +46,7 @@ def decode(settings: BenchSettings) -> Iterator[Group | Skipped]:
             except AutrtError as error:
                 yield Skipped(f"{decoder} {name}", str(error))
                 continue
-            cases.append(Case(f"{decoder} {name}", partial(_once, decoder, clip)))
+            cases.append(Case(f"{decoder} {name}", partial(_repeat, decoder, clip)))
         yield Group(cases)
 
 
@@ -54,16 +54,16 @@ def _clips(settings: BenchSettings) -> Iterator[tuple[str, Path]]:
     if settings.clips:
         yield from ((clip.name, clip) for clip in settings.clips)
         return
-    demo = demo_clip(settings.say)
+    demo = demo_clip(settings.log)
     for codec in QUICK_CODECS if settings.quick else CODECS:
         for width, height in SIZES:
-            recipe = Recipe(width, height, codec, frames=FRAMES)
-            yield f"{codec} {width}×{height}", remade(demo, recipe, settings.say)
+            recipe = ClipVariant(width, height, codec, frames=FRAMES)
+            yield f"{codec} {width}×{height}", make_variant(demo, recipe, settings.log)
 
 
-def _once(decoder: str, clip: Path) -> Values:
+def _repeat(decoder: str, clip: Path) -> Values:
     counts: list[int] = []
-    took = clocked(lambda: counts.append(DECODERS.load(decoder)(clip)))
+    took = time_work(lambda: counts.append(DECODERS.load(decoder)(clip)))
     return {SPEED: counts[0] / took.wall_s, CORES: took.cores_used}
 
 

@@ -16,10 +16,10 @@ from autrt.model.folder import Member
 from autrt.postprocess.ensemble import used_members
 from autrt.registry import Registry
 from autrt.types import CROP_SIZE_PX, U8, Engine
-from autrt_bench.fingerprint import gpus
-from autrt_bench.sgemm import sgemm_gflops
+from autrt_bench.measure.sgemm import sgemm_gflops
+from autrt_bench.reporting.fingerprint import gpus
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Turn, Values
-from autrt_train.distill.speed import keep_busy
+from autrt_train.distill.speed import throughput
 
 PRECISIONS: Final = ("f32", "bf16", "fp16", "int8")
 BATCHES: Final = (1, 4, 16, 32, 64)
@@ -36,7 +36,7 @@ Kind = tuple[str, str, str]
 """Engine, device, precision."""
 
 COUNTERS: Final = Registry(
-    "flop counter", {"torch": "autrt_bench.flops:member_gflop"}, extras={"torch": "train"}
+    "flop counter", {"torch": "autrt_bench.measure.flops:member_gflop"}, extras={"torch": "train"}
 )
 
 
@@ -59,7 +59,7 @@ def engines(settings: BenchSettings) -> Iterator[Group | Skipped]:
                 cases: list[Case] = []
                 for kind, engine in running.items():
                     cases.append(
-                        Case(_name(member, kind, batch), partial(_once, engine, gflop, settings.turn_s))
+                        Case(_name(member, kind, batch), partial(_repeat, engine, gflop, settings.turn_s))
                     )
                 cases.append(Case(f"{SGEMM} beside {member.name} b{batch}", partial(_sgemm, settings.turn_s)))
                 yield Group(cases, _shares)
@@ -97,11 +97,11 @@ def _sgemm(duration_s: float) -> Values:
     return {GFLOPS: sgemm_gflops(duration_s)}
 
 
-def _once(engine: Engine, gflop: float | None, duration_s: float) -> Values:
+def _repeat(engine: Engine, gflop: float | None, duration_s: float) -> Values:
     shape = (engine.spec.batch, CROP_SIZE_PX, CROP_SIZE_PX, 3)
     crops = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     p50, p90, p99 = _latencies_ms(engine, crops, duration_s)
-    rows = keep_busy([engine], crops, duration_s)
+    rows = throughput([engine], crops, duration_s)
     return {P50: p50, P90: p90, P99: p99, ROWS: rows, **({GFLOPS: rows * gflop} if gflop else {})}
 
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from autrt.download.weights import fetch
 from autrt.errors import AutrtError
-from autrt_bench.child import spend
-from autrt_bench.clips import demo_clip
-from autrt_bench.inferring import PEAK, SPEED, infer
+from autrt_bench.inputs.clips import demo_clip
+from autrt_bench.measure.command import run_command
+from autrt_bench.measure.infer_command import PEAK, SPEED, infer
 from autrt_bench.peers import PEERS, Peer
 from autrt_bench.peers.environment import interpreter, variable
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Turn, Values
@@ -28,11 +28,11 @@ def peers(settings: BenchSettings) -> Iterator[Group | Skipped]:
     programs: list[tuple[Peer, Path, Path]] = []
     for peer in PEERS:
         try:
-            programs.append((peer, interpreter(peer, settings.say), fetch(peer.file, say=settings.say)))
+            programs.append((peer, interpreter(peer, settings.log), fetch(peer.file, say=settings.log)))
         except AutrtError as error:
             hint = f"{variable(peer)} can name an environment that has it"
             yield Skipped(peer.name, f"{error} ({hint})")
-    for clip in settings.clips or (demo_clip(settings.say),):
+    for clip in settings.clips or (demo_clip(settings.log),):
         if programs:
             yield _group(clip, programs, settings)
 
@@ -56,20 +56,20 @@ def _ours(clip: Path, preset: str, settings: BenchSettings) -> Values:
     done = infer([clip], settings, "--quality", preset)
     return {
         SPEED: done.frames / done.run_s,
-        WHOLE: done.frames / done.spent.wall_s,
+        WHOLE: done.frames / done.cost.wall_s,
         FACES: done.faces / done.frames,
         PEAK: done.peak_mb,
     }
 
 
 def _theirs(clip: Path, peer: Peer, python: Path, file: Path) -> Values:
-    spent = spend([str(python), str(peer.script), str(clip), str(file)])
-    done = next(event for _, event in spent.events() if event["event"] == "done")
+    cost = run_command([str(python), str(peer.script), str(clip), str(file)])
+    done = next(event for _, event in cost.events() if event["event"] == "done")
     return {
         SPEED: done["frames"] / done["seconds"],
-        WHOLE: done["frames"] / spent.wall_s,
+        WHOLE: done["frames"] / cost.wall_s,
         FACES: done["faces"] / done["frames"],
-        PEAK: spent.peak_bytes / 1e6,
+        PEAK: cost.peak_bytes / 1e6,
     }
 
 

@@ -17,12 +17,12 @@ from autrt.pipeline.open_networks import DETECTOR_FILE, detection_digest, open_n
 from autrt.run.job import Job, configure_process
 from autrt.settings import InferSettings
 from autrt.types import Source
-from autrt_bench.clips import Recipe, demo_clip, remade
-from autrt_bench.clock import clocked
-from autrt_bench.fingerprint import gpus
-from autrt_bench.gpu_load import Load
-from autrt_bench.prepared import Prepared, prepare
-from autrt_bench.stages_alone import whole
+from autrt_bench.inputs.clips import ClipVariant, demo_clip, make_variant
+from autrt_bench.inputs.stage_inputs import StageInputs, prepare_stage_inputs
+from autrt_bench.inputs.stages import whole
+from autrt_bench.measure.gpu_load import GpuLoad
+from autrt_bench.measure.timing import time_work
+from autrt_bench.reporting.fingerprint import gpus
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Turn, Values
 
 SPEED: Final = Metric("speed", "frames/s", "higher")
@@ -45,7 +45,7 @@ def pipeline(settings: BenchSettings) -> Iterator[Group | Skipped]:
     job = Job(
         Path(), settings.model, infer, detection_digest(), {}, "autrt bench pipeline", available_cores()
     )
-    fetch(DETECTOR_FILE, say=settings.say)
+    fetch(DETECTOR_FILE, say=settings.log)
     with closing(open_networks(job.model, infer, job.threads)) as networks:
         configure_process()
         for name, clip in _clips(settings):
@@ -58,33 +58,33 @@ def _clips(settings: BenchSettings) -> Iterator[tuple[str, Path]]:
     if settings.clips:
         yield from ((clip.name, clip) for clip in settings.clips)
         return
-    demo = demo_clip(settings.say)
+    demo = demo_clip(settings.log)
     yield "640×360", demo
     frames = QUICK_FRAMES if settings.quick else None
-    yield "1920×1080", remade(demo, Recipe(1920, 1080, frames=frames), settings.say)
+    yield "1920×1080", make_variant(demo, ClipVariant(1920, 1080, frames=frames), settings.log)
 
 
 def _group(name: str, source: Source, job: Job, networks: Networks, out: Path) -> Group:
-    prepared = prepare(source, job, networks)
-    cases = [Case(f"{WHOLE} {name}", partial(_whole, prepared, out))]
-    for stage, (work, frames) in prepared.stages(out).items():
-        cases.append(Case(f"{stage} {name}", partial(_clocked, work, frames)))
+    inputs = prepare_stage_inputs(source, job, networks)
+    cases = [Case(f"{WHOLE} {name}", partial(_whole, inputs, out))]
+    for stage, (work, frames) in inputs.stages(out).items():
+        cases.append(Case(f"{stage} {name}", partial(_timed, work, frames)))
     return Group(cases, partial(_shares, f"{WHOLE} {name}"))
 
 
-def _whole(prepared: Prepared, out: Path) -> Values:
-    work = partial(whole, prepared.source, prepared.job, prepared.networks, out)
-    values = dict(_clocked(work, prepared.n_frames))
+def _whole(inputs: StageInputs, out: Path) -> Values:
+    work = partial(whole, inputs.source, inputs.job, inputs.networks, out)
+    values = dict(_timed(work, inputs.n_frames))
     if gpus():
         # A pass of its own: the sampler is a process that takes time too.
-        with Load("cuda") as load:
+        with GpuLoad("cuda") as load:
             work()
         values |= {GPU: load.means["GPU"] / 100} if "GPU" in load.means else {}
     return values
 
 
-def _clocked(work: Callable[[], object], frames: int) -> Values:
-    took = clocked(work)
+def _timed(work: Callable[[], object], frames: int) -> Values:
+    took = time_work(work)
     return {SPEED: frames / took.wall_s, CORES: took.cores_used, CPU: 1000 * took.cpu_s / frames}
 
 

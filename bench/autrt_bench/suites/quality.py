@@ -12,8 +12,8 @@ import numpy as np
 
 from autrt.download.weights import fetch
 from autrt.errors import AutrtError
-from autrt_bench.agreement import compare
-from autrt_bench.inferring import infer_into
+from autrt_bench.measure.agreement import compare
+from autrt_bench.measure.infer_command import infer_into
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
 
 DEMOS: Final = ("clip-laugh", "clip-smile", "clip-talk")
@@ -37,7 +37,7 @@ ADDED: Final = Metric("faces added", "", "lower", exact=True)
 
 def quality(settings: BenchSettings) -> Iterator[Group | Skipped]:
     """One case a preset, over all clips together."""
-    clips = settings.clips or tuple(fetch(name, say=settings.say) for name in DEMOS)
+    clips = settings.clips or tuple(fetch(name, say=settings.log) for name in DEMOS)
     cases: list[Case] = []
     with TemporaryDirectory(prefix="autrt-bench-") as scratch:
         for name in list(VARIANTS)[:3] if settings.quick else VARIANTS:
@@ -51,7 +51,7 @@ def quality(settings: BenchSettings) -> Iterator[Group | Skipped]:
                 yield Skipped(name, str(error))
                 continue
             cases.append(Case(name, partial(_compared, truth, out)))
-        yield Group(cases, most_repeats=1, warm_up=False)
+        yield Group(cases, max_repeats=1, warm_up=False)
 
 
 def _compared(truth: Path, out: Path) -> Values:

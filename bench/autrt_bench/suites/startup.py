@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from autrt_bench.child import autrt
-from autrt_bench.clips import demo_clip
-from autrt_bench.inferring import PEAK, infer
+from autrt_bench.inputs.clips import demo_clip
+from autrt_bench.measure.command import autrt
+from autrt_bench.measure.infer_command import PEAK, infer
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
 
 TIME: Final = Metric("time", "s", "lower")
@@ -16,11 +16,11 @@ FIRST_FRAME: Final = Metric("to the first frame", "s", "lower")
 
 def startup(settings: BenchSettings) -> Iterator[Group | Skipped]:
     """`autrt --help`, and `autrt infer` with cached engines until the first frames are through."""
-    clip = settings.clips[0] if settings.clips else demo_clip(settings.say)
+    clip = settings.clips[0] if settings.clips else demo_clip(settings.log)
 
     def help_() -> Values:
-        spent = autrt("--help")
-        return {TIME: spent.wall_s, PEAK: spent.peak_bytes / 1e6}
+        cost = autrt("--help")
+        return {TIME: cost.wall_s, PEAK: cost.peak_bytes / 1e6}
 
     def first_frame() -> Values:
         done = infer([clip], settings)

@@ -13,11 +13,11 @@ from sklearn.metrics import f1_score
 
 from autrt.errors import UsageError
 from autrt.postprocess.ensemble import combine, sigmoid
-from autrt_train.ensembling import scores
-from autrt_train.ensembling.candidate_scores import Panel
+from autrt_train.ensembling import f1 as scores
+from autrt_train.ensembling.candidate_scores import CandidateScores
+from autrt_train.ensembling.f1 import LIMITS, Score, best_f1, f1_at_half
 from autrt_train.ensembling.greedy import ROUNDS, greedy
 from autrt_train.ensembling.held_out import Halves
-from autrt_train.ensembling.scores import LIMITS, Score, best_f1, f1_at_half
 from autrt_train.ensembling.selectors import SELECTORS, best_per_au, best_single
 from autrt_train.ensembling.simplex import mixtures, simplex, simplex_shared
 from autrt_train.metrics import au_scores, best_thresholds
@@ -36,19 +36,21 @@ def world(seed: int = 0, n: int = 60, members: int = 3, aus: int = 4) -> tuple[n
     return logits.astype(np.float32), labels
 
 
-def panel(score: Score, seed: int = 0, sources: list[tuple[int, ...]] | None = None, **sizes: int) -> Panel:
+def panel(
+    score: Score, seed: int = 0, sources: list[tuple[int, ...]] | None = None, **sizes: int
+) -> CandidateScores:
     logits, labels = world(seed, **sizes)
-    return Panel.of(logits, labels, sources or [(m,) for m in range(logits.shape[1])], score)
+    return CandidateScores.of(logits, labels, sources or [(m,) for m in range(logits.shape[1])], score)
 
 
 def slow_f1(logits: np.ndarray, labels: np.ndarray, score: Score) -> float:
     """One AU's F1, counted plainly at every threshold that could matter, or at a logit of 0."""
     known = labels >= 0
-    truth, said = labels[known] == 1, logits[known]
+    truth, messages = labels[known] == 1, logits[known]
     if truth.all() or not truth.any():
         return float("nan")
-    limits = np.unique(said) if score is best_f1 else np.zeros(1)
-    active = said >= limits[:, None]
+    limits = np.unique(messages) if score is best_f1 else np.zeros(1)
+    active = messages >= limits[:, None]
     hits, alarms = (active & truth).sum(1), (active & ~truth).sum(1)
     return float((2 * hits / (hits + alarms + truth.sum())).max())
 
@@ -60,7 +62,7 @@ def sklearn_f1(logits: np.ndarray, truth: np.ndarray, score: Score) -> float:
     return max(float(f1_score(truth, logits >= limit)) for limit in limits)
 
 
-def slow_mixed(p: Panel, weights: np.ndarray) -> np.ndarray:
+def slow_mixed(p: CandidateScores, weights: np.ndarray) -> np.ndarray:
     """(A,) F1 of the ensemble."""
     mixed = combine(p.logits, weights)
     return np.array([slow_f1(mixed[:, au], p.labels[:, au], p.score) for au in range(p.n_aus)])
@@ -157,7 +159,7 @@ def test_a_network_that_stands_for_two_sources_gets_the_shares_of_both() -> None
         np.testing.assert_allclose(select(p).sum(0), 1, atol=1e-6)
 
 
-def slow_greedy(p: Panel, au: int) -> list[int]:
+def slow_greedy(p: CandidateScores, au: int) -> list[int]:
     """Caruana et al. by the book: a bag that grows by whichever helps most; the best of all bags."""
     order = p.ranked()
 
@@ -226,6 +228,6 @@ def test_halves_decide_as_an_ensemble_of_the_other_half_would() -> None:
     found = Halves.of(logits, labels, half, [(0,), (1,), (2,)], LIMITS["calibrated"]).decisions(best_per_au)
     for part in (0, 1):
         learnt, judged = half == part, half != part
-        weights = best_per_au(Panel.of(logits[learnt], labels[learnt], [(0,), (1,), (2,)], best_f1))
+        weights = best_per_au(CandidateScores.of(logits[learnt], labels[learnt], [(0,), (1,), (2,)], best_f1))
         limits = best_thresholds(sigmoid(combine(logits[learnt], weights)), labels[learnt])
         np.testing.assert_array_equal(found[judged], sigmoid(combine(logits[judged], weights)) >= limits)

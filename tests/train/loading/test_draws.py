@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from autrt.errors import UsageError
 from autrt_train.loading.augment import AugmentConfig, draw_batch
-from autrt_train.loading.chance import NUMBERS, normals, uniforms
-from autrt_train.loading.colour import twist
+from autrt_train.loading.colour_matrix import colour_matrices
 from autrt_train.loading.erase import erase, rectangles
-from autrt_train.loading.geometry import inverse, move, place
+from autrt_train.loading.geometry import crop_matrices, inverse, move_landmarks
+from autrt_train.loading.random_numbers import NUMBERS, normals, uniforms
 
 EVERYTHING = AugmentConfig(jitter_probability=0.7, shift_px=2.5, scale=0.04, rotation_deg=3, erase=0.4)
 STILL = AugmentConfig.none()
@@ -154,7 +154,7 @@ places = st.tuples(
 
 
 def placed(shift_x, shift_y, scale, rotation_deg, flipped, margin_px):
-    return place(
+    return crop_matrices(
         np.array([[shift_x, shift_y]]),
         np.array([scale]),
         np.array([rotation_deg]),
@@ -191,7 +191,7 @@ def test_landmarks_move_with_the_pixels_and_change_sides_where_mirrored(how):
     flipped, margin_px = how[4], how[5]
     landmarks = np.random.default_rng(0).uniform(0, 112, (1, 5, 2)).astype(np.float32)
     landmarks[0, 3] = np.nan
-    moved = move(landmarks, placed(*how), np.array([flipped]), margin_px)
+    moved = move_landmarks(landmarks, placed(*how), np.array([flipped]), margin_px)
     for k, partner in enumerate([1, 0, 2, 4, 3]):
         expected = placed(*how)[0] @ [*(landmarks[0, k].astype(float) + margin_px), 1]
         np.testing.assert_allclose(moved[0, partner if flipped else k], expected, rtol=1e-5, atol=1e-4)
@@ -204,14 +204,16 @@ def one(*values):
 @settings(max_examples=100, deadline=None)
 @given(st.floats(0, 2), st.floats(0, 2), st.floats(0, 2), st.floats(-180, 180), st.floats(0, 255))
 def test_a_grey_is_moved_by_brightness_and_contrast_alone(brightness, contrast, saturation, hue_deg, grey):
-    out = twist(*one(brightness, contrast, saturation, hue_deg))[0] @ np.array([grey, grey, grey, 1])
+    out = colour_matrices(*one(brightness, contrast, saturation, hue_deg))[0] @ np.array(
+        [grey, grey, grey, 1]
+    )
     # NTSC's matrix is rounded so that grey keeps a trace of chroma.
     trace = 0.004 * brightness * contrast * (1 + saturation) * grey
     np.testing.assert_allclose(out, brightness * (contrast * (grey - 128) + 128), atol=trace + 1e-4)
 
 
 def test_colour_without_saturation_is_its_luma():
-    found = twist(*one(1, 1, 0, 77))[0]
+    found = colour_matrices(*one(1, 1, 0, 77))[0]
     np.testing.assert_allclose(found[:, :3], np.tile([0.299, 0.587, 0.114], (3, 1)), atol=2e-3)
 
 
@@ -230,7 +232,7 @@ def test_the_colour_matrix_is_dalis_color_twist(brightness, contrast, saturation
         )  # fmt: skip
 
     (theirs,) = twisted().run(picture=colours)
-    matrix = twist(*one(brightness, contrast, saturation, hue_deg))[0]
+    matrix = colour_matrices(*one(brightness, contrast, saturation, hue_deg))[0]
     ours = np.concatenate([colours, np.ones((1, 16, 16, 1))], axis=3) @ matrix.T
     np.testing.assert_allclose(ours, theirs.as_array(), atol=2e-3)
 

@@ -15,9 +15,9 @@ import torch
 
 from autrt.errors import UsageError
 from autrt_train.loading.augment import AugmentConfig, draw_batch
-from autrt_train.loading.device import to_device
 from autrt_train.loading.loader import LOADERS, Loader, open_loader
-from autrt_train.loading.rate import bare_rate
+from autrt_train.loading.loader_rate import loader_rate
+from autrt_train.loading.to_device import to_device
 from autrt_train.types import MISSING, DataError, Index
 
 MARGIN = 16
@@ -346,7 +346,7 @@ def test_dali_has_no_memory_for_pictures(index):
 def test_the_bare_rate_is_measured_and_leaves_no_thread(case, index):
     before = threading.active_count()
     with closing(case.open(index)) as loader:
-        assert bare_rate(loader, index, STUDENT, batch=8, duration_s=0.05) > 0
+        assert loader_rate(loader, index, STUDENT, batch=8, duration_s=0.05) > 0
     assert threading.active_count() == before
 
 

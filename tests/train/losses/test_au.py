@@ -19,7 +19,7 @@ from autrt.aus import ABAW_AUS, AU15_AUS
 from autrt.errors import UsageError
 from autrt.model.settings import read_settings
 from autrt_train.losses import AuLoss, LossConfig
-from autrt_train.losses.settings import NAMED_WEIGHTS, Reduction, Weighting
+from autrt_train.losses.config import NAMED_WEIGHTS, Reduction, Weighting
 
 pytest_plugins = ("tests.support.threads",)
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autrt_train.losses import SteadyConfig, moved, steady_count, steady_loss
+from autrt_train.losses import StabilityConfig, perturb, stability_count, stability_loss
 
-PX = SteadyConfig(shift_px=1, scale=0.01, rotation_deg=1)
+PX = StabilityConfig(shift_px=1, scale=0.01, rotation_deg=1)
 
 
 def picture(seed: int = 0) -> torch.Tensor:
@@ -20,11 +20,11 @@ def picture(seed: int = 0) -> torch.Tensor:
 
 
 def test_no_move_leaves_a_picture_as_it_is() -> None:
-    assert torch.equal(moved(picture(), torch.zeros(1, 4), PX), picture())
+    assert torch.equal(perturb(picture(), torch.zeros(1, 4), PX), picture())
 
 
 def test_a_shift_of_whole_pixels_is_exact() -> None:
-    found = moved(picture(), torch.tensor([[3.0, -2.0, 0, 0]]), PX)
+    found = perturb(picture(), torch.tensor([[3.0, -2.0, 0, 0]]), PX)
     assert torch.equal(found[:, :-2, 3:], picture()[:, 2:, :-3])
 
 
@@ -37,7 +37,7 @@ def test_it_is_the_similarity_that_opencv_draws(move: tuple[float, float, float,
     wanted = cv2.warpAffine(
         picture()[0].numpy(), matrix, (112, 112), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    found = moved(picture(), torch.tensor([move]), PX)[0].numpy()
+    found = perturb(picture(), torch.tensor([move]), PX)[0].numpy()
     # OpenCV places a pixel to 1/32.
     assert np.abs(found.astype(int) - wanted).mean() < 1
     assert np.abs(found.astype(int) - wanted).max() <= 8
@@ -45,21 +45,21 @@ def test_it_is_the_similarity_that_opencv_draws(move: tuple[float, float, float,
 
 def test_each_picture_has_its_own_move() -> None:
     both = torch.cat([picture(1), picture(2)])
-    moves = torch.tensor([[1.0, 0, 0, 0], [0, 0, 2.0, -1.0]])
-    found = moved(both, moves, PX)
+    perturbations = torch.tensor([[1.0, 0, 0, 0], [0, 0, 2.0, -1.0]])
+    found = perturb(both, perturbations, PX)
     for i in (0, 1):
-        assert torch.equal(found[i : i + 1], moved(both[i : i + 1], moves[i : i + 1], PX))
+        assert torch.equal(found[i : i + 1], perturb(both[i : i + 1], perturbations[i : i + 1], PX))
 
 
 def test_the_loss_is_the_mean_square_over_all_parts_of_a_batch() -> None:
     logits, again = torch.randn(6, 3), torch.randn(6, 3)
-    moves = torch.randn(8, 4)
-    moves[[2, 5]] = torch.nan
-    whole = steady_count(moves, 3)
-    parts = steady_loss(logits[:2], again[:2], whole) + steady_loss(logits[2:], again[2:], whole)
+    perturbations = torch.randn(8, 4)
+    perturbations[[2, 5]] = torch.nan
+    whole = stability_count(perturbations, 3)
+    parts = stability_loss(logits[:2], again[:2], whole) + stability_loss(logits[2:], again[2:], whole)
     assert parts.item() == pytest.approx(torch.nn.functional.mse_loss(logits, again).item())
 
 
 def test_nothing_seen_twice_costs_nothing() -> None:
     none = torch.full((4, 4), torch.nan)
-    assert steady_loss(torch.empty(0, 3), torch.empty(0, 3), steady_count(none, 3)).item() == 0
+    assert stability_loss(torch.empty(0, 3), torch.empty(0, 3), stability_count(none, 3)).item() == 0

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autrt.errors import UsageError
-from autrt_train.sampling.balanced import slots
+from autrt_train.sampling.balanced import places_per_au
 from autrt_train.sampling.batches import walk
 from autrt_train.sampling.plan import EpochPlan, SamplingConfig
 from autrt_train.types import DataError
@@ -72,7 +72,7 @@ def test_processes_share_every_batch_and_an_epoch_goes_on_anywhere(plan, epoch, 
     whole = all_rows(plan, epoch)
     assert whole.dtype == np.int64
     assert len(whole) == plan.steps(world)
-    shares = [all_rows(plan, epoch, rank=rank, world=world) for rank in range(world)]
+    shares = [all_rows(plan, epoch, rank=rank, n_processes=world) for rank in range(world)]
     np.testing.assert_array_equal(np.concatenate(shares, axis=1), whole)
     start = data.draw(st.integers(0, len(whole)))
     rest = list(plan.batches(epoch, start=start))
@@ -95,27 +95,27 @@ def test_seeds_differ():
 def test_a_batch_that_processes_cannot_share_is_refused():
     plan = EpochPlan(np.zeros((20, 1), np.int8), SamplingConfig(), 10, 0)
     with pytest.raises(UsageError, match="multiple of 4"):
-        plan.batches(0, world=4)
+        plan.batches(0, n_processes=4)
     with pytest.raises(ValueError, match="process 2 of 2"):
-        plan.batches(0, rank=2, world=2)
+        plan.batches(0, rank=2, n_processes=2)
     with pytest.raises(ValueError, match="batch 3 of 2"):
         plan.batches(0, start=3)
 
 
 def test_the_authors_batch_and_others_like_it():
-    assert slots(96, 12, None).tolist() == [6] * 12 + [24]
-    assert slots(256, 12, None).tolist() == [16] * 12 + [64]
-    assert slots(96, 12, 7).tolist() == [7] * 12 + [12]
-    assert slots(100, 12, None).tolist() == [7] * 3 + [6] * 9 + [25]
-    assert slots(5, 0, None).tolist() == [5]
+    assert places_per_au(96, 12, None).tolist() == [6] * 12 + [24]
+    assert places_per_au(256, 12, None).tolist() == [16] * 12 + [64]
+    assert places_per_au(96, 12, 7).tolist() == [7] * 12 + [12]
+    assert places_per_au(100, 12, None).tolist() == [7] * 3 + [6] * 9 + [25]
+    assert places_per_au(5, 0, None).tolist() == [5]
     with pytest.raises(UsageError, match="at least 85"):
-        slots(80, 12, 7)
+        places_per_au(80, 12, 7)
 
 
 @given(st.integers(1, 20), st.integers(0, 300))
 def test_slots_add_up_and_none_is_left_out(aus, spare):
     batch = aus + 1 + spare
-    counts = slots(batch, aus, None)
+    counts = places_per_au(batch, aus, None)
     assert counts.sum() == batch
     assert counts.min() >= 1
     exact = np.array([0.75 * batch / aus] * aus + [batch / 4])

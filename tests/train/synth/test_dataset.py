@@ -14,7 +14,7 @@ from autrt.aus import ABAW_AUS
 from autrt.errors import UsageError
 from autrt.template import ARCFACE_112
 from autrt_train.synth.dataset.dataset import write_dataset
-from autrt_train.synth.dataset.drawing import open_rig
+from autrt_train.synth.dataset.draw_job import open_rig
 from autrt_train.synth.dataset.settings import Absent, SynthSettings
 from autrt_train.synth.dataset.stills import UPPER, draw_stills
 from autrt_train.synth.person.expression import SYNTH_AUS, soft_targets
@@ -257,5 +257,5 @@ def test_a_setting_that_makes_no_sense_is_refused(wrong, said):
 
 def test_the_stand_in_has_people():
     rig = open_rig("stand-in")
-    shapes = [draw_person(np.random.default_rng(k), rig, SETTINGS.knobs).shape for k in (0, 1)]
+    shapes = [draw_person(np.random.default_rng(k), rig, SETTINGS.randomisation).shape for k in (0, 1)]
     assert not np.array_equal(*shapes)

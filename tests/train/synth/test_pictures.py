@@ -11,11 +11,11 @@ from autrt_train.synth.camera.camera import CLEAN, FULL, Camera, Faults, draw_fa
 from autrt_train.synth.camera.grade import GREY, Grade
 from autrt_train.synth.person.expression import SYNTH_AUS
 from autrt_train.synth.scene.background import KINDS, draw_background
-from autrt_train.synth.scene.compose import compose, compose_empty, misplaced, moved
+from autrt_train.synth.scene.compose import compose, compose_empty, misplaced, warp_face
+from autrt_train.synth.scene.draw_occluder import MOSTLY_HIDDEN, draw_cover, draw_occluder
 from autrt_train.synth.scene.face import FacePicture
-from autrt_train.synth.scene.occlude import MOSTLY_HIDDEN, draw_cover, draw_occluder
-from autrt_train.synth.scene.occluder import Place
 from autrt_train.synth.scene.overlay import over, paste
+from autrt_train.synth.scene.paint_occluder import Place
 
 POINTS = np.array([[50, 64], [86, 64], [68, 84], [54, 104], [82, 104]], np.float32)
 SKIN = np.array([200, 160, 140], np.float32)
@@ -164,7 +164,7 @@ def test_landmarks_move_with_the_pixels(scale, turn, dx, dy):
     linear = np.array([[c, -s], [s, c]])
     middle = np.full(2, 68.0)
     matrix = np.concatenate([linear, (middle + np.array([dx, dy]) - linear @ middle)[:, None]], axis=1)
-    out = moved(face(), matrix, 136)
+    out = warp_face(face(), matrix, 136)
     y, x = np.mgrid[:136, :136]
     light = (out.rgba[..., 1].astype(float) - 60).clip(0) * (out.rgba[..., 3] > 128)
     for px, py in out.landmarks:
@@ -194,7 +194,7 @@ def test_pasting_equals_laying_a_whole_moved_picture_over():
     paste(pasted, drawn.rgba, matrix)
     square = np.zeros((200, 200, 3), np.float32)
     square[:120] = behind
-    expected = over(moved(drawn, matrix, 200).rgba, square)[:120]
+    expected = over(warp_face(drawn, matrix, 200).rgba, square)[:120]
     np.testing.assert_allclose(pasted, expected, atol=0.01)
     outside = behind.copy()
     paste(outside, drawn.rgba, np.array([[1.0, 0, 500], [0, 1.0, 0]]))

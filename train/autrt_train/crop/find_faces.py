@@ -15,11 +15,11 @@ from autrt.run.run import Run, split_finished
 from autrt.storage.atomic_file import sweep
 from autrt.storage.escape import escape
 from autrt.types import Source
-from autrt_train.halt import Halt
+from autrt_train.stop_request import StopRequest
 
 
 def find_faces(
-    sources: Sequence[Source], job: Job, reporter: Reporter, halt: Halt, say: Callable[[str], object]
+    sources: Sequence[Source], job: Job, reporter: Reporter, halt: StopRequest, say: Callable[[str], object]
 ) -> list[Source]:
     """Write the results of the videos that have none yet.
 

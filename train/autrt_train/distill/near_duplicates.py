@@ -13,7 +13,7 @@ from autrt.machine import available_cores
 from autrt.model.digest import json_digest
 from autrt.types import CROP_SIZE_PX, F32, I64
 from autrt_train.cached_array import cached_array
-from autrt_train.loading.read import read_picture
+from autrt_train.loading.read_picture import read_picture
 from autrt_train.teacher.picture_digest import pictures_digest
 from autrt_train.types import Index
 
@@ -26,7 +26,7 @@ BLOCK: Final = 4096
 SCHEMA: Final = "autrt-distinct/1"
 
 
-def distinct(index: Index, change: float) -> I64:
+def distinct_rows(index: Index, change: float) -> I64:
     """Rows of the pictures that differ from the one kept before them; remembered in the user's cache folder.
 
     Args:

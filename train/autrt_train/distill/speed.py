@@ -13,14 +13,14 @@ import numpy as np
 
 from autrt.pipeline.open_networks import AU_BATCH
 from autrt.types import CROP_SIZE_PX, U8, Engine
-from autrt_train.model_outputs import RunningModel
+from autrt_train.model_outputs import ModelRunner
 
 TURNS: Final = 5
 TURN_S: Final = 0.25
 """Models are measured in turns and the median counts, as the machine may have other things to do."""
 
 
-def crops_per_s(models: Sequence[RunningModel]) -> list[float]:
+def crops_per_s(models: Sequence[ModelRunner]) -> list[float]:
     """Crops a second of each model through its engines, in batches as `autrt infer` uses them.
 
     Args:
@@ -38,15 +38,15 @@ def crops_per_s(models: Sequence[RunningModel]) -> list[float]:
             engines = [engine for engine in model.open() if engine is not None]
             for engine in engines:
                 opened.enter_context(closing(engine))
-            keep_busy(engines, crops, 0)  # whatever happens only once
+            throughput(engines, crops, 0)  # whatever happens only once
             several.append(engines)
         for _ in range(TURNS):
             for found, engines in zip(rates, several, strict=True):
-                found.append(keep_busy(engines, crops, TURN_S))
+                found.append(throughput(engines, crops, TURN_S))
     return [median(found) for found in rates]
 
 
-def keep_busy(engines: Sequence[Engine], crops: U8, duration_s: float) -> float:
+def throughput(engines: Sequence[Engine], crops: U8, duration_s: float) -> float:
     """Crops a second that go through all engines, in at least one batch.
 
     Engines let no more be under way than keeps them busy.

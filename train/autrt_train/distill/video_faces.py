@@ -27,8 +27,8 @@ from autrt_train.annotations.sets.manifest import read as read_manifest
 from autrt_train.crop.find_faces import find_faces
 from autrt_train.crop.index import CropSettings
 from autrt_train.crop.run import CropRun, refuse_inside, refuse_nested
-from autrt_train.halt import Halt
 from autrt_train.recipe import DistillSettings
+from autrt_train.stop_request import StopRequest
 from autrt_train.types import DataError, Index
 
 RESULTS = "results"
@@ -38,8 +38,8 @@ def video_faces(
     settings: DistillSettings,
     margin_px: int | None,
     progress: Mode,
-    halt: Halt,
-    say: Callable[[str], object],
+    stop_request: StopRequest,
+    log: Callable[[str], object],
 ) -> Index:
     """The faces of all tracks in the videos, ordered by video, track and frame, without labels.
 
@@ -49,8 +49,8 @@ def video_faces(
         settings: the videos, how often to cut, and where crops are kept.
         margin_px: around each crop; None: what `autrt crop` adds.
         progress: how to tell what happens.
-        halt: asked to stop by signals.
-        say: takes lines worth reading.
+        stop_request: asked to stop by signals.
+        log: takes lines worth reading.
 
     Returns:
         Paths, videos, frames and the detector's landmarks; one folder for each track.
@@ -75,8 +75,8 @@ def video_faces(
     folder = _folder(settings, job, crop)
     refuse_inside(folder, settings.videos)
     with CacheFolder(folder).lock(), closing(make_reporter(progress)) as reporter:
-        found = find_faces(sources, replace(job, out=folder / RESULTS), reporter, halt, say)
-        _cut(found, folder, crop, halt, say)
+        found = find_faces(sources, replace(job, out=folder / RESULTS), reporter, stop_request, log)
+        _cut(found, folder, crop, stop_request, log)
     faces = _read(folder, sources)
     if not len(faces):
         raise DataError(
@@ -96,17 +96,21 @@ def _folder(settings: DistillSettings, job: Job, crop: CropSettings) -> Path:
 
 
 def _cut(
-    sources: Sequence[Source], folder: Path, settings: CropSettings, halt: Halt, say: Callable[[str], object]
+    sources: Sequence[Source],
+    folder: Path,
+    settings: CropSettings,
+    stop_request: StopRequest,
+    log: Callable[[str], object],
 ) -> None:
-    say(f"cutting faces out of {len(sources)} videos, unless that was done before")
+    log(f"cutting faces out of {len(sources)} videos, unless that was done before")
     run = CropRun(folder / RESULTS, folder, settings, SilentReporter())
     run.run(sources, available_cores())
     if run.signal is not None:
-        halt.ask(run.signal)
-    halt.check()
+        stop_request.ask(run.signal)
+    stop_request.check()
     for cut in run.cuts:
         if cut.status == "failed":
-            say(f"left out: {escape(cut.relative)}: {escape(cut.reason)}")
+            log(f"left out: {escape(cut.relative)}: {escape(cut.reason)}")
 
 
 def _read(folder: Path, sources: Sequence[Source]) -> Index:

@@ -10,12 +10,12 @@ import numpy as np
 
 from autrt.machine import available_cores
 from autrt.types import F32, F64, Bool, ShapedRepr, check_array
-from autrt_train.ensembling.scores import Score, mean
+from autrt_train.ensembling.f1 import Score, nan_mean
 from autrt_train.types import I8, MISSING
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Panel(ShapedRepr):
+class CandidateScores(ShapedRepr):
     """What members of an ensemble are chosen by."""
 
     logits: F32
@@ -35,13 +35,13 @@ class Panel(ShapedRepr):
         check_array(self, "alone", self.alone, np.float64, (members, aus))
 
     @classmethod
-    def of(cls, logits: F32, labels: I8, sources: Sequence[Sequence[int]], score: Score) -> Panel:
+    def of(cls, logits: F32, labels: I8, sources: Sequence[Sequence[int]], score: Score) -> CandidateScores:
         """Judge every candidate alone."""
         bare = cls(logits, labels, tuple(map(tuple, sources)), score, np.full(logits.shape[1:], np.nan))
         for au in range(logits.shape[2]):
-            said, truth = bare.column(au)
+            known, truth = bare.column(au)
             those = list(bare.candidates)
-            bare.alone[those, au] = bare.scored(_column_of(said, those), len(those), truth)
+            bare.alone[those, au] = bare.score_mixtures(_column_of(known, those), len(those), truth)
         return bare
 
     @property
@@ -59,7 +59,7 @@ class Panel(ShapedRepr):
         known = self.labels[:, au] != MISSING
         return self.logits[known, :, au], self.labels[known, au] == 1
 
-    def scored(self, mix: Callable[[int], F32], count: int, truth: Bool) -> F64:
+    def score_mixtures(self, mix: Callable[[int], F32], count: int, truth: Bool) -> F64:
         """(count,) float64 scores of so many mixtures, on all cores.
 
         Args:
@@ -72,14 +72,14 @@ class Panel(ShapedRepr):
         ) as pool:  # sorting, which is most of the work, lets others run
             return np.array(list(pool.map(lambda k: self.score(mix(k), truth), range(count))), np.float64)
 
-    def without(self, candidate: int) -> Panel:
+    def without(self, candidate: int) -> CandidateScores:
         """The same choice without one of the candidates; a source that had no other is left out."""
         rest = [tuple(c for c in source if c != candidate) for source in self.sources]
         return replace(self, sources=tuple(source for source in rest if source))
 
     def ranked(self) -> list[int]:
         """The candidates, best mean score first."""
-        return sorted(self.candidates, key=lambda candidate: -mean(self.alone[candidate]))
+        return sorted(self.candidates, key=lambda candidate: -nan_mean(self.alone[candidate]))
 
     def representatives(self, au: int) -> list[int]:
         """The best candidate of each source for an AU; of equal ones the best over all AUs."""
@@ -90,7 +90,7 @@ class Panel(ShapedRepr):
         """The best candidate for an AU; of equal ones, or where nothing is known, the best over all AUs."""
         return self._best(au, self.ranked())
 
-    def judged(self) -> Iterator[int]:
+    def scorable_aus(self) -> Iterator[int]:
         """The AUs that there is something to choose by."""
         yield from np.flatnonzero(~np.isnan(self.alone[list(self.candidates)]).all(axis=0)).tolist()
 
@@ -98,5 +98,5 @@ class Panel(ShapedRepr):
         return max(ranked, key=lambda candidate: np.nan_to_num(self.alone[candidate, au], nan=-1.0))
 
 
-def _column_of(said: F32, candidates: Sequence[int]) -> Callable[[int], F32]:
-    return lambda k: said[:, candidates[k]]
+def _column_of(logits: F32, candidates: Sequence[int]) -> Callable[[int], F32]:
+    return lambda k: logits[:, candidates[k]]

@@ -18,11 +18,11 @@ from autrt.model.load import load_network
 from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE
 from autrt.model.state_dict import read_state_dict
 from autrt.storage.escape import escape
-from autrt_train.fit.best import BEST_FILE
+from autrt_train.fit.best_checkpoints import BEST_FILE
 from autrt_train.fit.checkpoint import WEIGHTS
-from autrt_train.learner import build_learner
 from autrt_train.recipe import Recipe
-from autrt_train.run import MODEL_FOLDER, RECIPE_FILE
+from autrt_train.train import MODEL_FOLDER, RECIPE_FILE
+from autrt_train.training_network import build_training_network
 
 LONGEST_NAME: Final = 80
 
@@ -86,7 +86,7 @@ class Checkpoint:
 
     def network(self) -> nn.Module:
         """See `Candidate`."""
-        network = build_learner(self.recipe, ()).network
+        network = build_training_network(self.recipe, ()).network
         try:
             network.load_state_dict(read_state_dict(self.path))
         except RuntimeError as error:
@@ -126,7 +126,7 @@ class FolderNetwork:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TrainingRun:
     """A training run."""
 
     name: str
@@ -135,16 +135,16 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class EnsembleSource:
     """What one argument names: a run, whose checkpoints stand for each other, or a single network."""
 
     name: str
     candidates: tuple[Candidate, ...]
-    run: Run | None = None
+    run: TrainingRun | None = None
     """The training run that they are of, if any."""
 
 
-def read_sources(names: Sequence[str]) -> list[Source]:
+def read_sources(names: Sequence[str]) -> list[EnsembleSource]:
     """The sources that arguments name.
 
     Args:
@@ -170,21 +170,21 @@ def read_sources(names: Sequence[str]) -> list[Source]:
     return sources
 
 
-def _read(name: str) -> list[Source]:
+def _read(name: str) -> list[EnsembleSource]:
     path = Path(name)
     if name in packaged_models() or any((path / file).is_file() for file in (MODEL_FILE, ENSEMBLE_FILE)):
         model = load_model(name)
         own = _own_name(model.path)
         single = len(model.members) == 1
         found = [FolderNetwork(m, model, own if single else _plain(f"{own}-{m.name}")) for m in model.members]
-        return [Source(candidate.name, (candidate,)) for candidate in found]
+        return [EnsembleSource(candidate.name, (candidate,)) for candidate in found]
     if (path / BEST_FILE).is_file():
         return [_run(path)]
     if path.is_file() and path.parent.name == WEIGHTS and (path.parent.parent / RECIPE_FILE).is_file():
         recipe = _recipe(path.parent.parent)
         checkpoint = Checkpoint(path, recipe, _checkpoint_name(path))
-        run = Run(_own_name(path.parent.parent), recipe)
-        return [Source(checkpoint.name, (checkpoint,), run)]
+        run = TrainingRun(_own_name(path.parent.parent), recipe)
+        return [EnsembleSource(checkpoint.name, (checkpoint,), run)]
     found = "nothing" if not path.exists() else "a folder without them" if path.is_dir() else "another file"
     raise UsageError(
         f"{escape(name)}: expected a run that `autrt train` wrote (a folder with {BEST_FILE}), one of its "
@@ -192,7 +192,7 @@ def _read(name: str) -> list[Source]:
     )
 
 
-def _run(path: Path) -> Source:
+def _run(path: Path) -> EnsembleSource:
     recipe = _recipe(path)
     try:
         looks = json.loads((path / BEST_FILE).read_bytes())
@@ -206,7 +206,7 @@ def _run(path: Path) -> Source:
         )
     candidates = [Checkpoint(path / file, recipe, _checkpoint_name(path / file)) for file in files]
     name = _own_name(path)
-    return Source(name, tuple(candidates), Run(name, recipe))
+    return EnsembleSource(name, tuple(candidates), TrainingRun(name, recipe))
 
 
 def _recipe(run: Path) -> Recipe:

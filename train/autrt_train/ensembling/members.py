@@ -13,7 +13,7 @@ from autrt.model.schema import MODEL_FILE, Domain
 from autrt.storage.atomic_folder import copy_files
 from autrt.types import F32
 from autrt_train.ensembling.candidates import Candidate, Checkpoint, FolderNetwork
-from autrt_train.fit.reference import reference_crops
+from autrt_train.fit.reference_crops import reference_crops
 from autrt_train.loading.loader import Loader
 from autrt_train.types import Index
 

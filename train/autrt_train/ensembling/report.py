@@ -11,7 +11,7 @@ import numpy as np
 from autrt import __version__
 from autrt.console.text_table import aligned
 from autrt.model.schema import Metric
-from autrt_train.ensembling.scores import Thresholds
+from autrt_train.ensembling.f1 import Thresholds
 from autrt_train.ensembling.selectors import Strategy
 from autrt_train.evaluate.assess import MEAN, Assessment, Estimate, stated
 from autrt_train.evaluate.bootstrap import LEVEL
@@ -135,8 +135,8 @@ class EnsembleReport:
     def _without(self, member: MemberReport) -> str:
         if member.without is None:
             return "-"
-        mean = float(self.ensemble[HEADLINE].value[-1])
-        return f"{member.without:.4f} ({member.without - mean:+.4f})"
+        nan_mean = float(self.ensemble[HEADLINE].value[-1])
+        return f"{member.without:.4f} ({member.without - nan_mean:+.4f})"
 
     def _mean(self, assessment: Assessment) -> dict[str, float | None]:
         """Of the mean over AUs."""

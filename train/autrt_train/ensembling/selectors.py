@@ -8,12 +8,12 @@ from typing import Final, Literal
 import numpy as np
 
 from autrt.types import F32
-from autrt_train.ensembling.candidate_scores import Panel
+from autrt_train.ensembling.candidate_scores import CandidateScores
 from autrt_train.ensembling.greedy import greedy
 from autrt_train.ensembling.simplex import simplex, simplex_shared
 
 Strategy = Literal["best-per-au", "simplex", "simplex-shared", "greedy"]
-Selector = Callable[[Panel], F32]
+Selector = Callable[[CandidateScores], F32]
 """Panel → (M, A) float32 weights, each column's sum 1, zero for whoever takes no part.
 
 Raises:
@@ -21,18 +21,18 @@ Raises:
 """
 
 
-def best_per_au(panel: Panel) -> F32:
+def best_per_au(scores: CandidateScores) -> F32:
     """For each AU the best candidate of all (Jiang et al. 2022)."""
-    weights = np.zeros(panel.alone.shape, np.float32)
-    for au in range(panel.n_aus):
-        weights[panel.best(au), au] = 1
+    weights = np.zeros(scores.alone.shape, np.float32)
+    for au in range(scores.n_aus):
+        weights[scores.best(au), au] = 1
     return weights
 
 
-def best_single(panel: Panel) -> F32:
+def best_single(scores: CandidateScores) -> F32:
     """The candidate of the best mean score for all AUs: what an ensemble must beat."""
-    weights = np.zeros(panel.alone.shape, np.float32)
-    weights[panel.ranked()[0]] = 1
+    weights = np.zeros(scores.alone.shape, np.float32)
+    weights[scores.ranked()[0]] = 1
     return weights
 
 

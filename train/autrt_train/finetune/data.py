@@ -33,12 +33,12 @@ from autrt_train.crop.run import CropRun, refuse_inside, refuse_nested
 from autrt_train.finetune.match import Meant, match_sources
 from autrt_train.finetune.moments import Moments, find_moments
 from autrt_train.finetune.people import likely_people
-from autrt_train.halt import Halt
 from autrt_train.labels.agreement import combined, labels_of
 from autrt_train.labels.coding import NO_FRAME, Coding
 from autrt_train.labels.read import LabelSettings, label_files, read_labels
-from autrt_train.loading.read import read_picture
+from autrt_train.loading.read_picture import read_picture
 from autrt_train.recipe import FinetuneSettings
+from autrt_train.stop_request import StopRequest
 from autrt_train.types import MISSING, DataError, Index
 
 CROPS: Final = "crops"
@@ -63,7 +63,7 @@ def gather(
     au_names: Sequence[str],
     out: Path,
     progress: Mode,
-    halt: Halt,
+    halt: StopRequest,
     say: Callable[[str], object],
 ) -> Labelled:
     """Read the labels, find the faces that they are of, and cut these out.
@@ -149,7 +149,7 @@ def _moments(
     folder: Path,
     settings: FinetuneSettings,
     progress: Mode,
-    halt: Halt,
+    halt: StopRequest,
     say: Callable[[str], object],
 ) -> dict[str, Moments]:
     """Find the faces of the videos, and cut out those that are labelled."""

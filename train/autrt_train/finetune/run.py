@@ -31,10 +31,10 @@ from autrt_train.finetune.data import Labelled, gather
 from autrt_train.finetune.features import au_inputs, au_layer
 from autrt_train.finetune.head import Lessons, Scaling
 from autrt_train.finetune.report import AUC, F1, RESAMPLINGS, Comparison, judged, lines, write
-from autrt_train.fit.processes import join
-from autrt_train.fit.reference import noise_crops
-from autrt_train.halt import Halt
+from autrt_train.fit.process_group import join_process_group
+from autrt_train.fit.reference_crops import noise_crops
 from autrt_train.recipe import FinetuneSettings, Recipe
+from autrt_train.stop_request import StopRequest
 from autrt_train.types import MISSING, DataError, Index
 
 MODEL_FOLDER: Final = "model"
@@ -57,7 +57,7 @@ def finetune(
     resume: bool = False,
     device: str = "auto",
     progress: Mode = "auto",
-    halt: Halt,
+    halt: StopRequest,
     say: Callable[[str], object],
     tell: Callable[[str], object],
 ) -> Finetuned:
@@ -86,7 +86,7 @@ def finetune(
     _check(settings, folder, resume)
     data = gather(settings, start.au_names, folder, progress, halt, say)
     require_template(data.index, start.template, f"the model {settings.start!r}")
-    with Signals(halt.ask), join(device) as world:
+    with Signals(halt.ask), join_process_group(device) as world:
         if world.size > 1:
             raise UsageError(
                 f"finetuning is done by one process: leave torchrun out, found {world.size} of them"
@@ -119,7 +119,7 @@ def _teach(
     start: Model,
     index: Index,
     device: torch.device,
-    halt: Halt,
+    halt: StopRequest,
     say: Callable[[str], object],
 ) -> _Lesson:
     group = groups(index)

@@ -9,10 +9,10 @@ import numpy as np
 
 from autrt.model.settings import require
 from autrt.types import F32, F64, I64
-from autrt_train.loading.chance import normals, uniforms
-from autrt_train.loading.colour import twist
+from autrt_train.loading.colour_matrix import colour_matrices
 from autrt_train.loading.erase import rectangles
-from autrt_train.loading.geometry import place, require_moves
+from autrt_train.loading.geometry import crop_matrices, require_jitter
+from autrt_train.loading.random_numbers import normals, uniforms
 from autrt_train.types import Draw, Index
 
 HALF_TURN_DEG = 180.0
@@ -48,7 +48,7 @@ class AugmentConfig:
             require(0 <= getattr(self, name) <= 1, self, name, "a probability from 0 to 1")
         for name in ("brightness", "contrast", "saturation", "hue"):
             require(0 <= getattr(self, name) <= 1, self, name, "a magnitude from 0 to 1")
-        require_moves(self)
+        require_jitter(self)
 
     @staticmethod
     def none() -> AugmentConfig:
@@ -76,7 +76,7 @@ def draw_batch(
     numbers = uniforms(seed, epoch, positions)
     flipped = numbers[:, 0] < config.flip
     moves = normals(numbers[:, 9:13])
-    matrices = place(
+    matrices = crop_matrices(
         config.shift_px * moves[:, :2],
         np.exp(config.scale * moves[:, 2]),
         config.rotation_deg * moves[:, 3],
@@ -93,7 +93,7 @@ def draw_batch(
     )
 
 
-def draw_as_they_are(index: Index, rows: I64, batch: int) -> Iterator[Draw]:
+def unaugmented_draws(index: Index, rows: I64, batch: int) -> Iterator[Draw]:
     """The central 112×112 pixels of some pictures, `batch` at a time, without augmentation.
 
     Args:
@@ -111,4 +111,4 @@ def _colours(chances: F64, amounts: F64, config: AugmentConfig) -> F32:
     magnitudes = np.array([config.brightness, config.contrast, config.saturation, config.hue])
     change = np.where(chances < config.jitter_probability, (2 * amounts - 1) * magnitudes, 0)
     brightness, contrast, saturation = 1 + change[:, :3].T
-    return twist(brightness, contrast, saturation, HALF_TURN_DEG * change[:, 3])
+    return colour_matrices(brightness, contrast, saturation, HALF_TURN_DEG * change[:, 3])

@@ -16,10 +16,10 @@ from nvidia.dali import fn, pipeline_def, types
 
 from autrt.errors import UsageError
 from autrt.types import CROP_SIZE_PX, F32, U8
-from autrt_train.loading.batch import assemble
+from autrt_train.loading.assemble_batch import assemble_batch
 from autrt_train.loading.erase import erase
 from autrt_train.loading.geometry import from_corners, inverse
-from autrt_train.loading.read import picture_side_px, read_picture
+from autrt_train.loading.read_picture import picture_side_px, read_picture
 from autrt_train.types import Batch, Draw, Index, TrainingError
 
 Fed = tuple[list[U8], F32, F32]
@@ -48,8 +48,8 @@ class DaliLoader:
                 "loader 'dali' keeps no pictures in memory: set loader.cache_gb = 0, or use 'opencv'"
             )
         self._index, self._threads, self._prefetch = index, threads, prefetch
-        place = torch.device(device)
-        self._device_id = None if place.type == "cpu" else place.index or 0
+        crop_matrices = torch.device(device)
+        self._device_id = None if crop_matrices.type == "cpu" else crop_matrices.index or 0
 
     def load(self, draws: Iterable[Draw]) -> Generator[Batch, None, None]:
         """See `Loader.load`."""
@@ -63,7 +63,7 @@ class DaliLoader:
             draw = under_way.popleft()
             pixels = self._pixels(outputs, draw)
             erase(pixels, draw.erased)
-            yield assemble(self._index, draw, pixels)
+            yield assemble_batch(self._index, draw, pixels)
 
     def close(self) -> None:
         """Nothing is kept between loads."""

@@ -16,21 +16,21 @@ from autrt.types import CROP_SIZE_PX, F32, F64, Bool
 CENTRE_PX: Final = (CROP_SIZE_PX - 1) / 2
 
 
-MOST: Final = {"shift_px": 28, "scale": 0.5, "rotation_deg": 90}
+JITTER_MAX: Final = {"shift_px": 28, "scale": 0.5, "rotation_deg": 90}
 """How far pictures may be moved, as standard deviations."""
 
 
-def require_moves(owner: Any) -> None:
-    """Check settings named as in `MOST`.
+def require_jitter(owner: Any) -> None:
+    """Check settings named as in `JITTER_MAX`.
 
     Raises:
         UsageError: one is negative or too large.
     """
-    for name, most in MOST.items():
+    for name, most in JITTER_MAX.items():
         require(0 <= getattr(owner, name) <= most, owner, name, f"a standard deviation from 0 to {most}")
 
 
-def place(shift_px: F64, scale: F64, rotation_deg: F64, flipped: Bool, margin_px: int) -> F64:
+def crop_matrices(shift_px: F64, scale: F64, rotation_deg: F64, flipped: Bool, margin_px: int) -> F64:
     """Picture → crop: the margin cut off, then turned and scaled about the crop's centre, shifted, mirrored.
 
     Args:
@@ -66,7 +66,7 @@ def from_corners(matrices: F64) -> F64:
     return moved
 
 
-def move(landmarks: F32, matrices: F32, flipped: Bool, margin_px: int) -> F32:
+def move_landmarks(landmarks: F32, matrices: F32, flipped: Bool, margin_px: int) -> F32:
     """Landmarks where the drawn picture shows them.
 
     Args:

@@ -11,10 +11,10 @@ import numpy as np
 
 from autrt.pipeline.prefetch import ahead
 from autrt.types import CROP_SIZE_PX, F32, F64, U8
-from autrt_train.loading.batch import assemble
+from autrt_train.loading.assemble_batch import assemble_batch
 from autrt_train.loading.erase import erase
 from autrt_train.loading.geometry import inverse
-from autrt_train.loading.memory import PictureMemory
+from autrt_train.loading.picture_cache import PictureCache
 from autrt_train.types import Batch, Draw, Index
 
 SHARE = 8
@@ -45,7 +45,7 @@ class OpenCvLoader:
 
     def __init__(self, index: Index, *, threads: int, device: str, prefetch: int, cache_bytes: int) -> None:
         self._index, self._threads, self._prefetch = index, threads, prefetch
-        self._memory = PictureMemory(index, cache_bytes)
+        self._memory = PictureCache(index, cache_bytes)
 
     def load(self, draws: Iterable[Draw]) -> Generator[Batch, None, None]:
         """See `Loader.load`."""
@@ -54,13 +54,13 @@ class OpenCvLoader:
             for batch in ahead(self._begin(pool, draws), self._prefetch):
                 for share in batch.shares:
                     share.result()
-                yield assemble(self._index, batch.draw, batch.pixels)
+                yield assemble_batch(self._index, batch.draw, batch.pixels)
         finally:
             pool.shutdown(cancel_futures=True)
 
     def close(self) -> None:
         """Forget the pictures."""
-        self._memory = PictureMemory(self._index, 0)
+        self._memory = PictureCache(self._index, 0)
 
     def _begin(self, pool: ThreadPoolExecutor, draws: Iterable[Draw]) -> Iterator[_UnderWay]:
         for draw in draws:

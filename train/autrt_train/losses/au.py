@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from autrt_train.losses.settings import LossConfig, Reduction, Term, Weighting, weights_of
-from autrt_train.losses.smoothing import smooth_labels
+from autrt_train.losses.config import LossConfig, Reduction, Term, Weighting, weights_of
+from autrt_train.losses.label_smoothing import smooth_labels
 
 TERMS: Final = ("bce", "multi_label", "zlpr")
 """Order of `AuLoss.denominators`."""

@@ -15,7 +15,7 @@ POSITIVE_SHARE: Final = 0.75
 """Of a batch, split evenly among the AUs; the rest has no AU active. The authors: 96 = 12 AUs × 6 + 24."""
 
 
-def slots(batch: int, aus: int, per_au: int | None) -> I64:
+def places_per_au(batch: int, aus: int, per_au: int | None) -> I64:
     """How many places of a batch go to each AU's positives and, last, to rows without an active AU.
 
     Args:
@@ -68,7 +68,7 @@ class AuBalanced:
         labels: (N, L) int8 of the whole index.
         rows: int64 rows of the index to draw from; one that stands there twice is drawn twice as often.
         batch: rows of a batch.
-        per_au: positives per AU, or None (`slots`).
+        per_au: positives per AU, or None (`places_per_au`).
         steps: batches of an epoch.
         seed: of everything random.
 
@@ -88,7 +88,7 @@ class AuBalanced:
             raise DataError("balanced batches need AU labels; every label of these pictures is missing (-1)")
         rest = rows[idle] if idle.any() else known
         self._pools = [pool for pool in active if len(pool)] + [rest]
-        self.slots = slots(batch, len(self._pools) - 1, per_au)
+        self.places_per_au = places_per_au(batch, len(self._pools) - 1, per_au)
         self._negative = (drawn == 0).any(0)
         self._check_room(batch, bool(idle.any() and (drawn[idle][:, self._negative] == 0).all()))
 
@@ -107,7 +107,7 @@ class AuBalanced:
             walk(pool, number * self.steps * size, self.steps * size, self._seed, WALK, place).reshape(
                 self.steps, size
             )
-            for place, (pool, size) in enumerate(zip(self._pools, self.slots.tolist(), strict=True))
+            for place, (pool, size) in enumerate(zip(self._pools, self.places_per_au.tolist(), strict=True))
         ]
         batches = np.concatenate(parts, axis=1)
         rng = np.random.default_rng([self._seed, ARRANGE, number])

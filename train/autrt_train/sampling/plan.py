@@ -63,7 +63,7 @@ class SamplingConfig:
 class EpochPlan:
     """The batches of every epoch, following from (seed, epoch) alone.
 
-    The batch is that of one optimiser step over all processes: rank r of `world` gets the r-th of `world` equal,
+    The batch is that of one optimiser step over all processes: rank r of `n_processes` gets the r-th of `n_processes` equal,
     contiguous shares of every batch, so that together they see what one process alone would.
 
     Args:
@@ -115,41 +115,41 @@ class EpochPlan:
             )
         return ClassBalanced(self.rows, classes[self.rows], self._steps, size, self.seed)
 
-    def steps(self, world: int = 1) -> int:
+    def steps(self, n_processes: int = 1) -> int:
         """Batches of an epoch; the same for every epoch and any number of processes.
 
         Raises:
-            UsageError: the batch cannot be shared equally among `world` processes.
+            UsageError: the batch cannot be shared equally among `n_processes` processes.
         """
-        if self.batch_size % world:
+        if self.batch_size % n_processes:
             raise UsageError(
-                f"a batch of {self.batch_size} cannot be shared equally among {world} processes: "
-                f"make it a multiple of {world}"
+                f"a batch of {self.batch_size} cannot be shared equally among {n_processes} processes: "
+                f"make it a multiple of {n_processes}"
             )
         return self._steps
 
-    def batches(self, epoch: int, rank: int = 0, world: int = 1, start: int = 0) -> Iterator[I64]:
+    def batches(self, epoch: int, rank: int = 0, n_processes: int = 1, start: int = 0) -> Iterator[I64]:
         """One process's share of an epoch's batches.
 
         Args:
             epoch: from 0.
             rank: of this process, from 0.
-            world: number of processes.
+            n_processes: number of processes.
             start: the first batch wanted, from 0: the rest of an epoch that was interrupted.
 
         Returns:
-            `steps(world) − start` arrays (batch_size / world,) int64, rows of the index.
+            `steps(n_processes) − start` arrays (batch_size / world,) int64, rows of the index.
 
         Raises:
             UsageError: as `steps`.
         """
-        steps = self.steps(world)
-        if not (0 <= rank < world and 0 <= start <= steps):
-            raise ValueError(f"no batch {start} of {steps} for process {rank} of {world}")
-        share = self.batch_size // world
-        return iter(self.whole(epoch)[start:, rank * share : (rank + 1) * share])
+        steps = self.steps(n_processes)
+        if not (0 <= rank < n_processes and 0 <= start <= steps):
+            raise ValueError(f"no batch {start} of {steps} for process {rank} of {n_processes}")
+        share = self.batch_size // n_processes
+        return iter(self.all_batches(epoch)[start:, rank * share : (rank + 1) * share])
 
-    def whole(self, epoch: int) -> I64:
+    def all_batches(self, epoch: int) -> I64:
         """(steps, batch_size) int64: an epoch's batches, for all processes."""
         return self._source.epoch(epoch)
 

@@ -47,7 +47,7 @@ def sampling_statistics(plan: EpochPlan, labels: I8, names: Sequence[str], epoch
         `before` and `after`, as `label_counts`; `batches`: `kind`, `size`, `steps` and `labels`: AU → the `mean`,
         `least` and `most` number of positives in a batch and the `least_negative`.
     """
-    drawn = labels[plan.whole(epoch)]
+    drawn = labels[plan.all_batches(epoch)]
     active, inactive = (drawn == 1).sum(1), (drawn == 0).sum(1)
     table = {
         name: {

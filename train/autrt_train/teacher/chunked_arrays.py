@@ -18,7 +18,7 @@ SCHEMA: Final = "autrt-teacher/1"
 FACTS: Final = "done.json"
 
 
-class Store:
+class ChunkedArrays:
     """Float32 arrays of one number of rows, `<name>.npy` each, memory-mapped when read.
 
     Args:
@@ -30,7 +30,7 @@ class Store:
     def __init__(self, folder: Path, shapes: Mapping[str, tuple[int, ...]], rows: int) -> None:
         self.folder, self.rows = folder, rows
         self._shapes = {name: (rows, *shape) for name, shape in shapes.items()}
-        self.done = self._found()
+        self.done = self._rows_found()
         """Rows that are there, from the first on."""
 
     def write(self, values: Mapping[str, F32]) -> None:
@@ -54,7 +54,7 @@ class Store:
                 stream.flush()
                 os.fsync(stream.fileno())
         self.done += len(next(iter(values.values())))
-        self._note()
+        self._write_facts()
 
     def arrays(self) -> dict[str, F32]:
         """Name → float32 (rows, …), read from disk as they are needed; not to be written to."""
@@ -68,7 +68,7 @@ class Store:
                 np.lib.format.write_array_header_1_0(stream, header)
                 stream.truncate(stream.tell() + shape[0] * _row_bytes(shape))
 
-    def _found(self) -> int:
+    def _rows_found(self) -> int:
         try:
             facts = json.loads((self.folder / FACTS).read_bytes())
             same = facts["arrays"] == {name: list(shape) for name, shape in self._shapes.items()}
@@ -77,7 +77,7 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError):
             return 0
 
-    def _note(self) -> None:
+    def _write_facts(self) -> None:
         arrays = {name: list(shape) for name, shape in self._shapes.items()}
         facts = {"schema": SCHEMA, "done": self.done, "arrays": arrays}
         with replacing(self.folder / FACTS) as part:

@@ -13,7 +13,7 @@ SCAN_ROWS = 8192
 """Rows that are in memory at a time when all are looked at."""
 
 
-class Joined:
+class ConcatenatedRows:
     """Several arrays, on disk or not, as one by their rows.
 
     Args:
@@ -41,33 +41,33 @@ class Joined:
                 out[mine] = part[where[mine] - self._starts[number]]
         return out
 
-    def select(self, rows: I64) -> Joined:
+    def select(self, rows: I64) -> ConcatenatedRows:
         """Some rows, none of them read."""
-        return Joined(self.parts, self._rows[rows])
+        return ConcatenatedRows(self.parts, self._rows[rows])
 
     @staticmethod
-    def of(several: Sequence[Joined]) -> Joined:
+    def of(several: Sequence[ConcatenatedRows]) -> ConcatenatedRows:
         """All rows of `several`, in order."""
         starts = np.cumsum([0, *(int(one._starts[-1]) for one in several)])
         parts = [part for one in several for part in one.parts]
-        return Joined(
+        return ConcatenatedRows(
             parts, np.concatenate([one._rows + start for one, start in zip(several, starts, strict=False)])
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Taught:
+class PictureTargets:
     """A teacher's outputs for N pictures, as they are without augmentation."""
 
-    answers: Joined
+    teacher_logits: ConcatenatedRows
     """(N, T) logits of the teacher's own AUs."""
     columns: I64
     """(A,) int64 the teacher's column of each AU that is learnt; −1 where it does not know the AU."""
-    features: Joined | None = None
+    features: ConcatenatedRows | None = None
     """(N, D); None: it has none, or nobody asks for them."""
-    landmarks: Joined | None = None
+    landmarks: ConcatenatedRows | None = None
     """(N, 5, 2) crop pixels."""
-    presence: Joined | None = None
+    presence: ConcatenatedRows | None = None
     """(N, 1) logit of a well-placed face."""
 
     def __post_init__(self) -> None:
@@ -78,38 +78,40 @@ class Taught:
                 raise ValueError(f"{name}: expected {len(self)} rows, found {len(found)}")
 
     def __len__(self) -> int:
-        return len(self.answers)
+        return len(self.teacher_logits)
 
     def logits(self, rows: I64 | slice = slice(None)) -> F32:
         """(n, A) float32 of the AUs that are learnt; NaN for those that the teacher does not know."""
-        found = self.answers.take(rows)
+        found = self.teacher_logits.take(rows)
         out = np.full((len(found), len(self.columns)), np.nan, np.float32)
         known = self.columns >= 0
         out[:, known] = found[:, self.columns[known]]
         return out
 
-    def select(self, rows: I64) -> Taught:
+    def select(self, rows: I64) -> PictureTargets:
         """Some of the pictures."""
         names = ("answers", "features", "landmarks", "presence")
         known = {name: found for name in names if (found := getattr(self, name)) is not None}
         return replace(self, **{name: found.select(rows) for name, found in known.items()})
 
     @staticmethod
-    def of(parts: Sequence[Taught]) -> Taught:
+    def of(parts: Sequence[PictureTargets]) -> PictureTargets:
         """All pictures of `parts`, in order, by one teacher."""
         first = parts[0]
         if len(parts) == 1:
             return first
         names = ("answers", "features", "landmarks", "presence")
         known = [name for name in names if getattr(first, name) is not None]
-        return replace(first, **{name: Joined.of([getattr(p, name) for p in parts]) for name in known})
+        return replace(
+            first, **{name: ConcatenatedRows.of([getattr(p, name) for p in parts]) for name in known}
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Standardised:
+class StandardisedFeatures:
     """Features of mean 0 and deviation 1 over the training pictures, so that no teacher's scale counts."""
 
-    features: Joined
+    features: ConcatenatedRows
     mean: F32
     """(D,)."""
     scale: F32
@@ -121,7 +123,7 @@ class Standardised:
         check_array(self, "scale", self.scale, np.float32, width)
 
     @staticmethod
-    def of(features: Joined) -> Standardised:
+    def of(features: ConcatenatedRows) -> StandardisedFeatures:
         """Look at every row once."""
         sums = np.zeros((2, features.shape[1]))
         for start in range(0, len(features), SCAN_ROWS):
@@ -130,7 +132,7 @@ class Standardised:
         mean, square = sums / max(1, len(features))
         deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
         scale = np.where(deviation > 1e-6 * np.maximum(1, np.abs(mean)), deviation, 1)
-        return Standardised(features, mean.astype(np.float32), scale.astype(np.float32))
+        return StandardisedFeatures(features, mean.astype(np.float32), scale.astype(np.float32))
 
     def take(self, rows: I64) -> F32:
         """(n, D) float32."""

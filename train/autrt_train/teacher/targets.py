@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from autrt_train.teacher.picture_targets import Standardised, Taught
+from autrt_train.teacher.picture_targets import PictureTargets, StandardisedFeatures
 from autrt_train.teacher.teacher import Teacher
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
+class TeacherTargets:
     """A teacher's answers about a run's pictures."""
 
     teacher: Teacher = field(repr=False)
-    train: Taught
+    train: PictureTargets
     """Of the training pictures."""
-    features: Standardised | None
+    features: StandardisedFeatures | None
     """Its features of these, where the recipe asks for them and the teacher has any."""
-    validation: Taught
+    validation: PictureTargets
     """Of the validation pictures."""
-    judged_by_teacher: bool
+    validated_by_teacher: bool
     """The validation pictures have no labels of their own: the teacher's decisions stand for them."""
     faces: int
     """Found in unlabelled videos."""

@@ -15,13 +15,13 @@ from autrt.model.folder import load_model
 from autrt.pipeline.open_networks import AU_BATCH
 from autrt.settings import InferSettings
 from autrt.types import I64
-from autrt_train.model_outputs import RunningModel
+from autrt_train.model_outputs import ModelRunner
 from autrt_train.recipe import DistillSettings
 from autrt_train.types import DataError
 
 
 @dataclass(frozen=True, slots=True)
-class Teacher(RunningModel):
+class Teacher(ModelRunner):
     """A model whose answers are learnt from."""
 
     @property

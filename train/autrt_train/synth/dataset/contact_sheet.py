@@ -18,7 +18,7 @@ TEXT_PX: Final = 26
 GREEN, RED, WHITE = (0, 220, 0), (255, 70, 70), (235, 235, 235)
 
 
-def write_sheet(path: Path, tiles: Sequence[U8]) -> None:
+def write_contact_sheet(path: Path, tiles: Sequence[U8]) -> None:
     """Write tiles of one size, `COLUMNS` a row, as a PNG."""
     blank = np.zeros_like(tiles[0])
     rows = [
@@ -28,7 +28,7 @@ def write_sheet(path: Path, tiles: Sequence[U8]) -> None:
     cv2.imwrite(str(path), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
 
 
-def captioned(
+def labelled_tile(
     pixels: U8, au_names: Sequence[str], label: I8, landmarks: F32, presence: int, margin_px: int
 ) -> U8:
     """A picture with its landmarks in green, and its active AUs below; red where no well-placed face is.

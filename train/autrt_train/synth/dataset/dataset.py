@@ -16,9 +16,9 @@ from tqdm import tqdm
 from autrt.errors import UsageError
 from autrt.machine import available_cores
 from autrt.storage.atomic_folder import new_folder
-from autrt_train.synth.dataset.drawing import Job, begin_drawing, do_job, open_rig
+from autrt_train.synth.dataset.draw_job import DrawJob, open_rig, run_job, start_worker
 from autrt_train.synth.dataset.labels import Labels, write_labels
-from autrt_train.synth.dataset.processes import spread
+from autrt_train.synth.dataset.process_pool import map_in_processes
 from autrt_train.synth.dataset.settings import COMPOSITIONS, CROP_MARGIN_PX, SynthSettings
 from autrt_train.synth.dataset.stills import SIZE_PX
 from autrt_train.synth.person.expression import EXPRESSIONS, SYNTH_AUS
@@ -28,7 +28,7 @@ SCHEMA: Final = "autrt-synth/1"
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedSet:
     """What was written."""
 
     folder: Path
@@ -45,7 +45,7 @@ def write_dataset(
     workers: int | None = None,
     overwrite: bool = False,
     progress: bool | None = None,
-) -> Rendered:
+) -> RenderedSet:
     """Draw people and films, write them and their labels; the folder appears whole or not at all.
 
     The same settings and rig give the same set, whatever the number of processes.
@@ -65,7 +65,7 @@ def write_dataset(
     _check_target(out, overwrite)
     described = _describe(open_rig(rig), rig, settings)
     start_s = time.monotonic()
-    jobs: list[Job] = [("video", k) for k in range(settings.videos)]
+    jobs: list[DrawJob] = [("video", k) for k in range(settings.videos)]
     jobs += [("person", k) for k in range(settings.people)]
     with new_folder(out, overwrite=overwrite) as folder:
         labels = _draw_all(folder, rig, settings, jobs, workers or available_cores(), progress)
@@ -73,7 +73,7 @@ def write_dataset(
             write_labels(folder, labels)
         (folder / "synth.json").write_text(json.dumps(described, indent=1) + "\n")
     pictures = settings.people * settings.per_person * COMPOSITIONS
-    return Rendered(out, pictures, settings.videos, time.monotonic() - start_s)
+    return RenderedSet(out, pictures, settings.videos, time.monotonic() - start_s)
 
 
 def _check_target(out: Path, overwrite: bool) -> None:
@@ -108,7 +108,7 @@ def _draw_all(
     folder: Path,
     rig: str | Path,
     settings: SynthSettings,
-    jobs: list[Job],
+    jobs: list[DrawJob],
     workers: int,
     progress: bool | None,
 ) -> list[Labels]:
@@ -119,7 +119,10 @@ def _draw_all(
     bar = tqdm(
         total=total, unit=" pictures", dynamic_ncols=True, disable=None if progress is None else not progress
     )
-    with bar, closing(spread(do_job, jobs, workers, begin_drawing, rig, settings, folder)) as results:
+    with (
+        bar,
+        closing(map_in_processes(run_job, jobs, workers, start_worker, rig, settings, folder)) as results,
+    ):
         for (kind, number), made in results:
             if kind == "person":
                 labels[number] = made

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from autrt.aus import ABAW_AUS
-from autrt_train.synth.dataset.contact_sheet import COLUMNS, ROWS, captioned, write_sheet
+from autrt_train.synth.dataset.contact_sheet import COLUMNS, ROWS, labelled_tile, write_contact_sheet
 from autrt_train.synth.dataset.settings import CROP_MARGIN_PX, SynthSettings
 from autrt_train.synth.dataset.stills import Still
 from autrt_train.synth.person.expression import SYNTH_AUS
@@ -78,10 +78,10 @@ def _draw_sheet(folder: Path, labels: Labels) -> None:
     paths = [folder / os.fsdecode(bytes(path)) for path in labels["path"]]
     rows = np.unique(np.linspace(0, len(paths) - 1, COLUMNS * ROWS).round().astype(int))
     tiles = [
-        captioned(
+        labelled_tile(
             np.asarray(cv2.imread(str(paths[i]), cv2.IMREAD_COLOR_RGB), np.uint8),
             SYNTH_AUS, labels["label"][i], labels["landmarks"][i], int(labels["presence"][i]), CROP_MARGIN_PX,
         )
         for i in rows
     ]  # fmt: skip
-    write_sheet(folder / "sheet.png", tiles)
+    write_contact_sheet(folder / "sheet.png", tiles)

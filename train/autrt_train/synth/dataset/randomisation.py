@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Knobs:
+class Randomisation:
     """Groups of randomisation, each of which can be switched off, and how far heads turn."""
 
     identity: bool = True

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from autrt_train.synth.camera.camera import CLEAN, FULL, Camera
-from autrt_train.synth.dataset.randomisation import Knobs
+from autrt_train.synth.dataset.randomisation import Randomisation
 from autrt_train.types import DataError
 
 Preset = Literal["full", "clean"]
@@ -78,9 +78,9 @@ class SynthSettings:
             )
 
     @property
-    def knobs(self) -> Knobs:
+    def randomisation(self) -> Randomisation:
         """What is random about faces."""
-        return Knobs() if self.preset == "full" else Knobs(pose_deg=(20.0, 20.0, 20.0))
+        return Randomisation() if self.preset == "full" else Randomisation(pose_deg=(20.0, 20.0, 20.0))
 
     @property
     def camera(self) -> Camera:

@@ -12,7 +12,7 @@ from autrt.types import CROP_SIZE_PX, F32, U8
 from autrt_train.synth.dataset.settings import COMPOSITIONS, CROP_MARGIN_PX, SynthSettings
 from autrt_train.synth.person.expression import SYNTH_AUS, draw_expression, hard_labels, soft_targets
 from autrt_train.synth.scene.compose import Composition, compose, compose_empty, misplaced
-from autrt_train.synth.scene.face import FacePicture, FaceRenderer, draw_look, draw_person
+from autrt_train.synth.scene.face import FacePicture, FaceRenderer, draw_person, draw_shot_conditions
 from autrt_train.types import I8, MISSING
 
 SIZE_PX: Final = CROP_SIZE_PX + 2 * CROP_MARGIN_PX
@@ -52,14 +52,14 @@ def draw_stills(renderer: FaceRenderer, settings: SynthSettings, person: int) ->
     rng = np.random.default_rng([settings.seed, person])
     shares = settings.shares
     limits = np.cumsum([shares.misplaced, shares.empty, shares.covered])
-    drawn_person = draw_person(rng, renderer.rig, settings.knobs)
+    drawn_person = draw_person(rng, renderer.rig, settings.randomisation)
     for _ in range(settings.per_person):
         kind = int(np.searchsorted(limits, rng.random(), side="right"))
-        expression = draw_expression(rng, renderer.rig, settings.knobs)
-        look = draw_look(rng, drawn_person, settings.knobs)
+        expression = draw_expression(rng, renderer.rig, settings.randomisation)
+        conditions = draw_shot_conditions(rng, drawn_person, settings.randomisation)
         margin_px = WIDE_MARGIN_PX if kind == 0 else CROP_MARGIN_PX
         face = renderer.draw(
-            drawn_person, expression, look, size_px=CROP_SIZE_PX + 2 * margin_px, margin_px=margin_px
+            drawn_person, expression, conditions, size_px=CROP_SIZE_PX + 2 * margin_px, margin_px=margin_px
         )
         for _ in range(COMPOSITIONS):
             if kind == 0:

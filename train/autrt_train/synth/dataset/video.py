@@ -13,25 +13,25 @@ import numpy as np
 from autrt.types import U8
 from autrt_train.synth.dataset.settings import SynthSettings
 from autrt_train.synth.person.expression import SYNTH_AUS, hard_labels, soft_targets
-from autrt_train.synth.person.performance import draw_performance
+from autrt_train.synth.person.face_motion import draw_face_motion
 from autrt_train.synth.scene.face import FaceRenderer, draw_person
-from autrt_train.synth.scene.shot import Actor, Seen, draw_frame, draw_shot
+from autrt_train.synth.scene.shot import Actor, FaceLabels, draw_frame, draw_shot
 from autrt_train.types import MISSING
 
-FILMS: Final = 1 << 20
+VIDEO_STREAM: Final = 1 << 20
 """Sets the random numbers of films apart from those of people in stills."""
 CAST_MAX: Final = 3
 CAST_SIZE: Final = (0.5, 0.3, 0.2)
 """How often a film has one, two and three people."""
 
 
-def record_film(path: Path, renderer: FaceRenderer, settings: SynthSettings, number: int) -> None:
+def record_video(path: Path, renderer: FaceRenderer, settings: SynthSettings, number: int) -> None:
     """Draw film `number` of a set into `path` (.mp4), and what is true of it into an .npz beside it."""
-    rng = np.random.default_rng([settings.seed, FILMS, number])
+    rng = np.random.default_rng([settings.seed, VIDEO_STREAM, number])
     actors = _cast(rng, renderer, settings, number)
-    truth = _Truth([actor.number for actor in actors])
-    _encode(path, settings, _frames(rng, renderer, settings, actors, truth), int(rng.integers(18, 29)))
-    truth.save(path.with_suffix(".npz"), settings.rate)
+    labels = _VideoLabels([actor.number for actor in actors])
+    _encode(path, settings, _frames(rng, renderer, settings, actors, labels), int(rng.integers(18, 29)))
+    labels.save(path.with_suffix(".npz"), settings.rate)
 
 
 def _cast(
@@ -42,8 +42,8 @@ def _cast(
     return [
         Actor(
             first + k,
-            draw_person(rng, renderer.rig, settings.knobs),
-            draw_performance(rng, renderer.rig, settings.knobs, settings.video_s),
+            draw_person(rng, renderer.rig, settings.randomisation),
+            draw_face_motion(rng, renderer.rig, settings.randomisation, settings.video_s),
         )
         for k in range(1 + int(rng.choice(CAST_MAX, p=CAST_SIZE)))
     ]
@@ -54,7 +54,7 @@ def _frames(
     renderer: FaceRenderer,
     settings: SynthSettings,
     actors: list[Actor],
-    truth: _Truth,
+    labels: _VideoLabels,
 ) -> Iterator[U8]:
     """Frame after frame; the truth is filled in by the way."""
     count, cut, at = max(1, round(settings.video_s * settings.rate)), 0, 0
@@ -65,19 +65,19 @@ def _frames(
             shot = draw_shot(rng, settings, [actors[i] for i in present])
             at, cut = at + (k > 0), k + max(2, round(rng.uniform(*settings.shot_s) * settings.rate))
         pixels, seen = draw_frame(rng, renderer, shot, k / settings.rate)
-        truth.add(at, seen)
+        labels.add(at, seen)
         yield pixels
 
 
-class _Truth:
+class _VideoLabels:
     """Collects what is true of each frame: N frames, P people of the cast, absent ones −1 and NaN."""
 
     def __init__(self, numbers: list[int]) -> None:
         self._column = {number: k for k, number in enumerate(numbers)}
         self._shots: list[int] = []
-        self._seen: list[list[Seen]] = []
+        self._seen: list[list[FaceLabels]] = []
 
-    def add(self, shot: int, seen: list[Seen]) -> None:
+    def add(self, shot: int, seen: list[FaceLabels]) -> None:
         """The next frame."""
         self._shots.append(shot)
         self._seen.append(seen)

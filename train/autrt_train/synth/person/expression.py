@@ -8,8 +8,8 @@ import numpy as np
 from numpy.random import Generator
 
 from autrt.types import F32, ShapedRepr, check_array
-from autrt_train.synth.dataset.randomisation import Knobs
-from autrt_train.synth.person.actions import EXPRESSIONS, draw_intensities
+from autrt_train.synth.dataset.randomisation import Randomisation
+from autrt_train.synth.person.au_combinations import EXPRESSIONS, draw_intensities
 from autrt_train.synth.person.intensities import SYNTH_AUS, hard_labels, soft_targets
 from autrt_train.synth.rig.rig import Rig
 from autrt_train.synth.rig.shapes import shape_weights
@@ -60,8 +60,8 @@ def neutral_expression(rig: Rig) -> Expression:
     return Expression(weights, intensities, EXPRESSIONS.index("neutral"))
 
 
-def draw_expression(rng: Generator, rig: Rig, knobs: Knobs) -> Expression:
-    """A random expression; `knobs.correlated` and `knobs.distract` say of what kind."""
-    intensities, category = draw_intensities(rng, knobs.correlated)
-    weights = shape_weights(rng, rig, intensities, distract=knobs.distract)
+def draw_expression(rng: Generator, rig: Rig, randomisation: Randomisation) -> Expression:
+    """A random expression; `randomisation.correlated` and `randomisation.distract` say of what kind."""
+    intensities, category = draw_intensities(rng, randomisation.correlated)
+    weights = shape_weights(rng, rig, intensities, distract=randomisation.distract)
     return Expression(weights, intensities, category)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from autrt.types import F32
-from autrt_train.synth.dataset.randomisation import Knobs
+from autrt_train.synth.dataset.randomisation import Randomisation
 from autrt_train.synth.person.noise import PATTERNS, Noise
 from autrt_train.synth.rig.masks import Masks
 
@@ -41,9 +41,9 @@ class Tone:
     """0 the lightest skin, 1 the darkest."""
 
 
-def draw_tone(rng: Generator, knobs: Knobs) -> Tone:
+def draw_tone(rng: Generator, randomisation: Randomisation) -> Tone:
     """A random tone of skin and hair."""
-    if not knobs.skin:
+    if not randomisation.skin:
         return Tone(_between(0.3), HAIR_RGB[1], 0.3)
     darkness = float(rng.beta(1.1, 1.4))
     skin = np.clip(_between(darkness) * (1 + rng.normal(0, 0.05, 3)), 20, 250).astype(np.float32)

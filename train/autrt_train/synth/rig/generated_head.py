@@ -44,7 +44,7 @@ class _Builder:
         self.ends.append((self.ends[-1] if self.ends else 0) + len(points))
 
 
-def stand_in_rig(seed: int = 0) -> Rig:
+def generated_rig(seed: int = 0) -> Rig:
     """A generated head of some four thousand vertices; `seed` varies its identity shapes."""
     builder = _Builder()
     face, face_triangles, narrow = _face()

@@ -17,7 +17,7 @@ STILL_CM: Final = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Moves:
+class SparseShapes:
     """The rig's shapes without the vertices that they leave alone."""
 
     starts: I64
@@ -29,16 +29,16 @@ class Moves:
 
 
 @lru_cache(maxsize=2)
-def moves_of(rig: Rig) -> Moves:
-    """The shapes of a rig, ready for `moved`."""
+def sparse_shapes(rig: Rig) -> SparseShapes:
+    """The shapes of a rig, ready for `apply_shapes`."""
     deltas = rig.expression_deltas
     moving = np.abs(deltas).max(2) > STILL_CM
     starts = np.concatenate([[0], np.cumsum(moving.sum(1))]).astype(np.int64)
-    return Moves(starts, np.nonzero(moving)[1].astype(np.int32), np.ascontiguousarray(deltas[moving]))
+    return SparseShapes(starts, np.nonzero(moving)[1].astype(np.int32), np.ascontiguousarray(deltas[moving]))
 
 
 @nb.njit(cache=True, nogil=True)
-def moved(shape: F32, weights: F32, starts: I64, rows: I32, deltas: F32) -> F32:
+def apply_shapes(shape: F32, weights: F32, starts: I64, rows: I32, deltas: F32) -> F32:
     """(V, 3) float32: a head's vertices in an expression."""
     out = shape.copy()
     for e in range(len(weights)):
@@ -53,7 +53,7 @@ def moved(shape: F32, weights: F32, starts: I64, rows: I32, deltas: F32) -> F32:
 
 
 @nb.njit(cache=True, nogil=True)
-def turned(points: F32, rotation: F32) -> F32:
+def rotate(points: F32, rotation: F32) -> F32:
     """(V, 3) float32: points through a (3, 3) rotation."""
     out = np.empty_like(points)
     for v in range(len(points)):

@@ -1,6 +1,6 @@
 """A face rig: a head of triangles that moves by named shapes and differs by identity shapes.
 
-All of `synth` works on `Rig`. It comes from ICT-FaceKit (`load_rig`) or, for tests, from `stand_in_rig`.
+All of `synth` works on `Rig`. It comes from ICT-FaceKit (`load_rig`) or, for tests, from `generated_rig`.
 Coordinates are centimetres: x to the subject's left (to the right in a picture), y up, z to the front.
 """
 

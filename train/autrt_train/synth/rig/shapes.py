@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from autrt.types import F32
-from autrt_train.synth.person.actions import AT, DRAWN
+from autrt_train.synth.person.au_combinations import COLUMN_OF, DRAWN
 from autrt_train.synth.rig.rig import Rig
 
 REACH: Final = {
@@ -69,11 +69,11 @@ def shape_weights(rng: Generator, rig: Rig, intensities: F32, *, distract: bool)
     Returns:
         (E,) float32 in 0…`WEIGHT_MAX`.
     """
-    amount = {au: float(intensities[AT[au]]) * rng.uniform(0.8, REACH[au]) for au in DRAWN}
+    amount = {au: float(intensities[COLUMN_OF[au]]) * rng.uniform(0.8, REACH[au]) for au in DRAWN}
     weights = Weights(rng, rig)
     _move_upper_face(weights, amount)
     _move_lips(weights, amount)
-    _drop_jaw(weights, float(intensities[AT[26]]))
+    _drop_jaw(weights, float(intensities[COLUMN_OF[26]]))
     if distract:
         _distract(weights, amount[7])
     _keep_lids_apart(weights)

@@ -11,10 +11,10 @@ from autrt.face.align import apply
 from autrt.types import F32, F64, U8
 from autrt_train.synth.camera.camera import Camera, cast_shadow, draw_faults
 from autrt_train.synth.scene.background import draw_background
+from autrt_train.synth.scene.draw_occluder import draw_cover, draw_occluder
 from autrt_train.synth.scene.face import FacePicture
-from autrt_train.synth.scene.occlude import draw_cover, draw_occluder
-from autrt_train.synth.scene.occluder import Occluder, Place
 from autrt_train.synth.scene.overlay import move_box, over, warp_rgba
+from autrt_train.synth.scene.paint_occluder import Occluder, Place
 
 PLAIN: Final = 110.0
 """Grey behind a face where backgrounds are switched off."""
@@ -83,10 +83,10 @@ def misplaced(rng: np.random.Generator, face: FacePicture, size_px: int) -> Face
     linear = np.array([[c, -s], [s, c]])
     middle = np.full(2, (drawn - 1) / 2)
     offset = np.full(2, (size_px - 1) / 2) + shift - linear @ middle
-    return moved(face, np.concatenate([linear, offset[:, None]], axis=1), size_px)
+    return warp_face(face, np.concatenate([linear, offset[:, None]], axis=1), size_px)
 
 
-def moved(face: FacePicture, matrix: F64, size_px: int) -> FacePicture:
+def warp_face(face: FacePicture, matrix: F64, size_px: int) -> FacePicture:
     """A face through a (2, 3) similarity into another square picture."""
     return replace(
         face,

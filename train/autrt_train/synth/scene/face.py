@@ -11,8 +11,8 @@ import numpy as np
 from autrt.types import F32, U8, ShapedRepr, check_array
 from autrt_train.synth.camera.pinhole import Pinhole, five_points, rotation, template
 from autrt_train.synth.camera.raster import divide_by_alpha, draw_triangles
-from autrt_train.synth.dataset.randomisation import Knobs
-from autrt_train.synth.person.actions import AT
+from autrt_train.synth.dataset.randomisation import Randomisation
+from autrt_train.synth.person.au_combinations import COLUMN_OF
 from autrt_train.synth.person.expression import Expression
 from autrt_train.synth.person.glasses import paint_glasses
 from autrt_train.synth.person.hair import paint_hair
@@ -20,12 +20,20 @@ from autrt_train.synth.person.intensities import SYNTH_AUS
 from autrt_train.synth.person.person import Person, draw_person, lip_gap
 from autrt_train.synth.person.wrinkles import fold
 from autrt_train.synth.rig.masks import masks_of
-from autrt_train.synth.rig.mesh import moved, moves_of, normals_and_hollows, turned
+from autrt_train.synth.rig.mesh import apply_shapes, normals_and_hollows, rotate, sparse_shapes
 from autrt_train.synth.rig.rig import Rig
 from autrt_train.synth.scene.light import shade
-from autrt_train.synth.scene.look import CatchLight, Look, draw_look
+from autrt_train.synth.scene.shot_conditions import CatchLight, ShotConditions, draw_shot_conditions
 
-__all__ = ["FacePicture", "FaceRenderer", "Knobs", "Look", "Person", "draw_look", "draw_person"]
+__all__ = [
+    "FacePicture",
+    "FaceRenderer",
+    "Person",
+    "Randomisation",
+    "ShotConditions",
+    "draw_person",
+    "draw_shot_conditions",
+]
 
 SUPERSAMPLING: Final = 1.5
 """Samples a pixel and direction."""
@@ -70,14 +78,14 @@ class FaceRenderer:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self._masks = masks_of(rig)
-        self._moves = moves_of(rig)
+        self._shapes = sparse_shapes(rig)
         self._outer = np.ascontiguousarray(rig.triangles[: rig.outer_triangles])
 
     def draw(
         self,
         person: Person,
         expression: Expression,
-        look: Look,
+        conditions: ShotConditions,
         size_px: int = 136,
         margin_px: int = 12,
     ) -> FacePicture:
@@ -86,31 +94,31 @@ class FaceRenderer:
         Args:
             person: who.
             expression: what the face does.
-            look: pose, lens, light and hair.
+            conditions: pose, lens, light and hair.
             size_px: side of the picture.
             margin_px: how much of each side lies around the aligned crop.
         """
-        moves = self._moves
-        head = moved(person.shape, expression.weights, moves.starts, moves.rows, moves.deltas)
+        moves = self._shapes
+        head = apply_shapes(person.shape, expression.weights, moves.starts, moves.rows, moves.deltas)
         landmarks = head[self.rig.landmarks]
         gap = lip_gap(landmarks)
         intensities = expression.intensities.copy()
-        intensities[AT[25]] = gap - person.gap_at_rest
-        intensities[AT[26]] = expression.weights[self.rig.at["jawOpen"]]
+        intensities[COLUMN_OF[25]] = gap - person.gap_at_rest
+        intensities[COLUMN_OF[26]] = expression.weights[self.rig.at["jawOpen"]]
 
         self._sink_eyes(head, expression.weights)
-        spin = rotation(look.yaw_deg, look.pitch_deg, look.roll_deg)
-        pinhole = Pinhole.aligned(spin, look.distance_cm, landmarks, template(size_px, margin_px))
-        head = turned(head, spin)
-        colours, skin_rgb = self._light(head, person, expression.intensities, look)
+        spin = rotation(conditions.yaw_deg, conditions.pitch_deg, conditions.roll_deg)
+        pinhole = Pinhole.aligned(spin, conditions.distance_cm, landmarks, template(size_px, margin_px))
+        head = rotate(head, spin)
+        colours, skin_rgb = self._light(head, person, expression.intensities, conditions)
         fine_px = round(size_px * SUPERSAMPLING)
         fine = pinhole.scaled(fine_px / size_px)
         rgba, depth = self._rasterise(fine.view(head), colours, fine_px, parted=gap > LIPS_PARTED)
-        if look.catch_light:
-            self._glint(rgba, depth, head, fine, look.catch_light)
+        if conditions.catch_light:
+            self._glint(rgba, depth, head, fine, conditions.catch_light)
         if person.glasses:
             paint_glasses(rgba, person.glasses, person.shape[self.rig.landmarks], fine)
-        paint_hair(rgba, look.hair, person.hair_rgb, fine, look.seed)
+        paint_hair(rgba, conditions.hair, person.hair_rgb, fine, conditions.seed)
         return FacePicture(
             rgba=_shrink(rgba, size_px),
             intensities=intensities,
@@ -131,9 +139,11 @@ class FaceRenderer:
         for name, blink in (("left_eye", "eyeBlink_L"), ("right_eye", "eyeBlink_R")):
             head[self.rig.parts.of(name), 2] -= SUNK_CM * min(np.float32(1), weights[self.rig.at[blink]])
 
-    def _light(self, head: F32, person: Person, intensities: F32, look: Look) -> tuple[F32, F32]:
+    def _light(
+        self, head: F32, person: Person, intensities: F32, conditions: ShotConditions
+    ) -> tuple[F32, F32]:
         """(V, 3) colours of the rotated head, and the (3,) colour of its cheeks."""
-        parts, light = self.rig.parts, look.light
+        parts, light = self.rig.parts, conditions.light
         albedo = person.albedo.copy()
         fold(albedo[: parts.face], person.wrinkles, self._masks, intensities)
         normals, hollows = normals_and_hollows(head, self.rig.triangles)
@@ -144,8 +154,10 @@ class FaceRenderer:
         lips = head[self.rig.landmarks[INNER_LIPS], 2].mean()
         for inside in (parts.of("mouth"), slice(parts.sockets, parts.teeth)):
             behind = lips - head[inside, 2]
-            colours[inside] *= np.clip(1 - behind * np.float32(look.mouth_dark), MOUTH_BLACK, 1)[:, None]
-        colours[self.rig.eyeballs] *= np.float32(look.eye_shade)
+            colours[inside] *= np.clip(1 - behind * np.float32(conditions.mouth_dark), MOUTH_BLACK, 1)[
+                :, None
+            ]
+        colours[self.rig.eyeballs] *= np.float32(conditions.eye_shade)
         cheeks = self._masks.bare_cheek[normals[self._masks.bare_cheek, 2] > 0]
         skin = colours[cheeks].mean(0) if len(cheeks) else person.skin_rgb
         return colours, np.clip(skin, 0, 255).astype(np.float32)

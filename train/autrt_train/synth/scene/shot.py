@@ -15,9 +15,15 @@ from autrt_train.synth.camera.camera import Faults, draw_faults
 from autrt_train.synth.camera.pinhole import FACE_DEPTH_CM, Pinhole, rotation, template
 from autrt_train.synth.dataset.settings import SynthSettings
 from autrt_train.synth.person.expression import Expression
-from autrt_train.synth.person.performance import Performance, Sway, draw_head, draw_sway
+from autrt_train.synth.person.face_motion import FaceMotion, Sway, draw_head, draw_sway
 from autrt_train.synth.scene.background import draw_background, draw_colour, smooth_noise
-from autrt_train.synth.scene.face import FacePicture, FaceRenderer, Look, Person, draw_look
+from autrt_train.synth.scene.face import (
+    FacePicture,
+    FaceRenderer,
+    Person,
+    ShotConditions,
+    draw_shot_conditions,
+)
 from autrt_train.synth.scene.overlay import move_box, paste
 
 EYE_DISTANCE_CM: Final = 6.3
@@ -35,15 +41,15 @@ class Actor:
     number: int
     """The person's id."""
     person: Person
-    performance: Performance
+    motion: FaceMotion
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class Placement:
     """Where and how an actor is in a shot."""
 
     actor: Actor
-    look: Look
+    conditions: ShotConditions
     head: Sway
     """Yaw, pitch and roll in degrees."""
     centre: Sway
@@ -60,13 +66,13 @@ class Shot:
 
     behind: F32
     """(H, W, 3) float32 RGB."""
-    roles: tuple[Role, ...]
+    placements: tuple[Placement, ...]
     """From the smallest, drawn first, to the largest."""
     faults: Faults
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FaceLabels:
     """What is true of one face in one frame."""
 
     number: int
@@ -81,7 +87,7 @@ class Seen:
 def draw_shot(rng: np.random.Generator, settings: SynthSettings, actors: list[Actor]) -> Shot:
     """A background and a place for each actor, side by side in random order."""
     width, height = settings.width_px, settings.height_px
-    roles = [
+    placements = [
         _cast_role(rng, settings, actor, (slot + 0.5) * width / len(actors), width / len(actors))
         for slot, actor in enumerate(actors)
     ]
@@ -90,24 +96,27 @@ def draw_shot(rng: np.random.Generator, settings: SynthSettings, actors: list[Ac
     grade = faults.grade and replace(faults.grade, pivot=None)
     return Shot(
         draw_background(rng, width, height),
-        tuple(sorted(roles, key=lambda role: role.unit_px)),
+        tuple(sorted(placements, key=lambda placement: placement.unit_px)),
         replace(faults, grade=grade, jpeg=None, coloured_noise=True),
     )
 
 
 def draw_frame(
     rng: np.random.Generator, renderer: FaceRenderer, shot: Shot, time_s: float
-) -> tuple[np.ndarray, list[Seen]]:
+) -> tuple[np.ndarray, list[FaceLabels]]:
     """One frame, (H, W, 3) uint8 RGB, and its faces."""
     picture = shot.behind.copy()
-    seen: list[Seen] = []
-    for role in shot.roles:
-        face, matrix = _draw_face(renderer, role, time_s)
+    seen: list[FaceLabels] = []
+    for placement in shot.placements:
+        face, matrix = _draw_face(renderer, placement, time_s)
         paste(picture, face.rgba, matrix)
-        _draw_body(picture, role, time_s)
+        _draw_body(picture, placement, time_s)
         seen.append(
-            Seen(
-                role.actor.number, move_box(matrix, face.box), apply(matrix, face.landmarks), face.intensities
+            FaceLabels(
+                placement.actor.number,
+                move_box(matrix, face.box),
+                apply(matrix, face.landmarks),
+                face.intensities,
             )
         )
     return shot.faults.apply(rng, picture), seen
@@ -115,7 +124,7 @@ def draw_frame(
 
 def _cast_role(
     rng: np.random.Generator, settings: SynthSettings, actor: Actor, middle_px: float, room_px: float
-) -> Role:
+) -> Placement:
     height = settings.height_px
     largest = min(UNIT_MAX * height, room_px / 4.5)
     unit = rng.uniform(min(UNIT_MIN * height, 0.8 * largest), largest)
@@ -124,30 +133,32 @@ def _cast_role(
     rest = np.array(
         [middle_px + rng.uniform(-aside, aside), rng.uniform(min(0.45 * height, 3.0 * unit), 0.55 * height)]
     )
-    knobs = settings.knobs
-    return Role(
+    randomisation = settings.randomisation
+    return Placement(
         actor=actor,
-        look=replace(draw_look(rng, actor.person, knobs), distance_cm=rng.uniform(60, 200)),
-        head=draw_head(rng, knobs),
+        conditions=replace(
+            draw_shot_conditions(rng, actor.person, randomisation), distance_cm=rng.uniform(60, 200)
+        ),
+        head=draw_head(rng, randomisation),
         centre=draw_sway(rng, rest, np.array([0.35, 0.15]) * unit),
         unit_px=unit,
         clothes=_draw_clothes(rng, settings.width_px, settings.height_px),
     )
 
 
-def _draw_face(renderer: FaceRenderer, role: Role, time_s: float) -> tuple[FacePicture, F64]:
+def _draw_face(renderer: FaceRenderer, placement: Placement, time_s: float) -> tuple[FacePicture, F64]:
     """The face, drawn about as large as it will be seen, and the matrix from its picture to the frame."""
-    expression = role.actor.performance.at(time_s)
-    yaw, pitch, roll = (float(v) for v in role.head.at(time_s))
-    look = role.look.turned(yaw, pitch, roll)
-    scale = float(np.clip(role.unit_px / EYE_DISTANCE_PX, 0.5, 2))
+    expression = placement.actor.motion.at(time_s)
+    yaw, pitch, roll = (float(v) for v in placement.head.at(time_s))
+    conditions = placement.conditions.with_pose(yaw, pitch, roll)
+    scale = float(np.clip(placement.unit_px / EYE_DISTANCE_PX, 0.5, 2))
     margin_px = round(HEAD_MARGIN_PX * scale)
     size_px = round(CROP_SIZE_PX * scale) + 2 * margin_px
-    face = renderer.draw(role.actor.person, expression, look, size_px=size_px, margin_px=margin_px)
+    face = renderer.draw(placement.actor.person, expression, conditions, size_px=size_px, margin_px=margin_px)
     spin = rotation(yaw, pitch, roll)
-    landmarks = _landmarks_cm(renderer, role.actor.person, expression)
-    aligned = Pinhole.aligned(spin, look.distance_cm, landmarks, template(size_px, margin_px)).matrix
-    return face, _after(_to_frame(role, time_s), invert(aligned))
+    landmarks = _landmarks_cm(renderer, placement.actor.person, expression)
+    aligned = Pinhole.aligned(spin, conditions.distance_cm, landmarks, template(size_px, margin_px)).matrix
+    return face, _after(_to_frame(placement, time_s), invert(aligned))
 
 
 def _landmarks_cm(renderer: FaceRenderer, person: Person, expression: Expression) -> F32:
@@ -157,10 +168,10 @@ def _landmarks_cm(renderer: FaceRenderer, person: Person, expression: Expression
     return (person.shape[rows] + np.einsum("e,evc->vc", expression.weights, deltas)).astype(np.float32)
 
 
-def _to_frame(role: Role, time_s: float) -> F64:
+def _to_frame(placement: Placement, time_s: float) -> F64:
     """(2, 3): the pinhole's own picture → frame. Unlike an aligned picture it lets faces tilt and foreshorten."""
-    scale = role.unit_px / EYE_DISTANCE_CM * (role.look.distance_cm - FACE_DEPTH_CM)
-    x, y = role.centre.at(time_s)
+    scale = placement.unit_px / EYE_DISTANCE_CM * (placement.conditions.distance_cm - FACE_DEPTH_CM)
+    x, y = placement.centre.at(time_s)
     return np.array([[scale, 0, x], [0, scale, y]])
 
 
@@ -176,10 +187,10 @@ def _draw_clothes(rng: np.random.Generator, width: int, height: int) -> F32:
     return (draw_colour(rng) * (1 + rng.uniform(0.05, 0.3) * folds[..., None])).astype(np.float32)
 
 
-def _draw_body(picture: F32, role: Role, time_s: float) -> None:
+def _draw_body(picture: F32, placement: Placement, time_s: float) -> None:
     """Shoulders and chest with a round neckline, over the lower end of the neck and less mobile than the head."""
-    unit = role.unit_px
-    x, y = 0.5 * (role.centre.at(time_s) + role.centre.rest)
+    unit = placement.unit_px
+    x, y = 0.5 * (placement.centre.at(time_s) + placement.centre.rest)
     right = np.array([[0.0, 2.1], [0.4, 2.0], [0.65, 1.65], [1.3, 1.6], [2.3, 2.2], [3.0, 5.0]]) * unit + (
         x,
         y,
@@ -191,4 +202,4 @@ def _draw_body(picture: F32, role: Role, time_s: float) -> None:
     cv2.fillPoly(mask, [np.rint(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     top = max(0, int(y + 1.5 * unit))
     share = mask[top:, :, None] * np.float32(1 / 255)
-    picture[top:] += (role.clothes[top:] - picture[top:]) * share
+    picture[top:] += (placement.clothes[top:] - picture[top:]) * share

@@ -1,0 +1,115 @@
+"""One video with what each stage of the pipeline gets of it, so that each can be clocked alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from autrt.errors import AutrtError
+from autrt.face.track import Segment
+from autrt.pipeline.networks import Networks
+from autrt.pipeline.recognise import recognise
+from autrt.results.header import Header
+from autrt.results.names import results_path
+from autrt.results.reader import open_results
+from autrt.run.job import Job
+from autrt.types import U8, Block, Frame, Loss, Source, VideoInfo
+from autrt.video.open import open_decoder
+from autrt_bench.inputs import stages as stages_alone
+
+HELD_BYTES: Final = 400_000_000
+"""Of frames kept in memory for the stages that look at them."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageInputs:
+    """A video and every stage's input."""
+
+    source: Source
+    job: Job
+    networks: Networks
+    info: VideoInfo
+    n_frames: int
+    """Of the whole video."""
+    frames: list[Frame]
+    """Its first ones, as many as `HELD_BYTES` hold."""
+    segments: list[Segment]
+    """Of `frames`."""
+    crops: list[U8]
+    """Of `segments`."""
+    blocks: list[Block]
+    """Of the whole video."""
+    header: Header
+
+    def stages(self, out: Path) -> dict[str, tuple[Callable[[], object], int]]:
+        """Name → what does the stage's work, and for how many frames; in the pipeline's order."""
+        some, alone = len(self.frames), stages_alone
+        weights, target = self.job.model.weights, out / "alone.h5"
+        return {
+            "decode": (partial(alone.decode, self.source), self.n_frames),
+            "detect": (
+                partial(alone.detect, self.frames, self.info, self.networks, self.job.settings),
+                some,
+            ),
+            "align": (partial(alone.align, self.segments, self.info, self.networks), some),
+            "networks": (partial(alone.recognise, self.crops, self.networks), some),
+            "smooth and write": (
+                partial(alone.write, self.blocks, self.header, weights, target),
+                self.n_frames,
+            ),
+        }
+
+
+def prepare_stage_inputs(source: Source, job: Job, networks: Networks) -> StageInputs:
+    """Run every stage once and keep what it gave.
+
+    Raises:
+        AutrtError: the video cannot be read, or a network fails.
+    """
+    with closing(open_decoder(source)) as decoder:
+        info = decoder.info
+        frames = list(islice(decoder, max(2, HELD_BYTES // (info.width * info.height * 3 // 2))))
+    segments = stages_alone.detect(frames, info, networks, job.settings)
+    crops = stages_alone.align(segments, info, networks)
+    header, n_frames = _finished(source, job, networks)
+    blocks = _blocks(source, job, networks)
+    return StageInputs(source, job, networks, info, n_frames, frames, segments, crops, blocks, header)
+
+
+def _finished(source: Source, job: Job, networks: Networks) -> tuple[Header, int]:
+    """Of the video's results file."""
+    with TemporaryDirectory(prefix="autrt-bench-") as out:
+        stages_alone.whole(source, job, networks, Path(out))
+        with open_results(results_path(Path(out), source.relative)) as results:
+            return results.header, results.n_frames
+
+
+def _blocks(source: Source, job: Job, networks: Networks) -> list[Block]:
+    """What the sink gets."""
+    kept = _BlockCollector()
+    with closing(open_decoder(source)) as decoder:
+        recognise(decoder, networks, job.settings, kept, threading.Event(), lambda *_: None)
+    return kept.blocks
+
+
+@dataclass(slots=True)
+class _BlockCollector:
+    """A `Sink` that keeps the blocks."""
+
+    blocks: list[Block] = field(default_factory=list[Block])
+
+    def write(self, block: Block) -> None:
+        self.blocks.append(block)
+
+    def finish(self, losses: Sequence[Loss], repaired_times: int) -> Path:
+        raise AutrtError("nothing is written here")
+
+    def abandon(self) -> None:
+        self.blocks.clear()

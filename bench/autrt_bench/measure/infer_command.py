@@ -1,0 +1,65 @@
+"""`autrt infer` in a process of its own: what it did, and what that cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from autrt_bench.measure.command import CommandCost, autrt
+from autrt_bench.types import BenchSettings, Metric
+
+PEAK: Final = Metric("peak memory", "MB", "lower")
+SPEED: Final = Metric("speed", "frames/s", "higher")
+
+_EVENTS: Final = ("begin", "progress", "video")
+
+
+@dataclass(frozen=True, slots=True)
+class InferRun:
+    """One call of `autrt infer`."""
+
+    cost: CommandCost
+    frames: int
+    faces: int
+    first_frame_s: float
+    """From the command's start until the first frames were through."""
+    run_s: float
+    """From open networks to the last results file."""
+
+    @property
+    def peak_mb(self) -> float:
+        """Largest resident memory in 10⁶ bytes."""
+        return self.cost.peak_bytes / 1e6
+
+
+def infer(clips: Sequence[Path], settings: BenchSettings, *options: str) -> InferRun:
+    """Run the command over some videos, into a folder that is thrown away.
+
+    Args:
+        clips: files, or folders of them.
+        settings: its model is used where the user named one.
+        options: further ones of `autrt infer`.
+
+    Raises:
+        AutrtError: it fails.
+    """
+    with TemporaryDirectory(prefix="autrt-bench-") as out:
+        return infer_into(Path(out), clips, settings, *options)
+
+
+def infer_into(out: Path, clips: Sequence[Path], settings: BenchSettings, *options: str) -> InferRun:
+    """The same, with results that stay in `out`."""
+    model = ["--model", str(settings.model.path.resolve())] if settings.model_named else []
+    cost = autrt("infer", *clips, "--out", out, "--progress", "json", *model, *options)
+    at = {name: [(s, event) for s, event in cost.events() if event["event"] == name] for name in _EVENTS}
+    ended = [event for _, event in at["video"]]
+    return InferRun(
+        cost,
+        sum(event["frames"] for event in ended),
+        sum(event["faces"] for event in ended),
+        at["progress"][0][0],
+        at["video"][-1][0] - at["begin"][0][0],
+    )

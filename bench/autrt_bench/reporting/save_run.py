@@ -1,0 +1,67 @@
+"""What stays of a run: its line in the history, its plots, its page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from autrt.errors import MissingDependencyError
+from autrt.registry import Registry
+from autrt_bench.reporting.compare import Difference, differences
+from autrt_bench.reporting.fingerprint import machine_name
+from autrt_bench.reporting.history import append, read
+from autrt_bench.reporting.page import write_page
+from autrt_bench.types import BenchRun
+
+PLOTS: Final = Registry(
+    "kind of plots", {"png": "autrt_bench.reporting.plots:write_plots"}, extras={"matplotlib": "train"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRun:
+    """Where everything lies."""
+
+    history: Path
+    page: Path
+    plots: list[Path]
+
+
+def history_file(folder: Path, run_fingerprint: dict[str, object]) -> Path:
+    """This machine's history in a folder."""
+    return folder / f"{machine_name(run_fingerprint)}.jsonl"
+
+
+def save_run(folder: Path, run: BenchRun, log: Callable[[str], object]) -> SavedRun:
+    """Append a run to its machine's history, and draw both.
+
+    Raises:
+        DiskFullError, ResultsError: something cannot be written.
+    """
+    file = history_file(folder, dict(run.fingerprint))
+    append(file, run)
+    runs = [earlier for earlier in read(file) if earlier.is_like(run)]
+    before, found = _before(runs)
+    plots = _plots(folder, file.stem, runs, log)
+    page = file.with_suffix(".html")
+    write_page(page, run, plots, before, found)
+    return SavedRun(file, page, plots)
+
+
+def _before(runs: list[BenchRun]) -> tuple[BenchRun | None, list[Difference]]:
+    """The latest run of another commit that measured some of what the last one did, and how that differs."""
+    for before in reversed(runs[:-1]):
+        found = differences(before, runs[-1]) if before.commit != runs[-1].commit else []
+        if found:
+            return before, found
+    return None, []
+
+
+def _plots(folder: Path, prefix: str, runs: list[BenchRun], log: Callable[[str], object]) -> list[Path]:
+    try:
+        return PLOTS.load("png")(folder, prefix, runs)
+    except MissingDependencyError as error:
+        log(f"no plots: {error}")
+        return []

@@ -1,0 +1,86 @@
+"""F1 of one AU, quick enough for a search: of logits as they are, or at the threshold that suits them best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from autrt.postprocess.ensemble import combine, sigmoid, used_members
+from autrt.types import F32, F64, Bool
+from autrt_train.metrics import DEFAULT_THRESHOLD, best_thresholds
+from autrt_train.types import I8
+
+ROWS_AT_A_TIME: Final = 1 << 15
+
+Thresholds = Literal["calibrated", "0.5"]
+Score = Callable[[F32, Bool], float]
+"""(n,) logits and (n,) truth → f1_binary; NaN without a positive or without a negative: nothing to choose by."""
+
+
+def best_f1(logits: F32, truth: Bool) -> float:
+    """`f1_binary` at the threshold where it is highest; NaN unless there are positives and negatives."""
+    positive = int(truth.sum())
+    if not 0 < positive < len(truth):
+        return float("nan")
+    order = np.argsort(-logits)
+    hits = np.cumsum(truth[order], dtype=np.int64)
+    falling = logits[order]
+    # A threshold cannot part equal logits: only where the next one is lower can it lie.
+    ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
+    return float((2 * hits[ends] / (ends + 1 + positive)).max())
+
+
+def f1_at_half(logits: F32, truth: Bool) -> float:
+    """`f1_binary` at the probability 0.5; NaN unless there are positives and negatives."""
+    positive = int(truth.sum())
+    if not 0 < positive < len(truth):
+        return float("nan")
+    active = logits >= 0
+    return 2 * int((active & truth).sum()) / (int(active.sum()) + positive)
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRule:
+    """How decisions are made, in the search and by the ensemble."""
+
+    score: Score
+    choose: Callable[[F32, I8], F32]
+    """(N, A) logits and (N, A) int8 labels → (A,) float32 probabilities from which an AU is active."""
+
+
+def _halves(logits: F32, _: I8) -> F32:
+    return np.full(logits.shape[1], DEFAULT_THRESHOLD, np.float32)
+
+
+def _calibrated(logits: F32, labels: I8) -> F32:
+    return best_thresholds(sigmoid(logits), labels)
+
+
+THRESHOLD_RULES: Final[dict[Thresholds, ThresholdRule]] = {
+    "calibrated": ThresholdRule(best_f1, _calibrated),
+    "0.5": ThresholdRule(f1_at_half, _halves),
+}
+
+
+def combine_logits(logits: F32, weights: F32) -> F32:
+    """(N, A) logits of an ensemble: `autrt.postprocess.ensemble.combine` in little memory.
+
+    Args:
+        logits: (N, M, A) float32.
+        weights: (M, A) float32.
+    """
+    used = np.flatnonzero(used_members(weights))
+    parts = [
+        combine(logits[start : start + ROWS_AT_A_TIME][:, used], weights[used])
+        for start in range(0, max(1, len(logits)), ROWS_AT_A_TIME)
+    ]
+    return np.concatenate(parts)
+
+
+def nan_mean(scores: F64) -> float:
+    """The mean over what is not NaN; −∞ where all is."""
+    known = scores[~np.isnan(scores)]
+    return float(known.mean()) if len(known) else float("-inf")

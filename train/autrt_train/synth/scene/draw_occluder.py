@@ -1,0 +1,62 @@
+"""What gets between a face and the camera, and how much of the face it leaves to be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from autrt.types import F32
+from autrt_train.synth.scene.paint_occluder import (
+    Occluder,
+    Place,
+    paint_blob,
+    paint_hand,
+    paint_mask,
+    paint_microphone,
+    paint_thing,
+)
+
+MOSTLY_HIDDEN: Final = 0.7
+"""Share of eyes and of mouth from which on a face counts as covered."""
+TRIES: Final = 12
+
+
+def draw_occluder(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occluder:
+    """A hand, a thing, a microphone or a mask that leaves much of the face to be seen.
+
+    Args:
+        rng: source of all randomness.
+        place: where the face is.
+        skin_rgb: (3,) float32 RGB of the person, for hands.
+    """
+    occluder = _draw_any(rng, place, skin_rgb)
+    for _ in range(TRIES):
+        hidden = (occluder.hides(place.upper()), occluder.hides(place.lower()))
+        if min(hidden) < 0.4 and sum(hidden) < 1.3:
+            return occluder
+        occluder = _draw_any(rng, place, skin_rgb)
+    return Occluder(occluder.mask * 0, occluder.texture)
+
+
+def draw_cover(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occluder:
+    """Something that hides nearly all of the face: at least `MOSTLY_HIDDEN` of eyes and of mouth."""
+    centre = place.landmarks[2] + rng.normal(0, 0.2, 2) * place.unit
+    half = rng.uniform(1.4, 2.4, 2) * place.unit
+    while True:
+        cover = paint_blob(rng, place, centre, half, skin_rgb if rng.random() < 0.3 else None)
+        if min(cover.hides(place.upper()), cover.hides(place.lower())) >= MOSTLY_HIDDEN:
+            return cover
+        half = half * 1.15
+
+
+def _draw_any(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occluder:
+    kinds: tuple[tuple[float, Callable[[], Occluder]], ...] = (
+        (0.35, lambda: paint_hand(rng, place, skin_rgb)),
+        (0.40, lambda: paint_thing(rng, place)),
+        (0.15, lambda: paint_microphone(rng, place)),
+        (0.10, lambda: paint_mask(rng, place)),
+    )
+    at = int(np.searchsorted(np.cumsum([share for share, _ in kinds])[:-1], rng.random(), side="right"))
+    return kinds[at][1]()
