@@ -16,7 +16,7 @@ from autrt_train.fit import checkpoint
 from autrt_train.fit.best_checkpoints import OVERALL, BestCheckpoints
 from autrt_train.fit.divergence import FIRST_STEPS, DivergenceGuard
 from autrt_train.fit.ema import Ema
-from autrt_train.fit.optimiser import make_optimiser, rate
+from autrt_train.fit.optimiser import learning_rate, make_optimiser
 from autrt_train.join_indices import join_indices
 from autrt_train.recipe import OptimiserSettings
 from autrt_train.types import DataError, Index, TrainingError
@@ -42,13 +42,13 @@ def test_the_rate_falls_tenfold_after_each_milestone(steps_an_epoch: int, milest
     for epoch in range(22):
         passed = len([m for m in milestones if m <= epoch])
         for step in (epoch * steps_an_epoch, (epoch + 1) * steps_an_epoch - 1):
-            assert rate(settings, step, steps_an_epoch, 10**6) == pytest.approx(0.5 * 0.1**passed)
+            assert learning_rate(settings, step, steps_an_epoch, 10**6) == pytest.approx(0.5 * 0.1**passed)
 
 
 @given(st.integers(2, 500), st.floats(0.01, 0.9))
 def test_one_cycle_rises_to_the_rate_once_and_falls_towards_zero(steps: int, warm_up: float) -> None:
     settings = OptimiserSettings(lr=0.3, schedule="one-cycle", warm_up=warm_up)
-    rates = [rate(settings, step, 10, steps) for step in range(steps)]
+    rates = [learning_rate(settings, step, 10, steps) for step in range(steps)]
     top = int(np.argmax(rates))
     assert max(rates) == pytest.approx(0.3)
     assert (np.diff(rates[: top + 1]) > 0).all()

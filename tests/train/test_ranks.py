@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autrt_train.fit import checkpoint, peers
+from autrt_train.fit import checkpoint, process_watch
 from autrt_train.fit.process_group import ProcessGroup
 from autrt_train.fit.process_watch import ProcessWatch
 from autrt_train.fit.validate import validate
@@ -135,7 +135,7 @@ class SharedStore:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("BEAT_S", 0.02), ("SILENT_S", 0.4), ("GRACE_S", 0.1)):
-        monkeypatch.setattr(peers, name, seconds)
+        monkeypatch.setattr(process_watch, name, seconds)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -158,12 +158,12 @@ def test_peers_tell_failures_and_pass_over_ends(reason: str | None) -> None:
     watcher = ProcessWatch(0, 2, store, lambda message: (told.append(message), ended.set()))
     other = ProcessWatch(1, 2, store, lambda _: None)
     if reason is not None:
-        other.failed(reason)
+        other.announce_failure(reason)
     other.stop()
     assert ended.wait(1.0) == (reason is not None)
     if reason is not None:
         assert told[0].startswith("process 2 of 2 failed: the disk is full")
-        assert watcher.lost() == "process 2 of 2 failed: the disk is full"
+        assert watcher.lost_process() == "process 2 of 2 failed: the disk is full"
     watcher.stop()
 
 
@@ -171,8 +171,8 @@ def test_peers_tell_failures_and_pass_over_ends(reason: str | None) -> None:
 def test_peers_that_end_by_themselves_are_not_ended() -> None:
     store, told = SharedStore(), list[str]()
     watcher = ProcessWatch(0, 2, store, told.append)
-    ProcessWatch(1, 2, store, lambda _: None).failed("the disk is full")
-    assert watcher.lost(wait_s=5)
+    ProcessWatch(1, 2, store, lambda _: None).announce_failure("the disk is full")
+    assert watcher.lost_process(wait_s=5)
     watcher.stop()
     time.sleep(0.3)
     assert told == []

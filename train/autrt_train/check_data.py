@@ -1,4 +1,4 @@
-"""What `autrt train --check-data` does: read a recipe's data, report, and write the report as JSON."""
+"""The `--check-data` option of `autrt train`: a report on a recipe's data, printed and written as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REPORT_FILE: Final = "data.json"
 
 
 def check_data(recipe: Recipe, folder: Path) -> Iterator[str]:
-    """Lines of the report, which is also written to the run's folder as `data.json`.
+    """Yield the lines of the report and write it to `folder` as `data.json`.
 
     Raises:
         DataError: the data cannot be read, or (once the report is written) cannot be trained on.

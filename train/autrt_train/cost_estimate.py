@@ -1,4 +1,4 @@
-"""What a recipe will cost: parameters, arithmetic, memory and steps, known before anything is computed."""
+"""Parameters, arithmetic and memory of a recipe, estimated without computing anything."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from autrt_train.training_network import TrainingNetwork, build_training_network
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """Of one process. Bytes are what tensors hold; a framework's own overhead comes on top."""
+    """Cost of one process. Byte counts are those of tensors; a framework's own overhead is not included."""
 
     size: NetworkSize
     state_bytes: int
     """Weights, gradients, optimiser state and the running mean."""
     activations_bytes: int
-    """Kept for the backward pass of one micro-batch, in the recipe's precision."""
+    """Tensors saved for the backward pass of one micro-batch, in the recipe's precision."""
 
 
 def estimate_cost(recipe: Recipe, class_names: tuple[str, ...] = ()) -> CostEstimate:
-    """Count a recipe's network on PyTorch's meta device, which computes nothing and takes no memory."""
+    """Measure a recipe's network on PyTorch's meta device, which computes nothing and takes no memory."""
     with torch.device("meta"):
         training_network = build_training_network(recipe, class_names or ("a", "b"))
     size = measure(training_network.network)
@@ -35,7 +35,7 @@ def estimate_cost(recipe: Recipe, class_names: tuple[str, ...] = ()) -> CostEsti
 
 
 def _activations_bytes(training_network: TrainingNetwork, recipe: Recipe, rows: int) -> int:
-    """What autograd keeps of a batch of two, times half the rows."""
+    """Return the bytes that autograd saves for `rows` pictures, scaled up from a batch of two."""
     saved: dict[int, Tensor] = {}
 
     def save(tensor: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What `autrt train --dry-run` shows."""
+"""The output of `autrt train --dry-run`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GB = 1e9
 
 
 def dry_run_lines(recipe: Recipe) -> Iterator[str]:
-    """The resolved recipe, its size, and its steps where the data are there. Nothing is rendered or trained."""
+    """Yield the resolved recipe, its cost, and its steps if the data are available; nothing is rendered."""
     yield recipe_json(recipe).rstrip()
     if recipe.finetune is not None:
         yield f"the last layer of {recipe.finetune.start!r} is taught; nothing was read: leave --dry-run out"

@@ -1,6 +1,7 @@
-"""How good predictions are, per AU and per class.
+"""Scores of predictions, per AU and per class.
 
-Whatever is 0 / 0 is NaN, and means leave NaN out.
+Scores that are 0 / 0 are NaN; means are taken over the scores that are not NaN.
+
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class AuScores(ShapedRepr):
     """Known labels."""
 
     def means(self) -> dict[str, float]:
-        """Every score's mean over the AUs that have it; NaN where none has. `n` is the total."""
+        """Return each score's mean over the AUs where it is defined (NaN if none), and the total of `n`."""
         out = {
             f.name: float(np.mean(known)) if len(known := v[~np.isnan(v)]) else float("nan")
             for f in fields(self)
@@ -59,7 +60,7 @@ class AuScores(ShapedRepr):
         return {**out, "n": int(self.n.sum())}
 
     def by_name(self, names: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
-        """AU → score → number, ready for JSON (None for NaN)."""
+        """Return AU → score → number, as JSON values (None for NaN)."""
         return {
             name: {f.name: _plain(getattr(self, f.name)[i]) for f in fields(self)}
             for i, name in enumerate(names)
@@ -67,10 +68,10 @@ class AuScores(ShapedRepr):
 
 
 def au_scores(scores: F32, labels: I8, thresholds: ArrayLike = DEFAULT_THRESHOLD) -> AuScores:
-    """Judge predictions; an AU is active where its score is at least its threshold.
+    """Score predictions per AU. An AU is predicted active where its score is at least its threshold.
 
     Args:
-        scores: (N, L) probabilities, or logits with thresholds to match.
+        scores: (N, L) float32 probabilities, or logits with thresholds to match.
         labels: (N, L) int8; `MISSING` is not counted.
         thresholds: (L,), or one for all.
 
@@ -112,12 +113,12 @@ def _column(scores: NDArray[Any], labels: I8, threshold: float) -> dict[str, flo
 
 
 def best_thresholds(scores: F32, labels: I8) -> F32:
-    """The threshold of each AU with the best `f1_binary`.
+    """Return each AU's threshold with the highest `f1_binary`.
 
-    It lies half-way between two neighbouring scores; of several equally good ones it is the nearest to 0.5.
+    It lies half-way between two neighbouring scores; among equally good ones it is the nearest to 0.5.
 
     Args:
-        scores: (N, L) probabilities.
+        scores: (N, L) float32 probabilities.
         labels: (N, L) int8; `MISSING` is not counted.
 
     Returns:
@@ -144,17 +145,17 @@ def _best_threshold(scores: F32, known_labels: I8) -> float:
 
 
 def _between(steps: F32) -> F32:
-    """Falling scores → thresholds that let each and all above it through, and not the next one."""
+    """Return thresholds that include each of the falling scores and those above it, but not the next one."""
     below = np.append(steps[1:], np.float32(0))
     middle = (steps + below) / 2
     return np.where(middle > below, middle, steps)
 
 
 def class_scores(logits: F32, classes: I32) -> dict[str, float]:
-    """Of data with one class a picture: `accuracy` and `f1_macro`, the mean F1 of the classes that occur.
+    """Return `accuracy` and `f1_macro` (mean F1 of the classes that occur) for data with one class a picture.
 
     Args:
-        logits: (N, C).
+        logits: (N, C) float32.
         classes: (N,) int32; `MISSING` is not counted.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A model run through its engines over pictures, as they are."""
+"""Outputs of a model's engines for unaugmented pictures."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from autrt_train.types import Index
 LOGITS, FEATURES, LANDMARKS, PRESENCE = "logits", "features", "landmarks", "presence"
 
 BATCH: Final = 128
-"""Pictures that are read at a time."""
+"""Pictures read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRunner:
-    """A model and how it is run. Of an ensemble, members that no AU uses are not run.
+    """A model and the engine settings to run it with. Members of an ensemble that no AU uses are not run.
 
-    `logits` are the ensemble's, `features` those of all members one after the other, `landmarks` and `presence`
-    those of the first member that has them, as everywhere.
+    Outputs: `logits` are the ensemble's, `features` those of all members concatenated, `landmarks` and `presence`
+    those of the first member that has them.
     """
 
     model: Model
@@ -38,12 +38,12 @@ class ModelRunner:
 
     @property
     def members(self) -> list[Member]:
-        """Those that are run."""
+        """Members that are run."""
         used = used_members(self.model.weights)
         return [member for member, runs in zip(self.model.members, used, strict=True) if runs]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Output → shape of one row."""
+        """Return output name → shape of one row."""
         outputs = [{spec.name: spec.shape for spec in member.outputs} for member in self.members]
         out: dict[str, tuple[int, ...]] = {LOGITS: (len(self.model.au_names),)}
         if width := sum(int(np.prod(shapes[FEATURES])) for shapes in outputs if FEATURES in shapes):
@@ -54,7 +54,7 @@ class ModelRunner:
         return out
 
     def open(self) -> list[Engine | None]:
-        """Its members' engines, which are the caller's to close.
+        """Open the engines of its members; None for members that are not run. The caller closes them.
 
         Raises:
             EngineError: an engine cannot run here.
@@ -62,14 +62,14 @@ class ModelRunner:
         return open_members(self.model, self.settings, available_cores())
 
     def infer(self, engines: Sequence[Engine | None], pixels: U8) -> dict[str, F32]:
-        """What it says about some crops.
+        """Run some crops.
 
         Args:
             engines: from `open`.
             pixels: (B, 112, 112, 3) uint8 RGB.
 
         Returns:
-            Output → float32 (B, …), as `shapes` has it.
+            Output name → float32 (B, …), with rows as in `shapes`.
         """
         logits = np.full((len(pixels), len(engines), len(self.model.au_names)), np.nan, np.float32)
         outputs: list[dict[str, F32]] = []
@@ -87,11 +87,11 @@ class ModelRunner:
         return out
 
     def infer_index(self, index: Index, first: int = 0) -> Generator[dict[str, F32]]:
-        """What it says about the pictures of an index, `BATCH` at a time, in order.
+        """Yield the outputs for the pictures of an index in order, `BATCH` at a time.
 
         Args:
             index: the pictures.
-            first: row to begin with.
+            first: first row.
 
         Raises:
             DataError: a picture cannot be read.

@@ -1,4 +1,4 @@
-"""Rendered faces that a recipe asks for: found where an earlier run left them, or drawn now."""
+"""Rendered faces that a recipe asks for: reused from an earlier run, or rendered now."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FINISHED = "synth.json"
 
 
 def rendered_faces_folder(render: RenderSettings, group: ProcessGroup, log: Callable[[str], object]) -> Path:
-    """The folder of the rendered set; the leading process draws it if it is not there, the others wait.
+    """Return the folder of the rendered set; if it is missing, the leading process renders it and the others wait.
 
     Args:
-        render: what is wanted.
+        render: settings of the set.
         group: this process among the run's.
-        log: told that drawing begins.
+        log: called with a line when rendering begins.
 
     Raises:
         DataError: no rig is named, or it cannot be read.
@@ -51,6 +51,6 @@ def _settings(render: RenderSettings) -> SynthSettings:
 
 
 def _name(render: RenderSettings) -> str:
-    """A folder's name made of everything that decides the pictures."""
+    """Return a folder name made of everything that decides the pictures."""
     settings = render.model_dump_json(exclude={"root"})
     return hashlib.sha256(settings.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Whether a run was asked to stop, and by which signal."""
+"""The request that a run stops, and the signal that made it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from autrt.pipeline.recognise import StoppedError
 
 @dataclass(slots=True)
 class StopRequest:
-    """Shared by everything that a run does."""
+    """Request shared by everything that a run does."""
 
     event: threading.Event = field(default_factory=threading.Event)
     signal: int | None = None
-    """The first signal's number."""
+    """Number of the first signal."""
 
     def ask(self, signal: int) -> None:
-        """Ask the run to stop: a handler for `autrt.run.signals.Signals`."""
+        """Ask the run to stop; a handler for `autrt.run.signals.Signals`."""
         if self.signal is None:
             self.signal = signal
         self.event.set()
 
     def check(self) -> None:
-        """Go on, or not.
+        """Raise if the run was asked to stop.
 
         Raises:
             StoppedError: the run was asked to stop.

@@ -1,4 +1,4 @@
-"""One training run from its recipe to its model folder: what `autrt train` does."""
+"""One training run from its recipe to its model folder: the work of `autrt train`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MODEL_FOLDER = "model"
 
 @dataclass(frozen=True, slots=True)
 class TrainSummary:
-    """How a run ended."""
+    """Outcome of a run."""
 
     finished: bool
     signal: int | None
@@ -52,21 +52,21 @@ def train(
     progress: Mode = "auto",
     log: Callable[[str], object],
 ) -> TrainSummary:
-    """Run a recipe in this process, or this process's share of it under torchrun.
+    """Train in this process, or do this process's share under torchrun.
 
     Args:
-        recipe: what to do.
+        recipe: all settings.
         folder: of the run: checkpoints, logs, and for AU runs the finished `model/`.
         resume: go on from `last.pt`.
         device: auto, cpu or cuda.
-        progress: how to tell what happens.
-        log: takes lines worth reading.
+        progress: how to show progress.
+        log: called with lines of text for the user.
 
     Raises:
-        UsageError, DataError: something about recipe, folder or data is wrong; nothing was touched.
+        UsageError, DataError: recipe, folder or data are invalid; nothing was written.
         TrainingError: NaN or divergence.
         DiskFullError: a checkpoint could not be saved; the one before it is whole.
-        EngineError: the teacher cannot be run here.
+        EngineError: the teacher's engine cannot run here.
     """
     require_places(recipe)
     _check_folder(folder, resume)
@@ -77,7 +77,7 @@ def train(
             _check_share(recipe, group)
             with closing(_open(recipe, group, stop_request, progress, quiet)) as data:
                 return _train(recipe, folder, resume, progress, quiet, group, data, stop_request)
-    except StoppedError:  # while the data were read; out here, so that the other processes are told
+    except StoppedError:  # while the data were read; caught out here, so that the other processes are told
         return TrainSummary(False, stop_request.signal, 0, None)
 
 
@@ -132,13 +132,13 @@ def _train(
 def _log_rate(
     training_log: TrainingLog, data: TrainingData, recipe: Recipe, log: Callable[[str], object]
 ) -> None:
-    """How near training came to what its loader can give at most."""
+    """Log the training speed beside the speed of the loader alone."""
     alone = loader_rate(data.train_loader, data.train, recipe.augment, batch=recipe.fit.batch)
     log(f"{training_log.rate():.0f} pictures/s, validation included; the loader alone gives {alone:.0f}")
 
 
 def _finish(loop: TrainingLoop, log: Callable[[str], object]) -> Model | None:
-    """The best weights as a model folder; every process takes part in judging them."""
+    """Write the best weights as a model folder; all processes take part in validating them."""
     loop.group.barrier()
     loop.training_network.network.load_state_dict(
         checkpoint.load(best_weights_path(loop.folder))["state_dict"]
@@ -155,7 +155,7 @@ def _finish(loop: TrainingLoop, log: Callable[[str], object]) -> Model | None:
 def _log_comparison(
     loop: TrainingLoop, model: Model, validation: ValidationResult, log: Callable[[str], object]
 ) -> None:
-    """The student against its teacher, where it has one."""
+    """Compare the student with its teacher, if it has one."""
     if loop.data.teacher_targets is None:
         return
     comparison = compare_with_teacher(

@@ -1,4 +1,4 @@
-"""The data of a run: sources joined, folds apart, a plan of batches, and loaders."""
+"""The data of a run: sources concatenated, split into folds, an epoch plan, and loaders."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from autrt_train.teacher.targets import TeacherTargets
 from autrt_train.types import I8, DataError, Index
 
 TEMPLATE: Final = "arcface-112"
-"""The alignment that every network here learns."""
+"""Alignment template of the crops that every network is trained on."""
 
 
 @dataclass(slots=True)
 class TrainingData:
-    """What a run learns from and is judged by."""
+    """Training and validation data of a run."""
 
     train: Index
     validation: Index
@@ -36,10 +36,10 @@ class TrainingData:
     train_loader: Loader
     validation_loader: Loader
     teacher_targets: TeacherTargets | None = None
-    """What a teacher says about the pictures, if there is one."""
+    """Targets from a teacher, if there is one."""
 
     def digest(self) -> str:
-        """SHA-256 (hex) over pictures, labels and teacher of the training: what a run may not change under way."""
+        """Return the SHA-256 (hex) over training pictures, labels and teacher, which a resumed run must match."""
         found = hashlib.sha256()
         for array in (self.train.paths, self.train.labels, self.train.classes, self.train.targets):
             if array is not None:
@@ -56,19 +56,19 @@ class TrainingData:
 
 @dataclass(frozen=True, slots=True)
 class IndexedData:
-    """What a recipe's sources hold, fit to be trained on or not."""
+    """Training and validation pictures of a recipe's sources, not yet checked."""
 
     train: Index
     validation: Index
     findings: list[tuple[str, Findings]]
-    """Source → what was irregular in it."""
+    """(source, irregularities found in it)."""
 
 
 def index_data(recipe: Recipe, group: ProcessGroup, log: Callable[[str], object]) -> IndexedData:
-    """Read a recipe's sources. Rendered faces are made first where the recipe asks for them and they are not there.
+    """Read a recipe's sources, rendering faces first if the recipe asks for them and they are missing.
 
     Args:
-        recipe: names the sources.
+        recipe: gives the sources.
         group: this process among the run's; one of them draws.
         log: told that drawing begins.
 
@@ -95,10 +95,10 @@ def index_data(recipe: Recipe, group: ProcessGroup, log: Callable[[str], object]
 
 
 def read_indices(recipe: Recipe, group: ProcessGroup, log: Callable[[str], object]) -> tuple[Index, Index]:
-    """Training and validation pictures, fit for what the recipe learns.
+    """Read the training and validation pictures and check that the recipe can be trained on them.
 
     Args:
-        recipe: names the sources.
+        recipe: gives the sources.
         group: this process among the run's.
         log: told what was irregular.
 
@@ -112,7 +112,7 @@ def read_indices(recipe: Recipe, group: ProcessGroup, log: Callable[[str], objec
 
 
 def report_findings(found: IndexedData, log: Callable[[str], object]) -> None:
-    """Say what was irregular in the sources."""
+    """Log the irregularities found in the sources."""
     for name, findings in found.findings:
         for line in findings.lines():
             log(f"{name}: {line}")
@@ -122,17 +122,17 @@ def require_usable(recipe: Recipe, found: IndexedData) -> None:
     """Refuse data that the recipe cannot be trained on.
 
     Raises:
-        DataError: says what is lacking.
+        DataError: training or validation data are insufficient; names what is missing.
     """
     require_trainable(found.train, recipe.au_names if recipe.task == "au" else ())
     require_validation(found)
 
 
 def require_validation(found: IndexedData) -> None:
-    """Refuse data of another alignment, or without pictures to judge by.
+    """Refuse data of another alignment, or without validation pictures.
 
     Raises:
-        DataError: says what is wrong.
+        DataError: the template differs, or the validation data are empty.
     """
     require_template(found.train, TEMPLATE, "the network")
     if not len(found.validation):
@@ -150,7 +150,7 @@ def _read(recipe: Recipe, specs: Sequence[DataSpec]) -> tuple[Index, list[tuple[
 
 
 def _classes_alone(index: Index) -> Index:
-    """Pictures with a class, without AU labels."""
+    """Return the pictures that have a class, without AU labels."""
     if index.classes is None:
         raise DataError(
             "the recipe learns classes, but its data have none: expected expressions or identities"
@@ -165,12 +165,12 @@ def _thinned(index: Index, most: int | None) -> Index:
 
 
 def make_epoch_plan(recipe: Recipe, train: Index, labels: I8 | None = None) -> EpochPlan:
-    """The batches of a recipe's run.
+    """Plan the batches of a recipe's run.
 
     Args:
-        recipe: how to choose.
-        train: the pictures.
-        labels: (N, L) int8 to choose by, if others than the pictures' own.
+        recipe: sampling, batch size and seed.
+        train: the training pictures.
+        labels: (N, L) int8 to balance by; None: the pictures' own.
 
     Raises:
         DataError, UsageError: as `EpochPlan`.
@@ -186,7 +186,7 @@ def make_epoch_plan(recipe: Recipe, train: Index, labels: I8 | None = None) -> E
 
 
 def open_data(recipe: Recipe, group: ProcessGroup, log: Callable[[str], object]) -> TrainingData:
-    """Everything that a run reads.
+    """Open all data of a run without a teacher.
 
     Raises:
         DataError: as `read_indices`.
@@ -204,7 +204,7 @@ def open_data(recipe: Recipe, group: ProcessGroup, log: Callable[[str], object])
 
 
 def open_recipe_loader(recipe: Recipe, index: Index, group: ProcessGroup) -> Loader:
-    """The recipe's loader for some pictures.
+    """Open the recipe's loader for an index.
 
     Raises:
         MissingDependencyError: its library is not installed.

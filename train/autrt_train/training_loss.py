@@ -1,4 +1,4 @@
-"""What a run minimises: its task's loss, a teacher's, and those of further heads, as shares of one sum."""
+"""The loss of a run: its task's, a teacher's, and those of further heads, as shares of one weighted sum."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from autrt_train.types import Batch, Index
 
 @dataclass(frozen=True, slots=True)
 class DeviceBatch:
-    """A batch on its device. Fields as in `Batch`; what the data lack is None."""
+    """A batch as tensors on the training device. Fields as in `Batch`; None where the data lack them."""
 
     pixels: Tensor
     labels: Tensor
@@ -44,11 +44,11 @@ class DeviceBatch:
     noise: Tensor | None = None
     """(B, L) float32 uniform numbers for label smoothing."""
     soft: Tensor | None = None
-    """(B, L) float32 the teacher's logits of the unaugmented pictures; NaN for AUs that it does not know."""
+    """(B, L) float32 teacher's logits of the unaugmented pictures; NaN for AUs that the teacher lacks."""
     features: Tensor | None = None
-    """(B, D) float32 the teacher's features of the same, standardised."""
+    """(B, D) float32 teacher's features of the same pictures, standardised."""
     perturbations: Tensor | None = None
-    """(B, 4) float32 how far the pictures are moved to be seen again (`losses.perturb`); NaN for those seen once."""
+    """(B, 4) float32 perturbations of the second view (`losses.perturb`); NaN for pictures seen once."""
 
     @classmethod
     def of(
@@ -59,7 +59,7 @@ class DeviceBatch:
         teacher_targets: TeacherTargets | None = None,
         perturbations: Tensor | None = None,
     ) -> Self:
-        """The batch's arrays, and what a teacher says of its pictures, as tensors on `device`."""
+        """Copy a batch's arrays, and the teacher's targets for its pictures, to `device`."""
 
         def placed(array: Any) -> Tensor | None:
             return None if array is None else torch.as_tensor(array).to(device)
@@ -80,18 +80,18 @@ class DeviceBatch:
         )
 
     def split(self, parts: int) -> list[Self]:
-        """Nearly equal parts of consecutive rows."""
+        """Split into nearly equal parts of consecutive rows."""
         whole: dict[str, Tensor | None] = {field.name: getattr(self, field.name) for field in fields(self)}
         known = {name: value.tensor_split(parts) for name, value in whole.items() if value is not None}
         return [replace(self, **{name: pieces[i] for name, pieces in known.items()}) for i in range(parts)]
 
 
 class TrainingLoss(nn.Module):
-    """The losses of a recipe.
+    """Weighted sum of the losses of a recipe.
 
     Args:
-        recipe: task, loss, heads, and the weights of what a teacher says.
-        index: of the training pictures: which heads have anything to learn from.
+        recipe: task, loss, heads, and the weights of the teacher's terms.
+        index: of the training pictures; heads without labels or targets in it are switched off.
     """
 
     def __init__(self, recipe: Recipe, index: Index) -> None:
@@ -105,7 +105,7 @@ class TrainingLoss(nn.Module):
         self.steady_weight = recipe.steady.weight
 
     def counts(self, batch: DeviceBatch) -> Tensor:
-        """(k,) float32: what each loss is divided by; to be summed over the processes of a step."""
+        """Return the (k,) float32 denominators of the losses, to be summed over the processes of a step."""
         zero = batch.pixels.new_zeros((1,), dtype=torch.float32)
         first = self.au.denominators(batch.labels, batch.targets) if self.au is not None else zero
         own = [
@@ -121,15 +121,15 @@ class TrainingLoss(nn.Module):
         return torch.cat([first, torch.stack(own)])
 
     def forward(self, outputs: Mapping[str, Tensor], batch: DeviceBatch, counts: Tensor) -> dict[str, Tensor]:
-        """The part of a step's loss that these pictures bring.
+        """Return these pictures' share of the step's loss.
 
         Args:
-            outputs: of the `TrainingNetwork`; `again`, where pictures are seen twice, are the logits of the second time.
-            batch: the same pictures, a part of the step's.
-            counts: from `counts`, of the whole step.
+            outputs: of the `TrainingNetwork`; `again` are the logits of perturbed second views, if there are any.
+            batch: the pictures, a part of the step's.
+            counts: from `counts`, summed over the whole step.
 
         Returns:
-            "loss", the sum that is minimised, and each term before its weight: float32 scalars.
+            "loss", the weighted sum, and each term without its weight: float32 scalars.
         """
         *task_counts, landmarks, presence, soft, features, steady = counts
         loss, terms = self._task(outputs["logits"], batch, task_counts)
@@ -149,14 +149,14 @@ class TrainingLoss(nn.Module):
             first = outputs["logits"][is_perturbed(batch.perturbations)]
             terms["steady"] = stability_loss(first, outputs["again"], steady)
             loss = loss + self.steady_weight * terms["steady"]
-        # Heads that nothing is asked of get gradients of 0, the same in one process as in many.
+        # Outputs without a loss get gradients of 0, so that one process and several do the same.
         idle = sum(value.float().sum() for value in outputs.values())
         return {"loss": loss + 0 * idle, **terms}
 
     def _task(
         self, logits: Tensor, batch: DeviceBatch, counts: list[Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The labels' loss with its weight, and its terms."""
+        """Return the weighted loss of the labels, and its terms."""
         *au_counts, classes = counts
         if not self.task_weight:
             return logits.new_zeros((), dtype=torch.float32), {}

@@ -1,4 +1,4 @@
-"""The network that a recipe asks for, and what training puts around it."""
+"""The network of a recipe, with the heads and layouts that only training needs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SAFE_CHANNELS = 16
 
 
 class TrainingNetwork(nn.Module):
-    """Raw crops → everything that the losses need.
+    """Network and training-only heads: raw crops in, all outputs that the losses need out.
 
     Args:
-        network: takes float (B, 3, 112, 112) in −1…1; gives a dict of outputs.
-        margin_head: identities from features, for face identity; it is not part of the finished model.
+        network: takes float (B, 3, 112, 112) in −1…1; returns a dict of outputs.
+        margin_head: identities from features, for face identity; not part of the finished model.
     """
 
     def __init__(self, network: nn.Module, margin_head: CosFaceHead | None = None) -> None:
@@ -37,12 +37,13 @@ class TrainingNetwork(nn.Module):
         self.network = network
         self.margin_head = margin_head
         self.projector: nn.Linear | None = None
-        """A teacher's features from the network's; not part of the finished model. See `project_to`."""
+        """Linear layer from the network's features to a teacher's; not part of the finished model. See
+        `project_to`."""
         self.layout: torch.memory_format = torch.contiguous_format
         """Memory layout of the network's maps; see `place_on_device`."""
 
     def forward(self, pixels: Tensor, classes: Tensor | None = None) -> dict[str, Tensor]:
-        """uint8 (B, 112, 112, 3) RGB → outputs by name; with a margin head `logits` are the identities'."""
+        """Return outputs by name for uint8 (B, 112, 112, 3) RGB; with a margin head `logits` are of identities."""
         x = (pixels.to(torch.float32).permute(0, 3, 1, 2) - 127.5) / 127.5
         outputs: dict[str, Tensor] = self.network(x.contiguous(memory_format=self.layout))
         if self.margin_head is not None and classes is not None:
@@ -52,10 +53,10 @@ class TrainingNetwork(nn.Module):
         return outputs
 
     def project_to(self, width: int) -> None:
-        """Add a projector from the network's features to a teacher's; the output is `projected`, (B, width).
+        """Add a projector from the network's features to a teacher's; its output is `projected`, (B, width).
 
         Args:
-            width: numbers in the teacher's features.
+            width: length of the teacher's feature vector.
         """
         crop = torch.zeros(1, 3, CROP_SIZE_PX, CROP_SIZE_PX)
         with torch.no_grad():
@@ -67,7 +68,7 @@ class TrainingNetwork(nn.Module):
 def place_on_device(
     training_network: TrainingNetwork, device: torch.device, *, channels_last: bool
 ) -> TrainingNetwork:
-    """Put a learner on its device, with channels last where that is asked for and safe.
+    """Move a training network to a device, with channels last where that is asked for and safe.
 
     On CPUs the backward pass of a strided 1×1 convolution of few channels writes past its memory when channels are
     last (seen with torch 2.13, oneDNN): networks that have one keep the plain layout there.
@@ -87,14 +88,14 @@ def _is_narrow_shortcut(module: nn.Module) -> bool:
 
 
 def build_training_network(recipe: Recipe, class_names: tuple[str, ...]) -> TrainingNetwork:
-    """The recipe's network, newly initialised by its seed.
+    """Build the recipe's network, initialised by its seed.
 
     Args:
         recipe: task, network and AUs.
-        class_names: of the training data: expressions or identities; not used for AUs.
+        class_names: expressions or identities of the training data; not used for AUs.
 
     Raises:
-        UsageError: the preset's network does not serve the task, or a field is unknown.
+        UsageError: the preset's network cannot learn the task, or a field is unknown.
     """
     torch.manual_seed(recipe.seed)
     if recipe.task == "identity":
@@ -105,7 +106,7 @@ def build_training_network(recipe: Recipe, class_names: tuple[str, ...]) -> Trai
 
 
 def architecture(recipe: Recipe) -> dict[str, Any]:
-    """The architecture of the recipe's network as a model folder names it, without its outputs' names."""
+    """Return the architecture of the recipe's network as in a model folder, without the outputs' names."""
     config = preset(recipe.network.preset)
     fields = {**asdict(config), **recipe.network.change}
     if recipe.fit.dropout is not None:
@@ -125,7 +126,7 @@ def _embedding_network(recipe: Recipe) -> EmbeddingNetwork:
 
 
 def start_from(network: nn.Module, recipe: Recipe, log: Callable[[str], object]) -> None:
-    """Copy the recipe's start into the network and say what was carried over.
+    """Copy the recipe's start checkpoint into the network and log what was copied.
 
     Raises:
         UsageError: the checkpoint does not fit; the message names the first mismatch.
@@ -135,7 +136,7 @@ def start_from(network: nn.Module, recipe: Recipe, log: Callable[[str], object])
 
 
 def _start_file(start: str) -> Path:
-    """The file of a start: its own path, or the weights of the model of that name or in that folder."""
+    """Return the file of a start: the path itself, or the weights of the model of that name or folder."""
     if start not in packaged_models() and not Path(start).is_dir():
         return Path(start)
     members = load_model(start).members
@@ -147,7 +148,7 @@ def _start_file(start: str) -> Path:
 
 
 def freeze_statistics(network: nn.Module) -> None:
-    """BatchNorms compute with the statistics that they have, and keep them."""
+    """Make BatchNorms use their running statistics and leave them unchanged."""
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
             module.eval()

@@ -16,7 +16,7 @@ from torch.nn import functional
 from autrt_train.losses import feature_count, feature_loss, soft_count, soft_loss
 from autrt_train.read_recipe import read_recipe
 from autrt_train.recipe import Recipe
-from autrt_train.training_loss import TrainingLoss, Truth
+from autrt_train.training_loss import DeviceBatch, TrainingLoss
 from tests.support.data_sets import index
 
 pytest_plugins = ("tests.support.threads",)
@@ -117,7 +117,7 @@ def test_a_weight_of_0_switches_its_term_off(
     labels = np.array([[1, 0], [-1, -1], [0, 1]], np.int8)
     training_loss = TrainingLoss(recipe, index(labels, [0, 1, 2])).eval()
     generator = torch.Generator().manual_seed(0)
-    truth = Truth(
+    batch = DeviceBatch(
         pixels=torch.zeros(3, 1),
         labels=torch.tensor(labels),
         targets=None,
@@ -131,7 +131,7 @@ def test_a_weight_of_0_switches_its_term_off(
         "logits": torch.randn(3, 2, generator=generator),
         "projected": torch.randn(3, 4, generator=generator),
     }
-    terms = training_loss(outputs, truth, training_loss.counts(truth))
+    terms = training_loss(outputs, batch, training_loss.counts(batch))
     loss = terms.pop("loss")
     assert set(terms) == expected
     weight = {"bce": weights["task"], "multi_label": weights["task"], **weights}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from autrt.face.align import similarity
 from autrt.template import ARCFACE_112
-from autrt_train.synth.person.au_combinations import AT
+from autrt_train.synth.person.au_combinations import COLUMN_OF
 from autrt_train.synth.person.expression import Expression, draw_expression, neutral_expression
 from autrt_train.synth.person.person import lip_gap
 from autrt_train.synth.rig.generated_head import generated_rig
@@ -47,7 +47,7 @@ def test_a_picture_is_what_it_says(seed):
     picture = RENDERER.draw(*scene(seed))
     assert picture.rgba.shape == (136, 136, 4)
     assert np.isfinite(picture.landmarks).all()
-    assert np.isnan(picture.intensities).tolist() == [au == AT[11] for au in range(17)]
+    assert np.isnan(picture.intensities).tolist() == [au == COLUMN_OF[11] for au in range(17)]
     x0, y0, x1, y1 = picture.box
     assert (picture.landmarks >= [x0, y0]).all()
     assert (picture.landmarks <= [x1, y1]).all()
@@ -100,13 +100,13 @@ def test_parting_lips_are_measured_and_the_open_jaw_is_its_weight():
     gaps = []
     for weight in (0.0, 0.3, 0.8):
         picture = RENDERER.draw(person, with_shapes(jawOpen=weight, mouthLowerDown=weight), conditions)
-        gaps.append(float(picture.intensities[AT[25]]))
-        assert picture.intensities[AT[26]] == np.float32(weight)
+        gaps.append(float(picture.intensities[COLUMN_OF[25]]))
+        assert picture.intensities[COLUMN_OF[26]] == np.float32(weight)
     assert gaps[0] == pytest.approx(0, abs=1e-6)
     assert 0.03 < gaps[1] < gaps[2] - 0.03
     as_drawn = scene(2)[1]
     drawn = RENDERER.draw(person, as_drawn, conditions).intensities
-    kept = [column for number, column in AT.items() if number not in (25, 26)]
+    kept = [column for number, column in COLUMN_OF.items() if number not in (25, 26)]
     np.testing.assert_array_equal(drawn[kept], as_drawn.intensities[kept])
 
 
@@ -218,7 +218,7 @@ def test_wrinkles_darken_where_an_expression_folds():
     person, _, conditions = scene(6, PLAIN)
     folded = replace(person, wrinkles=replace(person.wrinkles, depth=0.5))
     frown = with_shapes(browDown=1.0)
-    frown.intensities[AT[4]] = 1.0
+    frown.intensities[COLUMN_OF[4]] = 1.0
     smooth, lined = (RENDERER.draw(p, frown, conditions).rgba.astype(int) for p in (person, folded))
     darker = (smooth - lined)[..., :3].sum(2)
     assert darker.min() >= -3

@@ -1,4 +1,4 @@
-"""A student against its teacher: scores per AU, size and speed, on the terminal and as `distill.json`."""
+"""Comparison of a student with its teacher (scores, size, speed), on the terminal and as `distill.json`."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ UNKNOWN: Final = "–"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ModelScores(ShapedRepr):
-    """What was found out about one of the two."""
+    """Scores, size and speed of one model."""
 
     name: str
     digest: str
     parameters: int
     flops: int
-    """For one crop, all members together."""
+    """Of one crop, all members together."""
     crops_per_s: float
     f1: F64
-    """(A,) `f1_binary` at thresholds that were chosen on the same pictures; NaN where it is not defined."""
+    """(A,) `f1_binary` at thresholds chosen on the same pictures; NaN where undefined."""
     auc: F64
     """(A,)."""
 
@@ -50,26 +50,26 @@ class ModelScores(ShapedRepr):
 
 @dataclass(frozen=True, slots=True)
 class TeacherComparison:
-    """Both sides, and what they were judged on."""
+    """Scores of teacher and student on the same pictures."""
 
     teacher: ModelScores
     student: ModelScores
     au_names: tuple[str, ...]
     pictures: int
-    """Of the validation data."""
+    """Number of validation pictures."""
     data: dict[str, Any]
     validated_by_teacher: bool
     notes: list[str] = field(default_factory=list[str])
 
     @property
     def shares(self) -> F64:
-        """(A,) the student's share of the teacher's F1."""
+        """The student's share of the teacher's F1, (A,)."""
         with np.errstate(divide="ignore", invalid="ignore"):
             share = self.student.f1 / self.teacher.f1
         return np.where(np.isfinite(share), share, np.nan)
 
     def means(self) -> dict[str, float]:
-        """Of AUs that both have a score of; the share is of the means."""
+        """Return means over the AUs that both have a score of; the share is that of the means."""
         out: dict[str, float] = {}
         for name, mine, theirs in (
             ("f1_binary", self.student.f1, self.teacher.f1),
@@ -84,7 +84,7 @@ class TeacherComparison:
         return out
 
     def as_json(self) -> dict[str, Any]:
-        """JSON values; what is not defined is null."""
+        """Return JSON values; undefined scores are null."""
         means = self.means()
         columns = {
             "teacher_f1_binary": self.teacher.f1,
@@ -118,7 +118,7 @@ class TeacherComparison:
         }
 
     def lines(self) -> Iterator[str]:
-        """For a terminal."""
+        """Yield the lines of a table for a terminal."""
         truth = "the teacher's decisions" if self.validated_by_teacher else "labels"
         yield f"student against teacher on {self.pictures} validation pictures, by {truth}:"
         head = ("", "F1 teacher", "F1 student", "share", "AUC teacher", "AUC student")
@@ -151,14 +151,14 @@ class TeacherComparison:
 def compare_with_teacher(
     teacher_targets: TeacherTargets, data: TrainingData, student: Model, logits: F32, name: str
 ) -> TeacherComparison:
-    """Judge both on the run's validation data, count and measure.
+    """Score both models on the run's validation data, and measure their size and speed.
 
     Args:
-        teacher_targets: the teacher and its answers.
-        data: the validation data.
+        teacher_targets: the teacher and its outputs.
+        data: of the run; its validation part is used.
         student: the finished model.
-        logits: (N, A) float32 its logits of the validation pictures.
-        name: what to call it.
+        logits: (N, A) float32 the student's logits of the validation pictures.
+        name: of the student in the report.
 
     Raises:
         EngineError: an engine cannot run here.

@@ -1,4 +1,4 @@
-"""The data of a run with a teacher: labelled pictures, faces of unlabelled videos, and the teacher's answers."""
+"""The data of a run with a teacher: labelled pictures, faces of unlabelled videos, and the teacher's outputs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from autrt_train.training_data import (
 from autrt_train.types import I8, MISSING, DataError, Index
 
 LARGEST = 60.0
-"""Logits are cut off here before they are decisions: σ is 1 to the last bit."""
+"""Logits are clipped to ± this before they become decisions; σ is 1 to the last bit there."""
 
 
 def open_distillation_data(
@@ -45,25 +45,25 @@ def open_distillation_data(
     progress: Mode,
     log: Callable[[str], object],
 ) -> TrainingData:
-    """Everything that a run with a teacher reads; what is found and computed on the way is kept in the cache.
+    """Open all data of a run with a teacher; faces and outputs that are computed on the way are cached.
 
-    - Labelled pictures train as ever, and the labelled validation data judge. Without any, a share of the videos
-      does, by the teacher's decisions.
-    - Balancing goes by the labels, and by the teacher's decisions where there are none.
-    - Where nobody knows landmarks or presence of a picture, the teacher's outputs are the targets if it has such
-      heads; else, for faces of videos, the detector's landmarks and "a well-placed face".
+    - Labelled pictures are trained on as without a teacher, and the labelled validation data validate. Without
+     labels, a share of the videos validates, with the teacher's decisions as labels.
+    - Batches are balanced by the labels, and by the teacher's decisions where labels are missing.
+    - For pictures without landmarks and presence, the targets are the teacher's outputs if it has such heads;
+     else, for faces of videos, the detector's landmarks and "a well-placed face".
 
     Args:
-        recipe: with a section `distill`.
+        recipe: with a `distill` section.
         group: this process among the run's.
         stop_request: asked to stop by signals.
-        progress: how to tell what happens to videos.
-        log: takes lines worth reading.
+        progress: how to show the progress of videos.
+        log: called with lines of text for the user.
 
     Raises:
-        DataError, UsageError: no teacher, no pictures, or such as cannot be learnt from.
+        DataError, UsageError: no teacher, no pictures, or pictures that cannot be trained on.
         StoppedError: stopped by a signal.
-        EngineError, TrainingError: the teacher cannot be run.
+        EngineError, TrainingError: the teacher's engine cannot run, or gives NaN.
     """
     settings = recipe.distill
     assert settings is not None
@@ -81,7 +81,7 @@ def open_distillation_data(
 
     parts = [] if labelled is None else [labelled.train]
     found = 0
-    with group.leader_first():  # the others find its crops and its answers in the cache
+    with group.leader_first():  # the others find the leader's crops and outputs in the cache
         if settings.videos:
             margin_px = labelled.train.margin_px if labelled is not None else None
             faces = video_faces(
@@ -121,7 +121,7 @@ def open_distillation_data(
 
 
 def teacher_decisions(outputs: PictureTargets, teacher: Teacher, columns: I64) -> I8:
-    """(N, A) int8: the teacher's decisions at its own thresholds; `MISSING` for AUs that it does not know."""
+    """Return the teacher's decisions at its own thresholds, (N, A) int8; `MISSING` for AUs that it lacks."""
     logits = outputs.logits()
     thresholds = np.where(columns >= 0, teacher.model.thresholds[columns], 1).astype(np.float32)
     active = sigmoid(np.clip(np.nan_to_num(logits), -LARGEST, LARGEST)) >= thresholds
@@ -129,7 +129,7 @@ def teacher_decisions(outputs: PictureTargets, teacher: Teacher, columns: I64) -
 
 
 def _read_labelled(recipe: Recipe, group: ProcessGroup, log: Callable[[str], object]) -> IndexedData | None:
-    """The recipe's labelled sources, if it names any."""
+    """Read the recipe's labelled sources; None if it names none."""
     if not recipe.data.train and recipe.data.render is None:
         return None
     found = index_data(recipe, group, log)
@@ -152,7 +152,7 @@ def _without_duplicates(faces: Index, settings: DistillSettings, log: Callable[[
 
 
 def _with_own_targets(faces: Index, teacher: Teacher) -> Index:
-    """What the pipeline knows of faces that it found, but for what the teacher knows better."""
+    """Keep the detector's landmarks and presence where the teacher has no such heads."""
     heads = teacher.shapes()
     return replace(
         faces,
@@ -162,7 +162,7 @@ def _with_own_targets(faces: Index, teacher: Teacher) -> Index:
 
 
 def _with_teachers_targets(index: Index, outputs: PictureTargets) -> Index:
-    """Landmarks and presence by the teacher, for pictures of which nobody knows either."""
+    """Fill landmarks and presence with the teacher's outputs for pictures that have neither."""
     n = len(index)
     presence = np.full(n, MISSING, np.int8) if index.presence is None else index.presence
     landmarks = np.full((n, 5, 2), np.nan, np.float32) if index.landmarks is None else index.landmarks
@@ -181,7 +181,7 @@ def _with_teachers_targets(index: Index, outputs: PictureTargets) -> Index:
 def _split_videos(
     recipe: Recipe, faces: Index, outputs: PictureTargets, decisions: I8
 ) -> tuple[Index, Index, PictureTargets, PictureTargets, I8]:
-    """Videos alone: whole ones are set apart to judge by, with the teacher's decisions as their labels."""
+    """Split unlabelled videos into training and validation, the teacher's decisions as validation labels."""
     if recipe.model.reference == "validation":
         raise UsageError(
             'model.reference = "validation" would put faces of the videos into the model folder: set '
@@ -205,7 +205,7 @@ def _split_videos(
 
 
 def _require_known(labels: I8, au_names: tuple[str, ...]) -> None:
-    """Refuse AUs of which neither labels nor teacher know anything."""
+    """Refuse AUs without any label or teacher's output."""
     unknown = [name for name, column in zip(au_names, labels.T, strict=True) if (column == MISSING).all()]
     if unknown:
         raise DataError(

@@ -1,4 +1,4 @@
-"""How many crops a second models do on this machine, measured in turns."""
+"""Speed of models in crops a second on this machine, measured in turns."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from autrt_train.model_outputs import ModelRunner
 
 TURNS: Final = 5
 TURN_S: Final = 0.25
-"""Models are measured in turns and the median counts, as the machine may have other things to do."""
+"""Length of one turn. The median over turns counts, as the machine may be busy with other things."""
 
 
 def crops_per_s(models: Sequence[ModelRunner]) -> list[float]:
-    """Crops a second of each model through its engines, in batches as `autrt infer` uses them.
+    """Measure the crops a second of each model's engines, in batches as `autrt infer` uses them.
 
     Args:
-        models: and how each is run, on all cores.
+        models: models with their engine settings; each runs on all cores.
 
     Raises:
         EngineError: an engine cannot run here.
@@ -38,7 +38,7 @@ def crops_per_s(models: Sequence[ModelRunner]) -> list[float]:
             engines = [engine for engine in model.open() if engine is not None]
             for engine in engines:
                 opened.enter_context(closing(engine))
-            throughput(engines, crops, 0)  # whatever happens only once
+            throughput(engines, crops, 0)  # warm-up
             several.append(engines)
         for _ in range(TURNS):
             for found, engines in zip(rates, several, strict=True):
@@ -47,14 +47,14 @@ def crops_per_s(models: Sequence[ModelRunner]) -> list[float]:
 
 
 def throughput(engines: Sequence[Engine], crops: U8, duration_s: float) -> float:
-    """Crops a second that go through all engines, in at least one batch.
+    """Return the crops a second that pass all engines, in at least one batch.
 
-    Engines let no more be under way than keeps them busy.
+    Engines limit the number of batches in progress themselves.
 
     Args:
         engines: each gets every batch.
         crops: (B, 112, 112, 3) uint8 RGB, one batch.
-        duration_s: how long new batches are started.
+        duration_s: how long new batches are submitted.
     """
     start_s, batches = time.perf_counter(), 0
     running: list[Future[Any]] = []

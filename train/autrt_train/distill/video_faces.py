@@ -1,4 +1,4 @@
-"""Faces of unlabelled videos: found by the pipeline, cut out, and read as an index."""
+"""Faces of unlabelled videos: detected by the pipeline, cropped, and read as an index."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ def video_faces(
     stop_request: StopRequest,
     log: Callable[[str], object],
 ) -> Index:
-    """The faces of all tracks in the videos, ordered by video, track and frame, without labels.
+    """Return the faces of all tracks in the videos, ordered by video, track and frame, without labels.
 
-    What an earlier run found and cut is not done again. Videos that fail are told and left out.
+    Faces that an earlier run detected and cropped are reused. Videos that fail are logged and left out.
 
     Args:
-        settings: the videos, how often to cut, and where crops are kept.
-        margin_px: around each crop; None: what `autrt crop` adds.
-        progress: how to tell what happens.
+        settings: the videos, the frames to crop, and the folder of the crops.
+        margin_px: margin around each crop; None: that of `autrt crop`.
+        progress: how to show progress.
         stop_request: asked to stop by signals.
-        log: takes lines worth reading.
+        log: called with lines of text for the user.
 
     Returns:
         Paths, videos, frames and the detector's landmarks; one folder for each track.
 
     Raises:
-        UsageError: there is no video, or the folder of crops is of other settings.
-        DataError: no face is in any of them.
+        UsageError: there is no video, or the folder of crops was made with other settings.
+        DataError: no face was found in any video.
         StoppedError: stopped by a signal.
-        EngineError, DiskFullError, ResultsError: of no single video alone.
+        EngineError, DiskFullError, ResultsError: a failure that is not one video's own.
     """
     sources = discover(settings.videos)
     refuse_nested(sources)
@@ -87,7 +87,7 @@ def video_faces(
 
 
 def _folder(settings: DistillSettings, job: Job, crop: CropSettings) -> Path:
-    """Where crops are kept: the user's choice, or a place in the cache named by all that decides them."""
+    """Return the folder of the crops: the user's choice, or a place in the cache named by all that decides them."""
     if settings.crops is not None:
         return Path(settings.crops).expanduser()
     inputs = [os.fsencode(video.absolute()).hex() for video in settings.videos]
@@ -114,7 +114,7 @@ def _cut(
 
 
 def _read(folder: Path, sources: Sequence[Source]) -> Index:
-    """The crops of these videos; those of videos that are no longer named stay on disk."""
+    """Read the crops of these videos; those of videos that are no longer named stay on disk."""
     index, _ = read_manifest(folder)
     named = {source.relative for source in sources}
     of = [number for number, name in enumerate(index.video_names) if name in named]

@@ -1,4 +1,4 @@
-"""What every candidate says about the validation pictures: computed once, and kept in the user's cache folder."""
+"""Logits of every candidate for the validation pictures, computed once and cached in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from autrt_train.types import TrainingError
 
 @dataclass(frozen=True, slots=True)
 class UniqueNetwork:
-    """A network that takes part, under one name however often it was named."""
+    """A candidate network, listed once however often it was named."""
 
     candidate: Candidate
-    """The first of those that are this network."""
+    """The first candidate with this network."""
     digest: str
     """SHA-256 (hex) over architecture and weights."""
     origins: tuple[str, ...]
 
 
 def weights_digest(network: nn.Module) -> str:
-    """SHA-256 (hex) over a network's architecture and state dict, whatever file they came from."""
+    """Return the SHA-256 (hex) over a network's architecture and state dict, whatever file they came from."""
     found = hashlib.sha256(json_digest(architecture_of(network)).encode())
     for name, tensor in network.state_dict().items():
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
@@ -44,7 +44,7 @@ def weights_digest(network: nn.Module) -> str:
 
 
 def unique_networks(sources: Sequence[EnsembleSource]) -> tuple[list[UniqueNetwork], list[tuple[int, ...]]]:
-    """The M different networks, and of each source the numbers of its networks; sources with the same ones are one.
+    """Return the M different networks, and the numbers of each source's networks; equal sources are merged.
 
     Raises:
         UsageError: weights are damaged or do not fit.
@@ -70,14 +70,14 @@ def validation_logits(
     group: ProcessGroup,
     log: Callable[[str], object],
 ) -> F32:
-    """(N, A) float32 logits of the validation pictures, from the cache where they are known.
+    """Return the logits of the validation pictures, (N, A) float32, from the cache or computed now.
 
     Args:
         network: the network.
         validation: the pictures.
         loader: of these pictures.
-        group: the device that computes.
-        log: told that the network is run.
+        group: gives the device and this process's share.
+        log: called with a line when the network is run.
 
     Raises:
         UsageError: the weights are damaged.

@@ -1,4 +1,4 @@
-"""What an ensemble can be made of: checkpoints of training runs, and networks of model folders."""
+"""Candidates of an ensemble: checkpoints of training runs, and networks of model folders."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ LONGEST_NAME: Final = 80
 
 
 class Candidate(Protocol):
-    """One network that may become a member."""
+    """A network that may become a member."""
 
     @property
     def name(self) -> str:
-        """Short, fit for a folder's name."""
+        """Short name, fit for a folder."""
         ...
 
     @property
     def origin(self) -> str:
-        """Where it comes from, for people."""
+        """Description of where it comes from."""
         ...
 
     @property
     def au_names(self) -> tuple[str, ...]:
-        """The order of its logits."""
+        """AUs of its logits, in order."""
         ...
 
     @property
@@ -51,7 +51,7 @@ class Candidate(Protocol):
         ...
 
     def network(self) -> nn.Module:
-        """The network with its weights, on the CPU, in eval mode.
+        """Load the network with its weights, on the CPU, in eval mode.
 
         Raises:
             UsageError: weights are damaged or do not fit.
@@ -61,7 +61,7 @@ class Candidate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A look's weights in a training run."""
+    """Weights of one validation in a training run."""
 
     path: Path
     """`RUN/weights/NNNN.pt`."""
@@ -71,17 +71,17 @@ class Checkpoint:
 
     @property
     def run(self) -> Path:
-        """The run's folder."""
+        """Folder of the run."""
         return self.path.parent.parent
 
     @property
     def origin(self) -> str:
-        """Its path."""
+        """Path of the weights."""
         return escape(str(self.path))
 
     @property
     def au_names(self) -> tuple[str, ...]:
-        """The recipe's."""
+        """AUs of the recipe."""
         return self.recipe.au_names
 
     def network(self) -> nn.Module:
@@ -106,17 +106,17 @@ class FolderNetwork:
 
     @property
     def origin(self) -> str:
-        """Its folder."""
+        """Folder of the member."""
         return escape(str(self.member.path))
 
     @property
     def au_names(self) -> tuple[str, ...]:
-        """The model's."""
+        """AUs of the member."""
         return self.member.au_names
 
     @property
     def template(self) -> str:
-        """The model's."""
+        """Alignment template of the member."""
         return self.member.template
 
     def network(self) -> nn.Module:
@@ -131,29 +131,29 @@ class TrainingRun:
 
     name: str
     recipe: Recipe = field(repr=False)
-    """Says what the run was validated on."""
+    """Recipe; names the run's validation data."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnsembleSource:
-    """What one argument names: a run, whose checkpoints stand for each other, or a single network."""
+    """The candidates of one argument: a run, of which one checkpoint per AU takes part, or a single network."""
 
     name: str
     candidates: tuple[Candidate, ...]
     run: TrainingRun | None = None
-    """The training run that they are of, if any."""
+    """The training run of the candidates, if any."""
 
 
 def read_sources(names: Sequence[str]) -> list[EnsembleSource]:
-    """The sources that arguments name.
+    """Read the candidates that arguments name.
 
     Args:
         names: run folders, checkpoints in their `weights`, model folders, names of packaged models. An ensemble's
             members become sources of their own.
 
     Raises:
-        UsageError: something else, a run that learns no AUs or lacks a checkpoint, or candidates that differ in AUs
-            or alignment.
+        UsageError: a name of anything else, a run that learns no AUs or lacks a checkpoint, or candidates that
+            differ in AUs or alignment.
     """
     sources = [source for name in names for source in _read(name)]
     candidates = [candidate for source in sources for candidate in source.candidates]
@@ -227,11 +227,11 @@ def _checkpoint_name(path: Path) -> str:
 
 
 def _own_name(folder: Path) -> str:
-    """A folder's name; with that of the folder above where every run has one of this name."""
+    """Return a folder's name; for `model` folders of runs with the parent's name in front."""
     place = folder.resolve()
     return _plain(f"{place.parent.name}-{place.name}" if place.name == MODEL_FOLDER else place.name)
 
 
 def _plain(name: str) -> str:
-    """A name of letters, digits, dots, dashes and underscores."""
+    """Replace characters other than letters, digits, dots, dashes and underscores."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", name).strip("._-")[:LONGEST_NAME] or "member"

@@ -1,4 +1,4 @@
-"""F1 of one AU, quick enough for a search: of logits as they are, or at the threshold that suits them best."""
+"""F1 of one AU, fast enough for a search: at the probability 0.5, or at the best threshold."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ ROWS_AT_A_TIME: Final = 1 << 15
 
 Thresholds = Literal["calibrated", "0.5"]
 Score = Callable[[F32, Bool], float]
-"""(n,) logits and (n,) truth → f1_binary; NaN without a positive or without a negative: nothing to choose by."""
+"""(n,) float32 logits and (n,) bool labels → f1_binary; NaN unless there are positives and negatives."""
 
 
 def best_f1(logits: F32, truth: Bool) -> float:
-    """`f1_binary` at the threshold where it is highest; NaN unless there are positives and negatives."""
+    """Return `f1_binary` at its best threshold; NaN unless there are positives and negatives."""
     positive = int(truth.sum())
     if not 0 < positive < len(truth):
         return float("nan")
     order = np.argsort(-logits)
     hits = np.cumsum(truth[order], dtype=np.int64)
     falling = logits[order]
-    # A threshold cannot part equal logits: only where the next one is lower can it lie.
+    # A threshold cannot separate equal logits, so it lies only where the next one is lower.
     ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
     return float((2 * hits[ends] / (ends + 1 + positive)).max())
 
 
 def f1_at_half(logits: F32, truth: Bool) -> float:
-    """`f1_binary` at the probability 0.5; NaN unless there are positives and negatives."""
+    """Return `f1_binary` at the probability 0.5; NaN unless there are positives and negatives."""
     positive = int(truth.sum())
     if not 0 < positive < len(truth):
         return float("nan")
@@ -44,7 +44,7 @@ def f1_at_half(logits: F32, truth: Bool) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdRule:
-    """How decisions are made, in the search and by the ensemble."""
+    """Score and thresholds that belong together, for the search and for the ensemble."""
 
     score: Score
     choose: Callable[[F32, I8], F32]
@@ -66,7 +66,7 @@ THRESHOLD_RULES: Final[dict[Thresholds, ThresholdRule]] = {
 
 
 def combine_logits(logits: F32, weights: F32) -> F32:
-    """(N, A) logits of an ensemble: `autrt.postprocess.ensemble.combine` in little memory.
+    """Return the (N, A) logits of an ensemble, as `autrt.postprocess.ensemble.combine` but in little memory.
 
     Args:
         logits: (N, M, A) float32.
@@ -81,6 +81,6 @@ def combine_logits(logits: F32, weights: F32) -> F32:
 
 
 def nan_mean(scores: F64) -> float:
-    """The mean over what is not NaN; −∞ where all is."""
+    """Return the mean over values that are not NaN; −∞ if all are."""
     known = scores[~np.isnan(scores)]
     return float(known.mean()) if len(known) else float("-inf")

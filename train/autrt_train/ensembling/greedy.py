@@ -1,4 +1,4 @@
-"""Greedy selection with replacement (Caruana et al. 2004), per AU: for more candidates than all mixtures allow."""
+"""Greedy selection with replacement (Caruana et al. 2004), per AU, for any number of candidates."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from autrt.types import F32, F64, I64
 from autrt_train.ensembling.candidate_scores import CandidateScores
 
 ROUNDS: Final = 20
-"""Members, counted as often as they are taken, at most."""
+"""Largest number of members, each counted as often as it is taken."""
 
 
 def greedy(scores: CandidateScores) -> F32:
-    """Begin with the AU's best candidate; again and again add whichever helps most; keep the best of all stages."""
+    """Start with each AU's best candidate and repeatedly add the one that helps most; return the best stage."""
     weights = np.zeros(scores.alone.shape, np.float32)
     scorable = set(scores.scorable_aus())
     for au in range(scores.n_aus):
@@ -28,7 +28,7 @@ def greedy(scores: CandidateScores) -> F32:
 
 
 def _counts(scores: CandidateScores, au: int) -> I64:
-    """(M,) int64: how often each candidate was taken at the best stage."""
+    """Return how often each candidate was taken at the best stage, (M,) int64."""
     logits, truth = scores.column(au)
     candidates = scores.ranked()
     first = scores.best(au)
@@ -52,5 +52,5 @@ def _counts(scores: CandidateScores, au: int) -> I64:
 
 
 def _with_candidate(total: F64, logits: F32, size: int) -> Callable[[int], F32]:
-    """The mean with each candidate added; `size` counts it."""
+    """Return a function of k: the mean of `size` logits with candidate k added."""
     return lambda k: ((total + logits[:, k]) / size).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What an ensemble is worth on pictures that it was not chosen by: each half judges what the other half chose."""
+"""Held-out scores of an ensemble: members selected on one half are scored on the other half."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class HeldOutHalves(ShapedRepr):
     def of(
         cls, logits: F32, labels: I8, half: I32, sources: Sequence[Sequence[int]], rule: ThresholdRule
     ) -> HeldOutHalves:
-        """Judge every candidate alone on each half."""
+        """Score every candidate alone on each half."""
         scores = [
             CandidateScores.of(logits[half == i], labels[half == i], sources, rule.score)
             for i in range(HALVES)
@@ -49,10 +49,10 @@ class HeldOutHalves(ShapedRepr):
         return cls(logits, labels, half, rule, tuple(scores))
 
     def decisions(self, select: Selector, without: int | None = None) -> Bool:
-        """(N, A) bool: what the choice made on one half decides on the other.
+        """Return (N, A) bool decisions on each half by the ensemble selected on the other half.
 
         Args:
-            select: chooses weights.
+            select: returns the weights.
             without: a candidate that takes no part.
 
         Raises:

@@ -1,4 +1,4 @@
-"""From runs, checkpoints and model folders to an ensemble's folder: what `autrt ensemble` does."""
+"""From runs, checkpoints and model folders to an ensemble's folder: the work of `autrt ensemble`."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from autrt_train.recipe import LoaderSettings
 
 @dataclass(frozen=True, slots=True)
 class EnsembleSettings:
-    """How to choose."""
+    """Settings of the selection."""
 
     select: Strategy = "best-per-au"
     thresholds: Thresholds = "calibrated"
-    """Of all scores, and of the ensemble: those of the best F1, found where the members are chosen; or 0.5."""
+    """Thresholds of all scores and of the ensemble: those of the best F1 on the selection data, or 0.5."""
     labels: tuple[DataSpec, ...] = ()
-    """Data to choose by; empty: the runs' own validation data."""
+    """Selection data; empty: the runs' own validation data."""
     times: int = 1000
-    """Resamplings that intervals are taken from."""
+    """Number of bootstrap resamplings for intervals."""
     seed: int = 0
-    """Of the division into halves and of the resampling."""
+    """Seed of the split into halves and of the resampling."""
     device: str = "auto"
     overwrite: bool = False
 
@@ -55,17 +55,17 @@ class EnsembleSettings:
 def make_ensemble(
     names: Sequence[str], out: Path, settings: EnsembleSettings, log: Callable[[str], object]
 ) -> tuple[Model, EnsembleReport]:
-    """Choose members and weights, say what they are worth on data that did not choose them, and write the folder.
+    """Select members and weights, score them on held-out data, and write the ensemble's folder.
 
     Args:
         names: as `read_sources`.
         out: the ensemble's folder.
-        settings: how.
-        log: told what takes time, and what is irregular in the data.
+        settings: of the selection.
+        log: called with lines about slow work and irregular data.
 
     Raises:
-        UsageError: a name is of nothing that can be a member, members do not go together, a search is too large, or
-            the folder exists.
+        UsageError: a name is not of a possible member, members do not fit together, a search is too large, or the
+           folder exists.
         DataError: as `read_validation`; or all pictures are of one video.
         TrainingError: a network gives NaN.
     """
@@ -78,7 +78,7 @@ def make_ensemble(
     half = folds(validation.index, HALVES, settings.seed)
     networks, source_networks = unique_networks(sources)
     if settings.select in ("simplex", "simplex-shared"):
-        mixtures(len(source_networks))  # refuses what is too large before anything is computed
+        mixtures(len(source_networks))  # raises if the search is too large, before anything is computed
     with (
         join_process_group(settings.device) as group,
         closing(_loader(sources, validation, str(group.device))) as loader,
@@ -93,7 +93,7 @@ def make_ensemble(
 
 
 def _loader(sources: Sequence[EnsembleSource], validation: ValidationPictures, device: str) -> Loader:
-    """The first run's loader."""
+    """Open the loader that the first run uses."""
     settings = next((s.run.recipe.loader for s in sources if s.run is not None), LoaderSettings())
     return open_loader(
         settings.name, validation.index, threads=settings.threads, device=device, prefetch=settings.prefetch

@@ -1,4 +1,4 @@
-"""The pictures that members are chosen by: those that the runs were validated on, or others that are named."""
+"""The pictures that members are selected by: the runs' validation data, or data named by the user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ValidationPictures:
 
     index: Index = field(repr=False)
     about: str
-    """What they are, for people."""
+    """Description for people."""
     digest: str
     """SHA-256 (hex) over pictures and labels."""
 
@@ -34,16 +34,16 @@ class ValidationPictures:
 def read_validation(
     sources: Sequence[EnsembleSource], labels: Sequence[DataSpec], log: Callable[[str], object]
 ) -> ValidationPictures:
-    """The validation data of all sources.
+    """Read the validation data of all sources.
 
     Args:
         sources: at least one.
         labels: data to use instead of the runs' own.
-        log: told what was irregular in the data.
+        log: called with irregularities of the data.
 
     Raises:
         DataError: data are missing or wrong; runs were validated on different pictures; a run was trained on one of
-            these; nothing says what to validate on.
+           these; or there are only model folders and no `labels`.
     """
     first = sources[0].candidates[0]
     runs = [source.run for source in sources if source.run is not None]
@@ -75,10 +75,10 @@ def read_validation(
 
 
 def data_digest(index: Index) -> str:
-    """SHA-256 (hex) over labels, videos and alignment, and every picture's path, size and time of change.
+    """Return the SHA-256 (hex) over labels, videos, alignment and every picture's path, size and modification time.
 
     Raises:
-        DataError: a picture is not there.
+        DataError: a picture is missing.
     """
     found = hashlib.sha256(f"{index.template} {index.margin_px} {index.label_names}".encode())
     for array in (index.paths, index.labels, index.video):
@@ -93,11 +93,13 @@ def data_digest(index: Index) -> str:
 
 
 def _gathered(runs: Sequence[TrainingRun], log: Callable[[str], object]) -> list[tuple[str, Index, Index]]:
-    """The name, training pictures and validation pictures of runs whose data differ."""
+    """Return name, training pictures and validation pictures of the runs whose data differ."""
     out: dict[str, tuple[str, Index, Index]] = {}
     for run in runs:
         recipe = run.recipe
-        seed = "" if recipe.data.validation else recipe.seed  # which parts the data where nothing else does
+        seed = (
+            "" if recipe.data.validation else recipe.seed
+        )  # which splits the data where no validation data are named
         key = f"{recipe.data.model_dump_json()} {recipe.au_names} {seed}"
         if key not in out:
             require_places(recipe)

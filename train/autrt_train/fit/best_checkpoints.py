@@ -1,4 +1,4 @@
-"""The best checkpoint overall and per AU: which look at the validation data it was, and its weights."""
+"""The best checkpoint overall and per AU: the number of its validation, and its weights."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ BEST_FILE = "best.json"
 
 
 def best_weights_path(folder: Path) -> Path:
-    """Where the overall best weights of a run's folder lie; for processes that kept no `BestCheckpoints` of their own."""
+    """Return the path of the overall best weights of a run, for processes without `BestCheckpoints`."""
     return folder / json.loads((folder / BEST_FILE).read_text())[OVERALL]["weights"]
 
 
 @dataclass(slots=True)
 class BestCheckpoints:
-    """Looks are numbered from 1; a later one must be strictly better to replace an earlier one.
+    """Best weights by validation, numbered from 1. Only a strictly better validation replaces an earlier one.
 
-    `best.json` maps "overall" and every AU to its look; `weights/NNNN.pt` holds the state dicts of those looks
-    alone, so that the paper's choice of the best checkpoint per AU costs little disk.
+    `best.json` maps "overall" and every AU to its validation ("look"); `weights/NNNN.pt` holds the state dicts of
+    those validations only, so that choosing the best checkpoint per AU, as the paper does, takes little disk space.
     """
 
     folder: Path
@@ -34,15 +34,15 @@ class BestCheckpoints:
     numbers: dict[str, int] = field(default_factory=dict[str, int])
 
     def consider(self, number: int, scores: Mapping[str, float], weights: Mapping[str, Tensor]) -> list[str]:
-        """Keep the weights if any score is the best so far.
+        """Save the weights if any score is the best so far.
 
         Args:
-            number: its number.
+            number: of the validation.
             scores: OVERALL and AU name → score, higher is better; NaN never wins.
             weights: a network's state dict.
 
         Returns:
-            The names whose best this is.
+            The names with a new best score.
 
         Raises:
             DiskFullError: the weights cannot be saved.
@@ -58,15 +58,15 @@ class BestCheckpoints:
         return won
 
     def weights_of(self, number: int) -> Path:
-        """Where a look's weights lie."""
+        """Return the path of a validation's weights."""
         return self.folder / WEIGHTS / f"{number:04d}.pt"
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return the state for a checkpoint."""
         return {"scores": dict(self.scores), "looks": dict(self.numbers)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """From a checkpoint."""
+        """Restore the state of a checkpoint."""
         self.scores, self.numbers = dict(state["scores"]), dict(state["looks"])
 
     def _write(self) -> None:
@@ -79,7 +79,7 @@ class BestCheckpoints:
         scratch.replace(self.folder / BEST_FILE)
 
     def delete_unused(self) -> None:
-        """Delete weights that are no longer anybody's best; only once a checkpoint no longer speaks of them."""
+        """Delete weights that are no longer the best, once the saved checkpoint no longer refers to them."""
         kept = {self.weights_of(number) for number in self.numbers.values()}
         for path in (self.folder / WEIGHTS).glob("*.pt"):
             if path not in kept:

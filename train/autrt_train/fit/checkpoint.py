@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read without running any code of theirs."""
+"""Checkpoints: written atomically, and read without executing code from the file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from autrt.errors import DiskFullError, UsageError
 from autrt.storage.disk import FULL
 
 LAST: Final = "last.pt"
-"""The state to go on from."""
+"""File with the state that a run is resumed from."""
 
 WEIGHTS: Final = "weights"
-"""Folder of state dicts that were the best at some look, by look: `weights/0003.pt`."""
+"""Folder of the state dicts that were the best at some validation, by its number: `weights/0003.pt`."""
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
-    """`torch.save` under another name, fsync, rename: the old file stays until the new one is whole.
+    """Write a checkpoint atomically: `torch.save` to a temporary file, fsync, rename.
 
     Raises:
-        DiskFullError: no space is left; the old file is untouched.
+        DiskFullError: no space is left; the old file is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.part")
@@ -47,13 +47,13 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
 
 
 class _Recording:
-    """A file to write to that remembers why it could not: torch tells of a failed write, not of its reason."""
+    """A writable file that records its OSErrors, because torch reports a failed write without the reason."""
 
     def __init__(self, stream: BinaryIO, recorded: list[OSError]) -> None:
         self._stream, self._recorded = stream, recorded
 
     def write(self, data: bytes) -> int:
-        """As the stream's."""
+        """Write and flush."""
         try:
             written = self._stream.write(data)
             self._stream.flush()
@@ -63,11 +63,11 @@ class _Recording:
         return written
 
     def flush(self) -> None:
-        """Every write is flushed already."""
+        """Do nothing: every write is flushed already."""
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A checkpoint's tensors and plain values, on the CPU.
+    """Read a checkpoint's tensors and plain values to the CPU.
 
     Raises:
         UsageError: no such file, or it is damaged or holds anything else.
@@ -76,5 +76,5 @@ def load(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: expected a checkpoint to go on from, found nothing: leave out --resume")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bytes that may have been damaged in any way
+    except Exception as error:  # bytes that may be damaged in any way
         raise UsageError(f"{path} is no checkpoint of this version, or damaged ({error})") from error

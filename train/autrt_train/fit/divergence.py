@@ -1,4 +1,4 @@
-"""Stops a run whose loss is no number any more, or runs away, before the weights are touched."""
+"""Stops a run whose loss is not finite or diverges, before the weights change."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from autrt_train.types import I64, Index, TrainingError
 
 FIRST_STEPS = 20
-"""Steps whose median loss is what later ones are compared with."""
+"""Number of steps whose median loss later ones are compared with."""
 
 NAMED = 3
-"""Pictures of the batch that the message names."""
+"""Number of the batch's pictures that the message names."""
 
 
 class DivergenceGuard:
-    """Watches the loss of every step.
+    """Checks the loss of every step for divergence.
 
     Args:
-        limit: a loss of so many times the first steps' median is divergence.
+        limit: a loss above this multiple of the first steps' median is divergence.
         index: gives the pictures' names.
     """
 
@@ -29,7 +29,7 @@ class DivergenceGuard:
         self._first: list[float] = []
 
     def check(self, facts: Mapping[str, float], step: int, rows: I64) -> None:
-        """Look at one step's losses.
+        """Check one step's losses.
 
         Args:
             facts: name → value of each term and of their sum, "loss".
@@ -37,7 +37,7 @@ class DivergenceGuard:
             rows: (B,) of the batch.
 
         Raises:
-            TrainingError: a term is not finite, or the loss has run away; says where, and what may help.
+            TrainingError: a term is not finite, or the loss diverges; names the step, the pictures and remedies.
         """
         for name, value in facts.items():
             if not math.isfinite(value):
@@ -61,9 +61,9 @@ class DivergenceGuard:
         return f"The batch begins with {names}."
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return the state for a checkpoint."""
         return {"first": list(self._first)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """From a checkpoint."""
+        """Restore the state of a checkpoint."""
         self._first = list(state["first"])

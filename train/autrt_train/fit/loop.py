@@ -1,7 +1,7 @@
-"""The loop: draw, step, judge, save. A run is a function of its recipe and its seed.
+"""The training loop: draw, step, validate, save. A run is a function of its recipe and its seed.
 
-Nothing random is left to the order of events: every step seeds itself by its number, so a run that was stopped
-anywhere goes on bit for bit (on a CPU; GPU kernels may add in another order).
+Every step is seeded by its number, so a run that was stopped anywhere resumes bit for bit (on a CPU; GPU kernels
+may add in another order).
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ LOG_EVERY = 10
 
 @dataclass(slots=True)
 class Progress:
-    """Where a run is."""
+    """Position of a run."""
 
     step: int = 0
     """Optimiser steps done."""
     validations: int = 0
-    """Times that the validation data were looked at."""
+    """Validations done."""
 
 
 class TrainingLoop:
     """One training run in this process.
 
     Args:
-        recipe: what to do.
+        recipe: all settings.
         data: training and validation pictures with their loaders.
-        training_network: on the CPU; its start's weights are in it already.
+        training_network: on the CPU, with its start weights loaded.
         folder: of the run; `last.pt`, `weights/`, `best.json` and logs go there.
         group: this process among the run's.
-        stop: when set, the run saves and returns after the step under way.
+        stop: when set, the run saves a checkpoint and returns after the current step.
     """
 
     def __init__(
@@ -76,7 +76,8 @@ class TrainingLoop:
         if settings.batch_norm == "sync":
             if group.device.type != "cuda":
                 raise UsageError("fit.batch_norm = 'sync' needs GPUs: use 'train' on a CPU")
-            training_network = torch.nn.SyncBatchNorm.convert_sync_batchnorm(training_network)  # pyright: ignore[reportAssignmentType]
+            converted: Any = torch.nn.SyncBatchNorm.convert_sync_batchnorm(training_network)
+            training_network = converted
         self.training_network = place_on_device(
             training_network, group.device, channels_last=settings.channels_last
         )
@@ -99,16 +100,16 @@ class TrainingLoop:
         return DistributedDataParallel(self.training_network, device_ids=places)
 
     def run(self, training_log: TrainingLog | None) -> bool:
-        """Go on from where the run is to its end.
+        """Train from the current step to the end.
 
         Args:
             training_log: of the leading process.
 
         Returns:
-            Whether the end was reached; False when it was stopped.
+            True if the end was reached, False if the run was stopped.
 
         Raises:
-            TrainingError: NaN or divergence, saying where.
+            TrainingError: NaN or divergence.
             DiskFullError: a checkpoint could not be saved; the one before it is whole.
         """
         saved_s = time.monotonic()
@@ -178,10 +179,10 @@ class TrainingLoop:
             training_log.print_line(f"after step {self.progress.step}: {validation.line}{best}")
 
     def validate(self) -> ValidationResult:
-        """Look at the validation data with what would be kept: the mean weights where there are such.
+        """Validate the weights that would be saved: the averaged ones if there are any.
 
-        Each process's BatchNorms have seen its own pictures. All judge with the leading one's statistics, which
-        are those that are saved.
+        Each process's BatchNorms have seen its own pictures. All validate with the leading one's statistics, which
+        are the ones that are saved.
         """
         self.group.broadcast(self.training_network.buffers())
         if self.ema is not None:
@@ -190,7 +191,7 @@ class TrainingLoop:
             return validate(self.training_network, self.data, self.recipe, self.group)
 
     def weights(self) -> dict[str, Tensor]:
-        """The state dict to keep, on the CPU."""
+        """Return the state dict to save, on the CPU."""
         state = self.ema.state if self.ema is not None else self.training_network.network.state_dict()
         return {name: value.detach().cpu().clone() for name, value in state.items()}
 
@@ -198,20 +199,20 @@ class TrainingLoop:
         return _AveragedWeights(self.training_network.network, self.ema)
 
     def _agree(self, due: bool) -> tuple[bool, bool]:
-        """Return what all processes do now: stop, if any was asked to; save, if the leading one's clock says so.
+        """Return what all processes do next: stop, if any was asked to; save, if it is due in the leading one.
 
-        Processes that decided by themselves would wait for each other in different operations, for ever.
+        Processes that decided alone would wait for each other in different operations for ever.
         """
         wishes = torch.tensor([float(self.stop.is_set()), float(due and self.group.is_leader)])
         stop, save = (self.group.all_sum(wishes) > 0).tolist()
         return stop, save
 
     def save(self) -> None:
-        """Write `last.pt`, whole; then weights that are nobody's best any more may go.
+        """Write `last.pt` atomically; then delete weights that are no longer the best.
 
         Raises:
-            DiskFullError: it could not be saved, in this process.
-            TrainingError: it could not be saved, in the leading one.
+            DiskFullError: this process could not save it.
+            TrainingError: the leading process could not save it.
         """
         with self.group.fail_together():
             if self.group.is_leader:
@@ -233,10 +234,10 @@ class TrainingLoop:
         }
 
     def resume(self) -> None:
-        """Take up `last.pt`.
+        """Restore the state of `last.pt`.
 
         Raises:
-            UsageError: there is none, or it is of another recipe or other data.
+            UsageError: the file is missing, or belongs to another recipe or other data.
         """
         path = self.folder / checkpoint.LAST
         state = checkpoint.load(path)
@@ -257,15 +258,17 @@ class TrainingLoop:
         self.progress = Progress(state["step"], state["looks"])
 
     def fingerprint(self) -> dict[str, Any]:
-        """What must be the same for a run to go on."""
+        """Return everything that must be the same for a run to be resumed."""
         settings = self.recipe.model_dump(mode="json")
-        # Where the rate does not depend on the run's length, a run may be made longer.
+        # Where the learning rate does not depend on the run's length, a run may be made longer.
         length = () if self.recipe.optimiser.schedule == "one-cycle" else ("epochs", "steps")
         for key in (*length, "save_every_s"):
             settings["fit"].pop(key)
         for section in ("loader", "data", "model"):
             settings.pop(section)
-        if (distill := settings.pop("distill")) is not None:  # who teaches on what is in the data's digest
+        if (
+            distill := settings.pop("distill")
+        ) is not None:  # the data's digest covers the teacher and its data
             settings["distill"] = {
                 key: distill[key] for key in ("au_names", "task", "soft", "temperature", "features")
             }
@@ -273,7 +276,7 @@ class TrainingLoop:
 
 
 class _AveragedWeights:
-    """While entered, the network has its mean weights."""
+    """Context in which the network has its averaged weights, if there are any."""
 
     def __init__(self, network: torch.nn.Module, ema: Ema | None) -> None:
         self._network, self._ema = network, ema

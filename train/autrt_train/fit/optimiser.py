@@ -12,7 +12,7 @@ from autrt_train.recipe import OptimiserSettings
 
 
 def make_optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.optim.Optimizer:
-    """SGD with momentum as in Jiang et al. 2022, or AdamW; parameters without gradients are left out."""
+    """Create SGD with momentum as in Jiang et al. 2022, or AdamW, for parameters with gradients."""
     groups = _groups(network, settings)
     if settings.name == "sgd":
         return torch.optim.SGD(groups, settings.lr, momentum=settings.momentum)
@@ -32,12 +32,12 @@ def _groups(network: nn.Module, settings: OptimiserSettings) -> list[dict[str, o
 
 
 def learning_rate(settings: OptimiserSettings, step: int, steps_an_epoch: int, steps: int) -> float:
-    """The learning rate of a step, a function of nothing but its number, so that a resumed run goes on exactly.
+    """Return a step's learning rate, a function of its number only, so that a run resumes exactly.
 
     Args:
-        settings: kind and size.
+        settings: schedule and base rate.
         step: from 0.
-        steps_an_epoch: for `milestones`, which are completed epochs.
+        steps_an_epoch: for `milestones`, which count completed epochs.
         steps: of the whole run, for one-cycle: a linear rise to `lr` over `warm_up`, then half a cosine to 0.
     """
     if settings.schedule == "steps":
@@ -52,7 +52,7 @@ def learning_rate(settings: OptimiserSettings, step: int, steps_an_epoch: int, s
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
-    """Give every group this rate."""
+    """Set the learning rate of every parameter group."""
     groups: Iterable[dict[str, object]] = optimiser.param_groups
     for group in groups:
         group["lr"] = lr

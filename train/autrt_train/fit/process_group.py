@@ -1,4 +1,4 @@
-"""The processes of one run: alone, or several under torchrun (NCCL on GPUs, gloo on CPUs)."""
+"""The processes of one run: one alone, or several under torchrun (NCCL on GPUs, gloo on CPUs)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from autrt_train.fit.process_watch import ADVICE, GRACE_S, ProcessWatch, connect
 from autrt_train.types import TrainingError
 
 WAIT_MAX: Final = timedelta(hours=24)
-"""How long an operation waits for the other processes: one may be rendering or reading videos for all. Processes
-that are gone are noticed by `ProcessWatch`."""
+"""Longest wait of a collective operation: one process may be rendering or reading videos for all.
+`ProcessWatch` notices processes that are gone."""
 
 _BACKEND_ERRORS: Final = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
 
@@ -34,11 +34,11 @@ class ProcessGroup:
 
     @property
     def is_leader(self) -> bool:
-        """Whether this process writes files and speaks."""
+        """True for the process that writes files and logs."""
         return self.rank == 0
 
     def all_sum(self, value: Tensor) -> Tensor:
-        """The sum over all processes; `value` itself where there is one."""
+        """Return the sum over all processes; `value` itself if there is only one."""
         if self.size > 1:
             placed = value.to(self.device)
             distributed.all_reduce(placed)
@@ -46,7 +46,7 @@ class ProcessGroup:
         return value
 
     def all_gather(self, value: Any) -> list[Any]:
-        """Every process's value, by rank."""
+        """Return every process's value, by rank."""
         if self.size == 1:
             return [value]
         parts: list[Any] = [None] * self.size
@@ -60,7 +60,7 @@ class ProcessGroup:
                 distributed.broadcast(tensor, 0)
 
     def barrier(self) -> None:
-        """Wait until all processes are here."""
+        """Wait until all processes have called this."""
         if self.size > 1:
             distributed.barrier()
 
@@ -80,7 +80,7 @@ class ProcessGroup:
 
     @contextmanager
     def fail_together(self) -> Generator[None]:
-        """Run a block that may fail in one process alone, such as a write; if it fails in any, fail in all.
+        """Run a block that may fail in one process only, such as a write; if it fails in any, raise in all.
 
         Raises:
             TrainingError: another process failed; the message names it and its reason.
@@ -103,13 +103,13 @@ class ProcessGroup:
 
 @contextmanager
 def join_process_group(device: str = "auto") -> Generator[ProcessGroup]:
-    """Take this process's place among those that torchrun started, or be alone.
+    """Join the processes that torchrun started, or run alone.
 
     Args:
         device: auto, cpu or cuda. Under torchrun each process takes the GPU of its local rank.
 
     Raises:
-        UsageError: no such word, or a GPU is asked for and torch finds none.
+        UsageError: an unknown device, or a GPU is asked for and torch finds none.
     """
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     place = _place(device)
@@ -122,7 +122,7 @@ def join_process_group(device: str = "auto") -> Generator[ProcessGroup]:
     try:
         yield ProcessGroup(rank, size, place)
     except BaseException as error:
-        # The group is left as it is: taking it down waits for processes that may be gone.
+        # The process group is not destroyed: that would wait for processes that may be gone.
         if not _is_backends(error):
             watch.announce_failure(_reason(error))
             raise
@@ -139,7 +139,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _is_backends(error: BaseException) -> bool:
-    """Return whether the error tells of a broken connection between processes."""
+    """Return True if the error is a broken connection between processes."""
     if isinstance(error, distributed.DistError):
         return True
     return isinstance(error, RuntimeError) and any(word in str(error) for word in _BACKEND_ERRORS)

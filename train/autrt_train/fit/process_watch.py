@@ -1,7 +1,7 @@
-"""Watches over the other processes of a run: a collective operation waits for a peer that is gone for ever.
+"""Watch over the other processes of a run, because collective operations wait for ever for one that is gone.
 
-Every process tells a shared store that it lives, and how it ended. A thread reads what the others say; when one
-of them failed or fell silent it gives this process a little time to end by itself, and then ends it with a message.
+Every process writes heartbeats, and the reason of its end, to a shared store. A thread reads those of the others;
+when one failed or fell silent, it gives this process a grace period to end by itself, then ends it with a message.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from typing import Final, Protocol
 from torch.distributed import PrefixStore, TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 BEAT_S: Final = 1.0
-"""How often a process says that it lives, and looks at the others."""
+"""Interval of heartbeats and checks."""
 
 SILENT_S: Final = 30.0
-"""A process that said nothing for so long is gone."""
+"""A process without heartbeats for this long is gone."""
 
 GRACE_S: Final = 10.0
-"""Time for this process to notice by itself, to end with its own message and without being killed."""
+"""Time for this process to notice the loss itself and end with its own message."""
 
 ADVICE: Final = "The last checkpoint is whole: mend that and go on with --resume"
 
 
 class Store(Protocol):
-    """What is used of `torch.distributed.Store`."""
+    """The methods of `torch.distributed.Store` that are used."""
 
     def set(self, key: str, value: str) -> None:
         """Store a value."""
         ...
 
     def get(self, key: str) -> bytes:
-        """Return a value; waits for one."""
+        """Return a value; wait until there is one."""
         ...
 
     def check(self, keys: list[str]) -> bool:
@@ -45,7 +45,7 @@ class Store(Protocol):
 
 
 def connect() -> Store:
-    """Return a connection to the run's store, apart from the one that collective operations use."""
+    """Connect to the run's store, separately from the connection that collective operations use."""
     store = TCPStore(
         os.environ["MASTER_ADDR"],
         int(os.environ["MASTER_PORT"]),
@@ -58,7 +58,7 @@ def connect() -> Store:
 
 
 class ProcessWatch:
-    """The other processes, watched from a thread until `close`.
+    """Watches the other processes from a thread until `stop`.
 
     Args:
         rank: of this process.
@@ -80,20 +80,20 @@ class ProcessWatch:
         self._thread.start()
 
     def lost_process(self, wait_s: float = 0.0) -> str | None:
-        """Return which process is gone and why; None if none is known to be.
+        """Return which process is gone and why, or None.
 
         Args:
-            wait_s: how long to wait for such news.
+            wait_s: how long to wait for a process to be lost.
         """
         self._noticed.wait(wait_s)
         return self._lost
 
     def announce_failure(self, reason: str) -> None:
-        """Tell the others that this process ends, and why."""
+        """Announce to the others that this process ends, and why."""
         self._write_end(reason or "no reason given")
 
     def stop(self) -> None:
-        """Stop watching: this process has come to its end. What `announce_failure` told stays."""
+        """Stop watching because this process ends. A reason given to `announce_failure` stays."""
         self._closed.set()
         self._thread.join(2 * BEAT_S)
         self._write_end("")
@@ -105,7 +105,7 @@ class ProcessWatch:
         try:
             self._store.set(f"end/{self._rank}", reason)
         except (RuntimeError, ValueError):
-            return  # the store went with the process that held it
+            return  # the store ended with the process that hosts it
 
     def _watch(self) -> None:
         heard: dict[int, tuple[str, float]] = {}
@@ -124,7 +124,7 @@ class ProcessWatch:
                 return
 
     def _check_process(self, rank: int, heard: dict[int, tuple[str, float]]) -> str | None:
-        """Return what is wrong with a process, if anything is."""
+        """Return the problem of a process, or None."""
         if rank == self._rank:
             return None
         name = f"process {rank + 1} of {self._size}"
@@ -147,7 +147,7 @@ class ProcessWatch:
 
 
 def _exit(message: str) -> None:
-    """End the process from any thread, whatever the others wait for."""
+    """End the process from any thread, whatever its other threads wait for."""
     sys.stderr.write(f"error: {message}\n")
     sys.stderr.flush()
     os._exit(1)

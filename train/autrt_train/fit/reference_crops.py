@@ -15,7 +15,7 @@ REFERENCE_CROPS = 64
 
 
 def reference_crops(kind: Literal["validation", "noise"], index: Index, loader: Loader) -> U8:
-    """(64, 112, 112, 3) uint8 RGB: pictures, evenly spaced, or coloured noise where they may not be passed on.
+    """Return (64, 112, 112, 3) uint8 RGB: evenly spaced pictures, or noise if pictures may not be redistributed.
 
     Args:
         kind: of the crops.
@@ -30,7 +30,7 @@ def reference_crops(kind: Literal["validation", "noise"], index: Index, loader: 
 
 
 def noise_crops() -> U8:
-    """(64, 112, 112, 3) uint8 RGB coloured blobs: nobody's picture, varied enough to tell a wrong engine by."""
+    """Return (64, 112, 112, 3) uint8 RGB coloured blobs, varied enough to detect a wrong engine."""
     rng = np.random.default_rng(0)
     side = CROP_SIZE_PX // 8
     coarse = rng.integers(0, 256, (REFERENCE_CROPS, side, side, 3)).repeat(8, 1).repeat(8, 2)

@@ -1,4 +1,4 @@
-"""One optimiser step: micro-batches forward and backward, their gradients summed, then the update."""
+"""One optimiser step: micro-batches forward and backward, gradients summed, then the update."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TrainStep:
-    """Does steps.
+    """Performs optimiser steps.
 
     Losses are sums divided by counts over the whole step (all micro-batches of all processes), so neither the
     number of processes nor the size of micro-batches changes what is minimised.
@@ -36,7 +36,7 @@ class TrainStep:
         training_loss: the losses.
         optimiser: of the network's parameters.
         group: this process among the run's.
-        teacher_targets: what a teacher says about the pictures.
+        teacher_targets: of the training pictures, if there is a teacher.
     """
 
     def __init__(
@@ -59,18 +59,18 @@ class TrainStep:
         self.scaler = torch.amp.GradScaler(kind, enabled=precision == "fp16")
 
     def step(self, batch: Batch, number: int, guard: DivergenceGuard) -> dict[str, float]:
-        """Learn one batch.
+        """Train on one batch.
 
         Args:
             batch: this process's share.
             number: of the step, from 0; with the recipe's seed it decides dropout and label smoothing.
-            guard: sees the losses before the weights change.
+            guard: checks the losses before the weights change.
 
         Returns:
-            Each term and their sum, "loss", over all processes; "gradient_norm" where it is clipped.
+            Each term and their sum, "loss", over all processes; "gradient_norm" if it is clipped.
 
         Raises:
-            TrainingError: by the guard.
+            TrainingError: the guard found NaN or divergence.
         """
         seed = np.random.SeedSequence([self._recipe.seed, number, self._world.rank]).generate_state(1)
         torch.manual_seed(int(seed[0]))
@@ -99,7 +99,7 @@ class TrainStep:
                 with self._cast:
                     outputs = self._forward(part)
                 losses = self._training_loss(outputs, part, counts)
-                # DistributedDataParallel takes the mean over processes, but this is a share of one sum.
+                # DistributedDataParallel averages over processes, but this is a share of one sum.
                 self.scaler.scale(losses["loss"] * self._world.size).backward()
             for name, value in losses.items():
                 sums[name] = sums.get(name, torch.zeros(())) + value.detach().float().cpu()
@@ -107,22 +107,22 @@ class TrainStep:
         return dict(zip(sums, values.tolist(), strict=True))
 
     def _forward(self, part: DeviceBatch) -> dict[str, Tensor]:
-        """The network's outputs, and `again`, the logits of what is seen twice."""
+        """Return the network's outputs, and as `again` the logits of perturbed second views."""
         if part.perturbations is None:
             return self._network(part.pixels, part.classes)
         n, twice = len(part.pixels), is_perturbed(part.perturbations)
         again = perturb(part.pixels[twice], part.perturbations[twice], self._recipe.steady)
-        # At once, so that BatchNorm sees both with the same statistics.
+        # In one batch, so that BatchNorm normalises both views with the same statistics.
         losses: dict[str, Tensor] = self._network(torch.cat([part.pixels, again]), None)
         return {**{name: value[:n] for name, value in losses.items()}, "again": losses["logits"][n:]}
 
     def _noise(self, batch: Batch, number: int) -> Tensor:
-        """(B, L) uniform numbers for label smoothing."""
+        """Return (B, L) uniform numbers for label smoothing."""
         rng = np.random.default_rng([self._recipe.seed, number])
         return self._share(rng.random((self._recipe.fit.batch, batch.labels.shape[1]), np.float32))
 
     def _perturbations(self, batch: Batch, number: int) -> Tensor | None:
-        """(B, 4) normal numbers for pictures that are seen twice, NaN for the others."""
+        """Return (B, 4) normal numbers for pictures that are seen twice, NaN for the others."""
         steady = self._recipe.steady
         if not steady.weight:
             return None
@@ -132,7 +132,7 @@ class TrainStep:
         return self._share(whole)
 
     def _share(self, whole: F32) -> Tensor:
-        """This process's rows of the whole step's numbers, which are the same however the step is cut."""
+        """Return this process's rows of the whole step's numbers, the same however the step is divided."""
         return torch.from_numpy(np.array_split(whole, self._world.size)[self._world.rank])
 
     def _without_sync(self, yes: bool) -> Any:

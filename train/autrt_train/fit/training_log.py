@@ -1,4 +1,4 @@
-"""What a training run tells: JSON lines, TensorBoard, and a bar with pictures a second and the time left."""
+"""The log of a training run: JSON lines, TensorBoard, and a progress bar with speed and time left."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from autrt.console import Mode
 
 
 class TrainingLog:
-    """Told by the leading process alone.
+    """Log of the leading process.
 
     Args:
-        folder: of the run; `log.jsonl` and `tensorboard/` go there and are continued by a resumed run.
-        progress: auto is a bar on a terminal and plain lines elsewhere.
+        folder: of the run; `log.jsonl` and `tensorboard/` are written there, and appended to by a resumed run.
+        progress: auto shows a bar on a terminal and plain lines elsewhere.
         steps: of the whole run.
-        first: step from which this process goes on.
+        first: step that this process starts from.
     """
 
     def __init__(self, folder: Path, progress: Mode, steps: int, first: int) -> None:
@@ -38,13 +38,13 @@ class TrainingLog:
         )
 
     def step(self, step: int, facts: dict[str, float], pictures: int, *, write_line: bool) -> None:
-        """One optimiser step is done.
+        """Record one optimiser step.
 
         Args:
             step: its number, from 1.
             facts: name → number, such as losses and the learning rate.
             pictures: of the step, over all processes.
-            write_line: also write them down; the bar moves either way.
+            write_line: also write the facts to the log; the bar advances either way.
         """
         self._pictures += pictures
         if self._bar is not None:
@@ -62,11 +62,11 @@ class TrainingLog:
                 )
 
     def rate(self) -> float:
-        """Pictures a second since this process began."""
+        """Return the pictures a second since this process began."""
         return self._pictures / max(1e-9, time.monotonic() - self._start_s)
 
     def write_event(self, event: str, step: int, facts: dict[str, Any]) -> None:
-        """A JSON line, and the numbers among the facts on TensorBoard."""
+        """Write a JSON line, and its numbers to TensorBoard."""
         record = {"event": event, "step": step, **facts}
         self._lines.write(json.dumps(record) + "\n")
         self._lines.flush()
@@ -77,12 +77,12 @@ class TrainingLog:
                 self._board.add_scalar(f"{event}/{name}", value, step)
 
     def print_line(self, line: str) -> None:
-        """A line for whoever watches."""
+        """Print a line for the user."""
         if self._progress in ("auto", "plain"):
             tqdm.write(line, file=sys.stderr)
 
     def close(self) -> None:
-        """Flush everything."""
+        """Flush and close everything."""
         if self._bar is not None:
             self._bar.close()
         self._board.close()

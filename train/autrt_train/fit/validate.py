@@ -1,4 +1,4 @@
-"""A look at the validation data: logits of every picture, and the scores that checkpoints are chosen by."""
+"""Validation: logits of every validation picture, and the scores by which checkpoints are chosen."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from autrt_train.types import Index
 
 VALIDATION_BATCH = 128
 PAIRS = 20_000
-"""Pairs of pictures by which face identity is judged, half of them of one person."""
+"""Number of pairs of pictures for scoring face identity; about half of them show one person."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """What a look found."""
+    """Scores and outputs of one validation."""
 
     scores: dict[str, float]
-    """OVERALL, and AU names where AUs are learnt → what is the better the higher."""
+    """OVERALL, and AU names where AUs are learnt → score, higher is better."""
     facts: dict[str, Any]
-    """For the log: plain numbers."""
+    """Plain numbers for the log."""
     line: str
-    """For whoever watches."""
+    """Summary for the user."""
     outputs: F32 = field(repr=False)
     """(N, L) float32 logits of the validation pictures, or (N, 512) features for identity."""
 
@@ -45,10 +45,10 @@ class ValidationResult:
 def validate(
     training_network: TrainingNetwork, data: TrainingData, recipe: Recipe, group: ProcessGroup
 ) -> ValidationResult:
-    """Score the learner as it is.
+    """Score the network as it is.
 
-    AUs: mean `f1_binary` over AUs at threshold 0.5 (`f1_posneg`, the paper's, stands in the facts). Expressions:
-    mean F1 over classes. Identity: AUC of cosine similarity over pairs of pictures, as nobody of the validation
+    AUs: mean `f1_binary` over AUs at threshold 0.5 (`f1_posneg`, the paper's, is in the facts). Expressions: mean
+    F1 over classes. Identity: AUC of cosine similarity over pairs of pictures, because none of the validation
     people was trained on.
     """
     output = "features" if recipe.task == "identity" else "logits"
@@ -64,7 +64,7 @@ def validate(
 def predict(
     training_network: TrainingNetwork, index: Index, loader: Loader, group: ProcessGroup, output: str
 ) -> F32:
-    """(N, …) float32: one output for every picture of an index, in order; the processes share the work."""
+    """Return one output for every picture of an index, (N, …) float32 in order. The processes share the work."""
     was_training = training_network.training
     training_network.eval()
     mine = np.array_split(np.arange(len(index), dtype=np.int64), group.size)[group.rank]
@@ -106,7 +106,7 @@ def _score_pairs(features: F32, classes: I32) -> ValidationResult:
 
 
 def _pairs(classes: I32) -> tuple[I64, I64]:
-    """Rows of pairs, the same at every look: half of one person, half drawn freely."""
+    """Return the rows of pairs, the same at every validation: half of one person, half drawn freely."""
     rng = np.random.default_rng(0)
     order = np.argsort(classes, kind="stable")
     first = rng.integers(len(order) - 1, size=PAIRS // 2)

@@ -1,4 +1,4 @@
-"""From a finished run to a model folder that `autrt infer` takes."""
+"""Writing the model folder of a finished run."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def write_model(
     recipe: Recipe,
     validation: ValidationResult,
 ) -> Model:
-    """Calibrate and write the model of an AU run; an old one of the same run is replaced.
+    """Calibrate and write the model of an AU run, replacing an earlier one of the same run.
 
     Args:
-        folder: where to.
-        training_network: with the weights to keep.
-        data: the validation part calibrates and gives the reference crops.
-        recipe: for the provenance.
-        validation: of these weights.
+        folder: the model folder.
+        training_network: with the final weights.
+        data: its validation part gives the thresholds and the reference crops.
+        recipe: recorded in the model folder.
+        validation: result of these weights.
 
     Raises:
         UsageError: the network gives NaN.
@@ -71,7 +71,7 @@ def _smoothing_windows(recipe: Recipe) -> list[int]:
 
 
 def _teacher(data: TrainingData) -> dict[str, Any]:
-    """Who taught the model, if anybody did."""
+    """Return the teacher's name, digest and licence, if there is one."""
     if data.teacher_targets is None:
         return {}
     model = data.teacher_targets.teacher.model
@@ -79,7 +79,7 @@ def _teacher(data: TrainingData) -> dict[str, Any]:
 
 
 def _metrics(probabilities: F32, data: TrainingData, thresholds: F32 | None) -> list[Metric]:
-    """Both F1s, at threshold 0.5 and at the model's own."""
+    """Return both F1s, at threshold 0.5 and at the model's own thresholds."""
     about = f"the run's validation data, {len(data.validation)} pictures"
     if data.teacher_targets is not None and data.teacher_targets.validated_by_teacher:
         about += " without labels, by the teacher's decisions"

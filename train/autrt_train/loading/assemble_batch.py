@@ -1,4 +1,4 @@
-"""Pixels and all that is known of them, put together."""
+"""Batches assembled from pixels and labels."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from autrt_train.types import Batch, Draw, Index
 
 
 def assemble_batch(index: Index, draw: Draw, pixels: U8 | Any) -> Batch:
-    """The batch of a draw: what the index knows of its rows, landmarks moved with the pixels.
+    """Assemble a batch: the drawn pixels with the labels of their rows, landmarks moved accordingly.
 
     Args:
         index: has the rows.
-        draw: how they were drawn.
+        draw: their augmentation.
         pixels: (B, 112, 112, 3) uint8 RGB, numpy or a torch tensor.
     """
     known = index.take(draw.rows)

@@ -23,7 +23,7 @@ MID_GREY: Final = 128.0
 
 
 def colour_matrices(brightness: F64, contrast: F64, saturation: F64, hue_deg: F64) -> F32:
-    """Colour matrices.
+    """Return colour matrices.
 
     Args:
         brightness: (B,) factor, 1 as it is.

@@ -1,4 +1,4 @@
-"""Loading with NVIDIA DALI: one pipeline, on the CPU or on a GPU. Rows and randomness come from our draws."""
+"""Loading with NVIDIA DALI: one pipeline, on the CPU or on a GPU. Rows and random numbers come from our draws."""
 
 # DALI makes its operators when it is imported.
 # pyright: reportAttributeAccessIssue=false, reportPrivateImportUsage=false
@@ -23,13 +23,13 @@ from autrt_train.loading.read_picture import picture_side_px, read_picture
 from autrt_train.types import Batch, Draw, Index, TrainingError
 
 Fed = tuple[list[U8], F32, F32]
-"""Paths as bytes, crop → picture matrices (B, 2, 3), colour matrices (B, 3, 4)."""
+"""Encoded paths, crop → picture matrices (B, 2, 3), colour matrices (B, 3, 4)."""
 
 FAILURE = "Critical error in pipeline"
 
 
 class DaliLoader:
-    """The loader for GPUs; on a CPU it is slower than OpenCV's.
+    """Loader for GPUs; on a CPU it is slower than the OpenCV loader.
 
     Args:
         index: pictures that rows of draws count in.
@@ -52,7 +52,7 @@ class DaliLoader:
         self._device_id = None if crop_matrices.type == "cpu" else crop_matrices.index or 0
 
     def load(self, draws: Iterable[Draw]) -> Generator[Batch, None, None]:
-        """See `Loader.load`."""
+        """Yield batches; see `Loader.load`."""
         draws = iter(draws)
         first = next(draws, None)
         if first is None:
@@ -66,7 +66,7 @@ class DaliLoader:
             yield assemble_batch(self._index, draw, pixels)
 
     def close(self) -> None:
-        """Nothing is kept between loads."""
+        """Do nothing: no state is kept between loads."""
 
     def _feed(self, draws: Iterable[Draw], under_way: deque[Draw]) -> Iterator[Fed]:
         for draw in draws:
@@ -88,7 +88,7 @@ class DaliLoader:
         return pipeline
 
     def _run(self, pipeline: Any, under_way: deque[Draw]) -> Any:
-        """The next batch's outputs, or None after the last."""
+        """Return the next batch's outputs, or None after the last."""
         try:
             return pipeline.run()
         except StopIteration:
@@ -108,7 +108,7 @@ class DaliLoader:
             read_picture(self._index, row)
 
     def _pixels(self, outputs: Any, draw: Draw) -> Any:
-        """(B, 112, 112, 3) uint8, an array or a CUDA tensor of our own."""
+        """Return (B, 112, 112, 3) uint8, an array or a CUDA tensor that owns its memory."""
         crops, shapes = outputs
         side = picture_side_px(self._index)
         if (shapes.as_array() != (side, side, 3)).any():

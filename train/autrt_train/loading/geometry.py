@@ -1,4 +1,4 @@
-"""Where the pixels of a picture go: affine matrices from picture to crop, and landmarks through them.
+"""Affine matrices from picture to crop, and landmarks through them.
 
 Coordinates count pixel centres at whole numbers, so a crop's centre is (55.5, 55.5).
 """
@@ -17,11 +17,11 @@ CENTRE_PX: Final = (CROP_SIZE_PX - 1) / 2
 
 
 JITTER_MAX: Final = {"shift_px": 28, "scale": 0.5, "rotation_deg": 90}
-"""How far pictures may be moved, as standard deviations."""
+"""Largest standard deviations of the jitter."""
 
 
 def require_jitter(owner: Any) -> None:
-    """Check settings named as in `JITTER_MAX`.
+    """Check the settings named in `JITTER_MAX`.
 
     Raises:
         UsageError: one is negative or too large.
@@ -31,7 +31,7 @@ def require_jitter(owner: Any) -> None:
 
 
 def crop_matrices(shift_px: F64, scale: F64, rotation_deg: F64, flipped: Bool, margin_px: int) -> F64:
-    """Picture → crop: the margin cut off, then turned and scaled about the crop's centre, shifted, mirrored.
+    """Return picture → crop matrices: cut off the margin, rotate and scale about the centre, shift, mirror.
 
     Args:
         shift_px: (B, 2) x, y in crop pixels.
@@ -54,20 +54,20 @@ def crop_matrices(shift_px: F64, scale: F64, rotation_deg: F64, flipped: Bool, m
 
 
 def inverse(matrices: F32 | F64) -> F64:
-    """The (B, 2, 3) float64 matrices that undo `matrices`, as a warp looks pixels up."""
+    """Return the (B, 2, 3) float64 inverses of `matrices`, with which a warp looks up pixels."""
     linear: F64 = np.linalg.inv(matrices[:, :, :2].astype(np.float64)).astype(np.float64)
     return np.concatenate([linear, -linear @ matrices[:, :, 2:]], axis=2)
 
 
 def from_corners(matrices: F64) -> F64:
-    """The same (B, 2, 3) maps for coordinates that count from the pixels' corners, as DALI's do."""
+    """Return the same (B, 2, 3) maps for coordinates relative to pixel corners, as DALI uses them."""
     moved = matrices.copy()
     moved[:, :, 2] += 0.5 - 0.5 * matrices[:, :, :2].sum(2)
     return moved
 
 
 def move_landmarks(landmarks: F32, matrices: F32, flipped: Bool, margin_px: int) -> F32:
-    """Landmarks where the drawn picture shows them.
+    """Move landmarks to where they are in the augmented picture.
 
     Args:
         landmarks: (B, 5, 2) float32 crop pixels before the draw, NaN where unknown.

@@ -1,4 +1,4 @@
-"""How fast a loader is by itself: what training can at most reach."""
+"""The speed of a loader alone, which bounds that of training."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from autrt_train.types import Draw, Index
 def loader_rate(
     loader: Loader, index: Index, config: AugmentConfig, *, batch: int = 256, duration_s: float = 2.0
 ) -> float:
-    """Pictures a second that a loader gives to somebody who does nothing with them.
+    """Measure the pictures a second of a loader whose batches are not used.
 
     Args:
         loader: of `index`.
         index: its pictures are read in random order, again and again.
-        config: what is done to them.
+        config: augmentation.
         batch: pictures of a batch.
         duration_s: how long to measure, after a first batch that starts everything.
 

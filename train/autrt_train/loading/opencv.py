@@ -25,7 +25,7 @@ SIZE = (CROP_SIZE_PX, CROP_SIZE_PX)
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
-    """A batch that threads are drawing."""
+    """A batch that threads are filling."""
 
     draw: Draw
     pixels: U8
@@ -33,7 +33,7 @@ class _UnderWay:
 
 
 class OpenCvLoader:
-    """The default on a CPU.
+    """The default loader on a CPU.
 
     Args:
         index: pictures that rows of draws count in.
@@ -48,7 +48,7 @@ class OpenCvLoader:
         self._memory = PictureCache(index, cache_bytes)
 
     def load(self, draws: Iterable[Draw]) -> Generator[Batch, None, None]:
-        """See `Loader.load`."""
+        """Yield batches; see `Loader.load`."""
         pool = ThreadPoolExecutor(self._threads, "loader")
         try:
             for batch in ahead(self._begin(pool, draws), self._prefetch):
@@ -59,7 +59,7 @@ class OpenCvLoader:
             pool.shutdown(cancel_futures=True)
 
     def close(self) -> None:
-        """Forget the pictures."""
+        """Release the cached pictures."""
         self._memory = PictureCache(self._index, 0)
 
     def _begin(self, pool: ThreadPoolExecutor, draws: Iterable[Draw]) -> Iterator[_UnderWay]:
@@ -79,7 +79,7 @@ class OpenCvLoader:
 
 
 def draw_picture(picture: U8, lookup: F64, colour: F32) -> U8:
-    """Warp and colour one picture.
+    """Warp one picture and change its colours.
 
     Args:
         picture: (S, S, 3) uint8 RGB.

@@ -1,4 +1,4 @@
-"""Decoded pictures kept in memory, so that later epochs read no file."""
+"""Decoded pictures cached in memory, so that later epochs read no file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autrt_train.types import Index
 
 
 class PictureCache:
-    """Reads pictures and keeps as many as may be kept. Safe to call from several threads.
+    """Reads pictures and caches as many as memory allows. Safe to call from several threads.
 
     Args:
         index: whose pictures.
@@ -26,7 +26,7 @@ class PictureCache:
         self._known = np.zeros(kept, np.bool_)
 
     def read(self, row: int) -> U8:
-        """(S, S, 3) uint8 RGB of a row; not to be written to.
+        """Return a row's picture, (S, S, 3) uint8 RGB, read-only.
 
         Raises:
             DataError: as `read_picture`.

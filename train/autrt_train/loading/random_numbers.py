@@ -1,4 +1,4 @@
-"""Random numbers that belong to a place in an epoch, whoever asks for them and in whatever order."""
+"""Random numbers of positions in an epoch, independent of the process and of the order in which they are drawn."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from autrt.types import F64, I64
 
 BLOCKS: Final = 5
 NUMBERS: Final = 4 * BLOCKS
-"""Numbers that each position has: Philox makes them in blocks of four."""
+"""Numbers of each position; Philox makes them in blocks of four."""
 
 
 def uniforms(seed: int, epoch: int, positions: I64) -> F64:
-    """Numbers of some positions of an epoch.
+    """Return the numbers of some positions of an epoch.
 
     Philox is a function of a key and a counter. The key comes from seed and epoch, and position p owns blocks
     5p … 5p + 4 of the counter, so neither the batch nor the process that p falls into matters.
@@ -38,7 +38,7 @@ def uniforms(seed: int, epoch: int, positions: I64) -> F64:
 
 
 def normals(numbers: F64) -> F64:
-    """(B, 2n) uniform in [0, 1) → (B, 2n) standard normal (Box and Muller 1958)."""
+    """Turn (B, 2n) uniform numbers in [0, 1) into (B, 2n) standard normal ones (Box and Muller 1958)."""
     half = numbers.shape[1] // 2
     radius = np.sqrt(-2 * np.log1p(-numbers[:, :half]))
     angle = 2 * np.pi * numbers[:, half:]

@@ -1,4 +1,4 @@
-"""One picture from disk, whole or not at all."""
+"""Reading one picture from disk, complete or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WAY_OUT = "cut or copy the picture anew, or take its row out of the annotations"
 
 
 def picture_side_px(index: Index) -> int:
-    """Side of the index's pictures: the crop and a margin on either side."""
+    """Return the side of the index's pictures in pixels: the crop and a margin on either side."""
     return CROP_SIZE_PX + 2 * index.margin_px
 
 

@@ -1,4 +1,4 @@
-"""Pixels onto the device that learns."""
+"""Moving a batch's pixels to the training device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autrt_train.types import Batch
 
 
 def to_device(batch: Batch, device: torch.device) -> Tensor:
-    """A batch's pixels on a device: (B, 112, 112, 3) uint8.
+    """Return a batch's pixels on a device: (B, 112, 112, 3) uint8.
 
     To a GPU they go through page-locked memory, so that the copy runs beside the computation.
     """

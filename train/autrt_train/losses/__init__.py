@@ -1,4 +1,4 @@
-"""What is minimised. Every loss counts known labels alone, and tells the counts that it divides by."""
+"""Losses. Each counts known labels only, and has a function for the count that it is divided by."""
 
 from autrt_train.losses.au import AuLoss
 from autrt_train.losses.classes import CosFaceHead, class_count, class_loss

@@ -12,7 +12,7 @@ from autrt.aus import ABAW_AUS
 from autrt.model.settings import require
 
 Reduction = Literal["mean", "label-sum", "label-mean"]
-"""How the losses of single labels become one number.
+"""Reduction of the losses of single labels to one number.
 
 mean: over all known labels of the batch. label-sum: summed over a picture's labels, mean over pictures (Jiang et
 al. 2022, eq. 5). label-mean: mean over a picture's known labels, then over pictures; where no label is missing
@@ -20,7 +20,8 @@ that is "mean", and torch's multi-label soft margin. Pictures without any known 
 """
 
 Weighting = Literal["weight", "pos_weight"]
-"""weight: an AU's weight is on both halves of its loss (eq. 2). pos_weight: on positives (the authors' code)."""
+"""weight: an AU's weight is on both halves of its loss (eq. 2). pos_weight: on positives only (the authors'
+code)."""
 
 Term = Literal["bce", "multi_label"]
 AuWeights = Literal["none", "paper", "code"] | dict[str, float]
@@ -30,7 +31,7 @@ NAMED_WEIGHTS: Final[dict[str, dict[str, float]]] = {
     "paper": dict(zip(ABAW_AUS, (1, 2, 1, 1, 1, 1, 1, 6, 6, 5, 1, 5), strict=True)),
     "code": dict(zip(ABAW_AUS, (1, 2, 1, 1, 1, 1, 1, 6, 6, 6, 1, 2), strict=True)),
 }
-"""Weights by AU: none at all, the paper's, and those of the multi-label term in its authors' code."""
+"""Weights by AU: none, the paper's, and those of the multi-label term in its authors' code."""
 
 _AU = re.compile(r"AU[1-9]\d?")
 
@@ -39,8 +40,7 @@ _AU = re.compile(r"AU[1-9]\d?")
 class LossConfig:
     """total = bce · BCE + multi_label · multi-label soft margin + zlpr · ZLPR; a term of weight 0 is left out.
 
-    On one label the first two are the same function; what makes them two terms are their weights, reductions and
-    smoothing.
+    On a single label the first two are the same function; they differ in weights, reductions and smoothing.
     """
 
     bce: float = 1
@@ -50,7 +50,7 @@ class LossConfig:
     zlpr: float = 0
     """Weight of log(1 + Σ_neg e^s) + log(1 + Σ_pos e^−s), mean over pictures (Su et al. 2022)."""
     bce_weights: AuWeights = "paper"
-    """Weight of each AU: a name of `NAMED_WEIGHTS`, or AU → weight. An AU that is not named weighs 1."""
+    """Weight of each AU: a name of `NAMED_WEIGHTS`, or AU → weight. Other AUs have weight 1."""
     multi_label_weights: AuWeights = "paper"
     """As `bce_weights`."""
     bce_weighting: Weighting = "weight"
@@ -60,11 +60,11 @@ class LossConfig:
     smooth_terms: tuple[Term, ...] = ("bce",)
     """Terms whose labels are smoothed in training; empty: none. ZLPR takes hard labels."""
     smooth_zero: tuple[float, float] = (0, 0.05)
-    """A label of 0 becomes a random number of this range."""
+    """Range of random numbers that replace a label of 0."""
     smooth_one: tuple[float, float] = (0.9, 1)
-    """A label of 1 becomes a random number of this range."""
+    """Range of random numbers that replace a label of 1."""
     use_targets: bool = False
-    """BCE goes by the soft target (intensity) where the data have one, unsmoothed, and by the label elsewhere."""
+    """Use the soft target (intensity) in BCE where the data have one, unsmoothed, and the label elsewhere."""
 
     def __post_init__(self) -> None:
         for name in ("bce", "multi_label", "zlpr"):
@@ -80,12 +80,12 @@ class LossConfig:
 
     @property
     def smoothed(self) -> tuple[Term, ...]:
-        """The terms that are in use and smoothed."""
+        """Terms in use whose labels are smoothed."""
         return tuple(term for term in self.smooth_terms if getattr(self, term) > 0)
 
 
 def weights_of(setting: AuWeights, au_names: Sequence[str]) -> list[float]:
-    """A weight for each AU of `au_names`, in their order."""
+    """Return a weight for each AU of `au_names`, in their order."""
     table = NAMED_WEIGHTS[setting] if isinstance(setting, str) else setting
     return [float(table.get(name, 1)) for name in au_names]
 

@@ -9,17 +9,17 @@ from autrt.model.student import LANDMARK_UNIT_PX
 
 
 def landmark_count(targets: Tensor) -> Tensor:
-    """What `landmark_loss` divides by: known coordinates of (B, 5, 2) targets, a float32 scalar to be summed."""
+    """Return the denominator of `landmark_loss`: the number of known coordinates in (B, 5, 2), a float32 scalar."""
     return (~targets.isnan()).sum().float()
 
 
 def landmark_loss(landmarks: Tensor, targets: Tensor, denominator: Tensor | None = None) -> Tensor:
-    """Smooth L1 of the error in units of 4 px, the landmark head's own; mean over known coordinates.
+    """Return the smooth L1 of the error in units of 4 px, those of the landmark head; mean over known coordinates.
 
     Args:
         landmarks: (B, 5, 2) crop pixels, any float type.
         targets: (B, 5, 2) float crop pixels, NaN where unknown.
-        denominator: from `landmark_count`, summed over the whole batch; that of these pictures if None.
+        denominator: from `landmark_count`, summed over the whole batch; None: that of these pictures.
 
     Returns:
         A float32 scalar; 0 without any landmark.
@@ -34,17 +34,17 @@ def landmark_loss(landmarks: Tensor, targets: Tensor, denominator: Tensor | None
 
 
 def presence_count(presence: Tensor) -> Tensor:
-    """What `presence_loss` divides by: known labels of (B,) presence, a float32 scalar to be summed."""
+    """Return the denominator of `presence_loss`: the number of known labels in (B,), a float32 scalar."""
     return (presence >= 0).sum().float()
 
 
 def presence_loss(logits: Tensor, presence: Tensor, denominator: Tensor | None = None) -> Tensor:
-    """Binary cross entropy of "a well-placed face", mean over known labels.
+    """Return the binary cross entropy of "a well-placed face", mean over known labels.
 
     Args:
         logits: (B, 1) or (B,), any float type.
         presence: (B,) int8: 1, 0, or −1 for unknown.
-        denominator: from `presence_count`, summed over the whole batch; that of these pictures if None.
+        denominator: from `presence_count`, summed over the whole batch; None: that of these pictures.
 
     Returns:
         A float32 scalar; 0 without any label.

@@ -9,10 +9,10 @@ from torch import Tensor
 def smooth_labels(
     labels: Tensor, zero: tuple[float, float], one: tuple[float, float], noise: Tensor
 ) -> Tensor:
-    """0 → U(zero), 1 → U(one), independently for every label.
+    """Replace 0 by U(zero) and 1 by U(one), independently for every label.
 
     Args:
-        labels: (B, L) int8; missing ones become anything.
+        labels: (B, L) int8; the result for missing ones is arbitrary.
         zero: range for labels of 0.
         one: range for labels of 1.
         noise: (B, L) float32, uniform in 0…1.

@@ -1,7 +1,7 @@
-"""Steadiness: the same answer about a crop that was placed a little differently.
+"""Stability training: the same logits for a crop that is placed a little differently.
 
-Stability training (Zheng et al. 2016, eq. 3, with the squared difference of logits), by moves of the size of what
-separates two detectors' opinions of where a face is.
+After Zheng et al. 2016, eq. 3, with the squared difference of logits, and perturbations as large as the difference
+between two detectors' positions of a face.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from autrt_train.loading.geometry import require_jitter
 
 @dataclass(frozen=True, slots=True)
 class StabilityConfig:
-    """How pictures are moved to be seen again, and what a different answer costs."""
+    """Size of the perturbations, and weight of the loss."""
 
     weight: float = 0.0
-    """Of the squared difference; 0: nothing is seen twice."""
+    """Weight of the squared difference; 0 switches stability training off."""
     share: float = 0.5
-    """Of the pictures that are seen twice, each of which costs as much as another picture."""
+    """Share of the pictures that are seen twice; each costs as much as one more picture."""
     shift_px: float = 0.6
     """Standard deviation of the shift along each axis, crop pixels (the eyes are 35.2 apart)."""
     scale: float = 0.01
@@ -39,15 +39,15 @@ class StabilityConfig:
 
 
 def perturb(pixels: Tensor, perturbations: Tensor, config: StabilityConfig) -> Tensor:
-    """Pictures placed a little differently.
+    """Place pictures a little differently.
 
     Args:
         pixels: (B, 112, 112, 3) uint8.
-        perturbations: (B, 4) float32 standard normal numbers: shift to the right, shift down, scale, turn.
-        config: how far a move of 1 goes.
+        perturbations: (B, 4) float32 standard normal numbers: shift to the right, shift down, scale, rotation.
+        config: standard deviations.
 
     Returns:
-        (B, 112, 112, 3) uint8, bilinear; beyond a picture's edge its outermost pixels go on.
+        (B, 112, 112, 3) uint8, bilinear; edge pixels are repeated outside of a picture.
     """
     x, y = (perturbations[:, i] * config.shift_px * 2 / CROP_SIZE_PX for i in (0, 1))
     size = torch.exp(-perturbations[:, 2] * config.scale)
@@ -64,16 +64,16 @@ def perturb(pixels: Tensor, perturbations: Tensor, config: StabilityConfig) -> T
 
 
 def is_perturbed(perturbations: Tensor) -> Tensor:
-    """(B,) bool: which pictures of (B, 4) moves have one; NaN: seen once."""
+    """Return (B,) bool, True for pictures with a perturbation in (B, 4); those with NaN are seen once."""
     return ~perturbations[:, 0].isnan()
 
 
 def stability_count(perturbations: Tensor, outputs: int) -> Tensor:
-    """What `stability_loss` divides by: logits of pictures with a move of (B, 4), a float32 scalar to be summed.
+    """Return the denominator of `stability_loss`: the number of logits of perturbed pictures, a float32 scalar.
 
     Args:
-        perturbations: NaN for pictures that are seen once.
-        outputs: logits of a picture.
+        perturbations: (B, 4); NaN for pictures that are seen once.
+        outputs: number of logits of a picture.
     """
     return is_perturbed(perturbations).sum().float() * outputs
 
@@ -83,7 +83,7 @@ def stability_loss(logits: Tensor, again: Tensor, denominator: Tensor) -> Tensor
 
     Args:
         logits: (B, L), any float type.
-        again: (B, L) about the same pictures, moved.
+        again: (B, L) of the same pictures, perturbed.
         denominator: from `stability_count`, summed over the whole batch.
 
     Returns:

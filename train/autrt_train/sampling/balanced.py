@@ -1,4 +1,4 @@
-"""Batches that hold positives and negatives of every AU (Jiang et al. 2022, batch sampling)."""
+"""Batches with positives and negatives of every AU (Jiang et al. 2022, batch sampling)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from autrt_train.sampling.batches import ARRANGE, WALK, walk
 from autrt_train.types import I8, DataError
 
 POSITIVE_SHARE: Final = 0.75
-"""Of a batch, split evenly among the AUs; the rest has no AU active. The authors: 96 = 12 AUs × 6 + 24."""
+"""Share of a batch for positives, split evenly among the AUs; no AU is active in the rest. The authors: 96 =
+12 AUs × 6 + 24."""
 
 
 def places_per_au(batch: int, aus: int, per_au: int | None) -> I64:
-    """How many places of a batch go to each AU's positives and, last, to rows without an active AU.
+    """Return the number of places in a batch for each AU's positives and, last, for rows without an active AU.
 
     Args:
         batch: places.
@@ -58,7 +59,7 @@ def _at_least_one(counts: I64) -> I64:
 
 
 class AuBalanced:
-    """Every batch has a positive and a negative of each AU that has both in the data.
+    """Batches with a positive and a negative of each AU that has both in the data.
 
     Each AU's positives, and the rows in which no AU is active, are walked through in random order, each row once
     before any comes again; the walks go on from epoch to epoch. Where missing labels leave a batch without a
@@ -93,7 +94,7 @@ class AuBalanced:
         self._check_room(batch, bool(idle.any() and (drawn[idle][:, self._negative] == 0).all()))
 
     def _check_room(self, batch: int, idle_are_whole: bool) -> None:
-        """2 rows per AU always do; fewer, if one idle row is a negative of every AU."""
+        """Check the batch size: 2 rows per AU suffice; fewer do if an idle row is a negative of every AU."""
         needed = len(self._pools) - 1 + int(self._negative.sum())
         if batch < needed and not idle_are_whole:
             raise UsageError(
@@ -102,7 +103,7 @@ class AuBalanced:
             )
 
     def epoch(self, number: int) -> I64:
-        """(steps, batch) int64 rows of the index."""
+        """Return the (steps, batch) int64 rows of the index."""
         parts = [
             walk(pool, number * self.steps * size, self.steps * size, self._seed, WALK, place).reshape(
                 self.steps, size

@@ -1,4 +1,4 @@
-"""A teacher's outputs for the pictures of an index: computed once, and kept in the user's cache folder."""
+"""A teacher's outputs for the pictures of an index, computed once and cached in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from autrt_train.teacher.teacher import Teacher
 from autrt_train.types import Index, TrainingError
 
 CHUNK: Final = 8
-"""Batches between two writes, at most: what a kill costs."""
+"""Largest number of batches between two writes: what a killed run loses."""
 LOG_EVERY_S: Final = 10.0
-"""A slow teacher's answers are written as often."""
+"""Longest time between two writes and log lines."""
 
 
 def compute_targets(
@@ -36,24 +36,24 @@ def compute_targets(
     *,
     features: bool,
 ) -> PictureTargets:
-    """Ask a teacher about every picture as it is, without augmentation.
+    """Return a teacher's outputs for every picture without augmentation, from the cache or computed now.
 
-    What is in the cache is not asked again, and a run that was killed goes on where it was. The cache is named by
-    the teacher's digest and the pictures'; of several processes one asks while the others wait.
+    A run that was killed continues after the last row in the cache. The cache is named by the digests of the
+    teacher and the pictures; of several processes one computes while the others wait.
 
     Args:
-        teacher: is opened only where something is lacking.
+        teacher: opened only if rows are missing.
         index: at least one picture.
         columns: (A,) from `Teacher.columns`.
-        stop_request: looked at after every batch.
-        log: told how far it is.
-        features: whether anybody wants its features; they are kept in the cache either way.
+        stop_request: checked after every batch.
+        log: called with lines about the progress.
+        features: include the teacher's features; they are cached either way.
 
     Raises:
         DataError: a picture cannot be read.
         EngineError: an engine cannot run here.
         TrainingError: the teacher gives NaN.
-        StoppedError: `stop_request` was asked.
+        StoppedError: the run was asked to stop.
         DiskFullError, ResultsError: the cache cannot be written.
     """
     name = json_digest({"teacher": teacher.digest, "pictures": pictures_digest(index)})[:32]

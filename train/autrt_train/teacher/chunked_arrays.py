@@ -1,4 +1,4 @@
-"""Arrays on disk that fill up in chunks: a writer that is killed goes on after its last whole chunk."""
+"""Arrays on disk that are filled in chunks; a writer that was killed continues after its last complete chunk."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ FACTS: Final = "done.json"
 
 
 class ChunkedArrays:
-    """Float32 arrays of one number of rows, `<name>.npy` each, memory-mapped when read.
+    """Float32 arrays with the same number of rows, in one `<name>.npy` each, memory-mapped for reading.
 
     Args:
-        folder: of these arrays alone; what it holds of other shapes is written anew.
+        folder: of these arrays only; arrays of other shapes in it are overwritten.
         shapes: name → shape of one row.
         rows: of every array.
     """
@@ -31,16 +31,16 @@ class ChunkedArrays:
         self.folder, self.rows = folder, rows
         self._shapes = {name: (rows, *shape) for name, shape in shapes.items()}
         self.done = self._rows_found()
-        """Rows that are there, from the first on."""
+        """Rows written so far, from the first on."""
 
     def write(self, values: Mapping[str, F32]) -> None:
-        """Append rows after those that are there.
+        """Append rows.
 
         Args:
             values: float32 (n, …) for every array, finite or not.
 
         Raises:
-            DiskFullError: no room; what was there stays.
+            DiskFullError: no space is left; the rows written so far stay.
             ResultsError: the folder cannot be written.
         """
         if not self.done:
@@ -57,11 +57,11 @@ class ChunkedArrays:
         self._write_facts()
 
     def arrays(self) -> dict[str, F32]:
-        """Name → float32 (rows, …), read from disk as they are needed; not to be written to."""
+        """Return name → float32 (rows, …), memory-mapped and read-only."""
         return {name: np.load(self._path(name), mmap_mode="r", allow_pickle=False) for name in self._shapes}
 
     def _begin(self) -> None:
-        """Files of their full length, all zeros."""
+        """Create files of full length filled with zeros."""
         for name, shape in self._shapes.items():
             with replacing(self._path(name)) as part, part.open("r+b") as stream:
                 header = {"descr": "<f4", "fortran_order": False, "shape": shape}
@@ -87,7 +87,7 @@ class ChunkedArrays:
         return self.folder / f"{name}.npy"
 
     def _offset(self, name: str) -> int:
-        """Bytes before the first row."""
+        """Return the number of bytes before the first row."""
         return self._path(name).stat().st_size - self.rows * _row_bytes(self._shapes[name])
 
 

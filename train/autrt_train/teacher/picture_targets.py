@@ -1,4 +1,4 @@
-"""What a teacher says about the pictures of an index."""
+"""A teacher's outputs for the pictures of an index."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from autrt.types import F32, I64, check_array
 
 SCAN_ROWS = 8192
-"""Rows that are in memory at a time when all are looked at."""
+"""Rows in memory at a time when all are scanned."""
 
 
 class ConcatenatedRows:
-    """Several arrays, on disk or not, as one by their rows.
+    """Several arrays, in memory or memory-mapped, as one by their rows.
 
     Args:
-        parts: float32 (n, …), of one shape but for n; at least one.
-        rows: (N,) int64 rows of `parts` one after the other; None: all.
+        parts: float32 (n, …), of the same shape except for n; at least one.
+        rows: (N,) int64 rows of the concatenated `parts`; None: all.
     """
 
     def __init__(self, parts: Sequence[F32], rows: I64 | None = None) -> None:
@@ -31,7 +31,7 @@ class ConcatenatedRows:
         return len(self._rows)
 
     def take(self, rows: I64 | slice) -> F32:
-        """(n, …) float32 in memory: some rows."""
+        """Read some rows into memory: (n, …) float32."""
         where = self._rows[rows]
         out = np.empty((len(where), *self.shape[1:]), np.float32)
         part_of = np.searchsorted(self._starts, where, side="right") - 1
@@ -42,12 +42,12 @@ class ConcatenatedRows:
         return out
 
     def select(self, rows: I64) -> ConcatenatedRows:
-        """Some rows, none of them read."""
+        """Select some rows without reading them."""
         return ConcatenatedRows(self.parts, self._rows[rows])
 
     @staticmethod
     def of(several: Sequence[ConcatenatedRows]) -> ConcatenatedRows:
-        """All rows of `several`, in order."""
+        """Concatenate the rows of `several`, in order."""
         starts = np.cumsum([0, *(int(one._starts[-1]) for one in several)])
         parts = [part for one in several for part in one.parts]
         return ConcatenatedRows(
@@ -57,14 +57,14 @@ class ConcatenatedRows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PictureTargets:
-    """A teacher's outputs for N pictures, as they are without augmentation."""
+    """A teacher's outputs for N pictures without augmentation."""
 
     teacher_logits: ConcatenatedRows
-    """(N, T) logits of the teacher's own AUs."""
+    """(N, T) logits of the teacher's AUs."""
     columns: I64
-    """(A,) int64 the teacher's column of each AU that is learnt; −1 where it does not know the AU."""
+    """(A,) int64 the teacher's column of each learnt AU; −1 where the teacher lacks the AU."""
     features: ConcatenatedRows | None = None
-    """(N, D); None: it has none, or nobody asks for them."""
+    """(N, D); None: the teacher has none, or they are not used."""
     landmarks: ConcatenatedRows | None = None
     """(N, 5, 2) crop pixels."""
     presence: ConcatenatedRows | None = None
@@ -81,7 +81,7 @@ class PictureTargets:
         return len(self.teacher_logits)
 
     def logits(self, rows: I64 | slice = slice(None)) -> F32:
-        """(n, A) float32 of the AUs that are learnt; NaN for those that the teacher does not know."""
+        """Return (n, A) float32 logits of the learnt AUs; NaN for those that the teacher lacks."""
         found = self.teacher_logits.take(rows)
         out = np.full((len(found), len(self.columns)), np.nan, np.float32)
         known = self.columns >= 0
@@ -89,14 +89,14 @@ class PictureTargets:
         return out
 
     def select(self, rows: I64) -> PictureTargets:
-        """Some of the pictures."""
+        """Select some of the pictures."""
         names = ("answers", "features", "landmarks", "presence")
         known = {name: found for name in names if (found := getattr(self, name)) is not None}
         return replace(self, **{name: found.select(rows) for name, found in known.items()})
 
     @staticmethod
     def of(parts: Sequence[PictureTargets]) -> PictureTargets:
-        """All pictures of `parts`, in order, by one teacher."""
+        """Concatenate the pictures of `parts`, in order, all by one teacher."""
         first = parts[0]
         if len(parts) == 1:
             return first
@@ -109,13 +109,13 @@ class PictureTargets:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StandardisedFeatures:
-    """Features of mean 0 and deviation 1 over the training pictures, so that no teacher's scale counts."""
+    """Features standardised over the training pictures, so that a teacher's scale has no effect."""
 
     features: ConcatenatedRows
     mean: F32
-    """(D,)."""
+    """(D,) float32."""
     scale: F32
-    """(D,) standard deviation; 1 for a feature that never changes."""
+    """(D,) float32 standard deviation; 1 for a constant feature."""
 
     def __post_init__(self) -> None:
         width = (self.features.shape[1],)
@@ -124,7 +124,7 @@ class StandardisedFeatures:
 
     @staticmethod
     def of(features: ConcatenatedRows) -> StandardisedFeatures:
-        """Look at every row once."""
+        """Compute mean and deviation in one pass over all rows."""
         sums = np.zeros((2, features.shape[1]))
         for start in range(0, len(features), SCAN_ROWS):
             some = features.take(slice(start, start + SCAN_ROWS)).astype(np.float64)
@@ -135,5 +135,5 @@ class StandardisedFeatures:
         return StandardisedFeatures(features, mean.astype(np.float32), scale.astype(np.float32))
 
     def take(self, rows: I64) -> F32:
-        """(n, D) float32."""
+        """Return (n, D) float32 standardised features of some rows."""
         return (self.features.take(rows) - self.mean) / self.scale

@@ -1,4 +1,4 @@
-"""A contact sheet: some pictures with what is said of them, for a person to look at."""
+"""A contact sheet: sample pictures with their labels, for visual checks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_contact_sheet(path: Path, tiles: Sequence[U8]) -> None:
 def labelled_tile(
     pixels: U8, au_names: Sequence[str], label: I8, landmarks: F32, presence: int, margin_px: int
 ) -> U8:
-    """A picture with its landmarks in green, and its active AUs below; red where no well-placed face is.
+    """Draw a picture's landmarks in green and its active AUs below; red text where it shows no well-placed face.
 
     Args:
         pixels: (S, S, 3) uint8 RGB.
@@ -39,7 +39,7 @@ def labelled_tile(
         label: (A,) int8.
         landmarks: (5, 2) float32 crop pixels, or NaN.
         presence: 1 for a well-placed face.
-        margin_px: what the picture shows around the crop.
+        margin_px: margin of the picture around the crop.
     """
     tile = np.concatenate([pixels, np.zeros((TEXT_PX, pixels.shape[1], 3), np.uint8)])
     for x, y in landmarks[np.isfinite(landmarks).all(1)] + margin_px:

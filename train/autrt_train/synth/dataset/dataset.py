@@ -1,4 +1,4 @@
-"""A rendered data set on disk, laid out as Aff-Wild2 is, with all that is known of each picture beside it."""
+"""A rendered data set on disk, laid out like Aff-Wild2, with all labels of each picture beside it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SCHEMA: Final = "autrt-synth/1"
 
 @dataclass(frozen=True, slots=True)
 class RenderedSet:
-    """What was written."""
+    """Summary of a rendered data set."""
 
     folder: Path
     pictures: int
@@ -46,21 +46,21 @@ def write_dataset(
     overwrite: bool = False,
     progress: bool | None = None,
 ) -> RenderedSet:
-    """Draw people and films, write them and their labels; the folder appears whole or not at all.
+    """Render people and videos and write them with their labels; the folder appears complete or not at all.
 
-    The same settings and rig give the same set, whatever the number of processes.
+    The same settings and rig give the same set, for any number of processes.
 
     Args:
         out: the new folder.
         rig: an ICT-FaceKit clone or pack, or `stand-in`.
-        settings: what to draw.
+        settings: of the data set.
         workers: processes; by default one a core.
-        overwrite: replace an earlier set of that name.
-        progress: draw a bar; None: where a terminal is.
+        overwrite: replace an earlier set in `out`.
+        progress: show a progress bar; None: on a terminal only.
 
     Raises:
         DataError: no such rig, or a damaged one.
-        UsageError: `out` exists and is not to be overwritten, or is no rendered set.
+        UsageError: `out` exists and `overwrite` is off, or it is not a rendered set.
     """
     _check_target(out, overwrite)
     described = _describe(open_rig(rig), rig, settings)
@@ -112,7 +112,7 @@ def _draw_all(
     workers: int,
     progress: bool | None,
 ) -> list[Labels]:
-    """Every job done; the labels of each person, in order."""
+    """Run all jobs; return each person's labels, in order."""
     labels: dict[int, Labels] = {}
     frames = round(settings.videos * settings.video_s * settings.rate)
     total = settings.people * settings.per_person * COMPOSITIONS + frames

@@ -1,4 +1,4 @@
-"""What each drawing process does: one person's pictures, or one film, into the data set's folder."""
+"""Jobs of the rendering processes: one person's pictures or one video, written into the data set's folder."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from autrt_train.synth.rig.rig import Rig, load_rig
 from autrt_train.synth.scene.face import FaceRenderer
 
 GENERATED_HEAD: Final = "stand-in"
-"""Name of the generated head that takes a rig's place in tests."""
+"""Name of the generated head, which replaces a rig in tests."""
 JPEG_QUALITY: Final = 95
 
 DrawJob = tuple[str, int]
-"""`person` or `video`, and its number."""
+"""`person` or `video`, and a number."""
 
 _worker_state: tuple[FaceRenderer, SynthSettings, Path] | None = None
-"""What this process works with."""
+"""State of this process: renderer, settings and folder."""
 
 
 def open_rig(name: str | Path) -> Rig:
-    """The rig of that path, or the generated one named `stand-in`.
+    """Open the rig at a path, or the generated one named `stand-in`.
 
     Raises:
         DataError: there is no rig, or it is damaged.
@@ -37,13 +37,13 @@ def open_rig(name: str | Path) -> Rig:
 
 
 def start_worker(rig: str | Path, settings: SynthSettings, folder: Path) -> None:
-    """First thing in every drawing process."""
+    """Prepare a rendering process."""
     global _worker_state
     _worker_state = FaceRenderer(open_rig(rig)), settings, folder
 
 
 def run_job(job: DrawJob) -> Labels:
-    """Draw one person or one film; a person's labels come back."""
+    """Render one person or one video; return a person's labels."""
     assert _worker_state is not None, "begin_drawing comes first"
     renderer, settings, folder = _worker_state
     kind, number = job

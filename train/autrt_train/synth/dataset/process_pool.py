@@ -1,7 +1,7 @@
-"""Spreading drawing over the machine's cores.
+"""Distribution of jobs over processes, one a core.
 
-Every job has random numbers of its own, and every job is done by a process with one thread, however many there are:
-so the result does not depend on how the work was spread.
+Every job has random numbers of its own and runs in a process with one thread, so the result does not depend on the
+number of processes.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ THREAD_SETTINGS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_TH
 def map_in_processes(
     do: Callable[[J], R], jobs: Sequence[J], workers: int, begin: Callable[..., None], *given: object
 ) -> Generator[tuple[J, R]]:
-    """Do all jobs in processes of their own, and give each with its result as it is ready, in any order.
+    """Run all jobs in processes and yield each job with its result as it completes, in any order.
 
     Args:
-        do: what a process does with a job; a function of a module.
-        jobs: hashable or not, but all picklable.
-        workers: how many processes.
+        do: function of a job; must be importable from a module.
+        jobs: picklable.
+        workers: number of processes.
         begin: called first in each process with `given`.
-        given: picklable.
+        given: picklable arguments of `begin`.
 
     Raises:
         DiskFullError: the disk is full.
@@ -56,7 +56,7 @@ def map_in_processes(
 
 @contextmanager
 def _explained_errors(pool: ProcessPoolExecutor) -> Generator[ProcessPoolExecutor]:
-    """The pool; what goes wrong in it is told plainly, and its processes end with the block, whatever they do."""
+    """Yield the pool; translate its errors, and end its processes with the block in any case."""
     others = set(multiprocessing.active_children())
     whole = False
     try:
@@ -78,7 +78,7 @@ def _explained_errors(pool: ProcessPoolExecutor) -> Generator[ProcessPoolExecuto
 
 @contextmanager
 def _one_thread_each() -> Generator[None]:
-    """New processes see an environment in which numerical libraries use one thread."""
+    """Set an environment in which numerical libraries of new processes use one thread."""
     before = {name: os.environ.get(name) for name in THREAD_SETTINGS}
     os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
     try:
@@ -92,7 +92,7 @@ def _one_thread_each() -> Generator[None]:
 
 
 def _start(begin: Callable[..., None], given: tuple[object, ...]) -> None:
-    """A process begins: Ctrl-C is its parent's business, and it does not outlive that."""
+    """Set up a process: ignore Ctrl-C, which the parent handles, and end when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, daemon=True).start()
     cv2.setNumThreads(1)

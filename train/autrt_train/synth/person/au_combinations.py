@@ -1,4 +1,4 @@
-"""What a face does: intensities of Action Units, drawn from combinations that people make or one by one."""
+"""Random intensities of Action Units, drawn from combinations that people make or one AU at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DRAWN: Final = tuple(number for number in COLUMN_OF if number != 11)
 
 
 class AuCombination(NamedTuple):
-    """AUs that go together: those that make the act, those that often join in, and the class it shows."""
+    """AUs that go together: the core, AUs that often join in, and the expression class."""
 
     core: tuple[int, ...]
     extra: tuple[int, ...]
@@ -56,22 +56,22 @@ COMBINATIONS: Final = (
     AuCombination((9,), (4, 6)),
     AuCombination((5,), (1, 2)),
 )  # fmt: skip
-"""Combinations after Ekman & Friesen's emotion predictions, and what speech and single muscles do."""
+"""Combinations after Ekman & Friesen's emotion predictions, and those of speech and single muscles."""
 
 CORE_SHOWN, EXTRA_SHOWN, STRAY_SHOWN = 0.92, 0.45, 0.05
-"""How often an AU of the act, one that joins in and any other appears."""
+"""Probabilities of a core AU, an AU that joins in, and any other AU."""
 TRACE_SHOWN, TRACE_MAX = 0.35, 0.13
-"""Real faces are never exactly neutral: AUs that are not active often leave a trace."""
+"""Probability and largest intensity of traces in inactive AUs, because real faces are never exactly neutral."""
 SEEN: Final = 0.25
-"""Intensity from which an act shows its class."""
+"""Intensity from which an AU counts as shown."""
 
 
 def draw_intensities(rng: Generator, correlated: float) -> tuple[F32, int]:
-    """Intensities 0…1 of one expression.
+    """Draw intensities 0…1 of one expression.
 
     Args:
-        rng: the only source of chance.
-        correlated: how often an act is drawn rather than each AU by itself.
+        rng: source of all random numbers.
+        correlated: probability of drawing a combination rather than each AU by itself.
 
     Returns:
         (17,) float32 in the order of `SYNTH_AUS` (AU11 NaN), and the class or `MISSING`.
@@ -112,14 +112,14 @@ def _draw_combination(rng: Generator, combination: AuCombination) -> dict[int, f
 
 
 def _part_lips(rng: Generator, values: dict[int, float]) -> None:
-    """Parted lips are hardly ever pressed, and seldom tight."""
+    """Reduce lip pressing and tightening where lips are parted."""
     if values[25] > 0.15 or values[26] > 0.15:
         values[24] *= rng.random() < 0.03
         values[23] *= rng.random() < 0.35
 
 
 def _category(combination: AuCombination | None, values: dict[int, float]) -> int:
-    """The act's class where it can be seen: most of its AUs active; a neutral face has none."""
+    """Return the combination's class if most of its core AUs (for neutral: none) are shown, else `MISSING`."""
     if combination is None or combination.category is None:
         return MISSING
     active = [au for au in DRAWN if values[au] >= SEEN]

@@ -1,4 +1,4 @@
-"""What shows through the lids and the lips: eyeballs, gums, tongue and teeth."""
+"""Colours of what lids and lips reveal: eyeballs, gums, tongue and teeth."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def paint_inside(rng: Generator, albedo: F32, rig: Rig, tone: Tone) -> None:
 
 @lru_cache(maxsize=2)
 def _from_axis_cm(rig: Rig) -> F32:
-    """How far each vertex of the eyeballs lies from its eye's line of sight."""
+    """Return each eyeball vertex's distance from its eye's line of sight."""
     radii: list[F32] = []
     for name in ("left_eye", "right_eye"):
         across = rig.neutral[rig.parts.of(name), :2]

@@ -1,4 +1,4 @@
-"""What one person does through a film: expressions that come and go, speech, blinks, and a head that moves."""
+"""Motion of one person's face in a video: expressions that come and go, speech, blinks, and head movement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPEECH: Final = {
     "AU20": (0.0, 0.25),
     "AU17": (0.0, 0.25),
 }
-"""Intensities between which the mouth moves in speech."""
+"""Ranges of intensities that the mouth takes in speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class Episode:
 
     @property
     def end_s(self) -> float:
-        """When it is over."""
+        """End of the expression."""
         return self.start_s + self.onset_s + self.apex_s + self.offset_s
 
     def share(self, time_s: float) -> float:
-        """How much of the expression there is, 0…1, eased at both ends."""
+        """Return the share of the expression at a time, 0…1, eased at both ends."""
         rising = (time_s - self.start_s) / self.onset_s
         falling = (self.end_s - time_s) / self.offset_s
         linear = float(np.clip(min(rising, falling), 0, 1))
@@ -62,24 +62,24 @@ class Sway:
     """(D, K) radians."""
 
     def at(self, time_s: float) -> F64:
-        """(D,) the coordinates at a time."""
+        """Return the (D,) coordinates at a time."""
         return self.rest + (self.amplitude * np.sin(self.speed * time_s + self.phase)).sum(1)
 
 
 @dataclass(frozen=True, slots=True)
 class FaceMotion:
-    """A person's face through a film."""
+    """Motion of a person's face through a video."""
 
     neutral: Expression
     episodes: tuple[Episode, ...]
-    """In order, none overlapping another."""
+    """Expressions in order, without overlap."""
     blinks_s: F64
-    """(K,) when each blink starts."""
+    """(K,) start of each blink."""
     lids: tuple[int, int]
-    """Shapes that close the eyes."""
+    """Rows of the shapes that close the eyes."""
 
     def at(self, time_s: float) -> Expression:
-        """The expression at a time."""
+        """Return the expression at a time."""
         expression = self.neutral
         for episode in self.episodes:
             if episode.start_s <= time_s <= episode.end_s:
@@ -100,7 +100,7 @@ class FaceMotion:
 def draw_face_motion(
     rng: np.random.Generator, rig: Rig, randomisation: Randomisation, duration_s: float
 ) -> FaceMotion:
-    """Expressions with neutral stretches between, now and then speech, and a blink every few seconds."""
+    """Draw expressions with neutral stretches between, occasional speech, and a blink every few seconds."""
     episodes: list[Episode] = []
     time_s = rng.uniform(0, 1.5)
     while time_s < duration_s:
@@ -115,13 +115,13 @@ def draw_face_motion(
 
 
 def draw_head(rng: np.random.Generator, randomisation: Randomisation) -> Sway:
-    """Yaw, pitch and roll in degrees, within half of what the knobs allow at rest and about that while moving."""
+    """Draw yaw, pitch and roll in degrees, at rest and in motion each within about half of the allowed range."""
     limits = np.array(randomisation.pose_deg) if randomisation.pose else np.zeros(3)
     return draw_sway(rng, rng.uniform(-0.35, 0.35, 3) * limits, limits * rng.uniform(0.03, 0.3))
 
 
 def draw_sway(rng: np.random.Generator, rest: F64, reach: F64) -> Sway:
-    """Movement of about `reach` around `rest`, both (D,); periods of 1.5 to 20 s."""
+    """Draw a movement of about `reach` around `rest`, both (D,); periods of 1.5 to 20 s."""
     shape = (len(rest), 3)
     amplitude = rng.uniform(0, 1, shape) * (reach / 1.5)[:, None]
     speed = 2 * np.pi / np.exp(rng.uniform(np.log(1.5), np.log(20), shape))
@@ -134,7 +134,7 @@ def _episode(rng: np.random.Generator, rig: Rig, randomisation: Randomisation, s
 
 
 def _speech(rng: np.random.Generator, rig: Rig, start_s: float) -> list[Episode]:
-    """Syllables, 3 to 6 a second."""
+    """Draw syllables, 3 to 6 a second."""
     end_s = start_s + rng.uniform(0.8, 4.0)
     syllables: list[Episode] = []
     while start_s < end_s:

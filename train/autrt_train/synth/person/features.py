@@ -1,4 +1,4 @@
-"""What is painted on the skin: lips, brows, lashes, beard and the hair of the scalp."""
+"""Facial features painted on the skin: lips, brows, lashes, beard and the hair of the scalp."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from autrt_train.synth.rig.masks import Masks, path_distance
 from autrt_train.synth.rig.rig import Rig
 
 BROWS: Final = ((-1.0, slice(17, 22)), (1.0, slice(22, 27)))
-"""Side of x and landmarks."""
+"""Sign of x and landmarks of each brow."""
 HAIRY: Final = 0.9
 """Share of heads with hair on the scalp."""
 
 
 def paint_lips(rng: Generator, face: F32, masks: Masks, tone: Tone, randomisation: Randomisation) -> None:
-    """Lips of a natural or, for a quarter, a painted colour."""
+    """Paint lips in a natural colour or, for a quarter of people, with lipstick."""
     if not randomisation.skin:
         rgb, opacity = tone.skin_rgb * (0.85, 0.6, 0.6), 0.8
     elif rng.random() < 0.75:
@@ -37,9 +37,9 @@ def paint_lips(rng: Generator, face: F32, masks: Masks, tone: Tone, randomisatio
 def paint_brows(
     rng: Generator, face: F32, rig: Rig, noise: Noise, tone: Tone, randomisation: Randomisation
 ) -> None:
-    """Brows of random width, height, slant, arch and density.
+    """Paint brows of random width, height, slant, arch and density.
 
-    The rig's brows lie .36 eye distances above the eyes, those of real neutral faces .33: they are lowered.
+    The rig's brows lie .36 eye distances above the eyes, those of real neutral faces .33, so they are lowered.
     """
     width, lift, opacity, taper, tilt, arch = 0.4, 0.0, 0.8, 0.7, 0.0, 0.0
     if randomisation.skin:
@@ -69,7 +69,7 @@ def _around_brow(rig: Rig, side: float) -> I64:
 
 
 def paint_lashes(rng: Generator, face: F32, masks: Masks, randomisation: Randomisation) -> None:
-    """Lashes and liner: a dark rim along the lids."""
+    """Paint lashes and eyeliner: a dark rim along the lids."""
     strength, width = (rng.uniform(0.2, 1), rng.uniform(0.08, 0.22)) if randomisation.skin else (0.6, 0.12)
     upper = strength * np.exp(-((masks.upper_lid_cm / width) ** 2))
     lower = 0.5 * strength * rng.random() * np.exp(-((masks.lower_lid_cm / 0.1) ** 2))
@@ -77,7 +77,7 @@ def paint_lashes(rng: Generator, face: F32, masks: Masks, randomisation: Randomi
 
 
 def paint_beard(rng: Generator, face: F32, masks: Masks, noise: Noise, tone: Tone) -> None:
-    """Nothing for most; else moustache, goatee and full beard in any combination, down to a stubble."""
+    """Paint no beard for most; else moustache, goatee and full beard in any combination, down to stubble."""
     if rng.random() >= 0.3:
         return
     beard = np.zeros(len(face), np.float32)
@@ -91,7 +91,7 @@ def paint_beard(rng: Generator, face: F32, masks: Masks, noise: Noise, tone: Ton
 def paint_scalp(
     rng: Generator, albedo: F32, rig: Rig, noise: Noise, tone: Tone, randomisation: Randomisation
 ) -> None:
-    """Short hair on the skull: a random hair line and strands of light and dark."""
+    """Paint short hair on the skull, with a random hair line and light and dark strands."""
     head = albedo[: rig.parts.head]
     x, y, _ = rig.neutral[: rig.parts.head].T
     line, width = (rng.uniform(8.5, 11), rng.uniform(6.2, 8)) if randomisation.skin else (9.5, 7.0)

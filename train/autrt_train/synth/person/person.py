@@ -1,4 +1,4 @@
-"""One random person: the shape of the head, its colours, how it wrinkles, and glasses."""
+"""A random person: shape and colours of the head, wrinkles, and glasses."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from autrt_train.synth.rig.rig import Rig
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Person(ShapedRepr):
-    """All that stays of a person from picture to picture."""
+    """Everything about a person that is the same in all pictures."""
 
     shape: F32
-    """(V, 3) float32 cm: the neutral head."""
+    """(V, 3) float32 cm of the neutral head."""
     albedo: F32
     """(V, 3) float32 RGB, 0…255 under full light."""
     wrinkles: Wrinkles
@@ -41,7 +41,7 @@ class Person(ShapedRepr):
 
 
 def draw_person(rng: Generator, rig: Rig, randomisation: Randomisation) -> Person:
-    """A random person; the knobs identity, skin, wrinkles and extras say what is random."""
+    """Draw a random person, as the groups identity, skin, wrinkles and extras of `randomisation` allow."""
     shape = _draw_shape(rng, rig, randomisation)
     masks, noise = masks_of(rig), noise_of(rig)
     tone = draw_tone(rng, randomisation)
@@ -70,9 +70,9 @@ def draw_person(rng: Generator, rig: Rig, randomisation: Randomisation) -> Perso
 
 
 def lip_gap(landmarks: NDArray[np.floating[Any]]) -> float:
-    """How far the inner lips are apart, over the distance of the eyes.
+    """Return the distance between the inner lips over the distance between the eyes.
 
-    Pressed lips and a raised chin push the rig's lips past each other: that is no gap, but 0.
+    Pressed lips and a raised chin push the rig's lips past each other; the gap is 0 then.
 
     Args:
         landmarks: (68, 3) cm, of a head that is not turned.
@@ -83,7 +83,7 @@ def lip_gap(landmarks: NDArray[np.floating[Any]]) -> float:
 
 
 def _draw_shape(rng: Generator, rig: Rig, randomisation: Randomisation) -> F32:
-    """Identity shapes of normal weights, and a wider or narrower head; real ones are wider than the rig."""
+    """Draw normal weights of identity shapes, and the head's width; real heads are wider than the rig."""
     if not randomisation.identity:
         return rig.neutral
     weights = rng.normal(0, rng.uniform(0.7, 1.25), len(rig.identity_deltas)).astype(np.float32)

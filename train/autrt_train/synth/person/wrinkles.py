@@ -1,4 +1,4 @@
-"""Wrinkles that come with expressions, drawn as shading on the skin."""
+"""Wrinkles of expressions, drawn as shading on the skin."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ DEEPEST = 1.3
 
 @dataclass(frozen=True, slots=True)
 class Wrinkles:
-    """How one person's skin folds."""
+    """Wrinkles of one person's skin."""
 
     forehead_lines: F32
-    """(F,) float32 0…1: where the lines across the forehead run."""
+    """(F,) float32 0…1: strength of the lines across the forehead."""
     depth: float
-    """Share of the light that a full wrinkle takes."""
+    """Share of the light that a full wrinkle removes."""
 
 
 def draw_wrinkles(rng: Generator, masks: Masks, noise: Noise, randomisation: Randomisation) -> Wrinkles:
-    """Random lines of the forehead and a random depth; none without `randomisation.wrinkles`."""
+    """Draw random forehead lines and a random depth; none without `randomisation.wrinkles`."""
     waviness = rng.uniform(0, 1.5) * 3 * noise.coarse[rng.integers(PATTERNS), : len(masks.y)]
     phase = masks.y * rng.uniform(4, 9) + rng.uniform(0, 6) + waviness
     depth = rng.uniform(0, 0.5)
@@ -36,7 +36,7 @@ def draw_wrinkles(rng: Generator, masks: Masks, noise: Noise, randomisation: Ran
 
 
 def fold(face: F32, wrinkles: Wrinkles, masks: Masks, intensities: F32) -> None:
-    """Darken a face, (F, 3) float32, in place where its expression folds it."""
+    """Darken a face, (F, 3) float32, in place where its expression wrinkles it."""
     if wrinkles.depth == 0:
         return
     au = {number: np.float32(intensities[column]) for number, column in COLUMN_OF.items()}

@@ -1,4 +1,4 @@
-"""From a drawn face to a picture: what is behind it, what is before it, and the camera."""
+"""Composition of a picture: background, face, occluder, and the camera."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from autrt_train.synth.scene.overlay import move_box, over, warp_rgba
 from autrt_train.synth.scene.paint_occluder import Occluder, Place
 
 PLAIN: Final = 110.0
-"""Grey behind a face where backgrounds are switched off."""
+"""Grey of the background where backgrounds are switched off."""
 SHADOWED, OCCLUDED, BARE_SKIN = 0.25, 0.15, 0.3
-"""How often a shadow falls on a face, something hides part of it, and a hand shows where no face is."""
+"""Probabilities of a shadow on a face, an occluder, and a hand in a picture without a face."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A whole picture."""
+    """A composed picture."""
 
     pixels: U8
     """(S, S, 3) uint8 RGB."""
     hidden_upper: float = 0.0
-    """Share of eyes and brows that something hides, 0…1."""
+    """Hidden share of eyes and brows, 0…1."""
     hidden_lower: float = 0.0
-    """Share of the mouth that something hides, 0…1."""
+    """Hidden share of the mouth, 0…1."""
 
 
 def compose(
     rng: np.random.Generator, face: FacePicture, camera: Camera, *, covered: bool = False
 ) -> Composition:
-    """Put a face into a scene and photograph it.
+    """Compose a face into a scene and apply the camera's faults.
 
     Args:
-        rng: source of all randomness.
+        rng: source of all random numbers.
         face: the drawn face.
-        camera: what may happen around it.
+        camera: randomisation around the face.
         covered: hide nearly all of the face.
     """
     size = len(face.rgba)
@@ -60,7 +60,7 @@ def compose(
 
 
 def compose_empty(rng: np.random.Generator, size_px: int, camera: Camera, skin_rgb: F32) -> Composition:
-    """A picture of a background without any face; now and then a hand is in it."""
+    """Compose a background without a face; sometimes with a hand."""
     image = _behind(rng, size_px, camera)
     if camera.occluder and rng.random() < BARE_SKIN:
         centre = np.float32(size_px / 2)
@@ -70,10 +70,10 @@ def compose_empty(rng: np.random.Generator, size_px: int, camera: Camera, skin_r
 
 
 def misplaced(rng: np.random.Generator, face: FacePicture, size_px: int) -> FacePicture:
-    """A face as a bad crop shows it: far off the middle, far too large or small, or far too turned.
+    """Misplace a face as a bad crop does: far off the middle, far too large or small, or far too rotated.
 
     Args:
-        rng: source of all randomness.
+        rng: source of all random numbers.
         face: drawn with so much margin that its surroundings are there when it moves.
         size_px: side of the picture wanted; a well-placed face has its centre in the picture's.
     """
@@ -87,7 +87,7 @@ def misplaced(rng: np.random.Generator, face: FacePicture, size_px: int) -> Face
 
 
 def warp_face(face: FacePicture, matrix: F64, size_px: int) -> FacePicture:
-    """A face through a (2, 3) similarity into another square picture."""
+    """Warp a face by a (2, 3) similarity into another square picture."""
     return replace(
         face,
         rgba=warp_rgba(face.rgba, matrix, size_px, size_px),
@@ -97,7 +97,7 @@ def warp_face(face: FacePicture, matrix: F64, size_px: int) -> FacePicture:
 
 
 def _gross_error(rng: np.random.Generator) -> tuple[float, float, F64]:
-    """Scale, turn (radians) and shift (crop pixels) of a crop that no detector should have given."""
+    """Draw scale, rotation (radians) and shift (crop pixels) of a grossly wrong crop."""
     scale, turn_rad = float(np.exp(rng.normal(0, 0.15))), rng.normal(0, 0.15)
     shift = rng.normal(0, 5, 2)
     kind = rng.random()

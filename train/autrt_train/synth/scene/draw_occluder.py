@@ -1,4 +1,4 @@
-"""What gets between a face and the camera, and how much of the face it leaves to be seen."""
+"""Random occluders between a face and the camera, by how much of the face they hide."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from autrt_train.synth.scene.paint_occluder import (
 )
 
 MOSTLY_HIDDEN: Final = 0.7
-"""Share of eyes and of mouth from which on a face counts as covered."""
+"""Hidden share of eyes and of mouth from which a face counts as covered."""
 TRIES: Final = 12
 
 
 def draw_occluder(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occluder:
-    """A hand, a thing, a microphone or a mask that leaves much of the face to be seen.
+    """Draw a hand, an object, a microphone or a mask that leaves much of the face visible.
 
     Args:
-        rng: source of all randomness.
-        place: where the face is.
+        rng: source of all random numbers.
+        place: of the face.
         skin_rgb: (3,) float32 RGB of the person, for hands.
     """
     occluder = _draw_any(rng, place, skin_rgb)
@@ -41,7 +41,7 @@ def draw_occluder(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occl
 
 
 def draw_cover(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occluder:
-    """Something that hides nearly all of the face: at least `MOSTLY_HIDDEN` of eyes and of mouth."""
+    """Draw an occluder that hides at least `MOSTLY_HIDDEN` of eyes and of mouth."""
     centre = place.landmarks[2] + rng.normal(0, 0.2, 2) * place.unit
     half = rng.uniform(1.4, 2.4, 2) * place.unit
     while True:

@@ -1,4 +1,4 @@
-"""A picture of one face: a person, an expression and a look go in; pixels and what is true of them come out."""
+"""Rendering of one face: a person, an expression and shot conditions to pixels and ground truth."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ __all__ = [
 ]
 
 SUPERSAMPLING: Final = 1.5
-"""Samples a pixel and direction."""
+"""Samples per pixel and direction."""
 LIPS_PARTED: Final = 0.002
-"""`lip_gap` from which the inside of the mouth is drawn; with closed lips, teeth would come through them."""
+"""`lip_gap` from which the inside of the mouth is drawn; behind closed lips, teeth would show through."""
 MOUTH_BLACK: Final = 0.08
-"""Brightness of the mouth's darkest depth."""
+"""Brightness of the mouth at its darkest depth."""
 SUNK_CM: Final = np.float32(0.25)
-"""How far eyeballs go back under shut lids."""
+"""Distance that eyeballs go back under shut lids."""
 INNER_LIPS: Final = [62, 66]
 GLINT: Final = (225, 225, 225, 255)
 NOTHING: Final = np.float32(-1e9)
@@ -50,7 +50,7 @@ NOTHING: Final = np.float32(-1e9)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FacePicture(ShapedRepr):
-    """One rendered face, aligned, on nothing."""
+    """One rendered face, aligned, on a transparent background."""
 
     rgba: U8
     """(S, S, 4) uint8 RGB and straight alpha."""
@@ -60,9 +60,9 @@ class FacePicture(ShapedRepr):
     landmarks: F32
     """(5, 2) float32 pixels, ArcFace's order."""
     box: F32
-    """(4,) float32 x0, y0, x1, y1 in pixels: forehead to chin, ear to ear; may reach beyond the picture."""
+    """(4,) float32 x0, y0, x1, y1 in pixels: forehead to chin, ear to ear; may exceed the picture."""
     skin_rgb: F32
-    """(3,) float32 0…255: the cheeks' mean colour in this light."""
+    """(3,) float32 0…255 mean colour of the cheeks in this light."""
 
     def __post_init__(self) -> None:
         check_array(self, "rgba", self.rgba, np.uint8, (None, None, 4))
@@ -73,7 +73,7 @@ class FacePicture(ShapedRepr):
 
 
 class FaceRenderer:
-    """Draws faces of one rig. Safe to call from several threads; the same arguments give the same picture."""
+    """Renders faces of one rig. Safe to call from several threads; the same arguments give the same picture."""
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
@@ -89,14 +89,14 @@ class FaceRenderer:
         size_px: int = 136,
         margin_px: int = 12,
     ) -> FacePicture:
-        """Draw a face.
+        """Render a face.
 
         Args:
-            person: who.
-            expression: what the face does.
+            person: shape and colours.
+            expression: shape weights.
             conditions: pose, lens, light and hair.
             size_px: side of the picture.
-            margin_px: how much of each side lies around the aligned crop.
+            margin_px: margin around the aligned crop.
         """
         moves = self._shapes
         head = apply_shapes(person.shape, expression.weights, moves.starts, moves.rows, moves.deltas)
@@ -128,21 +128,21 @@ class FaceRenderer:
         )
 
     def _rasterise(self, points: F32, colours: F32, size_px: int, *, parted: bool) -> tuple[U8, F32]:
-        """(S, S, 4) uint8 RGBA and (S, S) float32 depth of the bare head."""
+        """Rasterise the bare head: (S, S, 4) uint8 RGBA and (S, S) float32 depth."""
         rgba = np.zeros((size_px, size_px, 4), np.uint8)
         depth = np.full((size_px, size_px), NOTHING)
         draw_triangles(points, self.rig.triangles if parted else self._outer, colours, rgba, depth)
         return rgba, depth
 
     def _sink_eyes(self, head: F32, weights: F32) -> None:
-        """Move eyes back under closing lids, in place, which differ from person to person and would show them."""
+        """Move eyes back under closing lids, in place; lids differ from person to person and would show them."""
         for name, blink in (("left_eye", "eyeBlink_L"), ("right_eye", "eyeBlink_R")):
             head[self.rig.parts.of(name), 2] -= SUNK_CM * min(np.float32(1), weights[self.rig.at[blink]])
 
     def _light(
         self, head: F32, person: Person, intensities: F32, conditions: ShotConditions
     ) -> tuple[F32, F32]:
-        """(V, 3) colours of the rotated head, and the (3,) colour of its cheeks."""
+        """Return the (V, 3) colours of the rotated head, and the (3,) colour of its cheeks."""
         parts, light = self.rig.parts, conditions.light
         albedo = person.albedo.copy()
         fold(albedo[: parts.face], person.wrinkles, self._masks, intensities)
@@ -163,7 +163,7 @@ class FaceRenderer:
         return colours, np.clip(skin, 0, 255).astype(np.float32)
 
     def _glint(self, rgba: U8, depth: F32, head: F32, pinhole: Pinhole, catch: CatchLight) -> None:
-        """Reflect a lamp in each eye that can be seen where it would be."""
+        """Reflect a lamp in each eye that is visible where the reflection would be."""
         for name in ("right_eye", "left_eye"):
             eye = head[self.rig.parts.of(name)]
             front = eye[eye[:, 2].argmax()]

@@ -1,4 +1,4 @@
-"""Things before a face: hands, objects, microphones, masks. Their sizes follow the face's eye distance."""
+"""Occluders of faces: hands, objects, microphones, masks. Sizes are relative to the face's eye distance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the face is in a square picture."""
+    """Position of the face in a square picture."""
 
     size_px: int
     landmarks: F32
@@ -25,7 +25,7 @@ class Place:
 
     @property
     def unit(self) -> float:
-        """Eye distance in pixels (in profile: the height from eyes to mouth stands in)."""
+        """Eye distance in pixels; for profiles the height from eyes to mouth replaces it."""
         eyes, mouth = self.landmarks[:2].mean(0), self.landmarks[3:].mean(0)
         across = float(np.linalg.norm(self.landmarks[1] - self.landmarks[0]))
         return max(4.0, across, float(np.linalg.norm(mouth - eyes)) / 1.16)
@@ -47,7 +47,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Occluder:
-    """Something in front of the picture."""
+    """An opaque or partly opaque layer in front of the picture."""
 
     mask: F32
     """(size, size) float32 opacity 0…1."""
@@ -55,17 +55,17 @@ class Occluder:
     """(size, size, 3) float32 RGB 0…255."""
 
     def over(self, image: F32) -> F32:
-        """The (size, size, 3) float32 picture with this in front."""
+        """Composite this layer over a (size, size, 3) float32 picture."""
         mask = self.mask[..., None]
         return (image + (self.texture - image) * mask).astype(np.float32)
 
     def hides(self, region: F32) -> float:
-        """Share of a (size, size) region that is behind this."""
+        """Return the share of a (size, size) region that this layer hides."""
         return float((self.mask * region).sum() / max(1.0, float(region.sum())))
 
 
 def paint_hand(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occluder:
-    """Fingers side by side, and the back of the hand where they begin."""
+    """Paint fingers side by side, and the back of the hand."""
     size, unit = place.size_px, place.unit
     mask = np.zeros((size, size), np.float32)
     angle = rng.uniform(0, 2 * np.pi)
@@ -91,7 +91,7 @@ def _stroke(mask: F32, start: Floats, end: Floats, width_px: float) -> None:
 
 
 def _skin(rng: np.random.Generator, mask: F32, skin_rgb: F32, width_px: float) -> F32:
-    """Skin, darker towards the edges of what it covers and lit unevenly."""
+    """Return skin, darker towards the edges and lit unevenly."""
     size = len(mask)
     rounded = np.clip(cv2.GaussianBlur(mask, (0, 0), max(0.5, width_px * 0.28)) * 1.25 - 0.25, 0, 1)
     light = 0.42 + 0.58 * rounded + 0.3 * (smooth_noise(rng, (5, 5), size, size) - 0.5)
@@ -99,7 +99,7 @@ def _skin(rng: np.random.Generator, mask: F32, skin_rgb: F32, width_px: float) -
 
 
 def paint_thing(rng: np.random.Generator, place: Place) -> Occluder:
-    """A cup, a phone, a book, somebody's shoulder; mostly from the side."""
+    """Paint a cup, a phone, a book or a shoulder, mostly from the side."""
     unit, nose = place.unit, place.landmarks[2]
     side = rng.choice([-1.0, 1.0])
     if rng.random() < 0.65:
@@ -112,7 +112,7 @@ def paint_thing(rng: np.random.Generator, place: Place) -> Occluder:
 def paint_blob(
     rng: np.random.Generator, place: Place, centre: Floats, half: Floats, skin_rgb: F32 | None
 ) -> Occluder:
-    """An ellipse or a rotated box, painted as skin or with anything a background can show."""
+    """Paint an ellipse or a rotated box, as skin or with any background pattern."""
     mask = np.zeros((place.size_px, place.size_px), np.float32)
     box = (
         (float(centre[0]), float(centre[1])),
@@ -129,7 +129,7 @@ def paint_blob(
 
 
 def paint_microphone(rng: np.random.Generator, place: Place) -> Occluder:
-    """A head of mesh or foam before the chin, and the stick below."""
+    """Paint a microphone of mesh or foam in front of the chin, with its stick."""
     unit, size = place.unit, place.size_px
     mouth = place.landmarks[3:].mean(0)
     centre = mouth + np.array([rng.normal(0, 0.6), rng.uniform(0.25, 0.9)]) * unit
@@ -150,7 +150,7 @@ def paint_microphone(rng: np.random.Generator, place: Place) -> Occluder:
 
 
 def paint_mask(rng: np.random.Generator, place: Place) -> Occluder:
-    """A surgical mask or a scarf: from the nose down."""
+    """Paint a surgical mask or a scarf, from the nose down."""
     unit, size = place.unit, place.size_px
     nose, mouth = place.landmarks[2], place.landmarks[3:].mean(0)
     top = nose[1] - rng.uniform(0.0, 0.35) * unit

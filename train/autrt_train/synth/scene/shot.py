@@ -1,4 +1,4 @@
-"""One shot of a film: a background, people in their places, one light and one camera; drawn frame by frame."""
+"""One shot of a video: a background, people, one light and one camera; rendered frame by frame."""
 
 from __future__ import annotations
 
@@ -27,53 +27,53 @@ from autrt_train.synth.scene.face import (
 from autrt_train.synth.scene.overlay import move_box, paste
 
 EYE_DISTANCE_CM: Final = 6.3
-"""Between a face's eyes; sizes in a frame are told by it."""
+"""Distance between a face's eyes, the reference for sizes in a frame."""
 HEAD_MARGIN_PX: Final = 78
-"""Around the crop, in crop pixels: room for all of the hair and the neck."""
+"""Margin around the crop in crop pixels: room for hair and neck."""
 UNIT_MIN, UNIT_MAX = 0.05, 0.15
-"""Eye distances in a frame, in frame heights."""
+"""Range of eye distances in a frame, as shares of the frame's height."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One of a film's cast."""
+    """One person of a video's cast."""
 
     number: int
-    """The person's id."""
+    """Number of the person."""
     person: Person
     motion: FaceMotion
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where and how an actor is in a shot."""
+    """Place, size and conditions of an actor in a shot."""
 
     actor: Actor
     conditions: ShotConditions
     head: Sway
     """Yaw, pitch and roll in degrees."""
     centre: Sway
-    """The head's middle in frame pixels."""
+    """Middle of the head in frame pixels."""
     unit_px: float
     """Eye distance in the frame, seen from the front."""
     clothes: F32
-    """(H, W, 3) float32 RGB: what shoulders and chest show."""
+    """(H, W, 3) float32 RGB texture of shoulders and chest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """Everything that stays from frame to frame until the next cut."""
+    """Everything that is constant until the next cut."""
 
     behind: F32
     """(H, W, 3) float32 RGB."""
     placements: tuple[Placement, ...]
-    """From the smallest, drawn first, to the largest."""
+    """From the smallest, which is drawn first, to the largest."""
     faults: Faults
 
 
 @dataclass(frozen=True, slots=True)
 class FaceLabels:
-    """What is true of one face in one frame."""
+    """Ground truth of one face in one frame."""
 
     number: int
     box: F32
@@ -85,14 +85,15 @@ class FaceLabels:
 
 
 def draw_shot(rng: np.random.Generator, settings: SynthSettings, actors: list[Actor]) -> Shot:
-    """A background and a place for each actor, side by side in random order."""
+    """Draw a background and a place for each actor, side by side in random order."""
     width, height = settings.width_px, settings.height_px
     placements = [
         _cast_role(rng, settings, actor, (slot + 0.5) * width / len(actors), width / len(actors))
         for slot, actor in enumerate(actors)
     ]
     faults = draw_faults(rng, replace(settings.camera, blur=False, spared=0.0, noise_max=4.0))
-    # Faces need not be in the middle, where the light would be measured; and it would flicker as they move.
+    # Faces need not be in the middle, where the light would be measured; and the light would flicker as they
+    # move.
     grade = faults.grade and replace(faults.grade, pivot=None)
     return Shot(
         draw_background(rng, width, height),
@@ -104,7 +105,7 @@ def draw_shot(rng: np.random.Generator, settings: SynthSettings, actors: list[Ac
 def draw_frame(
     rng: np.random.Generator, renderer: FaceRenderer, shot: Shot, time_s: float
 ) -> tuple[np.ndarray, list[FaceLabels]]:
-    """One frame, (H, W, 3) uint8 RGB, and its faces."""
+    """Render one frame; return (H, W, 3) uint8 RGB and its faces."""
     picture = shot.behind.copy()
     seen: list[FaceLabels] = []
     for placement in shot.placements:
@@ -147,7 +148,7 @@ def _cast_role(
 
 
 def _draw_face(renderer: FaceRenderer, placement: Placement, time_s: float) -> tuple[FacePicture, F64]:
-    """The face, drawn about as large as it will be seen, and the matrix from its picture to the frame."""
+    """Render a face about as large as it will appear; return it with the matrix from its picture to the frame."""
     expression = placement.actor.motion.at(time_s)
     yaw, pitch, roll = (float(v) for v in placement.head.at(time_s))
     conditions = placement.conditions.with_pose(yaw, pitch, roll)
@@ -162,33 +163,33 @@ def _draw_face(renderer: FaceRenderer, placement: Placement, time_s: float) -> t
 
 
 def _landmarks_cm(renderer: FaceRenderer, person: Person, expression: Expression) -> F32:
-    """(68, 3) float32 of a face's landmarks, as the renderer moves them."""
+    """Return the landmarks of a face in cm, (68, 3) float32, moved as by the renderer."""
     rows = renderer.rig.landmarks
     deltas = renderer.rig.expression_deltas[:, rows]
     return (person.shape[rows] + np.einsum("e,evc->vc", expression.weights, deltas)).astype(np.float32)
 
 
 def _to_frame(placement: Placement, time_s: float) -> F64:
-    """(2, 3): the pinhole's own picture → frame. Unlike an aligned picture it lets faces tilt and foreshorten."""
+    """Return the (2, 3) matrix from the pinhole's own picture to the frame, where faces tilt and foreshorten."""
     scale = placement.unit_px / EYE_DISTANCE_CM * (placement.conditions.distance_cm - FACE_DEPTH_CM)
     x, y = placement.centre.at(time_s)
     return np.array([[scale, 0, x], [0, scale, y]])
 
 
 def _after(second: F64, first: F64) -> F64:
-    """The (2, 3) matrix that does `first`, then `second`."""
+    """Return the (2, 3) matrix that applies `first`, then `second`."""
     return second @ np.concatenate([first, [[0, 0, 1]]])
 
 
 def _draw_clothes(rng: np.random.Generator, width: int, height: int) -> F32:
-    """Plain cloth with folds, (H, W, 3)."""
+    """Return plain cloth with folds, (H, W, 3)."""
     cells = rng.uniform(6, 20)
     folds = smooth_noise(rng, (4 * cells, cells), width, height) - 0.5
     return (draw_colour(rng) * (1 + rng.uniform(0.05, 0.3) * folds[..., None])).astype(np.float32)
 
 
 def _draw_body(picture: F32, placement: Placement, time_s: float) -> None:
-    """Shoulders and chest with a round neckline, over the lower end of the neck and less mobile than the head."""
+    """Draw shoulders and chest over the lower end of the neck; they move less than the head."""
     unit = placement.unit_px
     x, y = 0.5 * (placement.centre.at(time_s) + placement.centre.rest)
     right = np.array([[0.0, 2.1], [0.4, 2.0], [0.65, 1.65], [1.3, 1.6], [2.3, 2.2], [3.0, 5.0]]) * unit + (

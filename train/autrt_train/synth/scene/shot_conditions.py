@@ -1,4 +1,4 @@
-"""What is random about one shot of a person: how the head is turned, the lens, the light, the hair."""
+"""Random conditions of one shot of a person: head pose, lens, light, hair."""
 
 from __future__ import annotations
 
@@ -15,54 +15,55 @@ from autrt_train.synth.person.person import Person
 from autrt_train.synth.scene.light import Light, draw_light, fixed_light
 
 POSE_SPREAD: Final = 0.37
-"""Standard deviation of yaw and pitch, in their limits."""
+"""Standard deviation of yaw and pitch, as a share of their limits."""
 NEAR_CM, FAR_CM, USUAL_CM = 32.0, 160.0, 120.0
-"""The lens's distance from the head's middle."""
+"""Nearest, farthest and usual distance of the lens from the head's middle."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatchLight:
-    """The glint in the eyes."""
+    """Reflection of a lamp in the eyes."""
 
     offset_cm: F32
-    """(2,) float32 x, y from the middle of the eye's front, the same in both eyes as they see the same lamp."""
+    """(2,) float32 x, y from the middle of the eye's front, the same in both eyes because they see the same
+    lamp."""
     radius_cm: float
 
 
 @dataclass(frozen=True, slots=True)
 class ShotConditions:
-    """One shot. `with_pose` gives the same one with the head turned another way, for videos."""
+    """Conditions of one shot. `with_pose` returns the same with another head pose, for videos."""
 
     yaw_deg: float
-    """The face turned to the picture's right."""
+    """Rotation of the face to the picture's right."""
     pitch_deg: float
-    """Down."""
+    """Rotation of the face down."""
     roll_deg: float
-    """Counter-clockwise; alignment takes it out of the picture, but not out of the light."""
+    """Rotation counter-clockwise; alignment removes it from the picture, but not from the light."""
     distance_cm: float
-    """From the lens to the head's middle."""
+    """Distance from the lens to the head's middle."""
     light: Light
     catch_light: CatchLight | None
     hair: Hair
     mouth_dark: float
-    """How fast the mouth gets dark inside, per cm."""
+    """Darkening inside the mouth, per cm."""
     eye_shade: float
     """Brightness of the eyeballs in the shade of brows and lids."""
     seed: int
-    """Of small detail."""
+    """Seed of small details."""
 
     def with_pose(self, yaw_deg: float, pitch_deg: float, roll_deg: float) -> ShotConditions:
-        """The same shot with the head turned to these angles."""
+        """Return the same conditions with the head turned to these angles."""
         return replace(self, yaw_deg=yaw_deg, pitch_deg=pitch_deg, roll_deg=roll_deg)
 
 
 def draw_shot_conditions(rng: Generator, person: Person, randomisation: Randomisation) -> ShotConditions:
-    """A random look at a person; the knobs pose, light and extras say what is random.
+    """Draw random conditions for a person, as the groups pose, light and extras of `randomisation` allow.
 
     Args:
-        rng: the only source of chance.
-        person: who is looked at. (Hair has the person's colour when it is drawn.)
-        randomisation: what is random.
+        rng: source of all random numbers.
+        person: the person. (Hair gets the person's colour when it is painted.)
+        randomisation: groups that are random.
     """
     yaw, pitch, roll, distance = _draw_pose(rng, randomisation)
     return ShotConditions(
