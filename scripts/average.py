@@ -1,4 +1,4 @@
-"""The mean of several students' weights as one model: `python scripts/average.py OUT [--mirror] MODEL MODEL …`.
+"""Average several students' weights into one model: `python scripts/average.py OUT [--mirror] MODEL MODEL …`.
 
 For students that were trained from one start, which so lie near enough for their mean to be a network. Thresholds
 are their mean too, smoothing windows and licence the first one's. With --mirror the network averages what it tells
@@ -55,7 +55,7 @@ def average(out: Path, models: list[str], *, mirror: bool, crops_of: Path | None
 
 
 def spread(root: Path) -> U8:
-    """Crops from all over a rendered data set: uint8 (64, 112, 112, 3) RGB."""
+    """Return crops from all over a rendered data set: uint8 (64, 112, 112, 3) RGB."""
     index, _ = read_data(DataSpec(kind="rendered", root=root))
     inner = slice(index.margin_px, index.margin_px + CROP_SIZE_PX)
     rows = np.linspace(0, len(index) - 1, REFERENCE_CROPS).astype(int)

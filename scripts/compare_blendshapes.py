@@ -1,4 +1,4 @@
-"""Do predictions rise and fall with another network's blendshapes?
+"""Compare predictions with another network's blendshapes.
 
 `python scripts/compare_blendshapes.py RESULTS CSVS`: RESULTS is a folder of results files, CSVS a folder with one
 `*NAME.csv` for `NAME.mp4.h5`: columns frame (from 0), success, and the 52 ARKit blendshapes, as MediaPipe's Face
@@ -38,7 +38,7 @@ MOVES = 0.15
 
 
 def read_blendshapes(path: Path) -> dict[str, np.ndarray]:
-    """Name → (N,) by frame; NaN where no face was seen."""
+    """Read name → (N,) values by frame; NaN where no face was seen."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name not in ("frame", "success")]
@@ -48,7 +48,7 @@ def read_blendshapes(path: Path) -> dict[str, np.ndarray]:
 
 
 class MainTrack:
-    """What results say of the first track of a clip."""
+    """Results of the first track of a clip."""
 
     def __init__(self, results: Path) -> None:
         with autrt.open_results(results) as r:
@@ -59,17 +59,17 @@ class MainTrack:
             self.au_names = r.au_names
 
     def see(self, shape: np.ndarray) -> np.ndarray:
-        """A blendshape of every frame → of the track's frames."""
+        """Select the track's frames of a blendshape."""
         return shape[np.minimum(self.frame, len(shape) - 1)]
 
 
 def auc(high: np.ndarray, low: np.ndarray) -> float:
-    """Probability that a number of `high` is above one of `low`, ties counted half."""
+    """Return the probability that a number of `high` is above one of `low`, ties counted half."""
     return float((high[:, None] > low[None]).mean() + 0.5 * (high[:, None] == low[None]).mean())
 
 
 def at_rest(face: MainTrack, shapes: dict[str, np.ndarray]) -> str:
-    """How many AUs are active in the 20 % of frames that smile least, and each AU's share of all frames."""
+    """Return active AUs in the 20 % of frames that smile least, and each AU's share of all frames, as text."""
     smile = face.see(shapes["mouthSmileLeft"] + shapes["mouthSmileRight"])
     count = face.active[smile <= np.nanquantile(smile, SHARE)].sum(1)
     shares = " ".join(
@@ -79,11 +79,11 @@ def at_rest(face: MainTrack, shapes: dict[str, np.ndarray]) -> str:
 
 
 Sight = tuple[np.ndarray, np.ndarray]
-"""(N,) what the blendshapes say of an AU and (N,) what the results say, by frame."""
+"""(N,) blendshape of an AU and (N,) results of the AU, by frame."""
 
 
 def sights(face: MainTrack, shapes: dict[str, np.ndarray]) -> dict[str, Sight]:
-    """AU → both opinions, where there are both."""
+    """Return AU → blendshape and results, where there are both."""
     out: dict[str, Sight] = {}
     for au, parts in BLENDSHAPES.items():
         if au in face.au_names:
@@ -94,7 +94,7 @@ def sights(face: MainTrack, shapes: dict[str, np.ndarray]) -> dict[str, Sight]:
 
 
 def judge(seen: dict[str, Sight]) -> dict[str, float]:
-    """AU → AUC; AUs whose blendshape does not move are left out."""
+    """Return AU → AUC; AUs whose blendshape does not move are left out."""
     out: dict[str, float] = {}
     for au, (truth, told) in seen.items():
         low, high = np.quantile(truth, [SHARE, 1 - SHARE])
@@ -105,7 +105,7 @@ def judge(seen: dict[str, Sight]) -> dict[str, float]:
 
 
 def pool(clips: Collection[dict[str, Sight]]) -> dict[str, Sight]:
-    """Several clips as one: evenly spaced frames of each, as many as the shortest has."""
+    """Pool several clips: evenly spaced frames of each, as many as the shortest has."""
     out: dict[str, Sight] = {}
     for au in BLENDSHAPES:
         parts = [clip[au] for clip in clips if au in clip]

@@ -50,7 +50,7 @@ def grade_model(folder: Path, sets: list[dict[str, Any]]) -> None:
 
 
 def graded(au: str, sets: list[dict[str, Any]]) -> AUGrade:
-    """One AU's grade and the sentence that says why."""
+    """Return one AU's grade and its reason."""
     judged = [figures for figures in sets if au in figures["auc"]]
     counted = [figures["positives"][au] for figures in judged if au in figures.get("positives", {})]
     grades: list[Grade] = [
@@ -64,7 +64,7 @@ def graded(au: str, sets: list[dict[str, Any]]) -> AUGrade:
 
 
 def sentence(au: str, figures: dict[str, Any]) -> str:
-    """What one set says about one AU."""
+    """Return a sentence about one AU's figures on one set."""
     if au not in figures["auc"]:
         return f"not judged on {figures['short']}: its codes are too few or too unsure"
     count = (
@@ -76,7 +76,7 @@ def sentence(au: str, figures: dict[str, Any]) -> str:
 
 
 def metric_of(figures: dict[str, Any], name: str) -> Metric:
-    """One table of a set: the mean of scores, the sum of counts."""
+    """Return one metric of a set: the mean of scores, or the sum of counts."""
     per_au: dict[str, float] = figures[name]
     total = sum(per_au.values())
     value = total if name in ("positives", "negatives") else round(total / len(per_au), 3)

@@ -1,4 +1,4 @@
-"""One call of `autrt bench`: suite after suite, and all that was measured as one run."""
+"""One run of `autrt bench`: all suites that it names."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from autrt_bench.types import BenchRun, BenchSettings, Measurement, Skipped
 
 
 def run_suites(names: Sequence[str], settings: BenchSettings, fingerprint: dict[str, Any]) -> BenchRun:
-    """Measure some suites, and say each group's numbers as soon as they are there.
+    """Run suites and log each group's measurements as soon as they are there.
 
-    What cannot be measured on this machine is left out, with its reason.
+    Cases that cannot be measured on this machine are skipped, with the reason.
 
     Args:
         names: keys of `SUITES`.
         settings: for all of them.
-        fingerprint: `fingerprint.fingerprint()`, from before anything was measured.
+        fingerprint: from `reporting.fingerprint`, taken before measuring.
 
     Raises:
         UsageError: there is no such suite.
@@ -64,7 +64,7 @@ def _suite(
 
 
 def _as_text(names: Sequence[str], settings: BenchSettings) -> dict[str, Any]:
-    """What decides which numbers these are, as plain JSON values."""
+    """Return the settings that decide which numbers these are, as JSON values."""
     return {
         "suites": list(names),
         "model": settings.model.name,

@@ -1,4 +1,4 @@
-"""The rows of the check's table, and how a check becomes one whatever happens to it."""
+"""Checks, and the rows of the table that their outcomes become."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from autrt.console.text_table import aligned
 from autrt.errors import MissingDependencyError
 
 TIERS = ("torch", "dali", "tensorrt", "rtx", "torch-tensorrt")
-"""In the order in which they build upon one another."""
+"""Tiers in the order in which they build upon one another."""
 
 
 class Missing(Exception):  # noqa: N818 - no error: the machine lacks something
-    """What a check needs and this machine does not have."""
+    """A requirement of a check is missing on this machine."""
 
 
 class Failure(Exception):  # noqa: N818
-    """What a check found wrong."""
+    """A check failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a check that went well tells."""
+    """Results of a successful check."""
 
     parity: str = ""
     rate: str = ""
@@ -33,7 +33,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to try."""
+    """One check."""
 
     tier: str
     name: str
@@ -42,7 +42,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How a check ended."""
+    """Outcome of a check."""
 
     tier: str
     check: str
@@ -54,19 +54,19 @@ class Row:
 
 
 def attempt(check: Check) -> Row:
-    """Run a check; whatever it raises becomes its row."""
+    """Run a check and return its outcome as a row, whatever it raises."""
     try:
         told = check.run()
     except (Missing, MissingDependencyError) as missing:
         return Row(check.tier, check.name, "skipped", note=_line(missing))
-    except Exception as error:  # one failure must not keep the other rows from the table
+    except Exception as error:  # one failure must not prevent the other rows
         kind = "" if isinstance(error, Failure) else f"{type(error).__name__}: "
         return Row(check.tier, check.name, "failed", note=kind + _line(error))
     return Row(check.tier, check.name, "ok", *astuple(told))
 
 
 def table(rows: Sequence[Row]) -> str:
-    """All rows under a head, columns aligned; the last column runs on."""
+    """Format all rows under a header with aligned columns; the last column is not wrapped."""
     head = tuple(field.name for field in fields(Row))
     cells = [head, *(astuple(row) for row in rows)]
     return "\n".join(aligned(cells))

@@ -1,4 +1,4 @@
-"""Decoding: clips of every codec, by DALI and by PyAV, compared frame by frame."""
+"""Decoding: clips of every codec, decoded by DALI and by PyAV and compared frame by frame."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _SIZE: Final = {"cpu": (320, 180, 50), "cuda": (1280, 720, 300)}
 """Width, height and frames of a clip."""
 
 _MEAN, _P90 = 2.0, 4.0
-"""Grey levels that colours may differ by: DALI does not interpolate chroma."""
+"""Largest differences of colours in grey levels (mean, 90th percentile): DALI does not interpolate chroma."""
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How to write a clip."""
+    """A codec and how to encode a clip with it."""
 
     name: str
     encoder: str
     suffix: str
     options: dict[str, str] = field(default_factory=dict[str, str])
     on_cpu: bool = False
-    """DALI decodes it on CPUs."""
+    """DALI can decode it on CPUs."""
     on_gpu: bool = True
-    """DALI decodes it by NVDEC."""
+    """DALI can decode it by NVDEC."""
     pixel_format: str = "yuv420p"
     colour: dict[str, int] = field(default_factory=dict[str, int])
-    """`colorspace` and `color_range` by ITU-T H.273 and FFmpeg."""
+    """`colorspace` and `color_range` as in ITU-T H.273 and FFmpeg."""
 
 
 _VP9: Final = {"deadline": "realtime", "cpu-used": "8", "b": "4M"}
@@ -127,7 +127,7 @@ def _write(codec: Codec, folder: Path, width: int, height: int, frames: int) -> 
 
 
 def _picture(number: int, width: int, height: int) -> U8:
-    """Soft colours that drift: no edge of colour, where the two ways to enlarge chroma would differ."""
+    """Return soft drifting colours without edges, where the two ways to upsample chroma would differ."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     waves = [
         np.sin(x / (40 + 9 * c) + number / 9 + c) + np.sin(y / (30 + 7 * c) - number / 7) for c in range(3)

@@ -21,10 +21,10 @@ _BATCHES: Final = {"cpu": 4, "cuda": 300}
 
 
 def check_engine(engine: str, precision: str, device: str) -> Measured:
-    """Build the packaged model's engine, and run it.
+    """Build an engine of the packaged model, and run it.
 
     Raises:
-        AutrtError: it cannot be built, or computes something else.
+        AutrtError: it cannot be built, or its outputs differ.
     """
     model = load_model(DEFAULT_MODEL)
     (report,) = build(model, engine=engine, precision=precision, device=device, batch=BATCH)

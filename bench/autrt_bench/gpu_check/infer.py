@@ -1,4 +1,4 @@
-"""The main job on the CPU and on the GPU, over the same clips: the same faces and decisions?"""
+"""Inference on the CPU and on the GPU over the same clips, with faces and decisions compared."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from autrt_bench.measure.gpu_load import GpuLoad
 CLIPS: Final = ("clip-smile", "clip-talk")
 _SAME_FACES, _SAME_DECISIONS = 0.97, {"f32": 0.99, "fp16": 0.98}
 _SHIFT: Final = 0.05
-"""95 of 100 boxes move by less, in box sides."""
+"""95 of 100 boxes must move by less, in box sides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One way to run the job."""
+    """Engine, precision and device of a run."""
 
     engine: str
     precision: str
@@ -33,7 +33,7 @@ class Side:
 
 
 def check_infer(side: Side, folder: Path) -> Measured:
-    """Run both, compare, and time the second run on the device, when its engines are built.
+    """Run both, compare, and time the second run on the device, when its engines are cached.
 
     Raises:
         Missing: the clips are not here.
@@ -92,7 +92,7 @@ def _compare(a: Path, b: Path, side: Side) -> tuple[str, int]:
 
 
 def _pairs(a: Results, b: Results) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the same track in the same frame."""
+    """Return the rows of the same track in the same frame."""
     keys_a, keys_b = (file.faces["frame"].astype(np.int64) << 20 | file.faces["track"] for file in (a, b))
     _, rows_a, rows_b = np.intersect1d(keys_a, keys_b, return_indices=True)
     return rows_a, rows_b

@@ -12,11 +12,11 @@ from autrt_bench.gpu_check.machine import require
 
 ROOT: Final = Path(__file__).parents[3]
 _REHEARSED: Final = "tests/gpu/test_image.py"
-"""What a rehearsal runs: quick, and the same command."""
+"""Tests of a rehearsal: quick, and run by the same command."""
 
 
 def run_tests(device: str) -> Measured:
-    """Run them, from every file that has some, in a process of their own.
+    """Run the tests that need a GPU, from every file that has some, in a process of their own.
 
     Raises:
         Missing: no GPU, no pytest, or no tests beside the package.

@@ -1,4 +1,4 @@
-"""Videos to measure on: a demo clip, made larger, longer, or of more people; kept in the user's cache folder."""
+"""Videos to measure on: a demo clip, or variants of it that are larger, longer, or have more faces."""
 
 from __future__ import annotations
 
@@ -28,47 +28,47 @@ ENCODERS: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "av1": ("libsvtav1", {"preset": "10", "crf": "35"}),
     "mjpeg": ("mjpeg", {"q": "4"}),
 }
-"""Codec → FFmpeg's encoder and its options: quick ones, with pictures like those of films on the web."""
+"""Codec → FFmpeg's encoder and its options, for fast encoding at web quality."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClipVariant:
-    """How a clip is made of another."""
+    """A variant of a clip."""
 
     width: int
-    """Pixels of the whole picture."""
+    """Size of the whole picture in pixels."""
     height: int
     codec: str = "h264"
     faces: int = 1
-    """How many copies of the clip are shown, in `columns` columns; what is left over is grey."""
+    """Number of copies of the clip, in `columns` columns; the rest is grey."""
     columns: int = 1
     rows: int = 1
     frames: int | None = None
-    """At most so many."""
+    """Largest number of frames."""
 
     @property
     def name(self) -> str:
-        """What tells it from others."""
+        """Name that distinguishes it from other variants."""
         length = f"-{self.frames}" if self.frames else ""
         return f"{self.codec}-{self.width}x{self.height}-{self.faces}of{self.columns * self.rows}{length}"
 
 
 def demo_clip(log: Callable[[str], object]) -> Path:
-    """A real face, 640×360 H.264, 472 frames, 19.7 s.
+    """Return a clip of a real face: 640×360 H.264, 472 frames, 19.7 s.
 
     Raises:
-        AutrtError: it is not in the cache and cannot be fetched.
+        AutrtError: it is not in the cache and cannot be downloaded.
     """
     return fetch(DEMO, say=log)
 
 
 def make_variant(source: Path, recipe: ClipVariant, log: Callable[[str], object]) -> Path:
-    """The clip as a recipe says, encoded anew unless that was done before."""
+    """Return a variant of a clip, encoded unless it is cached."""
     return _cached(source, f"{recipe.name}.mkv", log, lambda part: _encode(source, part, recipe))
 
 
 def make_longer(source: Path, minutes: float, log: Callable[[str], object]) -> Path:
-    """The clip so many times in a row that it lasts about `minutes`; its packets are copied."""
+    """Return the clip repeated until it lasts about `minutes`; its packets are copied."""
     with av.open(str(source)) as clip:
         duration_s = (clip.duration or av.time_base) / av.time_base
     times = max(1, round(60 * minutes / duration_s))
@@ -86,7 +86,7 @@ def _cached(source: Path, how: str, log: Callable[[str], object], make: Callable
 
 def _encode(source: Path, target: Path, recipe: ClipVariant) -> None:
     encoder, options = ENCODERS[recipe.codec]
-    os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder tells its errors alone
+    os.environ.setdefault("SVT_LOG", "1")  # makes the AV1 encoder print errors only
     with av.open(str(source)) as clip, av.open(str(target), "w", format="matroska") as out:
         shown: Any = clip.streams.video[0]
         stream: Any = out.add_stream(encoder, rate=shown.average_rate, options=options)
@@ -105,7 +105,7 @@ def _pictures(clip: Any) -> Iterator[U8]:
 
 
 def _tiled(picture: U8, recipe: ClipVariant) -> U8:
-    """The (height, width, 3) RGB picture with `faces` copies of `picture` in it."""
+    """Return the (height, width, 3) RGB picture with `faces` copies of `picture` in it."""
     width, height = recipe.width // recipe.columns, recipe.height // recipe.rows
     tile = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
     whole = np.full((recipe.height, recipe.width, 3), 96, np.uint8)
@@ -125,7 +125,7 @@ def _repeat(source: Path, target: Path, times: int) -> None:
 
 
 def _copy(clip: Any, out: Any, stream: Any, offset: int) -> int:
-    """Add every packet of a clip, `offset` ticks later; returns where the next copy starts."""
+    """Copy every packet of a clip, `offset` ticks later; return the start of the next copy."""
     end = offset
     for packet in clip.demux(video=0):
         if packet.dts is None or packet.pts is None or packet.duration is None:

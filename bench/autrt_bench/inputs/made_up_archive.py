@@ -1,4 +1,4 @@
-"""A made-up folder of videos and their results, as a long run leaves it."""
+"""A made-up folder of videos and results, as after a long run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RATE: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Videos of two seconds and one face, all done."""
+    """Videos of two seconds and one face, all finished."""
 
     out: Path
     sources: list[Source]
@@ -36,12 +36,12 @@ class Archive:
 
     @property
     def targets(self) -> list[Path]:
-        """The results files, in order of the sources."""
+        """Results files, in the order of the sources."""
         return [results_path(self.out, source.relative) for source in self.sources]
 
 
 def make_archive(folder: Path, model: Model, n: int) -> Archive:
-    """Write `n` results files of random rows, the videos that they are of (a few bytes each) and a manifest."""
+    """Write `n` results files of random rows, their videos (a few bytes each) and a manifest."""
     sources = [Source(folder / "in" / f"{i:06d}.mp4", f"{i:06d}.mp4", "video") for i in range(n)]
     (folder / "in").mkdir()
     archive = Archive(folder / "out", sources, model)

@@ -1,4 +1,4 @@
-"""One video with what each stage of the pipeline gets of it, so that each can be clocked alone."""
+"""One video with the inputs of each pipeline stage, so that each stage can be timed alone."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ from autrt.video.open import open_decoder
 from autrt_bench.inputs import stages as stages_alone
 
 HELD_BYTES: Final = 400_000_000
-"""Of frames kept in memory for the stages that look at them."""
+"""Bytes of frames kept in memory for stages that read pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageInputs:
-    """A video and every stage's input."""
+    """A video and the inputs of every stage."""
 
     source: Source
     job: Job
     networks: Networks
     info: VideoInfo
     n_frames: int
-    """Of the whole video."""
+    """Frames of the whole video."""
     frames: list[Frame]
-    """Its first ones, as many as `HELD_BYTES` hold."""
+    """The first frames, as many as `HELD_BYTES` allow."""
     segments: list[Segment]
-    """Of `frames`."""
+    """Segments of `frames`."""
     crops: list[U8]
-    """Of `segments`."""
+    """Crops of `segments`."""
     blocks: list[Block]
-    """Of the whole video."""
+    """Blocks of the whole video."""
     header: Header
 
     def stages(self, out: Path) -> dict[str, tuple[Callable[[], object], int]]:
-        """Name → what does the stage's work, and for how many frames; in the pipeline's order."""
+        """Return stage → function that does its work, and the number of frames; in the pipeline's order."""
         some, alone = len(self.frames), stages_alone
         weights, target = self.job.model.weights, out / "alone.h5"
         return {
@@ -68,7 +68,7 @@ class StageInputs:
 
 
 def prepare_stage_inputs(source: Source, job: Job, networks: Networks) -> StageInputs:
-    """Run every stage once and keep what it gave.
+    """Run every stage once and store its outputs.
 
     Raises:
         AutrtError: the video cannot be read, or a network fails.
@@ -84,7 +84,7 @@ def prepare_stage_inputs(source: Source, job: Job, networks: Networks) -> StageI
 
 
 def _finished(source: Source, job: Job, networks: Networks) -> tuple[Header, int]:
-    """Of the video's results file."""
+    """Return header and frame count of the video's results file."""
     with TemporaryDirectory(prefix="autrt-bench-") as out:
         stages_alone.whole(source, job, networks, Path(out))
         with open_results(results_path(Path(out), source.relative)) as results:
@@ -92,7 +92,7 @@ def _finished(source: Source, job: Job, networks: Networks) -> tuple[Header, int
 
 
 def _blocks(source: Source, job: Job, networks: Networks) -> list[Block]:
-    """What the sink gets."""
+    """Return the blocks that the sink gets."""
     kept = _BlockCollector()
     with closing(open_decoder(source)) as decoder:
         recognise(decoder, networks, job.settings, kept, threading.Event(), lambda *_: None)
@@ -101,7 +101,7 @@ def _blocks(source: Source, job: Job, networks: Networks) -> list[Block]:
 
 @dataclass(slots=True)
 class _BlockCollector:
-    """A `Sink` that keeps the blocks."""
+    """A `Sink` that collects blocks."""
 
     blocks: list[Block] = field(default_factory=list[Block])
 

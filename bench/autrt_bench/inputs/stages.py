@@ -1,4 +1,4 @@
-"""The pipeline as a whole, and each of its stages as a function of what the stages before it gave."""
+"""The pipeline as a whole, and each of its stages as a function of the outputs of the stages before it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from autrt.video.open import open_decoder
 
 
 def whole(source: Source, job: Job, networks: Networks, out: Path) -> None:
-    """`autrt infer` over one video, without the start of the program.
+    """Run `autrt infer` over one video, without the start of the program.
 
     Raises:
-        AutrtError: it cannot be done.
+        AutrtError: the run fails.
     """
     summary = Run(replace(job, out=out), [networks], SilentReporter()).run([source], workers=1)
     if summary.fatal is not None:
@@ -37,7 +37,7 @@ def whole(source: Source, job: Job, networks: Networks, out: Path) -> None:
 
 
 def decode(source: Source) -> int:
-    """Hand out every frame."""
+    """Decode every frame."""
     with closing(open_decoder(source)) as decoder:
         return sum(1 for _ in decoder)
 
@@ -45,24 +45,24 @@ def decode(source: Source) -> int:
 def detect(
     frames: Sequence[Frame], info: VideoInfo, networks: Networks, settings: InferSettings
 ) -> list[Segment]:
-    """Shots, detections, tracks."""
+    """Detect and track faces, shot by shot."""
     every = settings.detection_interval(info.rate)
     return list(track(frames, networks.looks(info), every))
 
 
 def align(segments: Sequence[Segment], info: VideoInfo, networks: Networks) -> list[U8]:
-    """Patches and crops of each segment that has a face: (F, 112, 112, 3) uint8 RGB."""
+    """Cut out patches and crops of each segment with faces: (F, 112, 112, 3) uint8 RGB."""
     return [cut_out(segment, networks, info)[1] for segment in segments if len(segment.faces)]
 
 
 def recognise(crops: Sequence[U8], networks: Networks) -> int:
-    """All crops through the Action Unit networks, in the batches that the pipeline makes."""
+    """Run the Action Unit networks on all crops, in the pipeline's batches."""
     tickets = [networks.batcher.submit(some) for some in crops]
     return sum(len(ticket.result().member_logits) for ticket in tickets)
 
 
 def write(blocks: Sequence[Block], header: Header, weights: F32, target: Path) -> None:
-    """Spool, ensemble, smooth, decide, and the results file."""
+    """Spool, combine, smooth, decide, and write the results file."""
     sink = ResultsSink(target, header, weights)
     try:
         for block in blocks:

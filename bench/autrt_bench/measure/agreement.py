@@ -1,4 +1,4 @@
-"""How far two runs over the same videos agree, face by face."""
+"""Agreement of two runs over the same videos, face by face."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Columns = Mapping[str, np.ndarray[Any, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Faces that both runs have, of all videos one after the other, and how many only one of them has."""
+    """Faces that both runs have, over all videos, and counts of those that only one has."""
 
     au_names: tuple[str, ...]
     smoothed_a: F32
@@ -29,14 +29,14 @@ class Agreement:
     smoothed_b: F32
     """(F, A) float32."""
     changed: Bool
-    """(F, A) whether the decision differs."""
+    """(F, A) True where the decision differs."""
     shift: F32
     """(F,) float32 mean landmark distance, in eye distances of the first run."""
     only_a: int
     only_b: int
 
     def correlation(self) -> F32:
-        """(A,) float32 of the smoothed probabilities; 1 for two equal constants, NaN for a constant and another."""
+        """Return correlations of the smoothed probabilities, (A,) float32; NaN for a constant and another."""
         pairs = zip(self.smoothed_a.T.astype(float), self.smoothed_b.T.astype(float), strict=True)
         return np.array([_correlation(a, b) for a, b in pairs], np.float32)
 
@@ -91,7 +91,7 @@ def _columns(path: Path) -> tuple[Columns, tuple[str, ...]]:
 
 
 def _matched(a: Columns, b: Columns) -> I64:
-    """(n, 2) int64: rows of `a` and `b` that show the same face in the same frame."""
+    """Return rows of `a` and `b` that show the same face in the same frame, (n, 2) int64."""
     pairs: list[tuple[int, int]] = []
     for frame in np.intersect1d(a["frame"], b["frame"]):
         i, j = (np.nonzero(rows["frame"] == frame)[0] for rows in (a, b))

@@ -1,4 +1,4 @@
-"""Commands in processes of their own: what they print, when, and what they spend."""
+"""Commands run in processes of their own, with their output and cost."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 
 @dataclass(frozen=True, slots=True)
 class CommandCost:
-    """What a command took, from its start to its end."""
+    """Cost and output of a command."""
 
     wall_s: float
     cpu_s: float
-    """Of all its threads and processes."""
+    """Processor time of all its threads and processes."""
     peak_bytes: int
     """Largest resident memory of its largest process."""
     lines: list[tuple[float, str]]
-    """What it printed, each line with the seconds from the start at which it was read."""
+    """Lines of its output, each with the seconds from the start at which it was read."""
 
     def events(self) -> list[tuple[float, dict[str, Any]]]:
-        """The lines that are JSON objects, as `autrt … --progress json` prints them."""
+        """Return the lines that are JSON objects, as printed by `autrt … --progress json`."""
         return [(at_s, json.loads(line)) for at_s, line in self.lines if line.startswith("{")]
 
 
@@ -38,7 +38,7 @@ def run_command(command: Sequence[str]) -> CommandCost:
     """Run a command to its end.
 
     Raises:
-        AutrtError: it fails; with the last line of what it says.
+        AutrtError: it fails; the message has the last line of its output.
     """
     with tempfile.TemporaryDirectory(prefix="autrt-bench-") as scratch:
         report, errors = Path(scratch) / "report.json", Path(scratch) / "errors.txt"

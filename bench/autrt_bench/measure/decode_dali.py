@@ -1,4 +1,4 @@
-"""Decoding a whole file with NVIDIA DALI, as `autrt infer --device cuda` does it; on a CPU, what DALI can there."""
+"""Decoding a whole file with NVIDIA DALI, as `autrt infer --device cuda` does; on a CPU where DALI can."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autrt.video.probe import probe
 
 
 def decode_dali(clip: Path) -> int:
-    """How many frames it gave, as RGB.
+    """Decode a file to RGB and return the number of frames.
 
     Raises:
         EngineError: DALI cannot decode this file here.

@@ -7,7 +7,7 @@ from autrt.model.folder import Member
 
 
 def member_gflop(member: Member) -> float:
-    """GFLOP (10⁹ floating-point operations) for one crop; computes nothing and takes no memory.
+    """Return the GFLOP (10⁹ floating-point operations) of one crop; computes nothing and takes no memory.
 
     Raises:
         UsageError: the member's architecture is not known.

@@ -1,4 +1,4 @@
-"""How busy NVIDIA GPUs are while something runs, by nvidia-smi."""
+"""Load of NVIDIA GPUs during a block of code, by nvidia-smi."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _EVERY_MS: Final = 200
 
 
 class GpuLoad:
-    """Watches GPUs while its block runs.
+    """Context that samples the load of GPUs.
 
     Args:
-        device: cuda:N, or cuda for all of them; nothing is watched on the CPU.
+        device: cuda:N, or cuda for all of them; nothing is sampled on the CPU.
     """
 
     def __init__(self, device: str) -> None:
@@ -23,11 +23,11 @@ class GpuLoad:
         self._tool = None if device == "cpu" else shutil.which("nvidia-smi")
         self._watch: subprocess.Popen[str] | None = None
         self.means: dict[str, float] = {}
-        """Mean shares of time in percent, of GPU and NVDEC, once the block has ended; none where nothing tells."""
+        """Mean load of GPU and NVDEC in percent, after the block; empty if unknown."""
 
     @property
     def told(self) -> str:
-        """The means in words: "GPU 71 %, NVDEC 34 %"."""
+        """Means as text: "GPU 71 %, NVDEC 34 %"."""
         return in_words(self.means)
 
     def __enter__(self) -> Self:
@@ -51,7 +51,7 @@ class GpuLoad:
 
 
 def mean_load(lines: str) -> dict[str, float]:
-    """Means of nvidia-smi's lines of "gpu, decoder" in percent; what is no number is passed over."""
+    """Return the means of nvidia-smi's lines of "gpu, decoder" in percent; ignore lines without numbers."""
     columns = [[part.strip() for part in line.split(",")] for line in lines.splitlines()]
     means: dict[str, float] = {}
     for i, name in enumerate(("GPU", "NVDEC")):
@@ -62,5 +62,5 @@ def mean_load(lines: str) -> dict[str, float]:
 
 
 def in_words(means: dict[str, float]) -> str:
-    """Such as "GPU 71 %, NVDEC 34 %"."""
+    """Return the means as text, such as "GPU 71 %, NVDEC 34 %"."""
     return ", ".join(f"{name} {mean:.0f} %" for name, mean in means.items())

@@ -1,4 +1,4 @@
-"""`autrt infer` in a process of its own: what it did, and what that cost."""
+"""`autrt infer` run in a process of its own, with its cost."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _EVENTS: Final = ("begin", "progress", "video")
 
 @dataclass(frozen=True, slots=True)
 class InferRun:
-    """One call of `autrt infer`."""
+    """One run of `autrt infer`."""
 
     cost: CommandCost
     frames: int
     faces: int
     first_frame_s: float
-    """From the command's start until the first frames were through."""
+    """Time from the command's start until the first frames are done."""
     run_s: float
-    """From open networks to the last results file."""
+    """Time from opened networks to the last results file."""
 
     @property
     def peak_mb(self) -> float:
@@ -36,12 +36,12 @@ class InferRun:
 
 
 def infer(clips: Sequence[Path], settings: BenchSettings, *options: str) -> InferRun:
-    """Run the command over some videos, into a folder that is thrown away.
+    """Run the command over some videos, into a temporary folder.
 
     Args:
         clips: files, or folders of them.
         settings: its model is used where the user named one.
-        options: further ones of `autrt infer`.
+        options: further options of `autrt infer`.
 
     Raises:
         AutrtError: it fails.
@@ -51,7 +51,7 @@ def infer(clips: Sequence[Path], settings: BenchSettings, *options: str) -> Infe
 
 
 def infer_into(out: Path, clips: Sequence[Path], settings: BenchSettings, *options: str) -> InferRun:
-    """The same, with results that stay in `out`."""
+    """Run the command over some videos, with results in `out`."""
     model = ["--model", str(settings.model.path.resolve())] if settings.model_named else []
     cost = autrt("infer", *clips, "--out", out, "--progress", "json", *model, *options)
     at = {name: [(s, event) for s, event in cost.events() if event["event"] == name] for name in _EVENTS}

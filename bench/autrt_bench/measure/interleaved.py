@@ -1,4 +1,4 @@
-"""Measuring a group: a warm-up of every case, then repeats in turns."""
+"""Measurement of a group: a warm-up of every case, then repeats in turns."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from autrt_bench.types import Group, Measurement, Metric, Turn, Values
 
 
 def measure(suite: str, group: Group, repeats: int) -> list[Measurement]:
-    """Every metric of every case of a group, in the order in which they first appeared.
+    """Measure every metric of every case of a group, in the order in which they first appear.
 
     Args:
         suite: the suite's name.
         group: its cases.
-        repeats: how often each is measured, unless the group says fewer.
+        repeats: of each case, unless the group allows fewer.
     """
     found: defaultdict[tuple[str, Metric], list[float]] = defaultdict(list)
     for number, turn in enumerate(_turns(suite, group, repeats)):
@@ -30,7 +30,7 @@ def measure(suite: str, group: Group, repeats: int) -> list[Measurement]:
 
 
 def _turns(suite: str, group: Group, repeats: int) -> Iterator[Turn]:
-    """The warm-up, if there is one, and the repeats; on a terminal with a bar."""
+    """Yield the warm-up, if there is one, and the repeats; with a progress bar on a terminal."""
     turns = min(repeats, group.max_repeats or repeats) + group.warm_up
     with tqdm(total=turns * len(group.cases), desc=suite, leave=False, disable=None) as bar:
         for _ in range(turns):

@@ -1,6 +1,6 @@
-"""Starts a command and says what it spent: `python -I -S launcher.py REPORT COMMAND…`. Needs no package.
+"""Run a command and report its cost: `python -I -S launcher.py REPORT COMMAND…`. Needs no package.
 
-A process of its own, because Linux counts the memory of the process that starts another as the other's peak:
+It is a process of its own because Linux counts the memory of the process that starts another as the other's peak;
 this one has next to none.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def main(report: Path, command: list[str]) -> int:
-    """Run the command with our own input and outputs; returns its exit code."""
+    """Run the command with our own input and outputs; return its exit code."""
     start_s = time.monotonic()
     child = subprocess.Popen(command)
     _, status, usage = os.wait4(child.pid, 0)

@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices: what engines' arithmetic is measured by."""
+"""Speed of a matrix product on this machine, the reference for the arithmetic of engines."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 import numpy as np
 
 SIDE: Final = 1536
-"""Of the square matrices: large enough to be bound by arithmetic, small enough for a turn of a second."""
+"""Side of the square matrices: large enough to be bound by arithmetic, small enough for a turn of a second."""
 
 
 def sgemm_gflops(duration_s: float) -> float:
-    """GFLOP/s of NumPy's product of two float32 matrices, on all cores that its library takes.
+    """Measure GFLOP/s of NumPy's product of two float32 matrices, on all cores that its library uses.
 
     Args:
-        duration_s: how long to multiply; at least twice.
+        duration_s: how long to multiply; at least two products are computed.
     """
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal((SIDE, SIDE), np.float32) for _ in range(2))

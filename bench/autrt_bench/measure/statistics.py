@@ -1,4 +1,4 @@
-"""From repeats to a median, a spread, and whether two sets of repeats differ beyond the noise."""
+"""Statistics of repeats: median, spread, and differences beyond the noise."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 from autrt_bench.types import Metric
 
 LEVEL: Final = 0.95
-"""Share of the resamplings that an interval holds."""
+"""Coverage of the bootstrap interval."""
 
 RESAMPLINGS: Final = 4000
 
 FEW_REPEATS: Final = 4
-"""With fewer, the repeats of two equal programs lie apart by chance once in ten times or more often."""
+"""With fewer repeats, those of two equal programs differ by chance once in ten times or more often."""
 
 NOISE: Final = 0.02
-"""Changes below are called none, however sure: the layout of a process in memory moves as much."""
+"""Smaller changes count as none: a different memory layout of a process changes as much."""
 
 Verdict = Literal["better", "worse", "unchanged", "changed", "too few repeats"]
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Where repeats lie."""
+    """Median and quartiles of repeats."""
 
     median: float
     low: float
@@ -37,22 +37,22 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The median of B over that of A."""
+    """Ratio of the median of B to that of A."""
 
     value: float
     low: float
-    """Bootstrap interval, `LEVEL`, percentiles."""
+    """Lower end of the bootstrap percentile interval of coverage `LEVEL`."""
     high: float
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Median and quartiles of at least one value."""
+    """Return median and quartiles of at least one value."""
     low, median, high = np.percentile(values, [25, 50, 75])
     return Spread(float(median), float(low), float(high))
 
 
 def median_ratio(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Ratio:
-    """How the median of `b` compares with that of `a`, by resampling the repeats of each.
+    """Return the ratio of the medians of `b` and `a`, with an interval from resampling the repeats of each.
 
     Two zeros count as equal.
     """
@@ -69,12 +69,12 @@ def median_ratio(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Ratio
 
 
 def verdict_of(ratio: Ratio, metric: Metric, repeats: int) -> Verdict:
-    """What a ratio means.
+    """Return the verdict on a ratio.
 
     Args:
         ratio: B over A.
-        metric: of both.
-        repeats: of the one with fewer.
+        metric: of both runs.
+        repeats: of the run with fewer.
     """
     if repeats < FEW_REPEATS and not metric.exact:
         return "too few repeats"

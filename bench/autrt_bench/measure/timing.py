@@ -1,4 +1,4 @@
-"""Clocking work: wall time, and processor time of all threads."""
+"""Timing of work: wall time, and processor time of all threads."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from autrt.machine import available_cores
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What a piece of work took."""
+    """Times of a piece of work."""
 
     wall_s: float
     cpu_s: float
 
     @property
     def cores_used(self) -> float:
-        """Share of the available cores' time that this process was computing: 0…1."""
+        """Share of the available cores' time that this process computed, 0…1."""
         return self.cpu_s / self.wall_s / available_cores()
 
 
 def time_work(work: Callable[[], object]) -> Timing:
-    """Do it once."""
+    """Do the work once and time it."""
     cpu_s, start_s = time.process_time(), time.perf_counter()
     work()
     return Timing(time.perf_counter() - start_s, time.process_time() - cpu_s)

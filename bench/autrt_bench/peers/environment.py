@@ -1,4 +1,4 @@
-"""A virtual environment for each peer, made once and kept in the user's cache folder."""
+"""A virtual environment for each peer, created once and cached in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from autrt.storage.cache import cache_dir
 from autrt_bench.peers import Peer
 
 READY: Final = "autrt-ready"
-"""This file in an environment says that everything was installed into it."""
+"""Marker file of an environment in which everything is installed."""
 
 
 def variable(peer: Peer) -> str:
-    """The environment variable that names an existing environment for a peer."""
+    """Return the environment variable that can name an existing environment for a peer."""
     return f"AUTRT_PEER_{peer.name.upper()}"
 
 
 def interpreter(peer: Peer, log: Callable[[str], object]) -> Path:
-    """The Python of a peer's environment, which is made first where it is missing.
+    """Return the Python of a peer's environment, creating the environment if it is missing.
 
-    The variable `AUTRT_PEER_NAME` may name an environment's folder that somebody else made.
+    The variable `AUTRT_PEER_NAME` may name the folder of an existing environment.
 
     Raises:
-        AutrtError: it cannot be made; the message is the last line of what was said.
+        AutrtError: it cannot be created; the message is the last line of the output.
     """
     if given := os.environ.get(variable(peer)):
         python = Path(given) / "bin/python"

@@ -1,4 +1,4 @@
-"""Two runs side by side: for each measurement the ratio, its interval, and whether that is more than noise."""
+"""Comparison of two runs: for each measurement the ratio, its interval, and whether it exceeds the noise."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Difference:
     a: Measurement
     b: Measurement
     ratio: Ratio
-    """B over A."""
+    """Ratio of B to A."""
     verdict: Verdict
 
     @property
     def words(self) -> str:
-        """The verdict, in the metric's own words."""
+        """Verdict in words that fit the metric, such as "slower"."""
         unit = self.b.metric.unit
         timed = unit.endswith("/s") or unit in ("s", "ms")
         return (
@@ -33,24 +33,24 @@ class Difference:
 
     @property
     def is_conclusive(self) -> bool:
-        """Whether there were repeats enough to tell."""
+        """True if there were enough repeats for a verdict."""
         return self.verdict != "too few repeats"
 
     def worse_by(self) -> float:
-        """How much worse B is, in per cent of A; 0 where it is not."""
+        """Return by how many per cent B is worse than A; 0 if it is not worse."""
         if self.verdict != "worse":
             return 0.0
         return 100 * abs(self.ratio.value - 1)
 
 
 def differences(a: BenchRun, b: BenchRun) -> list[Difference]:
-    """What both runs measured, in the order of `b`."""
+    """Compare all measurements that both runs have, in the order of `b`."""
     before = {m.key: m for m in a.measurements}
     return [_difference(before[m.key], m) for m in b.measurements if m.key in before]
 
 
 def lines(a: BenchRun, b: BenchRun, found: Sequence[Difference]) -> Iterator[str]:
-    """A table of all differences, and how many there are of each kind."""
+    """Yield the lines of a table of all differences, and their counts by verdict."""
     yield f"A: {a.name}   B: {b.name}"
     different = [name for name in MACHINE if a.fingerprint.get(name) != b.fingerprint.get(name)]
     if different:

@@ -1,4 +1,4 @@
-"""What was measured, and on what: the machine, the libraries' versions, the commit."""
+"""Facts about a measurement: the machine, the libraries' versions, the commit."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PACKAGES: Final = (
     "autrt", "numpy", "av", "opencv-python-headless", "onnxruntime", "openvino", "h5py", "lap", "torch",
     "tensorrt", "tensorrt-rtx", "torch-tensorrt", "nvidia-dali-cuda130",
 )  # fmt: skip
-"""Those of them that are installed are named with their versions."""
+"""Packages whose versions are recorded if they are installed."""
 
 MACHINE: Final = ("cpu", "cores", "features", "memory_gb", "gpu")
-"""The facts that make a machine: numbers of different ones are not to be compared."""
+"""Facts that identify a machine; numbers of different machines are not comparable."""
 
 
 def fingerprint() -> dict[str, Any]:
-    """Facts as plain JSON values: `MACHINE`, and platform, python, versions, load, commit."""
+    """Return facts as JSON values: `MACHINE`, and platform, python, versions, load, commit."""
     facts: dict[str, Any] = {
         "cpu": cpu_model(),
         "cores": available_cores(),
@@ -46,14 +46,14 @@ def fingerprint() -> dict[str, Any]:
 
 
 def machine_name(facts: dict[str, Any]) -> str:
-    """A file name for a machine: its processor, its cores, and some digits over all of `MACHINE`."""
+    """Return a file name for a machine: its processor, cores, and a short digest over all of `MACHINE`."""
     digest = hashlib.sha256(json.dumps([facts[name] for name in MACHINE]).encode()).hexdigest()
     words = re.sub(r"[^a-z0-9]+", "-", str(facts["cpu"]).lower()).strip("-")
     return f"{words[:40]}-{facts['cores']}-cores-{digest[:6]}"
 
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's name as the system tells it."""
+    """Return the processor's name as given by the system."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
@@ -63,7 +63,7 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def gpus() -> list[str]:
-    """Each NVIDIA GPU's name and driver; none where its tool is not installed."""
+    """Return each NVIDIA GPU's name and driver; none if nvidia-smi is not installed."""
     if shutil.which("nvidia-smi") is None:
         return []
     lines = _output(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"])
@@ -71,18 +71,18 @@ def gpus() -> list[str]:
 
 
 def checkout() -> Path | None:
-    """The folder of the repository that this package runs from; None where it is installed."""
+    """Return the repository that this package runs from; None if it is installed."""
     root = Path(__file__).resolve().parents[3]
     return root if (root / ".git").exists() and (root / "pyproject.toml").is_file() else None
 
 
 def commit() -> str:
-    """The checkout's commit (12 hex digits; a + where files differ from it), or empty."""
+    """Return the checkout's commit (12 hex digits; with a + if files differ from it), or empty."""
     root = checkout()
     if root is None:
         return ""
     head = _output(["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]).strip()
-    # What benchmarks themselves leave in the repository changes nothing that is measured.
+    # Files that benchmarks write into the repository do not change what is measured.
     changed = _output(["git", "-C", str(root), "status", "--porcelain", "--", ":!bench/history"]).strip()
     return head + "+" if head and changed else head
 
@@ -98,7 +98,7 @@ def _versions() -> dict[str, str]:
 
 
 def _output(command: Sequence[str]) -> str:
-    """What a command prints; nothing where it fails."""
+    """Return the output of a command; empty if it fails."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
     except (OSError, subprocess.SubprocessError):

@@ -1,4 +1,4 @@
-"""Measurements over time: one file of JSON lines per machine, a line a run."""
+"""History of measurements: one file of JSON lines per machine, one line per run."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SCHEMA: Final = "autrt-bench/1"
 
 
 def history_folder() -> Path:
-    """Where runs are kept: `bench/history` in a checkout, otherwise the user's data folder."""
+    """Return the folder of histories: `bench/history` in a checkout, otherwise in the user's data folder."""
     root = checkout()
     return root / "bench/history" if root else Path(platformdirs.user_data_dir("autrt")) / "bench"
 
 
 def append(file: Path, run: BenchRun) -> None:
-    """Add a run to a history; an earlier line that was cut short stays alone.
+    """Append a run to a history. An earlier line that was cut short is not touched.
 
     Raises:
         DiskFullError, ResultsError: it cannot be written.
@@ -43,7 +43,7 @@ def append(file: Path, run: BenchRun) -> None:
 
 
 def read(file: Path) -> list[BenchRun]:
-    """All runs of a history, oldest first; lines that are no whole run of this schema are left out.
+    """Read all runs of a history, oldest first; incomplete lines and those of other schemas are left out.
 
     Raises:
         UsageError: there is no such file, or no run in it.
@@ -59,7 +59,7 @@ def read(file: Path) -> list[BenchRun]:
 
 
 def find_run(which: str, history: Path) -> BenchRun:
-    """The run that somebody names.
+    """Find the run that the user names.
 
     Args:
         which: a history file (its last run); otherwise the beginning of a run's name, or of a commit: all of its
@@ -68,7 +68,7 @@ def find_run(which: str, history: Path) -> BenchRun:
         history: the file in which commits and names are looked up.
 
     Raises:
-        UsageError: nothing is called so.
+        UsageError: no run matches, or runs of several commits match.
     """
     if Path(which).is_file():
         return read(Path(which))[-1]
@@ -87,13 +87,13 @@ def find_run(which: str, history: Path) -> BenchRun:
 
 
 def _is_called(run: BenchRun, which: str) -> bool:
-    """By the beginning of its name or of its commit, or by a longer form of the commit than is kept."""
+    """Return True if `which` begins its name or commit, or is a longer form of its commit."""
     longer = bool(run.commit) and which.startswith(run.commit) and "+" not in which
     return longer or run.commit.startswith(which) or run.name.startswith(which)
 
 
 def merged(runs: Sequence[BenchRun]) -> BenchRun:
-    """Runs of one commit as one run: the repeats of each measurement one after the other."""
+    """Merge runs of one commit: the repeats of each measurement are concatenated."""
     together: dict[tuple[str, str, str], Measurement] = {}
     for measurement in (m for run in runs for m in run.measurements):
         before = together.get(measurement.key)
@@ -112,7 +112,7 @@ def _plain(run: BenchRun) -> dict[str, Any]:
 
 
 def _short(values: Sequence[float]) -> list[float]:
-    """Six digits that count: more would be noise, in files that are kept for years."""
+    """Round to six significant digits: more would be noise, in files that are kept for years."""
     return [float(f"{value:.6g}") for value in values]
 
 

@@ -1,4 +1,4 @@
-"""A run as one HTML file that needs nothing beside it: facts, tables, and the plots inside."""
+"""A run as one self-contained HTML file: facts, tables and plots."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ img { max-width: 100% }
 def write_page(
     path: Path, run: BenchRun, plots: Sequence[Path], before: BenchRun | None, found: Sequence[Difference]
 ) -> None:
-    """Write the page, in place of an earlier one.
+    """Write the page, replacing an earlier one.
 
     Args:
         path: the HTML file.
-        run: what is shown.
-        plots: PNG files that are put into it.
-        before: the run that it is compared with, if there is one.
-        found: the differences between both.
+        run: the run to show.
+        plots: PNG files to embed.
+        before: an earlier run to compare with, if there is one.
+        found: differences between both runs.
 
     Raises:
         DiskFullError, ResultsError: it cannot be written.
@@ -89,7 +89,7 @@ def _as_text(value: object) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:
-    """The first `left` columns are words, the others numbers."""
+    """Return an HTML table. The first `left` columns are text, the others numbers."""
     lines = ["<table>", "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
     for row in rows:
         words = "".join(f"<td>{escape(cell)}</td>" for cell in row[:left])

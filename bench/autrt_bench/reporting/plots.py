@@ -1,4 +1,4 @@
-"""Runs as pictures: a run's medians as bars, and what became of them from run to run. Needs matplotlib."""
+"""Plots of runs: medians of a run as bars, and the history of headline metrics. Needs matplotlib."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ LINES_MAX: Final = 8
 COLOUR: Final = "#31688e"
 
 HEADLINES: Final = ("speed", "throughput", "peak memory", "time", "to the first frame", "speed ratio")
-"""Metrics whose course over runs is drawn."""
+"""Metrics with a plot of their history."""
 
 
 def write_plots(folder: Path, prefix: str, runs: Sequence[BenchRun]) -> list[Path]:
-    """Draw the last run, suite by suite, and all runs' headlines.
+    """Plot the last run, suite by suite, and the headline metrics of all runs.
 
     Args:
-        folder: where the PNG files go, in place of earlier ones.
-        prefix: of their names.
+        folder: for the PNG files; earlier ones are replaced.
+        prefix: of the file names.
         runs: of one machine, oldest first.
 
     Returns:
@@ -48,7 +48,7 @@ def write_plots(folder: Path, prefix: str, runs: Sequence[BenchRun]) -> list[Pat
 
 
 def _bars(suite: str, measurements: Sequence[Measurement]) -> Figure:
-    """A panel for each of the first metrics that can be good or bad: bars to the median, whiskers to quartiles."""
+    """Draw a panel of bars for each of the first metrics with a direction: medians with quartiles as whiskers."""
     metrics = [m for m in dict.fromkeys(m.metric for m in measurements) if m.better != "neither"]
     metrics = metrics[:PANELS_MAX]
     panels = {metric: [m for m in measurements if m.metric == metric][:BARS_MAX] for metric in metrics}
@@ -78,7 +78,7 @@ def _bar_panel(axes: Any, panel: Sequence[Measurement]) -> None:
 
 
 def _history_figure(suite: str, runs: Sequence[BenchRun]) -> Figure:
-    """A panel for each headline: a line a case, a point a run."""
+    """Draw a panel for each headline metric: a line per case, a point per run."""
     metrics = [m for m in dict.fromkeys(m.metric for m in runs[-1].measured(suite)) if m.name in HEADLINES]
     figure = _figure(9, 0.6 + 2.6 * len(metrics))
     if not metrics:
@@ -103,7 +103,7 @@ def _history_panel(axes: Any, keys: Sequence[tuple[str, str, str]], runs: Sequen
 
 
 def _median(run: BenchRun, key: tuple[str, str, str]) -> float:
-    """NaN where a run did not measure it."""
+    """Return the median of a measurement; NaN if the run lacks it."""
     return next((spread(m.values).median for m in run.measurements if m.key == key), float("nan"))
 
 

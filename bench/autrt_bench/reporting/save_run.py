@@ -1,4 +1,4 @@
-"""What stays of a run: its line in the history, its plots, its page."""
+"""Saving a run: its line in the history, its plots, its page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLOTS: Final = Registry(
 
 @dataclass(frozen=True, slots=True)
 class SavedRun:
-    """Where everything lies."""
+    """Files of a saved run."""
 
     history: Path
     page: Path
@@ -30,12 +30,12 @@ class SavedRun:
 
 
 def history_file(folder: Path, run_fingerprint: dict[str, object]) -> Path:
-    """This machine's history in a folder."""
+    """Return the path of this machine's history in a folder."""
     return folder / f"{machine_name(run_fingerprint)}.jsonl"
 
 
 def save_run(folder: Path, run: BenchRun, log: Callable[[str], object]) -> SavedRun:
-    """Append a run to its machine's history, and draw both.
+    """Append a run to its machine's history, and write plots and page.
 
     Raises:
         DiskFullError, ResultsError: something cannot be written.
@@ -51,7 +51,7 @@ def save_run(folder: Path, run: BenchRun, log: Callable[[str], object]) -> Saved
 
 
 def _before(runs: list[BenchRun]) -> tuple[BenchRun | None, list[Difference]]:
-    """The latest run of another commit that measured some of what the last one did, and how that differs."""
+    """Return the latest run of another commit with measurements in common, and the differences."""
     for before in reversed(runs[:-1]):
         found = differences(before, runs[-1]) if before.commit != runs[-1].commit else []
         if found:

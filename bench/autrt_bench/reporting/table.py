@@ -1,4 +1,4 @@
-"""Measurements on the terminal."""
+"""Tables of measurements for a terminal."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from autrt_bench.measure.statistics import spread
 from autrt_bench.types import Measurement
 
 COLUMNS_MAX: Final = 8
-"""With more metrics than so many, they become the rows and the cases the columns."""
+"""With more metrics than this, they become the rows and the cases the columns."""
 
 
 def lines(measurements: Sequence[Measurement]) -> Iterator[str]:
-    """A row for each case, a column for each metric: the median, and half the distance of the quartiles."""
+    """Yield a row per case with a column per metric: the median, and half the interquartile range."""
     cases = list(dict.fromkeys(m.case for m in measurements))
     metrics = list(dict.fromkeys(m.metric for m in measurements))
     cells = {(m.case, m.metric): _cell(m) for m in measurements}
@@ -29,13 +29,13 @@ def lines(measurements: Sequence[Measurement]) -> Iterator[str]:
 
 
 def amount(measurement: Measurement) -> str:
-    """The median with its unit."""
+    """Return the median with its unit."""
     unit = measurement.metric.unit
     return f"{number(spread(measurement.values).median, unit)} {unit}".rstrip()
 
 
 def number(value: float, unit: str = "") -> str:
-    """Three digits that count, four for shares just below 1, never an exponent."""
+    """Format three significant digits, four for shares just below 1, never an exponent."""
     if abs(value) >= 100:
         return f"{value:.0f}"
     if 0.9 <= value < 1 and not unit:

@@ -1,4 +1,4 @@
-"""Decoders alone, by codec and size: frames handed out in their own planes, and turned into RGB."""
+"""Decoders alone, by codec and size: frames in their own planes, and converted to RGB."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ DECODERS: Final = Registry(
     },
     extras={"nvidia": "train-gpu", "torch": "train"},
 )
-"""Name → decodes a whole file and returns how many frames there were."""
+"""Name → function that decodes a whole file and returns the number of frames."""
 
 
 def decode(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """Given clips as they are; otherwise the demo clip in each codec and size."""
+    """Measure decoders on the given clips, otherwise on the demo clip in each codec and size."""
     for name, clip in _clips(settings):
         cases: list[Case] = []
         for decoder in DECODERS:
             try:
-                DECODERS.load(decoder)(clip)  # a first pass, which also says whether it can
+                DECODERS.load(decoder)(clip)  # a first pass, which also shows whether it can decode this
             except AutrtError as error:
                 yield Skipped(f"{decoder} {name}", str(error))
                 continue
@@ -68,12 +68,12 @@ def _repeat(decoder: str, clip: Path) -> Values:
 
 
 def decode_planes(clip: Path) -> int:
-    """What the pipeline's own decoder hands out."""
+    """Decode with the pipeline's decoder and return the number of frames."""
     with closing(open_decoder(Source(clip, clip.name, "video"))) as decoder:
         return sum(1 for _ in decoder)
 
 
 def decode_rgb(clip: Path) -> int:
-    """The same, and each whole frame as RGB, which the pipeline never asks for."""
+    """Decode and convert each whole frame to RGB, which the pipeline never does; return the number of frames."""
     with closing(open_decoder(Source(clip, clip.name, "video"))) as decoder:
         return sum(len(frame.image.rgb()) > 0 for frame in decoder)

@@ -1,4 +1,4 @@
-"""Engines alone: the time of a batch, crops a second, and how near that is to the machine's best."""
+"""Engines alone: time of a batch, crops a second, and the share of the machine's best arithmetic."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ COUNTERS: Final = Registry(
 
 
 def engines(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """Every member × batch; in each group every engine × precision × device, and a matrix product beside them."""
+    """Measure each member and batch size; a group has every engine × precision × device, and a matrix product."""
     for member, used in zip(settings.model.members, used_members(settings.model.weights), strict=True):
         if not used:
             continue
@@ -68,7 +68,7 @@ def engines(settings: BenchSettings) -> Iterator[Group | Skipped]:
 def _open_all(
     member: Member, kinds: Sequence[Kind], batch: int, opened: ExitStack
 ) -> tuple[dict[Kind, Engine], dict[str, str]]:
-    """The engines that run here; and why others don't, each reason with the first that gave it."""
+    """Open the engines that run here; return the others with their reasons, each reason once."""
     running: dict[Kind, Engine] = {}
     refused: dict[str, str] = {}
     for kind in kinds:
@@ -106,7 +106,7 @@ def _repeat(engine: Engine, gflop: float | None, duration_s: float) -> Values:
 
 
 def _latencies_ms(engine: Engine, crops: U8, duration_s: float) -> list[float]:
-    """One batch at a time, each waited for; at least three."""
+    """Return latencies of one batch at a time; at least three."""
     took: list[float] = []
     while len(took) < 3 or sum(took) < duration_s:
         start_s = time.perf_counter()
@@ -116,7 +116,7 @@ def _latencies_ms(engine: Engine, crops: U8, duration_s: float) -> list[float]:
 
 
 def _shares(turn: Turn) -> Turn:
-    """Each CPU engine's arithmetic over that of the matrix product in the same turn."""
+    """Return each CPU engine's arithmetic as a share of the matrix product's in the same turn."""
     best = next(values[GFLOPS] for name, values in turn.items() if name.startswith(SGEMM))
     return {
         name: {SHARE: values[GFLOPS] / best}

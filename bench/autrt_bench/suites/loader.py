@@ -1,4 +1,4 @@
-"""The loaders of training alone: pictures a second that they give to somebody who does nothing with them."""
+"""The training loaders alone: pictures a second without training."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JPEG_QUALITY: Final = 95
 
 
 def loader(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """Each loader on 112×112 JPEG files (the model's reference crops), with the paper's augmentation."""
+    """Measure each loader on 112×112 JPEG files (the model's reference crops), with the paper's augmentation."""
     with TemporaryDirectory(prefix="autrt-bench-") as folder, ExitStack() as opened:
         index = _pictures(settings.model.members[0], Path(folder))
         cases: list[Case] = []
@@ -47,7 +47,7 @@ def _repeat(loading: Loader, index: Index, duration_s: float) -> Values:
 
 
 def _pictures(member: Member, folder: Path) -> Index:
-    """Files of the member's reference crops, again and again, as an index without labels."""
+    """Return an index without labels of files of the member's reference crops, repeated."""
     with np.load(member.reference) as reference:
         crops = reference["pixels"]
     paths: list[bytes] = []

@@ -24,7 +24,7 @@ PRESETS: Final = ("balanced", "max", "fast")
 
 
 def peers(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """Frames a second from the first frame's decoding to the last result, for each clip."""
+    """Measure frames a second, from decoding of the first frame to the last result, for each clip."""
     programs: list[tuple[Peer, Path, Path]] = []
     for peer in PEERS:
         try:
@@ -74,7 +74,7 @@ def _theirs(clip: Path, peer: Peer, python: Path, file: Path) -> Values:
 
 
 def _ratios(turn: Turn) -> Turn:
-    """Ours over theirs, within a turn."""
+    """Return the ratios of our speed to that of the others, within a turn."""
     ours = {name: values for name, values in turn.items() if name.startswith(OURS)}
     theirs = {name: values for name, values in turn.items() if not name.startswith(OURS)}
     return {

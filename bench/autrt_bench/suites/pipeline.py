@@ -1,4 +1,4 @@
-"""The whole flow from file to file, and each of its stages alone."""
+"""The whole pipeline from file to file, and each of its stages alone."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ CORES: Final = Metric("cores used", "", "neither")
 CPU: Final = Metric("processor time", "ms/frame", "lower")
 GPU: Final = Metric("GPU used", "", "neither")
 OF_SLOWEST: Final = Metric("of slowest stage", "", "higher")
-"""Frames a second over those of the slowest stage alone."""
+"""Speed as a share of that of the slowest stage alone."""
 OF_CORES: Final = Metric("of cores' total", "", "higher")
-"""Frames a second over those of cores that do nothing but the stages' own work, without a gap."""
+"""Speed as a share of that of cores that do only the stages' work, without gaps."""
 
 WHOLE: Final = "whole"
 QUICK_FRAMES: Final = 160
 
 
 def pipeline(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """Each clip: the whole, through what `autrt infer` calls, then each stage on what was prepared for it."""
+    """Measure for each clip the whole as `autrt infer` does it, and each stage on prepared inputs."""
     engine, device = resolve_engine()
     infer = InferSettings(engine=engine, device=device)
     job = Job(
@@ -54,7 +54,7 @@ def pipeline(settings: BenchSettings) -> Iterator[Group | Skipped]:
 
 
 def _clips(settings: BenchSettings) -> Iterator[tuple[str, Path]]:
-    """Given clips; otherwise the demo clip as it is and enlarged to 1080p."""
+    """Yield the given clips; otherwise the demo clip as it is and enlarged to 1080p."""
     if settings.clips:
         yield from ((clip.name, clip) for clip in settings.clips)
         return
@@ -76,7 +76,7 @@ def _whole(inputs: StageInputs, out: Path) -> Values:
     work = partial(whole, inputs.source, inputs.job, inputs.networks, out)
     values = dict(_timed(work, inputs.n_frames))
     if gpus():
-        # A pass of its own: the sampler is a process that takes time too.
+        # In a pass of its own, because the sampler is a process that takes time too.
         with GpuLoad("cuda") as load:
             work()
         values |= {GPU: load.means["GPU"] / 100} if "GPU" in load.means else {}
@@ -89,7 +89,7 @@ def _timed(work: Callable[[], object], frames: int) -> Values:
 
 
 def _shares(whole_name: str, turn: Turn) -> Turn:
-    """The whole over its slowest stage, and over all cores busy with the stages' work alone."""
+    """Return the whole's speed over that of its slowest stage, and over the ideal of fully busy cores."""
     speed = turn[whole_name][SPEED]
     alone = [values for name, values in turn.items() if name != whole_name]
     ideal = 1000 * available_cores() / sum(values[CPU] for values in alone)

@@ -1,4 +1,4 @@
-"""What speed costs: presets and settings against a detection in every frame, in f32, with the same model."""
+"""Accuracy of presets and settings, against a detection in every frame in f32 with the same model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ADDED: Final = Metric("faces added", "", "lower", exact=True)
 
 
 def quality(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """One case a preset, over all clips together."""
+    """Measure one case per preset, over all clips together."""
     clips = settings.clips or tuple(fetch(name, say=settings.log) for name in DEMOS)
     cases: list[Case] = []
     with TemporaryDirectory(prefix="autrt-bench-") as scratch:

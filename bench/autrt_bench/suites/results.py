@@ -1,4 +1,4 @@
-"""What a folder of many results costs: space, opening, resuming, verifying."""
+"""Cost of a folder of many results: space, opening, resuming, verifying."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILES_QUICK: Final = 200
 
 
 def results(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """A thousand results files of two seconds, one face and the model's Action Units; made-up rows."""
+    """Measure a thousand results files of two seconds and one face, with made-up rows."""
     n = FILES_QUICK if settings.quick else FILES
     with TemporaryDirectory(prefix="autrt-bench-") as folder:
         settings.log(f"writing {n} results files …")

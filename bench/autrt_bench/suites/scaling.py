@@ -1,4 +1,4 @@
-"""How time and memory grow: with the length of a video, the number of videos, the number of faces."""
+"""Growth of time and memory with the length of a video, the number of videos, and the number of faces."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ PER_MINUTE: Final = Metric("time per minute", "s", "lower")
 CROPS: Final = Metric("faces", "faces/s", "higher")
 PEAK_RATIO: Final = Metric("memory growth", "×", "lower")
 TIME_RATIO: Final = Metric("time growth", "×", "lower")
-"""Peak memory, and time per minute, over those of the shortest video."""
+"""Peak memory and time per minute, relative to the shortest video."""
 
 LONG_REPEATS: Final = 3
-"""Hours of video need no more: what is asked is whether memory grows."""
+"""Enough for hours of video, where the question is whether memory grows."""
 
 FACES_MAX: Final = 5
 
 
 def scaling(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """Each measurement is `autrt infer` in a process of its own."""
+    """Measure `autrt infer` in a process of its own for each case."""
     clip = settings.clips[0] if settings.clips else demo_clip(settings.log)
-    infer([clip], settings)  # fills the caches of engines
+    infer([clip], settings)  # fills the engine cache
     yield _lengths(clip, settings, (0.5, 1) if settings.quick else (1, 5, 20, 60))
     with TemporaryDirectory(prefix="autrt-bench-") as folder:
         yield _videos(clip, settings, Path(folder), (1, 2) if settings.quick else (1, 2, 4, 8))
@@ -52,12 +52,12 @@ def _lengths(clip: Path, settings: BenchSettings, minutes: tuple[float, ...]) ->
 
 
 def _duration_s(video: Path) -> float:
-    """A clip is repeated whole, so this is not quite what was asked for."""
+    """Return the length of a clip; whole repeats make it differ from the requested one."""
     return probe(Source(video, video.name, "video")).duration_s or 1.0
 
 
 def _grown(turn: Turn) -> Turn:
-    """The later cases over the first."""
+    """Return the growth of the later cases relative to the first."""
     first, *others = turn
     return {
         name: {
@@ -80,7 +80,7 @@ def _videos(clip: Path, settings: BenchSettings, folder: Path, counts: tuple[int
 
 
 def _faces(clip: Path, settings: BenchSettings, counts: tuple[int, ...]) -> Group:
-    """The same clip several times in one picture of one size, the rest of it grey."""
+    """Measure the same clip several times in one picture of one size, the rest grey."""
     recipes = {n: ClipVariant(1920, 720, faces=n, columns=3, rows=2) for n in counts}
     videos = {n: make_variant(clip, recipe, settings.log) for n, recipe in recipes.items()}
     return Group(

@@ -1,4 +1,4 @@
-"""How long the command takes before it is of use."""
+"""Start-up time of the command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIRST_FRAME: Final = Metric("to the first frame", "s", "lower")
 
 
 def startup(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """`autrt --help`, and `autrt infer` with cached engines until the first frames are through."""
+    """Measure `autrt --help`, and `autrt infer` with cached engines until the first frames are done."""
     clip = settings.clips[0] if settings.clips else demo_clip(settings.log)
 
     def help_() -> Values:

@@ -28,5 +28,5 @@ class TeacherTargets:
 
     @property
     def digest(self) -> str:
-        """Return a name of teacher and precision that is the same on every machine, so that a run can move."""
+        """Name of teacher and precision that is the same on every machine, so that a run can move."""
         return f"{self.teacher.model.digest} {self.teacher.settings.precision}"

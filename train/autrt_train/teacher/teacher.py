@@ -26,7 +26,7 @@ class Teacher(ModelRunner):
 
     @property
     def digest(self) -> str:
-        """Return the SHA-256 (hex) over all that decides the outputs: networks, weights, engine, device."""
+        """SHA-256 (hex) over all that decides the outputs: networks, weights, engine, version, device."""
         engine, device = self.settings.engine, self.settings.device
         library = packages_distributions().get(engine, [engine])[0]
         return json_digest(

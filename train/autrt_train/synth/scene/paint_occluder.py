@@ -31,11 +31,11 @@ class Place:
         return max(4.0, across, float(np.linalg.norm(mouth - eyes)) / 1.16)
 
     def upper(self) -> F32:
-        """(size, size) float32, 1 in the region of eyes and brows."""
+        """Return (size, size) float32, 1 in the region of eyes and brows."""
         return self._region(self.landmarks[:2].mean(0), (0.95, 0.5), -0.15)
 
     def lower(self) -> F32:
-        """(size, size) float32, 1 in the region of the mouth."""
+        """Return (size, size) float32, 1 in the region of the mouth."""
         return self._region(self.landmarks[3:].mean(0), (0.65, 0.45), 0.1)
 
     def _region(self, centre: Floats, axes: tuple[float, float], down: float) -> F32:
