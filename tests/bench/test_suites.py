@@ -66,7 +66,7 @@ def test_the_command_measures_keeps_and_draws(tmp_path):
 def test_the_loaders_pictures_can_be_loaded(tmp_path):
     index = loader_suite._pictures(load_model().members[0], tmp_path)
     with closing(open_loader("opencv", index)) as loading:
-        assert loader_suite._once(loading, index, 0.05)[loader_suite.SPEED] > 0
+        assert loader_suite._repeat(loading, index, 0.05)[loader_suite.SPEED] > 0
 
 
 def test_every_suite_is_listed_and_an_unknown_one_is_refused():
@@ -87,7 +87,7 @@ def test_an_engines_arithmetic_is_its_rows_times_the_networks():
         ((why, kind),) = refused.items()
         assert kind == "openvino cpu fp16"
         assert "not in 'fp16'" in why
-        values = engines_suite._once(running[kinds[0]], 0.1, 0.05)
+        values = engines_suite._repeat(running[kinds[0]], 0.1, 0.05)
     assert values[engines_suite.P50] <= values[engines_suite.P90] <= values[engines_suite.P99]
     assert values[engines_suite.GFLOPS] == pytest.approx(0.1 * values[engines_suite.ROWS])
     turn = {"student": values, "sgemm": {engines_suite.GFLOPS: values[engines_suite.GFLOPS] / 2}}

@@ -95,7 +95,7 @@ def test_best_keeps_the_weights_of_every_best_and_no_others(tmp_path: Path) -> N
         won.append(best.consider(number, scores, {"w": torch.tensor(float(number))}))
         best.delete_unused()
     assert won == [[OVERALL, "AU1", "AU2"], [OVERALL], ["AU2"], []]
-    assert best.looks == {OVERALL: 2, "AU1": 1, "AU2": 3}
+    assert best.numbers == {OVERALL: 2, "AU1": 1, "AU2": 3}
     assert sorted(p.name for p in (tmp_path / "weights").iterdir()) == ["0001.pt", "0002.pt", "0003.pt"]
     assert checkpoint.load(best.weights_of(3))["state_dict"]["w"] == 3
     again = BestCheckpoints(tmp_path)

@@ -122,7 +122,7 @@ def test_a_run_that_was_killed_goes_on_bit_for_bit_to_a_student_that_is_compared
     assert sum("looks at" in line for line in messages) == 2  # training and validation pictures
     _assert_compared(tmp_path / "run", student_model, messages)
 
-    monkeypatch.setattr(Teacher, "answer", None)  # nobody may ask again
+    monkeypatch.setattr(Teacher, "infer", None)  # nobody may ask again
     with closing(opened(recipe)) as data:
         assert data.teacher_targets is not None
         training_network = build_training_network(recipe, ())
@@ -216,13 +216,13 @@ def _plain_draw(rows: np.ndarray) -> Any:
 def test_a_signal_while_the_teacher_works_ends_in_order(
     pictures: Path, student_model: Model, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = Teacher.answer
+    answer = Teacher.infer
 
     def interrupted(self: Teacher, engines: Any, crops: Any) -> Any:
         signal.raise_signal(signal.SIGTERM)
         return answer(self, engines, crops)
 
-    monkeypatch.setattr(Teacher, "answer", interrupted)
+    monkeypatch.setattr(Teacher, "infer", interrupted)
     monkeypatch.setattr("autrt_train.model_outputs.BATCH", 8)
     outcome = CliRunner().invoke(
         command,
@@ -289,7 +289,7 @@ def test_unlabelled_clips_teach_from_one_command(
     before = {path: path.stat().st_mtime_ns for path in crops.rglob("*.jpg")}
     assert len(before) == 24
 
-    monkeypatch.setattr(Teacher, "answer", None)  # nobody may ask again
+    monkeypatch.setattr(Teacher, "infer", None)  # nobody may ask again
     messages: list[str] = []
     again = Recipe.model_validate_json((tmp_path / "run" / "recipe.json").read_bytes())
     with closing(

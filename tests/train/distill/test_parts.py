@@ -149,7 +149,7 @@ def test_a_teacher_that_was_stopped_goes_on(
     teacher, stop_request = Teacher(student_model, InferSettings()), StopRequest()
     columns = teacher.columns(AUS)
     asked: list[int] = []
-    answer = Teacher.answer
+    answer = Teacher.infer
 
     def counted(self: Teacher, engines: list, crops: np.ndarray) -> dict:
         asked.append(len(crops))
@@ -157,7 +157,7 @@ def test_a_teacher_that_was_stopped_goes_on(
             stop_request.ask(15)
         return answer(self, engines, crops)
 
-    monkeypatch.setattr(Teacher, "answer", counted)
+    monkeypatch.setattr(Teacher, "infer", counted)
     with pytest.raises(StoppedError):
         compute_targets(teacher, pictures, columns, stop_request, quiet, features=True)
     assert asked == [8, 8]

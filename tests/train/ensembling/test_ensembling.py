@@ -199,7 +199,7 @@ def test_what_is_known_is_not_computed_again(
     def broken(*_: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(logits_module, "run", broken)
+    monkeypatch.setattr(logits_module, "predict", broken)
     again = done(*arguments, "--out", tmp_path / "b")
     assert again.stdout.replace(str(tmp_path / "b"), "") == first.stdout.replace(str(tmp_path / "a"), "")
     assert load_model(tmp_path / "a").digest == load_model(tmp_path / "b").digest

@@ -79,7 +79,7 @@ def stability_count(perturbations: Tensor, outputs: int) -> Tensor:
 
 
 def stability_loss(logits: Tensor, again: Tensor, denominator: Tensor) -> Tensor:
-    """Mean squared difference of two answers.
+    """Return the mean squared difference between the logits of two views.
 
     Args:
         logits: (B, L), any float type.
