@@ -37,7 +37,7 @@ def history(tmp_path: Path) -> Path:
     return tmp_path / "bench/history.jsonl"
 
 
-def test_runs_come_back_as_they_were_and_a_torn_line_costs_itself_alone(history):
+def test_history_returns_runs_and_skips_torn_lines(history):
     append(history, run())
     with history.open("a") as stream:
         stream.write('{"schema": "autrt-bench/1", "name": "torn')
@@ -60,7 +60,7 @@ def test_runs_of_one_commit_are_one_and_clean_files_win(history):
     assert find_run(str(history), history).commit == "bbbbbbbbbbbb"
 
 
-def test_what_is_not_there_is_said_with_what_is(history):
+def test_find_run_lists_known_runs_if_none_matches(history):
     with pytest.raises(UsageError, match=re.escape(str(history))):
         find_run("aaaa", history)
     append(history, run())
@@ -89,7 +89,7 @@ def test_compare_exits_with_1_only_if_something_is_surely_worse(history, values,
     assert said in done.stdout
 
 
-def test_other_machines_and_other_ways_are_warned_of(history, tmp_path):
+def test_compare_warns_of_other_machines_and_settings(history, tmp_path):
     other = run(cpu="Abacus 10")
     append(history, run())
     append(tmp_path / "other.jsonl", replace(other, settings={**other.settings, "quick": False}))
@@ -99,7 +99,7 @@ def test_other_machines_and_other_ways_are_warned_of(history, tmp_path):
     assert "not measured in the same way" in done.stdout
 
 
-def test_the_page_needs_nothing_beside_it_and_takes_no_name_for_markup(tmp_path):
+def test_page_is_self_contained_and_escapes_names(tmp_path):
     plot = tmp_path / "plot.png"
     plot.write_bytes(b"\x89PNG picture")
     write_page(tmp_path / "page.html", run(), [plot], None, [])

@@ -42,12 +42,12 @@ def test_the_interval_is_that_of_a_percentile_bootstrap():
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
 
 
-def test_equal_programs_are_seldom_told_apart():
+def test_equal_programs_seldom_differ():
     told = [verdict(repeats(100, 5, seed), repeats(100, 5, seed + 1000)) for seed in range(200)]
     assert told.count("unchanged") >= 190
 
 
-def test_a_fifth_more_is_told_in_the_direction_that_the_metric_says():
+def test_verdict_follows_the_metrics_direction():
     a, b = repeats(100), repeats(120, seed=9)
     assert verdict(a, b, SPEED) == "better"
     assert verdict(b, a, SPEED) == "worse"
@@ -55,7 +55,7 @@ def test_a_fifth_more_is_told_in_the_direction_that_the_metric_says():
     assert verdict(a, b, Metric("share", "")) == "changed"
 
 
-def test_few_repeats_say_nothing_unless_the_numbers_have_no_noise():
+def test_verdict_needs_repeats_unless_exact():
     assert verdict([1.0, 1.0, 1.0], [2.0, 2.0, 2.0]) == "too few repeats"
     assert verdict([0.50], [0.51], Metric("changed decisions", "%", "lower", exact=True)) == "worse"
     assert verdict([0.0], [0.5], Metric("changed decisions", "%", "lower", exact=True)) == "worse"
@@ -79,7 +79,7 @@ def test_a_difference_speaks_in_its_metrics_words():
     assert difference(Metric("peak memory", "MB", "lower"), 100, 150).words == "worse"
 
 
-def test_cases_are_measured_in_turns_after_a_warm_up_and_ratios_within_a_turn():
+def test_cases_are_measured_in_turns_after_a_warm_up():
     order: list[str] = []
     values = {"a": iter([0.0, 2.0, 4.0]), "b": iter([0.0, 1.0, 8.0])}
 

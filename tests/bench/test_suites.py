@@ -35,7 +35,7 @@ from tests.support.media import Clip
 from tests.support.results import header, video
 
 
-def test_the_command_measures_keeps_and_draws(tmp_path):
+def test_bench_command_measures_saves_and_plots(tmp_path):
     fetched("centerface")
     clip = fetched("clip-talk")
     options = ["--quick", "--repeats", "1", "--clip", clip, "--out", tmp_path / "out"]
@@ -78,7 +78,7 @@ def test_every_suite_is_listed_and_an_unknown_one_is_refused():
     assert "known: startup, engines" in done.stderr
 
 
-def test_an_engines_arithmetic_is_its_rows_times_the_networks():
+def test_engine_arithmetic_is_rows_times_flops():
     member = load_model().members[0]
     with ExitStack() as opened:
         kinds = [("openvino", "cpu", "f32"), ("openvino", "cpu", "fp16")]
@@ -94,7 +94,7 @@ def test_an_engines_arithmetic_is_its_rows_times_the_networks():
     assert engines_suite._shares(turn) == {"student": {engines_suite.SHARE: 2}}
 
 
-def test_the_pipeline_and_each_of_its_stages_do_the_same_video():
+def test_pipeline_and_stages_process_the_same_video():
     fetched("centerface")
     clip = fetched("clip-talk")
     settings = BenchSettings(load_model(), clips=(clip,), quick=True)
@@ -111,7 +111,7 @@ def _groups(settings: BenchSettings):
         yield measure("pipeline", replace(item, warm_up=False), 1)
 
 
-def test_a_commands_peak_memory_is_its_own_whatever_started_it():
+def test_peak_memory_is_the_commands_own():
     ours = np.ones(200_000_000, np.uint8)
     small = run_command([sys.executable, "-S", "-c", "print('done')"])
     large = run_command([sys.executable, "-S", "-c", "x = b'x' * 150_000_000"])
@@ -122,7 +122,7 @@ def test_a_commands_peak_memory_is_its_own_whatever_started_it():
         run_command([sys.executable, "-S", "-c", "raise ValueError('no')"])
 
 
-def test_clips_are_made_once_and_as_asked(tmp_path, monkeypatch):
+def test_clip_variants_are_made_once(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "cache"))
     source = Clip(frames=10).write(tmp_path / "clip.mp4")
     said: list[str] = []
@@ -151,7 +151,7 @@ def test_results_are_opened_resumed_and_verified(monkeypatch):
     assert found["verify, 1 process", results_suite.VERIFYING] > 0
 
 
-def test_a_peer_that_cannot_be_had_is_skipped_with_the_way_out(tmp_path, monkeypatch):
+def test_missing_peer_is_skipped_with_a_hint(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTRT_PEER_MEDIAPIPE", str(tmp_path))
     found = list(peers(BenchSettings(load_model(), clips=(tmp_path / "any.mp4",))))
     assert [type(item) for item in found] == [Skipped]

@@ -37,7 +37,7 @@ def index(n: int = 6, *, videos: int = 2, names: tuple[str, ...] = ("AU1", "AU2"
 
 
 @given(st.integers(1, 40), st.lists(st.integers(1, 20), max_size=4, unique=True))
-def test_the_rate_falls_tenfold_after_each_milestone(steps_an_epoch: int, milestones: list[int]) -> None:
+def test_learning_rate_falls_tenfold_after_each_milestone(steps_an_epoch: int, milestones: list[int]) -> None:
     settings = OptimiserSettings(lr=0.5, milestones=tuple(sorted(milestones)))
     for epoch in range(22):
         passed = len([m for m in milestones if m <= epoch])
@@ -46,7 +46,7 @@ def test_the_rate_falls_tenfold_after_each_milestone(steps_an_epoch: int, milest
 
 
 @given(st.integers(2, 500), st.floats(0.01, 0.9))
-def test_one_cycle_rises_to_the_rate_once_and_falls_towards_zero(steps: int, warm_up: float) -> None:
+def test_one_cycle_rises_once_and_falls_towards_zero(steps: int, warm_up: float) -> None:
     settings = OptimiserSettings(lr=0.3, schedule="one-cycle", warm_up=warm_up)
     rates = [learning_rate(settings, step, 10, steps) for step in range(steps)]
     top = int(np.argmax(rates))
@@ -65,7 +65,7 @@ def test_norms_and_biases_decay_only_where_asked() -> None:
     assert decays == {True: 0.1, False: 0.0}
 
 
-def test_the_running_mean_follows_the_weights() -> None:
+def test_ema_follows_the_weights() -> None:
     linear = nn.Linear(2, 2)
     network = nn.Sequential(linear, nn.BatchNorm1d(2))
     ema = Ema(network, 0.9)
@@ -82,7 +82,7 @@ def test_the_running_mean_follows_the_weights() -> None:
     assert ema.state["1.num_batches_tracked"] == 60
 
 
-def test_best_keeps_the_weights_of_every_best_and_no_others(tmp_path: Path) -> None:
+def test_best_checkpoints_keep_only_the_best_weights(tmp_path: Path) -> None:
     best = BestCheckpoints(tmp_path)
     looks = [
         {OVERALL: 0.5, "AU1": 0.9, "AU2": 0.1},
@@ -103,7 +103,7 @@ def test_best_keeps_the_weights_of_every_best_and_no_others(tmp_path: Path) -> N
     assert again.consider(5, {OVERALL: 0.6}, {}) == []
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+def test_checkpoint_survives_a_full_disk(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     path = tmp_path / "last.pt"
@@ -114,7 +114,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     assert checkpoint.load(path) == {"step": 1}
 
 
-def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
+def test_checkpoint_load_refuses_damaged_files(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     with pytest.raises(UsageError, match="found nothing"):
         checkpoint.load(path)
@@ -124,7 +124,7 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
         checkpoint.load(path)
 
 
-def test_the_guard_says_where_a_loss_stopped_being_a_number() -> None:
+def test_divergence_guard_names_the_step_of_a_nan() -> None:
     guard = DivergenceGuard(100, index())
     rows = np.array([3, 1], np.int64)
     guard.check({"loss": 1.0, "bce": 1.0}, 0, rows)
@@ -132,7 +132,7 @@ def test_the_guard_says_where_a_loss_stopped_being_a_number() -> None:
         guard.check({"bce": float("nan"), "loss": float("nan")}, 4, rows)
 
 
-def test_the_guard_says_when_the_loss_has_run_away_and_survives_a_resume() -> None:
+def test_divergence_guard_detects_growth_and_restores() -> None:
     guard = DivergenceGuard(100, index())
     rows = np.array([0], np.int64)
     for step in range(FIRST_STEPS):
@@ -144,7 +144,7 @@ def test_the_guard_says_when_the_loss_has_run_away_and_survives_a_resume() -> No
         again.check({"loss": 201.0}, 51, rows)
 
 
-def test_joined_sources_keep_their_videos_and_persons_apart() -> None:
+def test_join_indices_keeps_videos_and_persons_apart() -> None:
     a = index(4, videos=2, landmarks=np.zeros((4, 5, 2), np.float32))
     b = index(6, videos=3)
     both = join_indices([a, b])

@@ -61,7 +61,7 @@ def test_saving_by_the_clock_needs_no_agreement_of_clocks(recipe: Path, tmp_path
     assert checkpoint.load(tmp_path / "run" / "last.pt")["step"] == 60
 
 
-def test_a_killed_process_ends_the_others_with_a_clear_error(recipe: Path, tmp_path: Path) -> None:
+def test_killed_process_ends_the_others_with_an_error(recipe: Path, tmp_path: Path) -> None:
     processes = by_hand(2, RANK, tmp_path, *arguments(recipe, tmp_path))
     wait_for_steps(tmp_path, 5)
     os.kill(pid_of(tmp_path, 1), signal.SIGKILL)
@@ -83,7 +83,7 @@ def test_torchrun_ends_when_a_process_is_killed(recipe: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("where", ["a checkpoint", "the best weights"])
-def test_a_full_disk_of_the_leading_process_ends_all(where: str, recipe: Path, tmp_path: Path) -> None:
+def test_full_disk_of_the_leading_process_ends_all(where: str, recipe: Path, tmp_path: Path) -> None:
     (tmp_path / "0.limit").write_text("20000")
     settings = ["fit.save_every_s=0.5"] if where == "a checkpoint" else ["fit.judge_every=1"]
     processes = by_hand(2, RANK, tmp_path, *arguments(recipe, tmp_path, *settings))
@@ -94,7 +94,7 @@ def test_a_full_disk_of_the_leading_process_ends_all(where: str, recipe: Path, t
     assert not any("Traceback" in errors for errors in told)
 
 
-def test_a_picture_that_one_process_cannot_read_ends_all(tmp_path: Path) -> None:
+def test_unreadable_picture_in_one_process_ends_all(tmp_path: Path) -> None:
     manifest = write_pictures(tmp_path / "pictures")
     rows = manifest.read_text().splitlines()
     bad = tmp_path / "pictures" / rows[1].split(",")[0]
@@ -139,7 +139,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_peers_notice_silence() -> None:
+def test_process_watch_notices_silence() -> None:
     store, ended, told = SharedStore(), threading.Event(), list[str]()
     with_end = ProcessWatch(0, 2, store, lambda message: (told.append(message), ended.set()))
     other = ProcessWatch(1, 2, store, lambda _: None)
@@ -153,7 +153,7 @@ def test_peers_notice_silence() -> None:
 
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("reason", ["the disk is full", None])
-def test_peers_tell_failures_and_pass_over_ends(reason: str | None) -> None:
+def test_process_watch_reports_failures_but_not_ends(reason: str | None) -> None:
     store, ended, told = SharedStore(), threading.Event(), list[str]()
     watcher = ProcessWatch(0, 2, store, lambda message: (told.append(message), ended.set()))
     other = ProcessWatch(1, 2, store, lambda _: None)
@@ -168,7 +168,7 @@ def test_peers_tell_failures_and_pass_over_ends(reason: str | None) -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_peers_that_end_by_themselves_are_not_ended() -> None:
+def test_process_watch_spares_processes_that_end() -> None:
     store, told = SharedStore(), list[str]()
     watcher = ProcessWatch(0, 2, store, told.append)
     ProcessWatch(1, 2, store, lambda _: None).announce_failure("the disk is full")
@@ -178,7 +178,7 @@ def test_peers_that_end_by_themselves_are_not_ended() -> None:
     assert told == []
 
 
-def test_what_is_saved_is_what_was_judged(recipe: Path, tmp_path: Path) -> None:
+def test_saved_weights_are_the_validated_ones(recipe: Path, tmp_path: Path) -> None:
     """In one process, the saved weights give the score that the look of two processes found."""
     settings = ("fit.steps=9", "fit.judge_every=3", "fit.ema=0.5")
     running = torchrun(2, "autrt", *arguments(recipe, tmp_path, *settings))

@@ -32,7 +32,7 @@ def changed(before: str, after: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_packaged_recipe_is_valid_and_says_what_it_is_and_costs(name: str) -> None:
+def test_packaged_recipes_are_valid_and_described(name: str) -> None:
     recipe = read_recipe(name)
     assert recipe.about
     assert recipe.cost
@@ -79,14 +79,14 @@ def test_each_row_of_the_ablation_adds_its_method_alone(row: int, keys: set[str]
 
 
 @pytest.mark.parametrize("row", [4, 7, 8])
-def test_rows_about_the_loss_change_the_loss_alone(row: int) -> None:
+def test_ablation_rows_of_the_loss_change_only_the_loss(row: int) -> None:
     rows = [name for name in recipe_names() if name.startswith("ablation/")]
     found = changed(rows[row - 2], rows[row - 1])
     assert found
     assert all(key.startswith("loss.") for key in found)
 
 
-def test_a_recipe_extends_another_beside_it_and_set_has_the_last_word(tmp_path: Path) -> None:
+def test_recipe_extends_another_and_set_overrides(tmp_path: Path) -> None:
     (tmp_path / "base.toml").write_text('extends = "smoke"\nabout = "base"\n[fit]\nbatch = 32\nepochs = 3\n')
     (tmp_path / "mine.toml").write_text('extends = "base.toml"\n[fit]\nepochs = 4\n')
     recipe = read_recipe(

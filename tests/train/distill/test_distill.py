@@ -99,7 +99,7 @@ def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
         assert torch.equal(value, b[name]), name
 
 
-def test_a_run_that_was_killed_goes_on_bit_for_bit_to_a_student_that_is_compared(
+def test_killed_distillation_resumes_bit_for_bit(
     pictures: Path, student_model: Model, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["distill", written(tmp_path, pictures), "--teacher", student_model.path]
@@ -168,7 +168,7 @@ def opened(recipe: Recipe) -> Any:
     return open_distillation_data(recipe, ProcessGroup(), StopRequest(), "none", lambda _: None)
 
 
-def test_the_teachers_answers_stand_beside_the_right_pictures(
+def test_teacher_outputs_match_their_pictures(
     pictures: Path, student_model: Model, cache: Path, tmp_path: Path
 ) -> None:
     recipe = recipe_of(tmp_path, pictures, student_model)
@@ -191,7 +191,7 @@ def test_the_teachers_answers_stand_beside_the_right_pictures(
         assert not (data.plan.labels == MISSING).any()
 
 
-def test_a_teacher_of_some_aus_leaves_the_others_to_the_labels(
+def test_teacher_of_some_aus_leaves_others_to_labels(
     pictures: Path, student_model: Model, cache: Path, tmp_path: Path
 ) -> None:
     known, taught = AUS[0], AUS[1]
@@ -213,7 +213,7 @@ def _plain_draw(rows: np.ndarray) -> Any:
     return draw_batch(rows, rows, 0, 0, AugmentConfig.none(), 0)
 
 
-def test_a_signal_while_the_teacher_works_ends_in_order(
+def test_signal_during_teacher_outputs_stops_the_run(
     pictures: Path, student_model: Model, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = Teacher.infer
@@ -273,7 +273,7 @@ def distil(recipe: Path, teacher: Model, clips: Path, out: Path, *more: str) -> 
     return CliRunner().invoke(command, [*arguments, "--progress", "none"], catch_exceptions=False)
 
 
-def test_unlabelled_clips_teach_from_one_command(
+def test_distill_command_trains_on_unlabelled_clips(
     student_model: Model, clips: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = written(tmp_path, None)

@@ -55,7 +55,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_store_goes_on_after_its_last_whole_chunk(tmp_path: Path) -> None:
+def test_chunked_arrays_resume_after_the_last_chunk(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     whole = {"a": rng.random((10, 3), np.float32), "b": rng.random((10, 2, 2), np.float32)}
     shapes = {"a": (3,), "b": (2, 2)}
@@ -72,7 +72,7 @@ def test_a_store_goes_on_after_its_last_whole_chunk(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.load(tmp_path / "s" / f"{name}.npy"), whole[name])
 
 
-def test_a_store_of_other_shapes_or_damaged_begins_anew(tmp_path: Path) -> None:
+def test_chunked_arrays_restart_if_damaged_or_reshaped(tmp_path: Path) -> None:
     shapes = {"a": (3,)}
     ChunkedArrays(tmp_path, shapes, 4).write({"a": np.ones((4, 3), np.float32)})
     assert ChunkedArrays(tmp_path, shapes, 4).done == 4
@@ -85,7 +85,7 @@ def test_a_store_of_other_shapes_or_damaged_begins_anew(tmp_path: Path) -> None:
     assert ChunkedArrays(tmp_path, shapes, 4).done == 0
 
 
-def test_joined_arrays_are_one() -> None:
+def test_concatenated_rows_equal_one_array() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.random((5, 2), np.float32), rng.random((7, 2), np.float32)
     whole = np.concatenate([a, b])
@@ -99,7 +99,7 @@ def test_joined_arrays_are_one() -> None:
     )
 
 
-def test_features_are_standardised_and_those_that_never_change_stay_finite() -> None:
+def test_standardised_features_stay_finite_if_constant() -> None:
     rng = np.random.default_rng(0)
     features = (rng.normal(5, 3, (400, 3)) * [1, 100, 0]).astype(np.float32)
     found = StandardisedFeatures.of(ConcatenatedRows([features])).take(np.arange(400))
@@ -111,7 +111,7 @@ def crops_of(index: Index) -> np.ndarray:
     return np.stack([read_picture(index, row) for row in range(len(index))])
 
 
-def test_a_teachers_answers_are_the_networks_and_are_asked_once(
+def test_teacher_outputs_equal_the_networks_and_are_cached(
     pictures: Index, student_model: Model, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher = Teacher(student_model, InferSettings())
@@ -143,7 +143,7 @@ def test_a_teachers_answers_are_the_networks_and_are_asked_once(
     )
 
 
-def test_a_teacher_that_was_stopped_goes_on(
+def test_teacher_outputs_resume_after_a_stop(
     pictures: Index, student_model: Model, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher, stop_request = Teacher(student_model, InferSettings()), StopRequest()
@@ -171,7 +171,7 @@ def test_a_teacher_that_was_stopped_goes_on(
     np.testing.assert_array_equal(found.features.take(slice(None)), whole.features.take(slice(None)))
 
 
-def test_an_ensemble_teaches_its_own_logits_and_all_features(
+def test_ensemble_teaches_its_logits_and_all_features(
     pictures: Index, student_model: Model, cache: Path
 ) -> None:
     network = settled(Student(StudentConfig(width=4, squeeze=8)), seed=5)
@@ -195,7 +195,7 @@ def test_an_ensemble_teaches_its_own_logits_and_all_features(
     np.testing.assert_allclose(found.landmarks.take(slice(None)), told[0]["landmarks"], atol=2e-2)
 
 
-def test_decisions_follow_the_teachers_thresholds_and_unknown_aus_stay_unknown(student_model: Model) -> None:
+def test_teacher_decisions_follow_its_thresholds(student_model: Model) -> None:
     teacher = Teacher(student_model, InferSettings())
     columns = teacher.columns(("AU12", "AU99", "AU1"))
     assert columns.tolist() == [6, -1, 0]
@@ -210,7 +210,7 @@ def test_decisions_follow_the_teachers_thresholds_and_unknown_aus_stay_unknown(s
         teacher.columns(("AU12", "AU1"), ("AU99",))
 
 
-def test_the_cache_is_of_networks_weights_and_pictures(
+def test_teacher_cache_depends_on_networks_and_pictures(
     pictures: Index, student_model: Model, cache: Path, tmp_path: Path
 ) -> None:
     teacher = Teacher(student_model, InferSettings())
@@ -266,6 +266,6 @@ def test_near_duplicates_of_a_track_are_left_out(tmp_path: Path, cache: Path) ->
         distinct_rows(index, 8)
 
 
-def test_stores_say_what_they_hold(tmp_path: Path) -> None:
+def test_chunked_arrays_describe_their_content(tmp_path: Path) -> None:
     ChunkedArrays(tmp_path, {"a": (2,)}, 3).write({"a": np.zeros((1, 2), np.float32)})
     assert json.loads((tmp_path / "done.json").read_text())["done"] == 1

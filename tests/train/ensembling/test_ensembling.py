@@ -162,7 +162,7 @@ def test_runs_become_an_ensemble_of_each_aus_best_checkpoint(place: Path, made: 
     assert messages["candidates"] == len({weights_digest(c.network()) for c in candidates})
 
 
-def test_the_report_says_who_serves_what_and_what_it_is_worth(place: Path, made: tuple[Path, str]) -> None:
+def test_ensemble_report_lists_members_and_scores(place: Path, made: tuple[Path, str]) -> None:
     model, messages, output = load_model(made[0]), notes(made[0]), made[1]
     assert [m["name"] for m in messages["members"]] == [m.name for m in model.members]
     for member, row in zip(messages["members"], model.weights, strict=True):
@@ -187,7 +187,7 @@ def test_engines_compute_what_the_ensemble_does(made: tuple[Path, str], tmp_path
     assert all(report.parity.errors["logits"].max < 1e-3 for report in reports)
 
 
-def test_what_is_known_is_not_computed_again(
+def test_ensemble_reuses_cached_logits(
     place: Path, made: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "cache"))
@@ -208,7 +208,7 @@ def test_what_is_known_is_not_computed_again(
     assert not (tmp_path / "c").exists()
 
 
-def test_one_network_named_in_many_ways_is_one_member(
+def test_network_named_in_many_ways_is_one_member(
     place: Path, made: tuple[Path, str], tmp_path: Path
 ) -> None:
     member = load_model(made[0]).members[0]
@@ -226,7 +226,7 @@ def test_one_network_named_in_many_ways_is_one_member(
     assert "exists" in refused(place / "one", "--out", tmp_path / "out")
 
 
-def test_wrong_members_are_told(place: Path, made: tuple[Path, str], tmp_path: Path) -> None:
+def test_ensemble_refuses_wrong_members(place: Path, made: tuple[Path, str], tmp_path: Path) -> None:
     out = ("--out", tmp_path / "out")
     assert "found nothing" in refused(place / "three", *out)
     assert "a folder without them" in refused(place / "train", *out)
@@ -245,7 +245,7 @@ def test_wrong_members_are_told(place: Path, made: tuple[Path, str], tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-def test_what_would_flatter_is_refused(place: Path, tmp_path: Path) -> None:
+def test_ensemble_refuses_pictures_that_were_trained_on(place: Path, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "out")
     told = refused(place / "one", *out, "--labels", f"manifest={place / 'train' / 'labels.csv'}")
     assert "96 of 96 pictures" in told

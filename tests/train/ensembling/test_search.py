@@ -91,7 +91,7 @@ def test_the_best_f1_is_that_of_the_calibrated_threshold() -> None:
 
 
 @pytest.mark.parametrize("sources", [1, 2, 3, 5])
-def test_mixtures_are_all_tenths_that_sum_to_one_and_begin_with_few_sources(sources: int) -> None:
+def test_mixtures_are_all_tenths_with_few_sources_first(sources: int) -> None:
     found = mixtures(sources)
     slow = {t for t in product(range(11), repeat=sources) if sum(t) == 10} if sources < 5 else set()
     tenths = [tuple(row) for row in np.rint(found * 10).astype(int).tolist()]
@@ -155,7 +155,7 @@ def test_a_run_takes_part_by_its_best_checkpoint_per_au(score: Score) -> None:
         np.testing.assert_allclose(weights.sum(0), 1, atol=1e-6)
 
 
-def test_a_network_that_stands_for_two_sources_gets_the_shares_of_both() -> None:
+def test_network_of_two_sources_gets_both_shares() -> None:
     p = candidate_scores(best_f1, 0, [(0, 1), (0,), (2,)])
     for select in SELECTORS.values():
         np.testing.assert_allclose(select(p).sum(0), 1, atol=1e-6)
@@ -189,7 +189,7 @@ def test_greedy_is_caruanas(score: Score, seed: int) -> None:
 
 
 @pytest.mark.parametrize("select", SELECTORS.values(), ids=list(SELECTORS))
-def test_who_takes_no_part_gets_no_weight(select) -> None:
+def test_selectors_give_no_weight_to_excluded_candidates(select) -> None:
     p = candidate_scores(best_f1, 4, [(0, 1), (2,), (3,)], members=4)
     for candidate in range(4):
         rest = p.without(candidate)
@@ -202,7 +202,7 @@ def test_who_takes_no_part_gets_no_weight(select) -> None:
 
 @pytest.mark.parametrize("thresholds", ["calibrated", "0.5"])
 @pytest.mark.parametrize("select", SELECTORS.values(), ids=list(SELECTORS))
-def test_what_is_judged_did_not_choose(select, thresholds) -> None:
+def test_held_out_decisions_ignore_their_own_labels(select, thresholds) -> None:
     logits, labels = random_logits(5, n=80)
     half = (np.arange(80) % 2).astype(np.int32)
     sources, rule = [(0, 1), (2,)], THRESHOLD_RULES[thresholds]
@@ -217,14 +217,14 @@ def test_what_is_judged_did_not_choose(select, thresholds) -> None:
 
 
 @pytest.mark.parametrize("n", [0, 5, 64, 70])
-def test_mixing_in_pieces_is_mixing(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_combine_logits_in_pieces_equals_combine(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scores, "ROWS_AT_A_TIME", 32)
     logits, _ = random_logits(7, n=70)
     weights = np.array([[1, 0, 0.3, 0], [0, 0, 0, 0], [0, 1, 0.7, 2]], np.float32)
     np.testing.assert_array_equal(scores.combine_logits(logits[:n], weights), combine(logits[:n], weights))
 
 
-def test_halves_decide_as_an_ensemble_of_the_other_half_would() -> None:
+def test_halves_decide_as_the_other_halfs_ensemble() -> None:
     logits, labels = random_logits(6, n=90)
     half = (np.arange(90) // 3 % 2).astype(np.int32)
     found = HeldOutHalves.of(

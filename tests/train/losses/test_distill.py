@@ -40,7 +40,7 @@ def by_hand(student: list[list[float]], teacher: list[list[float]], temperature:
     return temperature**2 * sum(terms) / max(1, len(terms))
 
 
-def test_soft_targets_are_what_a_plain_version_says() -> None:
+def test_soft_loss_equals_a_plain_version() -> None:
     rng = np.random.default_rng(0)
     student, teacher = rng.normal(0, 2, (2, 16, 12)).astype(np.float32)
     teacher[3], teacher[5, 2:4] = np.nan, np.nan
@@ -51,7 +51,7 @@ def test_soft_targets_are_what_a_plain_version_says() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(LOGITS, LOGITS), min_size=1, max_size=6), st.floats(0.5, 20))
-def test_soft_targets_hold_for_any_logits(pairs: list[tuple[float, float]], temperature: float) -> None:
+def test_soft_loss_is_valid_for_any_logits(pairs: list[tuple[float, float]], temperature: float) -> None:
     student, teacher = (torch.tensor([[pair[i] for pair in pairs]]) for i in (0, 1))
     loss = soft_loss(student, teacher, temperature)
     p, q = ((x.double() / temperature).sigmoid() for x in (teacher, student))
@@ -64,7 +64,7 @@ def test_soft_targets_hold_for_any_logits(pairs: list[tuple[float, float]], temp
     assert torch.isfinite(q).all()
 
 
-def test_the_gradient_is_that_of_hintons_cross_entropy() -> None:
+def test_soft_loss_has_the_gradient_of_cross_entropy() -> None:
     teacher, temperature = torch.tensor([[2.0, -1.0, 0.3]]), 3.0
     student = torch.tensor([[0.5, 0.2, -4.0]], requires_grad=True)
     (mine,) = torch.autograd.grad(soft_loss(student, teacher, temperature), student)

@@ -43,7 +43,7 @@ def with_shapes(**weights: float) -> Expression:
 
 @settings(max_examples=25, deadline=None)
 @given(seeds)
-def test_a_picture_is_what_it_says(seed):
+def test_face_picture_has_its_shapes_and_types(seed):
     picture = RENDERER.draw(*scene(seed))
     assert picture.rgba.shape == (136, 136, 4)
     assert np.isfinite(picture.landmarks).all()
@@ -95,7 +95,7 @@ def test_a_face_at_rest_has_no_au_whoever_it_is(seed):
     np.testing.assert_allclose(np.nan_to_num(picture.intensities), 0, atol=1e-6)
 
 
-def test_parting_lips_are_measured_and_the_open_jaw_is_its_weight():
+def test_lip_gap_is_measured_and_jaw_is_its_weight():
     person, _, conditions = scene(2, PLAIN)
     gaps = []
     for weight in (0.0, 0.3, 0.8):
@@ -156,7 +156,7 @@ def test_the_mouth_widens_and_narrows():
     assert width(mouthStretch=1.0) > width() + 0.05
 
 
-def test_turning_a_look_turns_the_head_and_nothing_else():
+def test_with_pose_turns_only_the_head():
     person, expression, conditions = scene(5)
     left, right = conditions.with_pose(-30, 0, 0), conditions.with_pose(30, 0, 0)
     assert (
@@ -197,7 +197,7 @@ def test_heads_turn_no_further_than_they_may(seed, limits):
     ).all()
 
 
-def test_knobs_switch_randomness_off():
+def test_randomisation_groups_switch_off():
     people = [scene(s, Randomisation(identity=False)) for s in range(3)]
     assert all(np.array_equal(person.shape, RIG.neutral) for person, _, _ in people)
     plain = [scene(s, replace(PLAIN, skin=False)) for s in range(40)]

@@ -71,7 +71,7 @@ def test_a_triangle_that_shows_its_back_is_not_drawn():
 
 @settings(max_examples=40, deadline=None)
 @given(seeds, st.booleans())
-def test_laying_over_is_the_usual_blend(seed, behind):
+def test_lay_over_is_alpha_blending(seed, behind):
     rng = np.random.default_rng(seed)
     alpha = rng.choice([0, 255, 128], (SIZE, SIZE, 1)).astype(np.uint8)
     rgba = np.concatenate([(rng.uniform(0, 1, (SIZE, SIZE, 3)) * alpha).astype(np.uint8), alpha], 2)
@@ -153,7 +153,7 @@ def test_a_rotation_turns_right_down_and_counter_clockwise(yaw, pitch, roll):
     np.testing.assert_allclose(rotate(right, matrix), right @ matrix.T, atol=1e-6)
 
 
-def test_what_is_nearer_to_the_pinhole_is_larger():
+def test_pinhole_enlarges_near_points():
     pinhole = Pinhole(rotation(0, 0, 0), 50.0, np.array([[100.0, 0, 10], [0, 100, 20]]))
     np.testing.assert_allclose(
         pinhole.project(np.array([[1.0, 2.0, 0], [1.0, 2.0, 25]])), [[12, 16], [14, 12]]

@@ -60,7 +60,7 @@ def test_kinds_of_background_have_shares_of_one():
 
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds)
-def test_a_background_is_a_picture_and_depends_on_its_seed_alone(seed):
+def test_background_depends_only_on_its_seed(seed):
     picture = draw_background(np.random.default_rng(seed), 136, 100)
     assert picture.shape == (100, 136, 3)
     assert picture.min() >= 0
@@ -120,7 +120,7 @@ def test_a_vignette_darkens_corners_alone():
     assert out[0, 0, 0] == pytest.approx(120, abs=0.1)
 
 
-def test_half_of_the_pictures_are_spared_and_a_switched_off_group_stays_off():
+def test_faults_spare_half_and_respect_switches():
     rng = np.random.default_rng(1)
     drawn = [draw_faults(rng, FULL) for _ in range(600)]
     marred = [
@@ -186,7 +186,7 @@ def test_a_misplaced_face_is_grossly_off(seed):
     assert shift > 18 or scale < 0.6 or scale > 1.7 or turn > 0.7
 
 
-def test_pasting_equals_laying_a_whole_moved_picture_over():
+def test_paste_equals_warping_and_compositing():
     drawn = face()
     matrix = np.array([[0.6, -0.2, 40.3], [0.2, 0.6, 10.7]])
     behind = np.random.default_rng(0).uniform(0, 255, (120, 200, 3)).astype(np.float32)
@@ -201,7 +201,7 @@ def test_pasting_equals_laying_a_whole_moved_picture_over():
     np.testing.assert_array_equal(outside, behind)
 
 
-def test_what_is_transparent_lends_no_colour():
+def test_transparent_pixels_add_no_colour():
     rgba = np.zeros((60, 60, 4), np.uint8)
     rgba[20:40, 20:40] = (200, 200, 200, 255)
     grey = np.full((60, 60, 3), 200, np.float32)
@@ -209,7 +209,7 @@ def test_what_is_transparent_lends_no_colour():
     np.testing.assert_allclose(grey, 200, atol=1.5)
 
 
-def test_a_composition_depends_on_its_seed_alone_and_shows_the_face():
+def test_composition_depends_only_on_its_seed():
     plain = Camera(False, False, False, False, False, False)
     first = compose(np.random.default_rng(3), face(), plain).pixels
     np.testing.assert_array_equal(first[84, 68], [250, 250, 250])

@@ -39,7 +39,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.parent
 
 
-def test_a_stand_in_is_a_closed_account_of_its_parts():
+def test_generated_rig_consists_of_its_parts():
     rig = generated_rig()
     assert set(REQUIRED_SHAPES) <= set(rig.expression_names)
     assert len(rig.expression_names) == 57
@@ -59,7 +59,7 @@ def test_a_stand_in_is_a_closed_account_of_its_parts():
     )
 
 
-def test_a_stand_in_faces_the_front():
+def test_generated_rig_faces_the_front():
     rig = generated_rig()
     a, b, c = (rig.neutral[rig.triangles[:, k]] for k in range(3))
     towards = np.cross(b - a, c - a)[:, 2]
@@ -69,12 +69,12 @@ def test_a_stand_in_faces_the_front():
     assert (towards[back] < 0).mean() > 0.7
 
 
-def test_stand_ins_differ_by_seed_alone():
+def test_generated_rigs_differ_by_seed_only():
     assert np.array_equal(generated_rig(3).identity_deltas, generated_rig(3).identity_deltas)
     assert not np.array_equal(generated_rig(3).identity_deltas, generated_rig(4).identity_deltas)
 
 
-def test_every_shape_that_expressions_use_moves_the_stand_in():
+def test_generated_rig_is_moved_by_every_used_shape():
     rig = generated_rig()
     for name in REQUIRED_SHAPES:
         assert np.abs(rig.expression_deltas[rig.at[name]]).max() > 0.1, name
@@ -136,7 +136,7 @@ def test_damaged_meshes_are_named_with_their_line(tmp_path: Path):
             read_quads(obj(tmp_path / "d.obj", points()[:0], face + "\n"))
 
 
-def test_what_is_no_rig_is_refused(tmp_path: Path):
+def test_load_rig_refuses_other_files(tmp_path: Path):
     with pytest.raises(DataError, match="no such face rig"):
         load_rig(tmp_path / "nothing.npz")
     (tmp_path / "text.npz").write_text("not a zip")

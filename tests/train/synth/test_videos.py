@@ -98,7 +98,7 @@ def test_heads_turn_within_their_limits_and_never_jerk(seed):
 
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds)
-def test_faces_are_where_the_truth_says(seed):
+def test_faces_are_where_their_labels_say(seed):
     """What differs from the background at eye level is the head: it holds the landmarks, and the box holds them."""
     rng = np.random.default_rng(seed)
     shot = draw_shot(rng, replace(SETTINGS, preset="clean"), [actor(7)])
@@ -153,7 +153,7 @@ def film(tmp_path_factory):
         return path, dict(truth)
 
 
-def test_frames_and_truth_have_one_length(film):
+def test_video_frames_and_labels_have_one_length(film):
     path, truth = film
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
@@ -168,7 +168,7 @@ def test_frames_and_truth_have_one_length(film):
     assert list(truth["au_names"]) == list(SYNTH_AUS)
 
 
-def test_who_is_not_there_has_no_truth(film):
+def test_absent_people_have_no_labels(film):
     _, truth = film
     absent = truth["person"] == -1
     numbers = set(truth["person"][~absent].tolist())
@@ -198,7 +198,7 @@ def test_shots_last_as_long_as_asked(tmp_path):
         replace(SETTINGS, shot_s=(3.0, 1.0))
 
 
-def test_a_film_is_the_same_by_seed(film, tmp_path):
+def test_video_is_the_same_for_the_same_seed(film, tmp_path):
     path, truth = film
     record_video(tmp_path / "again.mp4", RENDERER, SETTINGS, 1)
     assert (tmp_path / "again.mp4").read_bytes() == path.read_bytes()

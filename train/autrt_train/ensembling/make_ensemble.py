@@ -119,26 +119,14 @@ def _report(
         assess_decisions(halves.decisions(chosen), index.labels, resampling)
         for chosen in (select, best_single)
     )
-    members: list[MemberReport] = []
-    unresampled = Resampling.draw(video_group, 0, settings.seed)
-    used: list[int] = np.flatnonzero(used_members(weights)).tolist()
-    for member, name in zip(used, names_of([networks[m].candidate for m in used]), strict=True):
-        without = None
-        if len(scores.candidates) > 1:
-            rest = assess_decisions(halves.decisions(select, member), index.labels, unresampled)
-            without = float(rest[HEADLINE].value[-1])
-        network = networks[member]
-        row = weights[member].astype(np.float64).round(WEIGHT_DIGITS).tolist()
-        members.append(
-            MemberReport(
-                name=name,
-                origins=network.origins,
-                digest=network.digest,
-                weights={au: share for au, share in zip(index.label_names, row, strict=True) if share > 0},
-                alone=nan_mean(scores.alone[member]),
-                without=without,
-            )
-        )
+
+    def score_without(member: int) -> float | None:
+        if len(scores.candidates) < 2:
+            return None
+        unresampled = Resampling.draw(video_group, 0, settings.seed)
+        rest = assess_decisions(halves.decisions(select, member), index.labels, unresampled)
+        return float(rest[HEADLINE].value[-1])
+
     return EnsembleReport(
         select=settings.select,
         thresholds=settings.thresholds,
@@ -148,11 +136,35 @@ def _report(
         pictures=len(index),
         groups=len(np.unique(video_group)),
         candidates=len(networks),
-        members=tuple(members),
+        members=_member_reports(scores, weights, networks, index.label_names, score_without),
         ensemble=ensemble,
         single=single,
         gain=difference(single, ensemble),
     )
+
+
+def _member_reports(
+    scores: CandidateScores,
+    weights: F32,
+    networks: Sequence[UniqueNetwork],
+    au_names: Sequence[str],
+    score_without: Callable[[int], float | None],
+) -> tuple[MemberReport, ...]:
+    used: list[int] = np.flatnonzero(used_members(weights)).tolist()
+    reports: list[MemberReport] = []
+    for member, name in zip(used, names_of([networks[m].candidate for m in used]), strict=True):
+        shares = weights[member].astype(np.float64).round(WEIGHT_DIGITS).tolist()
+        reports.append(
+            MemberReport(
+                name=name,
+                origins=networks[member].origins,
+                digest=networks[member].digest,
+                weights={au: share for au, share in zip(au_names, shares, strict=True) if share > 0},
+                alone=nan_mean(scores.alone[member]),
+                without=score_without(member),
+            )
+        )
+    return tuple(reports)
 
 
 def _write(

@@ -155,7 +155,7 @@ def test_micro_batches_add_up_to_the_batch(pictures: Path, tmp_path: Path) -> No
         torch.testing.assert_close(weights(tmp_path / "micro")[name], value, rtol=1e-4, atol=1e-6)
 
 
-def test_a_steady_run_hangs_less_on_where_a_crop_lies(pictures: Path, tmp_path: Path) -> None:
+def test_stability_training_reduces_sensitivity_to_shifts(pictures: Path, tmp_path: Path) -> None:
     rng = torch.Generator().manual_seed(0)
     config = StabilityConfig(shift_px=1.0)
     gaps: dict[str, float] = {}
@@ -240,7 +240,7 @@ def test_starts_are_carried_over(tmp_path: Path) -> None:
         assert "au" not in perturb
 
 
-def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(
+def test_nan_loss_ends_the_run_and_keeps_the_checkpoint(
     pictures: Path, tmp_path: Path
 ) -> None:
     recipe = recipe_of(tmp_path, pictures, "fit.epochs=1")
@@ -270,7 +270,7 @@ def test_wrong_use_is_told_and_touches_nothing(pictures: Path, tmp_path: Path) -
     assert not (tmp_path / "new").exists()
 
 
-def test_the_command_lists_recipes_and_shows_what_one_costs() -> None:
+def test_train_command_lists_recipes_and_shows_costs() -> None:
     listed = autrt("train")
     assert listed.returncode == 0
     assert "ablation/12-data" in listed.stdout
@@ -290,7 +290,7 @@ def test_the_smoke_recipe_trains_on_rendered_faces(tmp_path: Path) -> None:
     assert load_model(tmp_path / "run" / "model").au_names[0] == "AU1"
 
 
-def test_check_data_reports_even_what_cannot_be_trained_on(pictures: Path, tmp_path: Path) -> None:
+def test_check_data_reports_untrainable_data_too(pictures: Path, tmp_path: Path) -> None:
     recipe_of(tmp_path, pictures)
     arguments = ("train", tmp_path / "recipe.toml", "--check-data", "--out", tmp_path / "run")
     good = autrt(*arguments)

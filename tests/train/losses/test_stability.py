@@ -19,17 +19,17 @@ def picture(seed: int = 0) -> torch.Tensor:
     return torch.from_numpy(cv2.resize(coarse, (112, 112), interpolation=cv2.INTER_CUBIC))[None]
 
 
-def test_no_move_leaves_a_picture_as_it_is() -> None:
+def test_perturb_by_zero_keeps_the_picture() -> None:
     assert torch.equal(perturb(picture(), torch.zeros(1, 4), PX), picture())
 
 
-def test_a_shift_of_whole_pixels_is_exact() -> None:
+def test_perturb_by_whole_pixels_is_exact() -> None:
     found = perturb(picture(), torch.tensor([[3.0, -2.0, 0, 0]]), PX)
     assert torch.equal(found[:, :-2, 3:], picture()[:, 2:, :-3])
 
 
 @given(st.tuples(*[st.floats(-3, 3)] * 4))
-def test_it_is_the_similarity_that_opencv_draws(move: tuple[float, float, float, float]) -> None:
+def test_perturb_equals_an_opencv_warp(move: tuple[float, float, float, float]) -> None:
     x, y, scale, turn = move
     size, angle = np.exp(0.01 * scale), np.deg2rad(turn)
     linear = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -43,7 +43,7 @@ def test_it_is_the_similarity_that_opencv_draws(move: tuple[float, float, float,
     assert np.abs(found.astype(int) - wanted).max() <= 8
 
 
-def test_each_picture_has_its_own_move() -> None:
+def test_perturb_moves_each_picture_by_itself() -> None:
     both = torch.cat([picture(1), picture(2)])
     perturbations = torch.tensor([[1.0, 0, 0, 0], [0, 0, 2.0, -1.0]])
     found = perturb(both, perturbations, PX)
@@ -51,7 +51,7 @@ def test_each_picture_has_its_own_move() -> None:
         assert torch.equal(found[i : i + 1], perturb(both[i : i + 1], perturbations[i : i + 1], PX))
 
 
-def test_the_loss_is_the_mean_square_over_all_parts_of_a_batch() -> None:
+def test_stability_loss_is_the_mean_square_over_parts() -> None:
     logits, again = torch.randn(6, 3), torch.randn(6, 3)
     perturbations = torch.randn(8, 4)
     perturbations[[2, 5]] = torch.nan
@@ -60,6 +60,6 @@ def test_the_loss_is_the_mean_square_over_all_parts_of_a_batch() -> None:
     assert parts.item() == pytest.approx(torch.nn.functional.mse_loss(logits, again).item())
 
 
-def test_nothing_seen_twice_costs_nothing() -> None:
+def test_stability_loss_without_perturbations_is_zero() -> None:
     none = torch.full((4, 4), torch.nan)
     assert stability_loss(torch.empty(0, 3), torch.empty(0, 3), stability_count(none, 3)).item() == 0
