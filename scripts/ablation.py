@@ -56,7 +56,7 @@ def sources(*roots: Path, split: str, task: str = "") -> str:
     return ", ".join(f'{{kind="rendered", root="{root}", split="{split}"{options}}}' for root in roots)
 
 
-def last_look(run: Path) -> tuple[float, float]:
+def last_validation(run: Path) -> tuple[float, float]:
     """Return AUC and F1 at calibrated thresholds of the run's last validation, means over the AUs."""
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     facts = [line for line in lines if line["event"] == "look"][-1]
@@ -102,7 +102,7 @@ def main() -> None:
         seeds = range(1, given.seeds + 1)
         with ThreadPoolExecutor(given.seeds) as pool:
             runs = list(pool.map(lambda s: train(row, given.out / row / str(s), s, changes), seeds))  # noqa: B023
-        found = np.array([last_look(run) for run in runs])
+        found = np.array([last_validation(run) for run in runs])
         cells = [f"{c.mean():.3f} | {c.min():.3f} … {c.max():.3f}" for c in found.T]
         print(f"| {row.removeprefix('ablation/')} | {' | '.join(cells)} |", flush=True)
 

@@ -240,9 +240,7 @@ def test_starts_are_carried_over(tmp_path: Path) -> None:
         assert "au" not in perturb
 
 
-def test_nan_loss_ends_the_run_and_keeps_the_checkpoint(
-    pictures: Path, tmp_path: Path
-) -> None:
+def test_nan_loss_ends_the_run_and_keeps_the_checkpoint(pictures: Path, tmp_path: Path) -> None:
     recipe = recipe_of(tmp_path, pictures, "fit.epochs=1")
     run(recipe, tmp_path / "run")
     before = weights(tmp_path / "run")

@@ -53,8 +53,8 @@ def join_indices(parts: Sequence[Index]) -> Index:
 def _offset(columns: list[np.ndarray], counts: list[int]) -> np.ndarray:
     """Shift each part's row numbers to the place of its names in the concatenated name table."""
     starts = np.cumsum([0, *counts[:-1]])
-    moved = [np.where(c == MISSING, MISSING, c + start) for c, start in zip(columns, starts, strict=True)]
-    return np.concatenate(moved).astype(np.int32)
+    shifted = [np.where(c == MISSING, MISSING, c + start) for c, start in zip(columns, starts, strict=True)]
+    return np.concatenate(shifted).astype(np.int32)
 
 
 def _optional(parts: Sequence[Index], name: str, missing: float) -> Any:

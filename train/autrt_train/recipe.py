@@ -271,8 +271,8 @@ class Recipe(_Strict):
             raise ValueError("fit.micro_batch: expected at most fit.batch")
         if strange := [name for name in self.model.smoothing_windows if name not in self.au_names]:
             raise ValueError(f"model.smoothing_windows: {strange[0]} is none of the AUs that are trained")
-        asked = None if self.distill is None else self.distill.au_names
-        if asked is not None and (strange := [name for name in asked if name not in self.au_names]):
+        taught_aus = None if self.distill is None else self.distill.au_names
+        if taught_aus is not None and (strange := [name for name in taught_aus if name not in self.au_names]):
             raise ValueError(f"distill.au_names: {strange[0]} is none of the AUs that are trained")
         if self.steady.weight and self.task != "au":
             raise ValueError(f"steady.weight: compares AU logits: expected 0 for the task {self.task!r}")

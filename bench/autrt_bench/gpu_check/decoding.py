@@ -106,7 +106,7 @@ def _time(path: Path, device: str) -> tuple[str, str]:
         frames = sum(1 for _ in decoder)
         synchronise(device)
         seconds = time.monotonic() - start_s
-    return f"{frames / seconds:.0f} frames/s", load.told
+    return f"{frames / seconds:.0f} frames/s", load.as_text
 
 
 def _write(codec: Codec, folder: Path, width: int, height: int, frames: int) -> Path:

@@ -45,6 +45,6 @@ def check_engine(engine: str, precision: str, device: str) -> Measured:
     return Measured(
         f"max {worst:.2g} of {report.parity.against}, {changed:.2%} decisions change",
         f"{len(crops) / seconds:.0f} crops/s",
-        load.told,
+        load.as_text,
         f"built and checked in {report.seconds:.1f} s",
     )

@@ -46,13 +46,13 @@ def check_infer(side: Side, folder: Path) -> Measured:
     _infer(clips, other, side)
     with GpuLoad(side.device) as load:
         start_s = time.monotonic()
-        told = _infer(clips, other, side, "--overwrite")
+        as_text = _infer(clips, other, side, "--overwrite")
         seconds = time.monotonic() - start_s
     parities = [_compare(path, other / path.name, side) for path in sorted(usual.glob("*.h5"))]
     frames = sum(n for _, n in parities)
-    note = "some videos decoded on the CPU: see above" if "decoded on the CPU" in told else ""
+    note = "some videos decoded on the CPU: see above" if "decoded on the CPU" in as_text else ""
     return Measured(
-        min(parity for parity, _ in parities), f"{frames / seconds:.0f} frames/s", load.told, note
+        min(parity for parity, _ in parities), f"{frames / seconds:.0f} frames/s", load.as_text, note
     )
 
 

@@ -93,10 +93,10 @@ def _finished(source: Source, job: Job, networks: Networks) -> tuple[Header, int
 
 def _blocks(source: Source, job: Job, networks: Networks) -> list[Block]:
     """Return the blocks that the sink gets."""
-    kept = _BlockCollector()
+    collector = _BlockCollector()
     with closing(open_decoder(source)) as decoder:
-        recognise(decoder, networks, job.settings, kept, threading.Event(), lambda *_: None)
-    return kept.blocks
+        recognise(decoder, networks, job.settings, collector, threading.Event(), lambda *_: None)
+    return collector.blocks
 
 
 @dataclass(slots=True)

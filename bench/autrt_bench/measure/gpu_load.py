@@ -26,7 +26,7 @@ class GpuLoad:
         """Mean load of GPU and NVDEC in percent, after the block; empty if unknown."""
 
     @property
-    def told(self) -> str:
+    def as_text(self) -> str:
         """Means as text: "GPU 71 %, NVDEC 34 %"."""
         return in_words(self.means)
 

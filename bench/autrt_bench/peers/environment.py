@@ -62,5 +62,5 @@ def interpreter(peer: Peer, log: Callable[[str], object]) -> Path:
 def _run(command: Sequence[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr + done.stdout).strip().splitlines() or ["it said nothing"]
-        raise AutrtError(f"`{' '.join(command)}` failed: {said[-1]}")
+        output = (done.stderr + done.stdout).strip().splitlines() or ["it said nothing"]
+        raise AutrtError(f"`{' '.join(command)}` failed: {output[-1]}")

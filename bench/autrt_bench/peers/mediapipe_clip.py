@@ -3,6 +3,7 @@
 Decoding, detection and blendshapes, one face, in video mode, as its documentation shows it.
 """
 # It runs in an environment without this project, and is type-checked in one without MediaPipe.
+# pyright: basic, reportMissingImports=false, reportMissingModuleSource=false
 
 from __future__ import annotations
 

@@ -38,21 +38,21 @@ def peers(settings: BenchSettings) -> Iterator[Group | Skipped]:
 
 
 def _group(clip: Path, programs: list[tuple[Peer, Path, Path]], settings: BenchSettings) -> Group:
-    ours = [
-        Case(f"{OURS}{preset} {clip.name}", partial(_ours, clip, preset, settings))
+    own_cases = [
+        Case(f"{OURS}{preset} {clip.name}", partial(_measure_autrt, clip, preset, settings))
         for preset in (PRESETS[:1] if settings.quick else PRESETS)
     ]
-    theirs = [
-        Case(f"{peer.name} {clip.name}", partial(_theirs, clip, peer, python, file))
+    other_cases = [
+        Case(f"{peer.name} {clip.name}", partial(_measure_peer, clip, peer, python, file))
         for peer, python, file in programs
     ]
-    return Group([*ours, *theirs], _ratios)
+    return Group([*own_cases, *other_cases], _ratios)
 
 
 OURS: Final = "autrt "
 
 
-def _ours(clip: Path, preset: str, settings: BenchSettings) -> Values:
+def _measure_autrt(clip: Path, preset: str, settings: BenchSettings) -> Values:
     done = infer([clip], settings, "--quality", preset)
     return {
         SPEED: done.frames / done.run_s,
@@ -62,7 +62,7 @@ def _ours(clip: Path, preset: str, settings: BenchSettings) -> Values:
     }
 
 
-def _theirs(clip: Path, peer: Peer, python: Path, file: Path) -> Values:
+def _measure_peer(clip: Path, peer: Peer, python: Path, file: Path) -> Values:
     cost = run_command([str(python), str(peer.script), str(clip), str(file)])
     done = next(event for _, event in cost.events() if event["event"] == "done")
     return {
@@ -75,10 +75,10 @@ def _theirs(clip: Path, peer: Peer, python: Path, file: Path) -> Values:
 
 def _ratios(turn: Turn) -> Turn:
     """Return the ratios of our speed to that of the others, within a turn."""
-    ours = {name: values for name, values in turn.items() if name.startswith(OURS)}
-    theirs = {name: values for name, values in turn.items() if not name.startswith(OURS)}
+    own_cases = {name: values for name, values in turn.items() if name.startswith(OURS)}
+    other_cases = {name: values for name, values in turn.items() if not name.startswith(OURS)}
     return {
-        f"{a} / {b.partition(' ')[0]}": {RATIO: mine[SPEED] / other[SPEED]}
-        for a, mine in ours.items()
-        for b, other in theirs.items()
+        f"{a} / {b.partition(' ')[0]}": {RATIO: own[SPEED] / other[SPEED]}
+        for a, own in own_cases.items()
+        for b, other in other_cases.items()
     }

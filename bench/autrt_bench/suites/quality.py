@@ -42,20 +42,22 @@ def quality(settings: BenchSettings) -> Iterator[Group | Skipped]:
     with TemporaryDirectory(prefix="autrt-bench-") as scratch:
         for name in list(VARIANTS)[:3] if settings.quick else VARIANTS:
             out, preset = Path(scratch) / name, VARIANTS[name][:2]
-            truth = Path(scratch) / f"every frame, {'max' if 'max' in preset else 'default'} model"
+            reference = Path(scratch) / f"every frame, {'max' if 'max' in preset else 'default'} model"
             try:
                 infer_into(out, clips, settings, *VARIANTS[name])
-                if not truth.exists():
-                    infer_into(truth, clips, settings, *preset, "--detect-every", "1", "--precision", "f32")
+                if not reference.exists():
+                    infer_into(
+                        reference, clips, settings, *preset, "--detect-every", "1", "--precision", "f32"
+                    )
             except AutrtError as error:
                 yield Skipped(name, str(error))
                 continue
-            cases.append(Case(name, partial(_compared, truth, out)))
+            cases.append(Case(name, partial(_compared, reference, out)))
         yield Group(cases, max_repeats=1, warm_up=False)
 
 
-def _compared(truth: Path, out: Path) -> Values:
-    found = compare(truth, out)
+def _compared(reference: Path, out: Path) -> Values:
+    found = compare(reference, out)
     correlation = found.correlation()
     values = {
         CHANGED: 100 * float(found.changed.mean()),

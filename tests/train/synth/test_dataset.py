@@ -15,7 +15,7 @@ from autrt.errors import UsageError
 from autrt.template import ARCFACE_112
 from autrt_train.synth.dataset.dataset import write_dataset
 from autrt_train.synth.dataset.draw_job import open_rig
-from autrt_train.synth.dataset.settings import Absent, SynthSettings
+from autrt_train.synth.dataset.settings import AbsentShares, SynthSettings
 from autrt_train.synth.dataset.stills import UPPER, draw_stills
 from autrt_train.synth.person.expression import SYNTH_AUS, soft_targets
 from autrt_train.synth.scene.compose import OCCLUDED
@@ -24,7 +24,7 @@ from autrt_train.types import DataError
 from tests.support.command import autrt, start
 
 SETTINGS = SynthSettings(
-    people=8, per_person=5, seed=3, validation=0.25, absent=Absent(0.1, 0.1, 0.1),
+    people=8, per_person=5, seed=3, validation=0.25, absent=AbsentShares(0.1, 0.1, 0.1),
     videos=1, video_s=0.5, rate=8, width_px=192, height_px=128,
 )  # fmt: skip
 
@@ -121,7 +121,9 @@ def test_landmarks_are_in_the_crops_own_pixels(labels):
 
 
 def test_compositions_of_a_face_share_labels_not_pixels():
-    stills = list(draw_stills(FaceRenderer(open_rig("stand-in")), SynthSettings(absent=Absent(0, 0, 0)), 5))
+    stills = list(
+        draw_stills(FaceRenderer(open_rig("stand-in")), SynthSettings(absent=AbsentShares(0, 0, 0)), 5)
+    )
     assert len(stills) == 10
     for a, b in zip(stills[::2], stills[1::2], strict=True):
         np.testing.assert_array_equal(a.landmarks, b.landmarks)
@@ -131,9 +133,9 @@ def test_compositions_of_a_face_share_labels_not_pixels():
 
 def test_each_kind_without_a_well_placed_face():
     renderer = FaceRenderer(open_rig("stand-in"))
-    far = list(draw_stills(renderer, SynthSettings(per_person=12, absent=Absent(1, 0, 0)), 0))
-    empty = list(draw_stills(renderer, SynthSettings(absent=Absent(0, 1, 0)), 0))
-    covered = list(draw_stills(renderer, SynthSettings(absent=Absent(0, 0, 1)), 0))
+    far = list(draw_stills(renderer, SynthSettings(per_person=12, absent=AbsentShares(1, 0, 0)), 0))
+    empty = list(draw_stills(renderer, SynthSettings(absent=AbsentShares(0, 1, 0)), 0))
+    covered = list(draw_stills(renderer, SynthSettings(absent=AbsentShares(0, 0, 1)), 0))
     assert all(s.presence == 0 for s in [*far, *empty, *covered])
     assert all(np.isnan(s.landmarks).all() and np.isnan(s.box).all() for s in empty)
     assert all(np.isfinite(s.landmarks).all() for s in covered)
@@ -145,7 +147,7 @@ def test_each_kind_without_a_well_placed_face():
 
 def test_a_hidden_half_of_a_face_has_unknown_labels():
     renderer = FaceRenderer(open_rig("stand-in"))
-    stills = list(draw_stills(renderer, SynthSettings(per_person=150, absent=Absent(0, 0, 0)), 1))
+    stills = list(draw_stills(renderer, SynthSettings(per_person=150, absent=AbsentShares(0, 0, 0)), 1))
     known = np.array([s.label for s in stills])[:, [n != "AU11" for n in SYNTH_AUS]] >= 0
     upper = UPPER[[n != "AU11" for n in SYNTH_AUS]]
     seen_up, seen_low = known[:, upper], known[:, ~upper]
@@ -247,7 +249,7 @@ def test_people_are_split_whole_with_one_for_validation():
         ({"videos": 1, "rate": 0.0}, "frames/s"),
         ({"videos": 1, "video_s": -1.0}, "found -1 s"),
         ({"width_px": 641}, "even size"),
-        ({"absent": Absent(0.5, 0.5, 0.5)}, "shares"),
+        ({"absent": AbsentShares(0.5, 0.5, 0.5)}, "shares"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(wrong, said):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autrt_train.synth.camera.camera import CLEAN, FULL, Camera, Faults, draw_faults
+from autrt_train.synth.camera.camera import CLEAN, FULL, Camera, CameraFaults, draw_faults
 from autrt_train.synth.camera.grade import GREY, Grade
 from autrt_train.synth.person.expression import SYNTH_AUS
 from autrt_train.synth.scene.background import KINDS, draw_background
@@ -15,7 +15,7 @@ from autrt_train.synth.scene.compose import compose, compose_empty, misplaced, w
 from autrt_train.synth.scene.draw_occluder import MOSTLY_HIDDEN, draw_cover, draw_occluder
 from autrt_train.synth.scene.face import FacePicture
 from autrt_train.synth.scene.overlay import over, paste
-from autrt_train.synth.scene.paint_occluder import Place
+from autrt_train.synth.scene.paint_occluder import FacePlace
 
 POINTS = np.array([[50, 64], [86, 64], [68, 84], [54, 104], [82, 104]], np.float32)
 SKIN = np.array([200, 160, 140], np.float32)
@@ -71,7 +71,7 @@ def test_background_depends_only_on_its_seed(seed):
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds)
 def test_an_occluder_leaves_eyes_or_mouth_to_be_seen(seed):
-    place = Place(136, POINTS)
+    place = FacePlace(136, POINTS)
     occluder = draw_occluder(np.random.default_rng(seed), place, SKIN)
     hidden = occluder.hides(place.upper()), occluder.hides(place.lower())
     assert min(hidden) < 0.4
@@ -85,7 +85,7 @@ def test_an_occluder_leaves_eyes_or_mouth_to_be_seen(seed):
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds)
 def test_a_cover_hides_eyes_and_mouth(seed):
-    place = Place(136, POINTS)
+    place = FacePlace(136, POINTS)
     cover = draw_cover(np.random.default_rng(seed), place, SKIN)
     assert min(cover.hides(place.upper()), cover.hides(place.lower())) >= MOSTLY_HIDDEN
     drawn = compose(np.random.default_rng(seed), face(), FULL, covered=True)
@@ -94,7 +94,7 @@ def test_a_cover_hides_eyes_and_mouth(seed):
 
 def test_no_fault_changes_nothing_but_rounds_and_clips():
     image = np.array([[[-5, 0.4, 0.6], [254.4, 255, 300]]], np.float32)
-    pixels = Faults().apply(np.random.default_rng(0), image)
+    pixels = CameraFaults().apply(np.random.default_rng(0), image)
     np.testing.assert_array_equal(pixels, [[[0, 0, 1], [254, 255, 255]]])
 
 
@@ -139,7 +139,9 @@ def test_faults_spare_half_and_respect_switches():
     off = Camera(blur=False, sensor=False, colour=False)
     image = np.random.default_rng(2).uniform(0, 255, (30, 30, 3)).astype(np.float32)
     for _ in range(20):
-        np.testing.assert_array_equal(draw_faults(rng, off).apply(rng, image), Faults().apply(rng, image))
+        np.testing.assert_array_equal(
+            draw_faults(rng, off).apply(rng, image), CameraFaults().apply(rng, image)
+        )
 
 
 @settings(max_examples=40, deadline=None)

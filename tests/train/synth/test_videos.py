@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autrt_train.synth.camera.camera import Faults
+from autrt_train.synth.camera.camera import CameraFaults
 from autrt_train.synth.dataset.draw_job import open_rig
 from autrt_train.synth.dataset.settings import SynthSettings
 from autrt_train.synth.dataset.video import record_video
@@ -22,7 +22,7 @@ from autrt_train.synth.person.expression import (
     neutral_expression,
     soft_targets,
 )
-from autrt_train.synth.person.face_motion import Episode, FaceMotion, Sway, draw_face_motion, draw_head
+from autrt_train.synth.person.face_motion import Episode, FaceMotion, Oscillation, draw_face_motion, draw_head
 from autrt_train.synth.person.hair import Hair
 from autrt_train.synth.scene.face import FaceRenderer, Randomisation, draw_person
 from autrt_train.synth.scene.shot import Actor, Shot, draw_frame, draw_shot
@@ -31,8 +31,8 @@ from autrt_train.types import DataError
 RIG = open_rig("stand-in")
 RENDERER = FaceRenderer(RIG)
 SETTINGS = SynthSettings(people=3, videos=2, video_s=3.0, rate=8, width_px=320, height_px=180, seed=2)
-STILL = Sway(np.zeros(3), np.zeros((3, 1)), np.zeros((3, 1)), np.zeros((3, 1)))
-STILL_CENTRE = Sway(np.array([160.0, 80.0]), np.zeros((2, 1)), np.zeros((2, 1)), np.zeros((2, 1)))
+STILL = Oscillation(np.zeros(3), np.zeros((3, 1)), np.zeros((3, 1)), np.zeros((3, 1)))
+STILL_CENTRE = Oscillation(np.array([160.0, 80.0]), np.zeros((2, 1)), np.zeros((2, 1)), np.zeros((2, 1)))
 seeds = st.integers(0, 5000)
 
 
@@ -103,7 +103,7 @@ def test_faces_are_where_their_labels_say(seed):
     rng = np.random.default_rng(seed)
     shot = draw_shot(rng, replace(SETTINGS, preset="clean"), [actor(7)])
     (placement,) = shot.placements
-    shot = Shot(np.full((180, 320, 3), (0, 255, 0), np.float32), (without_hair(placement),), Faults())
+    shot = Shot(np.full((180, 320, 3), (0, 255, 0), np.float32), (without_hair(placement),), CameraFaults())
     pixels, (seen,) = draw_frame(rng, RENDERER, shot, 1.3)
     head = np.abs(pixels.astype(int) - (0, 255, 0)).sum(2) > 60
     assert ((seen.landmarks > 0) & (seen.landmarks < (320, 180))).all()

@@ -71,16 +71,16 @@ class TeacherComparison:
     def means(self) -> dict[str, float]:
         """Return means over the AUs that both have a score of; the share is that of the means."""
         out: dict[str, float] = {}
-        for name, mine, theirs in (
+        for name, student, teacher in (
             ("f1_binary", self.student.f1, self.teacher.f1),
             ("auc", self.student.auc, self.teacher.auc),
         ):
-            pair = np.stack([theirs, mine])
+            pair = np.stack([teacher, student])
             both = pair[:, ~np.isnan(pair).any(0)]
             values = both.mean(1).tolist() if both.size else [float("nan")] * 2
             out[f"teacher_{name}"], out[f"student_{name}"] = values
-        theirs = out["teacher_f1_binary"]
-        out["share_of_f1_binary"] = out["student_f1_binary"] / theirs if theirs else float("nan")
+        teacher_f1 = out["teacher_f1_binary"]
+        out["share_of_f1_binary"] = out["student_f1_binary"] / teacher_f1 if teacher_f1 else float("nan")
         return out
 
     def as_json(self) -> dict[str, Any]:
@@ -119,8 +119,8 @@ class TeacherComparison:
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of a table for a terminal."""
-        truth = "the teacher's decisions" if self.validated_by_teacher else "labels"
-        yield f"student against teacher on {self.pictures} validation pictures, by {truth}:"
+        labelled_by = "the teacher's decisions" if self.validated_by_teacher else "labels"
+        yield f"student against teacher on {self.pictures} validation pictures, by {labelled_by}:"
         head = ("", "F1 teacher", "F1 student", "share", "AUC teacher", "AUC student")
         columns = (self.teacher.f1, self.student.f1, self.shares, self.teacher.auc, self.student.auc)
         rows = [(name, [float(column[i]) for column in columns]) for i, name in enumerate(self.au_names)]
@@ -166,7 +166,7 @@ def compare_with_teacher(
     labels, teacher = data.validation.labels, teacher_targets.teacher
     running = ModelRunner(student, teacher.settings)
     rates = crops_per_s([teacher, running])
-    theirs = teacher_targets.validation.logits()
+    teacher_logits = teacher_targets.validation.logits()
     notes: list[str] = []
     if teacher.model.licence != student.licence:
         notes.append(
@@ -174,7 +174,7 @@ def compare_with_teacher(
             f"{student.licence!r} (model.licence): see that it may"
         )
     return TeacherComparison(
-        _scored(teacher, teacher.model.name, rates[0], theirs, labels),
+        _scored(teacher, teacher.model.name, rates[0], teacher_logits, labels),
         _scored(running, name, rates[1], logits, labels),
         data.validation.label_names,
         len(data.validation),

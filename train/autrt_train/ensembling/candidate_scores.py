@@ -39,9 +39,9 @@ class CandidateScores(ShapedRepr):
         """Score every candidate alone."""
         bare = cls(logits, labels, tuple(map(tuple, sources)), score, np.full(logits.shape[1:], np.nan))
         for au in range(logits.shape[2]):
-            known, truth = bare.column(au)
+            known, labels_of_au = bare.column(au)
             those = list(bare.candidates)
-            bare.alone[those, au] = bare.score_mixtures(_column_of(known, those), len(those), truth)
+            bare.alone[those, au] = bare.score_mixtures(_column_of(known, those), len(those), labels_of_au)
         return bare
 
     @property
@@ -59,18 +59,18 @@ class CandidateScores(ShapedRepr):
         known = self.labels[:, au] != MISSING
         return self.logits[known, :, au], self.labels[known, au] == 1
 
-    def score_mixtures(self, mix: Callable[[int], F32], count: int, truth: Bool) -> F64:
+    def score_mixtures(self, mix: Callable[[int], F32], count: int, labels: Bool) -> F64:
         """Score mixtures of candidates on all cores; return (count,) float64.
 
         Args:
             mix: number of a mixture → its (n,) logits.
             count: number of mixtures.
-            truth: (n,) bool labels of the same pictures.
+            labels: (n,) bool labels of the same pictures.
         """
         with ThreadPoolExecutor(
             available_cores()
         ) as pool:  # sorting, which is most of the work, releases Python's lock
-            return np.array(list(pool.map(lambda k: self.score(mix(k), truth), range(count))), np.float64)
+            return np.array(list(pool.map(lambda k: self.score(mix(k), labels), range(count))), np.float64)
 
     def without(self, candidate: int) -> CandidateScores:
         """Return the same without one candidate; a source without other candidates is left out."""

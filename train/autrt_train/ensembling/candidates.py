@@ -159,13 +159,14 @@ def read_sources(names: Sequence[str]) -> list[EnsembleSource]:
     candidates = [candidate for source in sources for candidate in source.candidates]
     first = candidates[0]
     for other in candidates[1:]:
-        for what, mine, theirs in (
+        for what, expected, found in (
             ("the AUs", ", ".join(first.au_names), ", ".join(other.au_names)),
             ("the alignment", first.template, other.template),
         ):
-            if mine != theirs:
+            if expected != found:
                 raise UsageError(
-                    f"members of an ensemble share {what}: {first.origin} has {mine}, {other.origin} has {theirs}"
+                    f"members of an ensemble share {what}: {first.origin} has {expected}, "
+                    f"{other.origin} has {found}"
                 )
     return sources
 
@@ -195,8 +196,8 @@ def _read(name: str) -> list[EnsembleSource]:
 def _run(path: Path) -> EnsembleSource:
     recipe = _recipe(path)
     try:
-        looks = json.loads((path / BEST_FILE).read_bytes())
-        files = sorted({str(entry["weights"]) for entry in looks.values()})
+        entries = json.loads((path / BEST_FILE).read_bytes())
+        files = sorted({str(entry["weights"]) for entry in entries.values()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{escape(str(path / BEST_FILE))} is damaged: {error}") from error
     if lacking := [file for file in files if not (path / file).is_file()]:

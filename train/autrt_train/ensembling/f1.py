@@ -20,26 +20,26 @@ Score = Callable[[F32, Bool], float]
 """(n,) float32 logits and (n,) bool labels → f1_binary; NaN unless there are positives and negatives."""
 
 
-def best_f1(logits: F32, truth: Bool) -> float:
+def best_f1(logits: F32, labels: Bool) -> float:
     """Return `f1_binary` at its best threshold; NaN unless there are positives and negatives."""
-    positive = int(truth.sum())
-    if not 0 < positive < len(truth):
+    positive = int(labels.sum())
+    if not 0 < positive < len(labels):
         return float("nan")
     order = np.argsort(-logits)
-    hits = np.cumsum(truth[order], dtype=np.int64)
+    hits = np.cumsum(labels[order], dtype=np.int64)
     falling = logits[order]
     # A threshold cannot separate equal logits, so it lies only where the next one is lower.
     ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
     return float((2 * hits[ends] / (ends + 1 + positive)).max())
 
 
-def f1_at_half(logits: F32, truth: Bool) -> float:
+def f1_at_half(logits: F32, labels: Bool) -> float:
     """Return `f1_binary` at the probability 0.5; NaN unless there are positives and negatives."""
-    positive = int(truth.sum())
-    if not 0 < positive < len(truth):
+    positive = int(labels.sum())
+    if not 0 < positive < len(labels):
         return float("nan")
     active = logits >= 0
-    return 2 * int((active & truth).sum()) / (int(active.sum()) + positive)
+    return 2 * int((active & labels).sum()) / (int(active.sum()) + positive)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def greedy(scores: CandidateScores) -> F32:
 
 def _counts(scores: CandidateScores, au: int) -> I64:
     """Return how often each candidate was taken at the best stage, (M,) int64."""
-    logits, truth = scores.column(au)
+    logits, labels = scores.column(au)
     candidates = scores.ranked()
     first = scores.best(au)
     counts = np.zeros(logits.shape[1], np.int64)
@@ -41,7 +41,7 @@ def _counts(scores: CandidateScores, au: int) -> I64:
     )
     for size in range(2, ROUNDS + 1):
         added = scores.score_mixtures(
-            _with_candidate(total, logits[:, candidates], size), len(candidates), truth
+            _with_candidate(total, logits[:, candidates], size), len(candidates), labels
         )
         chosen = candidates[int(np.argmax(added))]
         counts[chosen] += 1

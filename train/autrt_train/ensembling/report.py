@@ -104,9 +104,9 @@ class EnsembleReport:
             rows.append((member.name, f"{member.alone:.4f}", self._without(member), served))
         ensemble, single = (a[HEADLINE].value[:-1].tolist() for a in (self.ensemble, self.single))
         per_au = [("AU", "ensemble", "best single", "members")]
-        for name, mine, theirs in zip(self.au_names, ensemble, single, strict=True):
+        for name, ensemble_f1, single_f1 in zip(self.au_names, ensemble, single, strict=True):
             who = ", ".join(f"{m.name}{_weight(m.weights[name])}" for m in members if name in m.weights)
-            per_au.append((name, _shown(mine), _shown(theirs), who))
+            per_au.append((name, _shown(ensemble_f1), _shown(single_f1), who))
         return [
             f"{self.select}, thresholds {self.thresholds}: {len(members)} of {self.candidates} candidates",
             f"{self.data}: {self.pictures} pictures of {self.groups} videos; {HEADLINE}",

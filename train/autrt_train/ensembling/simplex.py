@@ -64,9 +64,9 @@ def _mixture_scores(scores: CandidateScores, shares: F64) -> F64:
     """Return (K, A) float64 scores; NaN for AUs without a score."""
     out = np.full((len(shares), scores.n_aus), np.nan)
     for au in scores.scorable_aus():
-        logits, truth = scores.column(au)
+        logits, labels = scores.column(au)
         logits = np.ascontiguousarray(logits[:, scores.representatives(au)], np.float64)
-        out[:, au] = scores.score_mixtures(_mix(logits, shares), len(shares), truth)
+        out[:, au] = scores.score_mixtures(_mix(logits, shares), len(shares), labels)
     return out
 
 

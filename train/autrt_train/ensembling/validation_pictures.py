@@ -110,10 +110,10 @@ def _gathered(runs: Sequence[TrainingRun], log: Callable[[str], object]) -> list
 
 def _require_same(gathered: Sequence[tuple[str, Index, Index]]) -> None:
     name, _, index = gathered[0]
-    for other, _, theirs in gathered[1:]:
-        if data_digest(theirs) != data_digest(index):
+    for other, _, other_index in gathered[1:]:
+        if data_digest(other_index) != data_digest(index):
             raise DataError(
-                f"{name} was validated on {len(index)} pictures, {other} on {len(theirs)} others (without "
+                f"{name} was validated on {len(index)} pictures, {other} on {len(other_index)} others (without "
                 "data.validation, each seed parts the training data anew): name pictures that none of them was "
                 "trained on by --labels"
             )

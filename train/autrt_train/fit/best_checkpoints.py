@@ -80,7 +80,7 @@ class BestCheckpoints:
 
     def delete_unused(self) -> None:
         """Delete weights that are no longer the best, once the saved checkpoint no longer refers to them."""
-        kept = {self.weights_of(number) for number in self.numbers.values()}
+        best_paths = {self.weights_of(number) for number in self.numbers.values()}
         for path in (self.folder / WEIGHTS).glob("*.pt"):
-            if path not in kept:
+            if path not in best_paths:
                 path.unlink()

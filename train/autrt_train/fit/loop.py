@@ -118,9 +118,9 @@ class TrainingLoop:
             with closing(self._batches(epoch, first)) as batches:
                 for batch in batches:
                     self._step(batch, training_log)
-                    looked = self._validate_if_due(training_log)
+                    validated = self._validate_if_due(training_log)
                     stopped, due = self._agree(time.monotonic() - saved_s > self.recipe.fit.save_every_s)
-                    if looked or stopped or due:
+                    if validated or stopped or due:
                         self.save()
                         saved_s = time.monotonic()
                     if stopped:

@@ -52,7 +52,7 @@ class TrainStep:
         if precision == "fp16" and kind == "cpu":
             raise UsageError("fit.precision = 'fp16' needs a GPU: use 'bf16' or 'f32' on a CPU")
         self._recipe, self._network, self._training_loss = recipe, network, training_loss
-        self._optimiser, self._world, self._lesson = optimiser, group, teacher_targets
+        self._optimiser, self._group, self._teacher_targets = optimiser, group, teacher_targets
         self._cast: Any = (
             torch.autocast(kind, AUTOCAST[precision]) if precision in AUTOCAST else nullcontext()
         )
@@ -72,7 +72,7 @@ class TrainStep:
         Raises:
             TrainingError: the guard found NaN or divergence.
         """
-        seed = np.random.SeedSequence([self._recipe.seed, number, self._world.rank]).generate_state(1)
+        seed = np.random.SeedSequence([self._recipe.seed, number, self._group.rank]).generate_state(1)
         torch.manual_seed(int(seed[0]))
         self._optimiser.zero_grad(set_to_none=True)
         facts = self._gradients(batch, number)
@@ -88,8 +88,8 @@ class TrainStep:
 
     def _gradients(self, batch: Batch, number: int) -> dict[str, float]:
         noise, perturbations = self._noise(batch, number), self._perturbations(batch, number)
-        on_device = DeviceBatch.of(batch, self._world.device, noise, self._lesson, perturbations)
-        counts = self._world.all_sum(self._training_loss.counts(on_device))
+        on_device = DeviceBatch.of(batch, self._group.device, noise, self._teacher_targets, perturbations)
+        counts = self._group.all_sum(self._training_loss.counts(on_device))
         most = self._recipe.fit.micro_batch or len(batch)
         # Nearly equal parts: a last part of one picture would be too small for BatchNorm.
         parts = on_device.split(math.ceil(len(batch) / most))
@@ -100,10 +100,10 @@ class TrainStep:
                     outputs = self._forward(part)
                 losses = self._training_loss(outputs, part, counts)
                 # DistributedDataParallel averages over processes, but this is a share of one sum.
-                self.scaler.scale(losses["loss"] * self._world.size).backward()
+                self.scaler.scale(losses["loss"] * self._group.size).backward()
             for name, value in losses.items():
                 sums[name] = sums.get(name, torch.zeros(())) + value.detach().float().cpu()
-        values = self._world.all_sum(torch.stack(list(sums.values())))
+        values = self._group.all_sum(torch.stack(list(sums.values())))
         return dict(zip(sums, values.tolist(), strict=True))
 
     def _forward(self, part: DeviceBatch) -> dict[str, Tensor]:
@@ -133,7 +133,7 @@ class TrainStep:
 
     def _share(self, whole: F32) -> Tensor:
         """Return this process's rows of the whole step's numbers, the same however the step is divided."""
-        return torch.from_numpy(np.array_split(whole, self._world.size)[self._world.rank])
+        return torch.from_numpy(np.array_split(whole, self._group.size)[self._group.rank])
 
     def _without_sync(self, yes: bool) -> Any:
         if yes and isinstance(self._network, DistributedDataParallel):

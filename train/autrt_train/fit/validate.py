@@ -67,8 +67,8 @@ def predict(
     """Return one output for every picture of an index, (N, …) float32 in order. The processes share the work."""
     was_training = training_network.training
     training_network.eval()
-    mine = np.array_split(np.arange(len(index), dtype=np.int64), group.size)[group.rank]
-    with closing(loader.load(unaugmented_draws(index, mine, VALIDATION_BATCH))) as batches:
+    own_rows = np.array_split(np.arange(len(index), dtype=np.int64), group.size)[group.rank]
+    with closing(loader.load(unaugmented_draws(index, own_rows, VALIDATION_BATCH))) as batches:
         parts = [
             training_network(to_device(batch, group.device))[output].float().cpu().numpy()
             for batch in batches

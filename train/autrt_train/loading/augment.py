@@ -75,11 +75,11 @@ def draw_batch(
     """
     numbers = uniforms(seed, epoch, positions)
     flipped = numbers[:, 0] < config.flip
-    moves = normals(numbers[:, 9:13])
+    jitter = normals(numbers[:, 9:13])
     matrices = crop_matrices(
-        config.shift_px * moves[:, :2],
-        np.exp(config.scale * moves[:, 2]),
-        config.rotation_deg * moves[:, 3],
+        config.shift_px * jitter[:, :2],
+        np.exp(config.scale * jitter[:, 2]),
+        config.rotation_deg * jitter[:, 3],
         flipped,
         margin_px,
     )

@@ -98,9 +98,9 @@ class DaliLoader:
                 raise
             for draw in under_way:  # DALI does not say which picture it was
                 self._check(draw)
-            told = " ".join(str(error).split())
+            reason = " ".join(str(error).split())
             raise TrainingError(
-                f"DALI failed, but every picture is whole: try loader 'opencv': {told}"
+                f"DALI failed, but every picture is whole: try loader 'opencv': {reason}"
             ) from error
 
     def _check(self, draw: Draw) -> None:

@@ -20,10 +20,10 @@ class PictureCache:
     def __init__(self, index: Index, limit_bytes: int) -> None:
         self._index = index
         side = picture_side_px(index)
-        kept = min(len(index), limit_bytes // (3 * side * side))
+        cached = min(len(index), limit_bytes // (3 * side * side))
         # The system gives memory only as it is written to.
-        self._pixels = np.empty((kept, side, side, 3), np.uint8)
-        self._known = np.zeros(kept, np.bool_)
+        self._pixels = np.empty((cached, side, side, 3), np.uint8)
+        self._known = np.zeros(cached, np.bool_)
 
     def read(self, row: int) -> U8:
         """Return a row's picture, (S, S, 3) uint8 RGB, read-only.

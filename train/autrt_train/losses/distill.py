@@ -29,11 +29,11 @@ def soft_loss(
         A float32 scalar; 0 without known logits.
     """
     unknown = teacher.isnan()
-    theirs = teacher.float().masked_fill(unknown, 0) / temperature
-    mine = logits.float() / temperature
-    share = theirs.sigmoid()
-    gap = share * (logsigmoid(theirs) - logsigmoid(mine)) + (1 - share) * (
-        logsigmoid(-theirs) - logsigmoid(-mine)
+    teacher_logits = teacher.float().masked_fill(unknown, 0) / temperature
+    student_logits = logits.float() / temperature
+    share = teacher_logits.sigmoid()
+    gap = share * (logsigmoid(teacher_logits) - logsigmoid(student_logits)) + (1 - share) * (
+        logsigmoid(-teacher_logits) - logsigmoid(-student_logits)
     )
     count = soft_count(teacher) if denominator is None else denominator
     return temperature**2 * gap.masked_fill(unknown, 0).sum() / count.clamp(min=1)

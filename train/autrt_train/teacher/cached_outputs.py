@@ -84,10 +84,10 @@ def _fill(
     first = store.done
     log(f"the teacher {teacher.model.name} looks at {len(index) - first} pictures")
     start_s = logged_s = time.monotonic()
-    with closing(teacher.infer_index(index, first)) as answers:
+    with closing(teacher.infer_index(index, first)) as batches:
         waiting: list[dict[str, F32]] = []
-        for answer in answers:
-            waiting.append(_finite(teacher, answer))
+        for outputs in batches:
+            waiting.append(_finite(teacher, outputs))
             now_s = time.monotonic()
             due = now_s - logged_s > LOG_EVERY_S
             if due or len(waiting) == CHUNK:
@@ -106,11 +106,11 @@ def _write(store: ChunkedArrays, waiting: list[dict[str, F32]]) -> None:
     waiting.clear()
 
 
-def _finite(teacher: Teacher, answers: dict[str, F32]) -> dict[str, F32]:
-    for name, values in answers.items():
+def _finite(teacher: Teacher, outputs: dict[str, F32]) -> dict[str, F32]:
+    for name, values in outputs.items():
         if not np.isfinite(values).all():
             raise TrainingError(
                 f"the teacher {teacher.model.name!r} gives {name} that are no finite numbers: check its folder "
                 "with `autrt build-engine`"
             )
-    return answers
+    return outputs

@@ -36,9 +36,9 @@ class ConcatenatedRows:
         out = np.empty((len(where), *self.shape[1:]), np.float32)
         part_of = np.searchsorted(self._starts, where, side="right") - 1
         for number, part in enumerate(self.parts):
-            mine = part_of == number
-            if mine.any():
-                out[mine] = part[where[mine] - self._starts[number]]
+            own_rows = part_of == number
+            if own_rows.any():
+                out[own_rows] = part[where[own_rows] - self._starts[number]]
         return out
 
     def select(self, rows: I64) -> ConcatenatedRows:

@@ -48,7 +48,7 @@ CLEAN: Final = Camera(
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
+class CameraFaults:
     """Faults of one picture or one shot; None and 0 mean none."""
 
     motion_px: tuple[float, float] | None = None
@@ -91,14 +91,14 @@ class Faults:
         return image
 
 
-def draw_faults(rng: np.random.Generator, camera: Camera) -> Faults:
+def draw_faults(rng: np.random.Generator, camera: Camera) -> CameraFaults:
     """Draw the faults of one picture or one shot."""
     marred = rng.random() >= camera.spared
     grade = draw_grade(rng) if camera.colour and rng.random() < 0.7 else None
     blurred, sensing = marred and camera.blur, marred and camera.sensor
     motion = rng.normal(0, 1.3, 2) if blurred and rng.random() < 0.07 else None
     defocus = rng.uniform(0.3, 1.2) if blurred and rng.random() < 0.35 else 0.0
-    return Faults(
+    return CameraFaults(
         motion_px=None if motion is None else (float(motion[0]), float(motion[1])),
         defocus_px=defocus,
         sharpening=rng.uniform(0.2, 1.2) if blurred and not defocus and rng.random() < 0.25 else 0.0,

@@ -18,7 +18,7 @@ COMPOSITIONS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class AbsentShares:
     """Shares of the pictures that show no well-placed face."""
 
     misplaced: float = 0.04
@@ -50,7 +50,7 @@ class SynthSettings:
     """Shortest and longest time between two cuts of a video."""
     width_px: int = 640
     height_px: int = 360
-    absent: Absent | None = None
+    absent: AbsentShares | None = None
     """None: the preset's shares; `clean` has none."""
 
     def __post_init__(self) -> None:
@@ -88,11 +88,11 @@ class SynthSettings:
         return FULL if self.preset == "full" else CLEAN
 
     @property
-    def shares(self) -> Absent:
+    def shares(self) -> AbsentShares:
         """Shares of pictures without a well-placed face."""
         if self.absent is not None:
             return self.absent
-        return Absent() if self.preset == "full" else Absent(0.0, 0.0, 0.0)
+        return AbsentShares() if self.preset == "full" else AbsentShares(0.0, 0.0, 0.0)
 
     @property
     def validation_people(self) -> int:

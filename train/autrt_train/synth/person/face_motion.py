@@ -49,7 +49,7 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True)
-class Sway:
+class Oscillation:
     """Slow movement around a resting value: a sum of sines, one row a coordinate."""
 
     rest: F64
@@ -114,18 +114,18 @@ def draw_face_motion(
     return FaceMotion(neutral_expression(rig), tuple(episodes), blinks, lids)
 
 
-def draw_head(rng: np.random.Generator, randomisation: Randomisation) -> Sway:
+def draw_head(rng: np.random.Generator, randomisation: Randomisation) -> Oscillation:
     """Draw yaw, pitch and roll in degrees, at rest and in motion each within about half of the allowed range."""
     limits = np.array(randomisation.pose_deg) if randomisation.pose else np.zeros(3)
-    return draw_sway(rng, rng.uniform(-0.35, 0.35, 3) * limits, limits * rng.uniform(0.03, 0.3))
+    return draw_oscillation(rng, rng.uniform(-0.35, 0.35, 3) * limits, limits * rng.uniform(0.03, 0.3))
 
 
-def draw_sway(rng: np.random.Generator, rest: F64, reach: F64) -> Sway:
+def draw_oscillation(rng: np.random.Generator, rest: F64, reach: F64) -> Oscillation:
     """Draw a movement of about `reach` around `rest`, both (D,); periods of 1.5 to 20 s."""
     shape = (len(rest), 3)
     amplitude = rng.uniform(0, 1, shape) * (reach / 1.5)[:, None]
     speed = 2 * np.pi / np.exp(rng.uniform(np.log(1.5), np.log(20), shape))
-    return Sway(rest, amplitude * np.minimum(1, 1.5 / speed), speed, rng.uniform(0, 2 * np.pi, shape))
+    return Oscillation(rest, amplitude * np.minimum(1, 1.5 / speed), speed, rng.uniform(0, 2 * np.pi, shape))
 
 
 def _episode(rng: np.random.Generator, rig: Rig, randomisation: Randomisation, start_s: float) -> Episode:

@@ -14,7 +14,7 @@ from autrt_train.synth.scene.background import draw_background
 from autrt_train.synth.scene.draw_occluder import draw_cover, draw_occluder
 from autrt_train.synth.scene.face import FacePicture
 from autrt_train.synth.scene.overlay import move_box, over, warp_rgba
-from autrt_train.synth.scene.paint_occluder import Occluder, Place
+from autrt_train.synth.scene.paint_occluder import FacePlace, Occluder
 
 PLAIN: Final = 110.0
 """Grey of the background where backgrounds are switched off."""
@@ -55,7 +55,7 @@ def compose(
     pixels = draw_faults(rng, camera).apply(rng, image)
     if occluder is None:
         return Composition(pixels)
-    place = Place(size, face.landmarks)
+    place = FacePlace(size, face.landmarks)
     return Composition(pixels, occluder.hides(place.upper()), occluder.hides(place.lower()))
 
 
@@ -65,7 +65,7 @@ def compose_empty(rng: np.random.Generator, size_px: int, camera: Camera, skin_r
     if camera.occluder and rng.random() < BARE_SKIN:
         centre = np.float32(size_px / 2)
         eyes_to_mouth = np.array([[-18, -20], [18, -20], [0, 0], [-15, 20], [15, 20]], np.float32)
-        image = draw_occluder(rng, Place(size_px, centre + eyes_to_mouth), skin_rgb).over(image)
+        image = draw_occluder(rng, FacePlace(size_px, centre + eyes_to_mouth), skin_rgb).over(image)
     return Composition(draw_faults(rng, camera).apply(rng, image))
 
 
@@ -120,7 +120,7 @@ def _behind(rng: np.random.Generator, size_px: int, camera: Camera) -> F32:
 
 
 def _before(rng: np.random.Generator, face: FacePicture, camera: Camera, covered: bool) -> Occluder | None:
-    place, skin = Place(len(face.rgba), face.landmarks), np.asarray(face.skin_rgb, np.float32)
+    place, skin = FacePlace(len(face.rgba), face.landmarks), np.asarray(face.skin_rgb, np.float32)
     if covered:
         return draw_cover(rng, place, skin)
     if camera.occluder and rng.random() < OCCLUDED:

@@ -9,13 +9,13 @@ import numpy as np
 
 from autrt.types import F32
 from autrt_train.synth.scene.paint_occluder import (
+    FacePlace,
     Occluder,
-    Place,
     paint_blob,
     paint_hand,
     paint_mask,
     paint_microphone,
-    paint_thing,
+    paint_object,
 )
 
 MOSTLY_HIDDEN: Final = 0.7
@@ -23,7 +23,7 @@ MOSTLY_HIDDEN: Final = 0.7
 TRIES: Final = 12
 
 
-def draw_occluder(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occluder:
+def draw_occluder(rng: np.random.Generator, place: FacePlace, skin_rgb: F32) -> Occluder:
     """Draw a hand, an object, a microphone or a mask that leaves much of the face visible.
 
     Args:
@@ -40,7 +40,7 @@ def draw_occluder(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occl
     return Occluder(occluder.mask * 0, occluder.texture)
 
 
-def draw_cover(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occluder:
+def draw_cover(rng: np.random.Generator, place: FacePlace, skin_rgb: F32) -> Occluder:
     """Draw an occluder that hides at least `MOSTLY_HIDDEN` of eyes and of mouth."""
     centre = place.landmarks[2] + rng.normal(0, 0.2, 2) * place.unit
     half = rng.uniform(1.4, 2.4, 2) * place.unit
@@ -51,10 +51,10 @@ def draw_cover(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occlude
         half = half * 1.15
 
 
-def _draw_any(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occluder:
+def _draw_any(rng: np.random.Generator, place: FacePlace, skin_rgb: F32) -> Occluder:
     kinds: tuple[tuple[float, Callable[[], Occluder]], ...] = (
         (0.35, lambda: paint_hand(rng, place, skin_rgb)),
-        (0.40, lambda: paint_thing(rng, place)),
+        (0.40, lambda: paint_object(rng, place)),
         (0.15, lambda: paint_microphone(rng, place)),
         (0.10, lambda: paint_mask(rng, place)),
     )

@@ -98,8 +98,8 @@ class FaceRenderer:
             size_px: side of the picture.
             margin_px: margin around the aligned crop.
         """
-        moves = self._shapes
-        head = apply_shapes(person.shape, expression.weights, moves.starts, moves.rows, moves.deltas)
+        shapes = self._shapes
+        head = apply_shapes(person.shape, expression.weights, shapes.starts, shapes.rows, shapes.deltas)
         landmarks = head[self.rig.landmarks]
         gap = lip_gap(landmarks)
         intensities = expression.intensities.copy()

@@ -16,7 +16,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FacePlace:
     """Position of the face in a square picture."""
 
     size_px: int
@@ -64,7 +64,7 @@ class Occluder:
         return float((self.mask * region).sum() / max(1.0, float(region.sum())))
 
 
-def paint_hand(rng: np.random.Generator, place: Place, skin_rgb: F32) -> Occluder:
+def paint_hand(rng: np.random.Generator, place: FacePlace, skin_rgb: F32) -> Occluder:
     """Paint fingers side by side, and the back of the hand."""
     size, unit = place.size_px, place.unit
     mask = np.zeros((size, size), np.float32)
@@ -98,7 +98,7 @@ def _skin(rng: np.random.Generator, mask: F32, skin_rgb: F32, width_px: float) -
     return (skin_rgb * np.float32(rng.uniform(0.7, 1.15)) * light[..., None]).astype(np.float32)
 
 
-def paint_thing(rng: np.random.Generator, place: Place) -> Occluder:
+def paint_object(rng: np.random.Generator, place: FacePlace) -> Occluder:
     """Paint a cup, a phone, a book or a shoulder, mostly from the side."""
     unit, nose = place.unit, place.landmarks[2]
     side = rng.choice([-1.0, 1.0])
@@ -110,7 +110,7 @@ def paint_thing(rng: np.random.Generator, place: Place) -> Occluder:
 
 
 def paint_blob(
-    rng: np.random.Generator, place: Place, centre: Floats, half: Floats, skin_rgb: F32 | None
+    rng: np.random.Generator, place: FacePlace, centre: Floats, half: Floats, skin_rgb: F32 | None
 ) -> Occluder:
     """Paint an ellipse or a rotated box, as skin or with any background pattern."""
     mask = np.zeros((place.size_px, place.size_px), np.float32)
@@ -128,7 +128,7 @@ def paint_blob(
     return Occluder(mask, draw_background(rng, place.size_px, place.size_px))
 
 
-def paint_microphone(rng: np.random.Generator, place: Place) -> Occluder:
+def paint_microphone(rng: np.random.Generator, place: FacePlace) -> Occluder:
     """Paint a microphone of mesh or foam in front of the chin, with its stick."""
     unit, size = place.unit, place.size_px
     mouth = place.landmarks[3:].mean(0)
@@ -149,7 +149,7 @@ def paint_microphone(rng: np.random.Generator, place: Place) -> Occluder:
     return Occluder(mask, (dark * (mesh * (0.6 + glint))[..., None]).astype(np.float32))
 
 
-def paint_mask(rng: np.random.Generator, place: Place) -> Occluder:
+def paint_mask(rng: np.random.Generator, place: FacePlace) -> Occluder:
     """Paint a surgical mask or a scarf, from the nose down."""
     unit, size = place.unit, place.size_px
     nose, mouth = place.landmarks[2], place.landmarks[3:].mean(0)

@@ -11,11 +11,11 @@ import numpy as np
 from autrt.face.align import apply, invert
 from autrt.template import EYE_DISTANCE_PX
 from autrt.types import CROP_SIZE_PX, F32, F64
-from autrt_train.synth.camera.camera import Faults, draw_faults
+from autrt_train.synth.camera.camera import CameraFaults, draw_faults
 from autrt_train.synth.camera.pinhole import FACE_DEPTH_CM, Pinhole, rotation, template
 from autrt_train.synth.dataset.settings import SynthSettings
 from autrt_train.synth.person.expression import Expression
-from autrt_train.synth.person.face_motion import FaceMotion, Sway, draw_head, draw_sway
+from autrt_train.synth.person.face_motion import FaceMotion, Oscillation, draw_head, draw_oscillation
 from autrt_train.synth.scene.background import draw_background, draw_colour, smooth_noise
 from autrt_train.synth.scene.face import (
     FacePicture,
@@ -50,9 +50,9 @@ class Placement:
 
     actor: Actor
     conditions: ShotConditions
-    head: Sway
+    head: Oscillation
     """Yaw, pitch and roll in degrees."""
-    centre: Sway
+    centre: Oscillation
     """Middle of the head in frame pixels."""
     unit_px: float
     """Eye distance in the frame, seen from the front."""
@@ -68,7 +68,7 @@ class Shot:
     """(H, W, 3) float32 RGB."""
     placements: tuple[Placement, ...]
     """From the smallest, which is drawn first, to the largest."""
-    faults: Faults
+    faults: CameraFaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def draw_shot(rng: np.random.Generator, settings: SynthSettings, actors: list[Ac
     """Draw a background and a place for each actor, side by side in random order."""
     width, height = settings.width_px, settings.height_px
     placements = [
-        _cast_role(rng, settings, actor, (slot + 0.5) * width / len(actors), width / len(actors))
+        _place_actor(rng, settings, actor, (slot + 0.5) * width / len(actors), width / len(actors))
         for slot, actor in enumerate(actors)
     ]
     faults = draw_faults(rng, replace(settings.camera, blur=False, spared=0.0, noise_max=4.0))
@@ -123,7 +123,7 @@ def draw_frame(
     return shot.faults.apply(rng, picture), seen
 
 
-def _cast_role(
+def _place_actor(
     rng: np.random.Generator, settings: SynthSettings, actor: Actor, middle_px: float, room_px: float
 ) -> Placement:
     height = settings.height_px
@@ -141,7 +141,7 @@ def _cast_role(
             draw_shot_conditions(rng, actor.person, randomisation), distance_cm=rng.uniform(60, 200)
         ),
         head=draw_head(rng, randomisation),
-        centre=draw_sway(rng, rest, np.array([0.35, 0.15]) * unit),
+        centre=draw_oscillation(rng, rest, np.array([0.35, 0.15]) * unit),
         unit_px=unit,
         clothes=_draw_clothes(rng, settings.width_px, settings.height_px),
     )
