@@ -40,8 +40,8 @@ def grade_model(folder: Path, sets: list[dict[str, Any]]) -> None:
         (EnsembleFile, ENSEMBLE_FILE) if (folder / ENSEMBLE_FILE).is_file() else (ModelFile, MODEL_FILE)
     )
     file = read_json(folder / name, kind)
-    told = {figures["data_set"] for figures in sets}
-    metrics = [metric for metric in file.metrics if metric.data_set not in told]
+    data_sets = {figures["data_set"] for figures in sets}
+    metrics = [metric for metric in file.metrics if metric.data_set not in data_sets]
     metrics += [metric_of(figures, name) for figures in sets for name in METRICS if figures.get(name)]
     grades = {au: graded(au, sets) for au in file.au_names}
     write_json(folder / name, kind, **file.model_dump() | {"metrics": metrics, "grades": grades})
@@ -51,13 +51,13 @@ def grade_model(folder: Path, sets: list[dict[str, Any]]) -> None:
 
 def graded(au: str, sets: list[dict[str, Any]]) -> AUGrade:
     """Return one AU's grade and its reason."""
-    judged = [figures for figures in sets if au in figures["auc"]]
-    counted = [figures["positives"][au] for figures in judged if au in figures.get("positives", {})]
+    assessed = [figures for figures in sets if au in figures["auc"]]
+    counted = [figures["positives"][au] for figures in assessed if au in figures.get("positives", {})]
     grades: list[Grade] = [
         grade_of(
             figures["auc"][au], figures["f1_binary"][au], figures.get("positives", {}).get(au, MIN_POSITIVES)
         )
-        for figures in judged
+        for figures in assessed
     ]
     grade = worst(grades) if counted else "experimental"
     return AUGrade(grade=grade, evidence="; ".join(sentence(au, figures) for figures in sets) + ".")

@@ -4,7 +4,7 @@
 reduced IResNet with coordinate attention, FPN and SSH on their identities, from there on their expressions and on
 the starts' 15 AUs (less AU11, which the rig has no shape for), and from each of the three on the 12 AUs; makes an
 ensemble of the checkpoints, and teaches a student of 0.1 GFLOP by it, and one without it. Whatever OUT already
-holds is not done again. Then judge (`autrt eval`).
+holds is reused. Then evaluate (`autrt eval`).
 """
 
 from __future__ import annotations

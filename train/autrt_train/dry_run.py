@@ -51,5 +51,5 @@ def _steps(recipe: Recipe) -> Iterator[str]:
         return
     steps = make_epoch_plan(recipe, train).steps()
     total = recipe.fit.steps or steps * recipe.fit.epochs
-    yield f"data: {len(train)} pictures to train on, {len(validation)} to judge by"
+    yield f"data: {len(train)} pictures to train on, {len(validation)} to validate on"
     yield f"steps: {steps} an epoch, {total} in all, {recipe.fit.batch} pictures each"

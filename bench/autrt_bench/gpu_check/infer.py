@@ -40,17 +40,17 @@ def check_infer(side: Side, folder: Path) -> Measured:
         Failure: a run failed, or the results differ.
     """
     clips = _clips()
-    usual, other = folder / "cpu", folder / f"{side.engine}-{side.precision}"
-    if not usual.exists():
-        _infer(clips, usual, Side("onnxruntime", "f32", "cpu"))
+    reference, other = folder / "cpu", folder / f"{side.engine}-{side.precision}"
+    if not reference.exists():
+        _infer(clips, reference, Side("onnxruntime", "f32", "cpu"))
     _infer(clips, other, side)
     with GpuLoad(side.device) as load:
         start_s = time.monotonic()
-        as_text = _infer(clips, other, side, "--overwrite")
+        stderr = _infer(clips, other, side, "--overwrite")
         seconds = time.monotonic() - start_s
-    parities = [_compare(path, other / path.name, side) for path in sorted(usual.glob("*.h5"))]
+    parities = [_compare(path, other / path.name, side) for path in sorted(reference.glob("*.h5"))]
     frames = sum(n for _, n in parities)
-    note = "some videos decoded on the CPU: see above" if "decoded on the CPU" in as_text else ""
+    note = "some videos decoded on the CPU: see above" if "decoded on the CPU" in stderr else ""
     return Measured(
         min(parity for parity, _ in parities), f"{frames / seconds:.0f} frames/s", load.as_text, note
     )
@@ -75,14 +75,14 @@ def _infer(clips: list[Path], out: Path, side: Side, *options: str) -> str:
 
 
 def _compare(a: Path, b: Path, side: Side) -> tuple[str, int]:
-    with open_results(a) as usual, open_results(b) as other:
-        rows_a, rows_b = _pairs(usual, other)
-        shared = len(rows_a) / max(usual.n_faces, other.n_faces, 1)
-        box_a, box_b = usual.faces["box"][rows_a], other.faces["box"][rows_b]
+    with open_results(a) as reference, open_results(b) as other:
+        rows_a, rows_b = _pairs(reference, other)
+        shared = len(rows_a) / max(reference.n_faces, other.n_faces, 1)
+        box_a, box_b = reference.faces["box"][rows_a], other.faces["box"][rows_b]
         sides = np.sqrt(np.prod(box_a[:, 2:] - box_a[:, :2], axis=1))
         shift = float(np.percentile(np.abs(box_a - box_b).max(1) / sides, 95))
-        same = float((usual.faces["active"][rows_a] == other.faces["active"][rows_b]).mean())
-        frames = usual.n_frames
+        same = float((reference.faces["active"][rows_a] == other.faces["active"][rows_b]).mean())
+        frames = reference.n_frames
         if frames != other.n_frames:
             raise Failure(f"{a.name}: {frames} frames on the CPU, {other.n_frames} on the device")
     parity = f"{shared:.1%} faces, boxes ±{shift:.3f}, {same:.2%} decisions equal"

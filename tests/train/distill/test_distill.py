@@ -119,7 +119,7 @@ def test_killed_distillation_resumes_bit_for_bit(
     recipe = recipe_of(tmp_path, pictures, student_model, *changes)
     messages: list[str] = []
     assert run(recipe, tmp_path / "run", messages.append, resume=True).finished
-    assert sum("looks at" in line for line in messages) == 2  # training and validation pictures
+    assert sum(" runs on " in line for line in messages) == 2  # training and validation pictures
     _assert_compared(tmp_path / "run", student_model, messages)
 
     monkeypatch.setattr(Teacher, "infer", None)  # nobody may ask again

@@ -135,7 +135,7 @@ def _read_labelled(recipe: Recipe, group: ProcessGroup, log: Callable[[str], obj
     found = index_data(recipe, group, log)
     report_findings(found, log)
     if not len(found.train):
-        raise DataError("there is no labelled picture: look at the paths, and at what was skipped")
+        raise DataError("there is no labelled picture: check the paths, and what was skipped")
     require_validation(found)
     plain = [replace(index, classes=None, class_names=()) for index in (found.train, found.validation)]
     return IndexedData(plain[0], plain[1], found.findings)
@@ -185,7 +185,7 @@ def _split_videos(
     if recipe.model.reference == "validation":
         raise UsageError(
             'model.reference = "validation" would put faces of the videos into the model folder: set '
-            "model.reference=noise, or judge by labelled data (data.validation)"
+            "model.reference=noise, or validate on labelled data (data.validation)"
         )
     labelled = replace(faces, labels=decisions)
     train, validation = split_by(labelled, recipe.data.validation_share, recipe.seed)

@@ -98,7 +98,7 @@ def _score_pairs(features: F32, classes: I32) -> ValidationResult:
     if len(np.unique(classes)) < 2:
         nothing = {"pair_auc": float("nan")}
         return ValidationResult(
-            {OVERALL: float("nan")}, nothing, "fewer than two people to judge by", features
+            {OVERALL: float("nan")}, nothing, "fewer than two people to validate on", features
         )
     a, b = _pairs(classes)
     auc = float(roc_auc_score(classes[a] == classes[b], (unit[a] * unit[b]).sum(1)))

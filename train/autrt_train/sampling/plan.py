@@ -139,7 +139,7 @@ class EpochPlan:
             start: first batch, from 0, to resume an interrupted epoch.
 
         Returns:
-            `steps(n_processes) − start` arrays (batch_size / world,) int64, rows of the index.
+            `steps(n_processes) − start` arrays (batch_size / n_processes,) int64, rows of the index.
 
         Raises:
             UsageError: as `steps`.

@@ -82,7 +82,7 @@ def _fill(
     log: Callable[[str], object],
 ) -> None:
     first = store.done
-    log(f"the teacher {teacher.model.name} looks at {len(index) - first} pictures")
+    log(f"the teacher {teacher.model.name} runs on {len(index) - first} pictures")
     start_s = logged_s = time.monotonic()
     with closing(teacher.infer_index(index, first)) as batches:
         waiting: list[dict[str, F32]] = []
