@@ -39,7 +39,7 @@ def run_suites(names: Sequence[str], settings: BenchSettings, fingerprint: dict[
         name=f"{started:%Y%m%dT%H%M%SZ}-{fingerprint['commit'] or 'installed'}",
         started_utc=started.isoformat(timespec="seconds"),
         fingerprint=fingerprint,
-        settings=_as_text(names, settings),
+        settings=_settings_json(names, settings),
         measurements=tuple(measurements),
         skipped=tuple(skipped),
     )
@@ -63,7 +63,7 @@ def _suite(
         settings.log(f"skipped: the rest of {name}: {error}")
 
 
-def _as_text(names: Sequence[str], settings: BenchSettings) -> dict[str, Any]:
+def _settings_json(names: Sequence[str], settings: BenchSettings) -> dict[str, Any]:
     """Return the settings that decide which numbers these are, as JSON values."""
     return {
         "suites": list(names),

@@ -56,13 +56,13 @@ class Row:
 def attempt(check: Check) -> Row:
     """Run a check and return its outcome as a row, whatever it raises."""
     try:
-        as_text = check.run()
+        measured = check.run()
     except (Missing, MissingDependencyError) as missing:
         return Row(check.tier, check.name, "skipped", note=_line(missing))
     except Exception as error:  # one failure must not prevent the other rows
         kind = "" if isinstance(error, Failure) else f"{type(error).__name__}: "
         return Row(check.tier, check.name, "failed", note=kind + _line(error))
-    return Row(check.tier, check.name, "ok", *astuple(as_text))
+    return Row(check.tier, check.name, "ok", *astuple(measured))
 
 
 def table(rows: Sequence[Row]) -> str:
