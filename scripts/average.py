@@ -1,10 +1,10 @@
 """Average several students' weights into one model: `python scripts/average.py OUT [--mirror] MODEL MODEL …`.
 
 For students that were trained from the same start, so that the mean of their weights is a usable network.
-Thresholds are averaged too; smoothing windows and licence are those of the first. With --mirror the network averages
-its outputs for a crop and its mirror image. Reference crops are those of the first, or with --crops ROOT 64 of a
-rendered data set: int8 calibrates its ranges on them, so they should be as varied as the pictures that the model will
-see. Metrics are left out: evaluate the result (`autrt eval`).
+Thresholds are averaged too; smoothing windows and licence are those of the first. With --mirror the network
+averages its outputs for a crop and its mirror image. Reference crops are those of the first, or with --crops
+ROOT 64 of a rendered data set: int8 calibrates its ranges on them, so they should be as varied as the pictures
+that the model will see. Metrics are left out: evaluate the result (`autrt eval`).
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class PictureTargets:
 
     def select(self, rows: I64) -> PictureTargets:
         """Select some of the pictures."""
-        names = ("answers", "features", "landmarks", "presence")
+        names = ("teacher_logits", "features", "landmarks", "presence")
         known = {name: found for name in names if (found := getattr(self, name)) is not None}
         return replace(self, **{name: found.select(rows) for name, found in known.items()})
 
@@ -100,7 +100,7 @@ class PictureTargets:
         first = parts[0]
         if len(parts) == 1:
             return first
-        names = ("answers", "features", "landmarks", "presence")
+        names = ("teacher_logits", "features", "landmarks", "presence")
         known = [name for name in names if getattr(first, name) is not None]
         return replace(
             first, **{name: ConcatenatedRows.of([getattr(p, name) for p in parts]) for name in known}
