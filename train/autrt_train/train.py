@@ -77,7 +77,7 @@ def train(
             _check_share(recipe, group)
             with closing(_open(recipe, group, stop_request, progress, quiet)) as data:
                 return _train(recipe, folder, resume, progress, quiet, group, data, stop_request)
-    except StoppedError:  # while the data were read; caught out here, so that the other processes are told
+    except StoppedError:  # while the data were read; caught out here, so that the other processes learn of it
         return TrainSummary(False, stop_request.signal, 0, None)
 
 

@@ -70,7 +70,7 @@ def index_data(recipe: Recipe, group: ProcessGroup, log: Callable[[str], object]
     Args:
         recipe: gives the sources.
         group: this process among the run's; one of them draws.
-        log: told that drawing begins.
+        log: called with a line when rendering begins.
 
     Raises:
         DataError: a source is missing or wrong, or the recipe names none.
@@ -100,7 +100,7 @@ def read_indices(recipe: Recipe, group: ProcessGroup, log: Callable[[str], objec
     Args:
         recipe: gives the sources.
         group: this process among the run's.
-        log: told what was irregular.
+        log: called with irregularities of the data.
 
     Raises:
         DataError: as `index_data`; or a fold is empty, an AU has no positive, the crops follow another template.
