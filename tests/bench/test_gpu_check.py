@@ -91,7 +91,7 @@ def test_mean_load_reads_nvidia_smi() -> None:
     assert in_words(mean_load('Field "utilization.decoder" is not a valid field to query.\n')) == ""
     with GpuLoad("cpu") as load:
         pass
-    assert load.told == ""
+    assert load.as_text == ""
 
 
 def test_require_names_missing_packages() -> None:
