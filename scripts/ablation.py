@@ -1,8 +1,8 @@
-"""The paper's Table 1 on rendered faces with a small network: do the recipes run, and what do they do there?
+"""Run the recipes of the paper's Table 1 on rendered faces with a small network.
 
 `python scripts/ablation.py RIG OUT`: RIG is an ICT-FaceKit clone or pack. Renders two sets of people (the second is
-what row 12 adds) into OUT, trains a face identity start on the first, then all twelve recipes with each seed, one
-process a seed and one thread a process, and prints a table. Whatever OUT already holds is not done again.
+the data that row 12 adds) into OUT, trains a face identity start on the first, then all twelve recipes with each
+seed, one process a seed and one thread a process, and prints a table. Results that OUT already holds are reused.
 A small network on rendered faces says nothing about the paper's figures on Aff-Wild2.
 """
 
@@ -41,7 +41,7 @@ def autrt(*arguments: str, log: Path) -> None:
 
 
 def train(recipe: str, out: Path, seed: int, changes: list[str]) -> Path:
-    """Train unless it is done; the run's folder."""
+    """Train unless the run is finished; return the run's folder."""
     if not (out / "done").is_file():
         out.mkdir(parents=True, exist_ok=True)
         settings = [word for change in (*COMMON, f"seed={seed}", *changes) for word in ("--set", change)]
@@ -51,13 +51,13 @@ def train(recipe: str, out: Path, seed: int, changes: list[str]) -> Path:
 
 
 def sources(*roots: Path, split: str, task: str = "") -> str:
-    """A list of rendered sets for `--set`."""
+    """Return a list of rendered sets for `--set`."""
     options = f', options={{task="{task}"}}' if task else ""
     return ", ".join(f'{{kind="rendered", root="{root}", split="{split}"{options}}}' for root in roots)
 
 
-def last_look(run: Path) -> tuple[float, float]:
-    """AUC and F1 at calibrated thresholds, means over the AUs, of the run's last look."""
+def last_validation(run: Path) -> tuple[float, float]:
+    """Return AUC and F1 at calibrated thresholds of the run's last validation, means over the AUs."""
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     facts = [line for line in lines if line["event"] == "look"][-1]
     metrics = json.loads((run / "model" / "model.json").read_text())["metrics"]
@@ -66,7 +66,7 @@ def last_look(run: Path) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Render, train, tell."""
+    """Render, train, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("rig", type=Path)
     parser.add_argument("out", type=Path)
@@ -102,7 +102,7 @@ def main() -> None:
         seeds = range(1, given.seeds + 1)
         with ThreadPoolExecutor(given.seeds) as pool:
             runs = list(pool.map(lambda s: train(row, given.out / row / str(s), s, changes), seeds))  # noqa: B023
-        found = np.array([last_look(run) for run in runs])
+        found = np.array([last_validation(run) for run in runs])
         cells = [f"{c.mean():.3f} | {c.min():.3f} … {c.max():.3f}" for c in found.T]
         print(f"| {row.removeprefix('ablation/')} | {' | '.join(cells)} |", flush=True)
 

@@ -1,10 +1,10 @@
-"""The mean of several students' weights as one model: `python scripts/average.py OUT [--mirror] MODEL MODEL …`.
+"""Average several students' weights into one model: `python scripts/average.py OUT [--mirror] MODEL MODEL …`.
 
-For students that were trained from one start, which so lie near enough for their mean to be a network. Thresholds
-are their mean too, smoothing windows and licence the first one's. With --mirror the network averages what it tells
-of a crop and of its mirror image. Reference crops are the first one's too, or with --crops ROOT 64 of a rendered
-data set: int8 takes its ranges from them, so they should be of as many kinds as what the model will see. Metrics
-are left out: judge the result (`autrt eval`).
+For students that were trained from the same start, so that the mean of their weights is a usable network.
+Thresholds are averaged too; smoothing windows and licence are those of the first. With --mirror the network
+averages its outputs for a crop and its mirror image. Reference crops are those of the first, or with --crops
+ROOT 64 of a rendered data set: int8 calibrates its ranges on them, so they should be as varied as the pictures
+that the model will see. Metrics are left out: evaluate the result (`autrt eval`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def average(out: Path, models: list[str], *, mirror: bool, crops_of: Path | None
 
 
 def spread(root: Path) -> U8:
-    """Crops from all over a rendered data set: uint8 (64, 112, 112, 3) RGB."""
+    """Return crops from all over a rendered data set: uint8 (64, 112, 112, 3) RGB."""
     index, _ = read_data(DataSpec(kind="rendered", root=root))
     inner = slice(index.margin_px, index.margin_px + CROP_SIZE_PX)
     rows = np.linspace(0, len(index) - 1, REFERENCE_CROPS).astype(int)

@@ -1,4 +1,4 @@
-"""How two runs over the same videos differ: `python scripts/compare.py OUT_A OUT_B`.
+"""Compare two runs over the same videos: `python scripts/compare.py OUT_A OUT_B`.
 
 Rows are matched by frame and box. Per AU: the share of changed decisions, and the correlation of the smoothed
 probabilities; over all: the landmarks' distance in eye distances. For judging a speed-up against
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autrt_bench.agreement import compare
+from autrt_bench.measure.agreement import compare
 
 
 def main(folder_a: Path, folder_b: Path) -> None:

@@ -1,4 +1,4 @@
-"""Do predictions rise and fall with another network's blendshapes?
+"""Compare predictions with another network's blendshapes.
 
 `python scripts/compare_blendshapes.py RESULTS CSVS`: RESULTS is a folder of results files, CSVS a folder with one
 `*NAME.csv` for `NAME.mp4.h5`: columns frame (from 0), success, and the 52 ARKit blendshapes, as MediaPipe's Face
@@ -38,7 +38,7 @@ MOVES = 0.15
 
 
 def read_blendshapes(path: Path) -> dict[str, np.ndarray]:
-    """Name → (N,) by frame; NaN where no face was seen."""
+    """Read name → (N,) values by frame; NaN where no face was seen."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name not in ("frame", "success")]
@@ -48,7 +48,7 @@ def read_blendshapes(path: Path) -> dict[str, np.ndarray]:
 
 
 class MainTrack:
-    """What results say of the first track of a clip."""
+    """Results of the first track of a clip."""
 
     def __init__(self, results: Path) -> None:
         with autrt.open_results(results) as r:
@@ -58,19 +58,19 @@ class MainTrack:
             )
             self.au_names = r.au_names
 
-    def see(self, shape: np.ndarray) -> np.ndarray:
-        """A blendshape of every frame → of the track's frames."""
+    def at_track(self, shape: np.ndarray) -> np.ndarray:
+        """Select the track's frames of a blendshape."""
         return shape[np.minimum(self.frame, len(shape) - 1)]
 
 
 def auc(high: np.ndarray, low: np.ndarray) -> float:
-    """Probability that a number of `high` is above one of `low`, ties counted half."""
+    """Return the probability that a number of `high` is above one of `low`, ties counted half."""
     return float((high[:, None] > low[None]).mean() + 0.5 * (high[:, None] == low[None]).mean())
 
 
 def at_rest(face: MainTrack, shapes: dict[str, np.ndarray]) -> str:
-    """How many AUs are active in the 20 % of frames that smile least, and each AU's share of all frames."""
-    smile = face.see(shapes["mouthSmileLeft"] + shapes["mouthSmileRight"])
+    """Return active AUs in the 20 % of frames that smile least, and each AU's share of all frames, as text."""
+    smile = face.at_track(shapes["mouthSmileLeft"] + shapes["mouthSmileRight"])
     count = face.active[smile <= np.nanquantile(smile, SHARE)].sum(1)
     shares = " ".join(
         f"{name[2:]}:{share:.0%}" for name, share in zip(face.au_names, face.active.mean(0), strict=True)
@@ -78,63 +78,63 @@ def at_rest(face: MainTrack, shapes: dict[str, np.ndarray]) -> str:
     return f"{count.mean():.2f} on average, {np.quantile(count, 0.95):.0f} in 95 %, at most {count.max()}; {shares}"
 
 
-Sight = tuple[np.ndarray, np.ndarray]
-"""(N,) what the blendshapes say of an AU and (N,) what the results say, by frame."""
+AuSeries = tuple[np.ndarray, np.ndarray]
+"""(N,) blendshape of an AU and (N,) results of the AU, by frame."""
 
 
-def sights(face: MainTrack, shapes: dict[str, np.ndarray]) -> dict[str, Sight]:
-    """AU → both opinions, where there are both."""
-    out: dict[str, Sight] = {}
+def au_series(face: MainTrack, shapes: dict[str, np.ndarray]) -> dict[str, AuSeries]:
+    """Return AU → blendshape and results, where there are both."""
+    out: dict[str, AuSeries] = {}
     for au, parts in BLENDSHAPES.items():
         if au in face.au_names:
-            truth = face.see(np.asarray(sum(weight * shapes[name] for name, weight in parts)))
-            known = np.isfinite(truth)
-            out[au] = truth[known], face.smoothed[known, face.au_names.index(au)]
+            shape_values = face.at_track(np.asarray(sum(weight * shapes[name] for name, weight in parts)))
+            known = np.isfinite(shape_values)
+            out[au] = shape_values[known], face.smoothed[known, face.au_names.index(au)]
     return out
 
 
-def judge(seen: dict[str, Sight]) -> dict[str, float]:
-    """AU → AUC; AUs whose blendshape does not move are left out."""
+def auc_by_au(series: dict[str, AuSeries]) -> dict[str, float]:
+    """Return AU → AUC; AUs whose blendshape does not move are left out."""
     out: dict[str, float] = {}
-    for au, (truth, told) in seen.items():
-        low, high = np.quantile(truth, [SHARE, 1 - SHARE])
-        below, above = truth <= low, truth >= high
-        if truth[above].mean() - truth[below].mean() >= MOVES:
-            out[au] = auc(told[above], told[below])
+    for au, (shape_values, result_values) in series.items():
+        low, high = np.quantile(shape_values, [SHARE, 1 - SHARE])
+        below, above = shape_values <= low, shape_values >= high
+        if shape_values[above].mean() - shape_values[below].mean() >= MOVES:
+            out[au] = auc(result_values[above], result_values[below])
     return out
 
 
-def pool(clips: Collection[dict[str, Sight]]) -> dict[str, Sight]:
-    """Several clips as one: evenly spaced frames of each, as many as the shortest has."""
-    out: dict[str, Sight] = {}
+def pool(clips: Collection[dict[str, AuSeries]]) -> dict[str, AuSeries]:
+    """Pool several clips: evenly spaced frames of each, as many as the shortest has."""
+    out: dict[str, AuSeries] = {}
     for au in BLENDSHAPES:
         parts = [clip[au] for clip in clips if au in clip]
         if parts:
-            n = min(len(truth) for truth, _ in parts)
-            rows = [np.linspace(0, len(truth) - 1, n).astype(int) for truth, _ in parts]
-            truth, told = (
+            n = min(len(shape_values) for shape_values, _ in parts)
+            rows = [np.linspace(0, len(shape_values) - 1, n).astype(int) for shape_values, _ in parts]
+            shape_values, result_values = (
                 np.concatenate([p[i][r] for p, r in zip(parts, rows, strict=True)]) for i in (0, 1)
             )
-            out[au] = truth, told
+            out[au] = shape_values, result_values
     return out
 
 
 def main(results: Path, tables: Path) -> None:
     """Print a line per clip and the mean over clips."""
-    seen: dict[str, dict[str, Sight]] = {}
+    series: dict[str, dict[str, AuSeries]] = {}
     rest: dict[str, str] = {}
     for path in sorted(results.rglob("*.mp4.h5")):
         name = path.name.removesuffix(".mp4.h5")
         table = next(iter(sorted(tables.glob(f"*{name}.csv"))), None)
         if table is not None:
             face, shapes = MainTrack(path), read_blendshapes(table)
-            seen[name], rest[name] = sights(face, shapes), at_rest(face, shapes)
-    found = {name: judge(clip) for name, clip in seen.items()}
+            series[name], rest[name] = au_series(face, shapes), at_rest(face, shapes)
+    found = {name: auc_by_au(clip) for name, clip in series.items()}
     width = max(map(len, [*found, "pooled"])) + 2
     print(f"{'clip':{width}}" + "".join(f"{au:>7}" for au in BLENDSHAPES))
     means = {au: [row[au] for row in found.values() if au in row] for au in BLENDSHAPES}
     found["mean"] = {au: float(np.mean(values)) for au, values in means.items() if values}
-    found["pooled"] = judge(pool(list(seen.values())))
+    found["pooled"] = auc_by_au(pool(list(series.values())))
     for name, row in found.items():
         print(
             f"{name:{width}}" + "".join(f"{row[au]:7.3f}" if au in row else f"{'–':>7}" for au in BLENDSHAPES)

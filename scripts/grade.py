@@ -40,8 +40,8 @@ def grade_model(folder: Path, sets: list[dict[str, Any]]) -> None:
         (EnsembleFile, ENSEMBLE_FILE) if (folder / ENSEMBLE_FILE).is_file() else (ModelFile, MODEL_FILE)
     )
     file = read_json(folder / name, kind)
-    told = {figures["data_set"] for figures in sets}
-    metrics = [metric for metric in file.metrics if metric.data_set not in told]
+    data_sets = {figures["data_set"] for figures in sets}
+    metrics = [metric for metric in file.metrics if metric.data_set not in data_sets]
     metrics += [metric_of(figures, name) for figures in sets for name in METRICS if figures.get(name)]
     grades = {au: graded(au, sets) for au in file.au_names}
     write_json(folder / name, kind, **file.model_dump() | {"metrics": metrics, "grades": grades})
@@ -50,21 +50,21 @@ def grade_model(folder: Path, sets: list[dict[str, Any]]) -> None:
 
 
 def graded(au: str, sets: list[dict[str, Any]]) -> AUGrade:
-    """One AU's grade and the sentence that says why."""
-    judged = [figures for figures in sets if au in figures["auc"]]
-    counted = [figures["positives"][au] for figures in judged if au in figures.get("positives", {})]
+    """Return one AU's grade and its reason."""
+    assessed = [figures for figures in sets if au in figures["auc"]]
+    counted = [figures["positives"][au] for figures in assessed if au in figures.get("positives", {})]
     grades: list[Grade] = [
         grade_of(
             figures["auc"][au], figures["f1_binary"][au], figures.get("positives", {}).get(au, MIN_POSITIVES)
         )
-        for figures in judged
+        for figures in assessed
     ]
     grade = worst(grades) if counted else "experimental"
     return AUGrade(grade=grade, evidence="; ".join(sentence(au, figures) for figures in sets) + ".")
 
 
 def sentence(au: str, figures: dict[str, Any]) -> str:
-    """What one set says about one AU."""
+    """Return a sentence about one AU's figures on one set."""
     if au not in figures["auc"]:
         return f"not judged on {figures['short']}: its codes are too few or too unsure"
     count = (
@@ -76,7 +76,7 @@ def sentence(au: str, figures: dict[str, Any]) -> str:
 
 
 def metric_of(figures: dict[str, Any], name: str) -> Metric:
-    """One table of a set: the mean of scores, the sum of counts."""
+    """Return one metric of a set: the mean of scores, or the sum of counts."""
     per_au: dict[str, float] = figures[name]
     total = sum(per_au.values())
     value = total if name in ("positives", "negatives") else round(total / len(per_au), 3)

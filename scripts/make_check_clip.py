@@ -1,4 +1,4 @@
-"""Makes the clip of two frames that `autrt doctor` decodes: `python scripts/make_check_clip.py OUT.mp4`.
+"""Make the clip of two frames that `autrt doctor` decodes: `python scripts/make_check_clip.py OUT.mp4`.
 
 H.264, 64×48, four flat quarters whose colours the second frame turns by one place; what must come out again is in
 `autrt/check/decoding.py`.

@@ -1,10 +1,10 @@
-"""The paper's way at a small scale: three starts, three members, their ensemble, and a student taught by it.
+"""Train the paper's three starts, three members and their ensemble at a small scale, and distil a student.
 
 `python scripts/three_starts.py RIG OUT`: RIG is an ICT-FaceKit clone or pack. Renders people into OUT, trains one
 reduced IResNet with coordinate attention, FPN and SSH on their identities, from there on their expressions and on
 the starts' 15 AUs (less AU11, which the rig has no shape for), and from each of the three on the 12 AUs; makes an
 ensemble of the checkpoints, and teaches a student of 0.1 GFLOP by it, and one without it. Whatever OUT already
-holds is not done again. Then judge (`autrt eval`).
+holds is reused. Then evaluate (`autrt eval`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ STARTS = ("id", "expr", "au15")
 
 
 def best(run: Path) -> str:
-    """The weights of a run's best look."""
+    """Return the weights of a run's best validation."""
     return str(run / json.loads((run / "best.json").read_text())["overall"]["weights"])
 
 
 def rendered(root: Path) -> list[str]:
-    """Settings that train and judge on one rendered set."""
+    """Return settings that train and validate on one rendered set."""
     return [
         f"data.train=[{sources(root, split='train')}]",
         f"data.validation=[{sources(root, split='validation')}]",
@@ -36,13 +36,13 @@ def rendered(root: Path) -> list[str]:
 
 
 def reduced(faces: Path, epochs: str) -> list[str]:
-    """Settings of the reduced network on the rendered set."""
+    """Return settings of the reduced network on the rendered set."""
     network = ["network.preset=paper", f"network.change={{{NETWORK}, {NECK}}}"]
     return [epochs, "fit.batch=64", *network, *rendered(faces)]
 
 
 def starts(out: Path, faces: Path, epochs: str) -> None:
-    """Train identity, then expression and AU-15 from it; leave their weights in the environment."""
+    """Train identity, then expression and AU-15 from it; set their weights in the environment."""
     os.environ |= dict.fromkeys(("AUTRT_AFFWILD2", "AUTRT_EXPRESSIONS", "AUTRT_AU15"), "unused")
     identity = train(
         "pretrain-id", out / "pretrain-id", 0,
@@ -65,7 +65,7 @@ def members(out: Path, faces: Path, epochs: str) -> list[Path]:
 
 
 def main() -> None:
-    """Render, train, put together, teach."""
+    """Render, train, ensemble and distil."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("rig", type=Path)
     parser.add_argument("out", type=Path)

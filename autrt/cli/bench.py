@@ -78,10 +78,10 @@ def run(
 ) -> None:
     """Measure SUITES and append the numbers to this machine's history, with the commit."""
     from autrt.model.folder import DEFAULT_MODEL, load_model
-    from autrt_bench.fingerprint import fingerprint
-    from autrt_bench.history import history_folder
-    from autrt_bench.report import keep
-    from autrt_bench.run import run_suites
+    from autrt_bench.reporting.fingerprint import fingerprint
+    from autrt_bench.reporting.history import history_folder
+    from autrt_bench.reporting.save_run import save_run
+    from autrt_bench.run_suites import run_suites
     from autrt_bench.suites import SELECTION
     from autrt_bench.types import BenchSettings
 
@@ -91,13 +91,13 @@ def run(
         clips=clips,
         repeats=repeats,
         quick=quick or not suites,
-        say=click.echo,
+        log=click.echo,
     )
     found = run_suites(suites or SELECTION, settings, fingerprint())
     if not found.measurements:
         raise UsageError("nothing could be measured; the reasons stand above")
-    kept = keep(out or history_folder(), found, click.echo)
-    click.echo(f"\n{found.name} → {kept.history}\n{kept.page}")
+    saved = save_run(out or history_folder(), found, click.echo)
+    click.echo(f"\n{found.name} → {saved.history}\n{saved.page}")
 
 
 @command.command()
@@ -116,17 +116,17 @@ def run(
 )
 def compare(a: str, b: str, history: Path | None, fail_on_slower: float | None) -> None:
     """Compare run A with run B: each a history file (its last run), a commit, or a run's name."""
-    from autrt_bench.compare import differences, lines
-    from autrt_bench.history import choose, history_folder
+    from autrt_bench.reporting.compare import differences, lines
+    from autrt_bench.reporting.history import find_run, history_folder
 
     file: Any = history or _this_machines(history_folder())
-    first, second = choose(a, file), choose(b, file)
+    first, second = find_run(a, file), find_run(b, file)
     found = differences(first, second)
     for line in lines(first, second, found):
         click.echo(line)
     if fail_on_slower is None:
         return
-    if not any(d.judged for d in found):
+    if not any(d.is_conclusive for d in found):
         raise UsageError("nothing can be judged: expected the same suites in both, at least 4 repeats each")
     worse = [d for d in found if d.worse_by() > fail_on_slower]
     click.echo(f"surely worse, by more than {fail_on_slower:g} %: {len(worse)}", err=True)
@@ -135,7 +135,7 @@ def compare(a: str, b: str, history: Path | None, fail_on_slower: float | None) 
 
 
 def _this_machines(folder: Path) -> Path:
-    from autrt_bench.fingerprint import fingerprint
-    from autrt_bench.report import history_file
+    from autrt_bench.reporting.fingerprint import fingerprint
+    from autrt_bench.reporting.save_run import history_file
 
     return history_file(folder, fingerprint())

@@ -10,7 +10,7 @@ import click
 from autrt.cli.paths import LocalPath, NameOrPath
 
 if TYPE_CHECKING:
-    from autrt_train.ensembling.scores import Thresholds
+    from autrt_train.ensembling.f1 import Thresholds
     from autrt_train.ensembling.selectors import Strategy
 
 
@@ -66,7 +66,7 @@ def command(
     validation data, which all runs share; what is reported was chosen on one half of the videos and judged on the
     other. A member that no AU uses is left out, and what is there twice counts once.
     """
-    from autrt_train.ensembling.make import EnsembleSettings, make_ensemble
+    from autrt_train.ensembling.make_ensemble import EnsembleSettings, make_ensemble
     from autrt_train.evaluate.label_options import parse_label_options
 
     settings = EnsembleSettings(

@@ -82,9 +82,9 @@ def command(
     settings = read_recipe(recipe, (*changes, *_finetune_changes(recipe, given)))
     folder = out or Path("runs") / Path(recipe).with_suffix("").name
     if dry_run:
-        from autrt_train.preview import preview_lines
+        from autrt_train.dry_run import dry_run_lines
 
-        for line in preview_lines(settings):
+        for line in dry_run_lines(settings):
             click.echo(line)
     elif settings.finetune is not None:
         _finetune(settings, folder, check_data=check_data, resume=resume, device=device, progress=progress)
@@ -94,7 +94,7 @@ def command(
         for line in check(settings, folder):
             click.echo(line)
     else:
-        from autrt_train.run import train
+        from autrt_train.train import train
 
         report = train(
             settings,
@@ -102,7 +102,7 @@ def command(
             resume=resume,
             device=device,
             progress=progress,
-            say=lambda line: click.echo(line, err=True),
+            log=lambda line: click.echo(line, err=True),
         )
         if not report.finished and not report.steps:
             click.echo("stopped before the first step; run the same command again", err=True)
@@ -136,13 +136,13 @@ def _finetune(settings: Recipe, folder: Path, *, check_data: bool, **how: Any) -
     from autrt.errors import UsageError
     from autrt.pipeline.recognise import StoppedError
     from autrt_train.finetune.run import finetune
-    from autrt_train.halt import Halt
+    from autrt_train.stop_request import StopRequest
 
     if check_data:
         raise UsageError(
             "--check-data is for recipes with data.train; finetuning reports on its labels as it reads them"
         )
-    halt = Halt()
+    halt = StopRequest()
     try:
         finetune(
             settings, folder, **how, halt=halt, log=lambda line: click.echo(line, err=True), report=click.echo

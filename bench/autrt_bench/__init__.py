@@ -1,5 +1,6 @@
-"""Benchmarks: how fast, how large and how faithful this program is on this machine, and whether that changed.
+"""Benchmarks of speed, memory and accuracy on this machine, and of their changes.
 
-A suite is one file in `suites/`: a generator of groups of cases. `turns` measures them, `history` keeps what was
-measured, `compare` tells two runs apart, `table`, `plots` and `page` show it.
+A suite is one file in `suites/`: a generator of groups of cases. `measure.interleaved` measures them;
+`reporting.history` stores the measurements, `reporting.compare` compares two runs, and `reporting.table`, `plots`
+and `page` show them.
 """

@@ -1,4 +1,4 @@
-"""The vocabulary of benchmarks: metrics, cases that are measured in turns, and what was measured."""
+"""Data types of benchmarks: metrics, cases that are measured in turns, and measurements."""
 
 from __future__ import annotations
 
@@ -14,81 +14,81 @@ Better = Literal["higher", "lower", "neither"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What a number means."""
+    """Name, unit and direction of a measured number."""
 
     name: str
     unit: str
     """Such as frames/s, ms, MB; empty for a plain ratio."""
     better: Better = "neither"
     exact: bool = False
-    """Whether equal programs give equal numbers, so that one repeat says everything."""
+    """True if equal programs give equal numbers, so that one repeat suffices."""
 
 
 Values = Mapping[Metric, float]
-"""What one repeat of one case gave."""
+"""Results of one repeat of one case."""
 
 Turn = Mapping[str, Values]
-"""What one repeat of each case of a group gave, by the cases' names."""
+"""Results of one repeat of each case of a group, by the cases' names."""
 
 
-def nothing_more(_: Turn) -> Turn:
-    """No derived values."""
+def no_derived(_: Turn) -> Turn:
+    """Derive nothing."""
     return {}
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Something that can be measured again and again."""
+    """Something that can be measured repeatedly."""
 
     name: str
-    """Unique in its suite: measurements of different runs are compared by it."""
-    once: Callable[[], Values]
-    """One repeat. It does the clocking itself, so that it alone decides what counts."""
+    """Unique in its suite; measurements of different runs are matched by it."""
+    repeat: Callable[[], Values]
+    """Performs one repeat, and times the part that counts itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Cases that are measured in turns (A B C A B C …), so that a busy moment hits all alike."""
+    """Cases that are measured in turns (A B C A B C …), so that a busy moment affects all of them."""
 
     cases: Sequence[Case]
-    derive: Callable[[Turn], Turn] = nothing_more
+    derive: Callable[[Turn], Turn] = no_derived
     """Ratios between cases of the same turn."""
-    most_repeats: int | None = None
-    """For cases that take minutes, or whose numbers never change."""
+    max_repeats: int | None = None
+    """Limit for cases that take minutes, or whose numbers never change."""
     warm_up: bool = True
-    """Whether a first repeat, which may build and cache things, is thrown away."""
+    """Discard a first repeat, which may build and cache things."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something that cannot be measured here."""
+    """A case that cannot be measured here."""
 
     what: str
     why: str
 
 
 Suite = Callable[["BenchSettings"], Iterator[Group | Skipped]]
-"""Yields groups one after the other; what a group needs may be opened before its `yield` and closed after it."""
+"""Yields groups one by one; resources of a group may be opened before its `yield` and closed after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchSettings:
-    """What all suites of a run are told."""
+    """Settings of a run for all suites."""
 
     model: Model
     model_named: bool = False
-    """Whether the user chose it; otherwise presets may take their own."""
+    """True if the user named the model; otherwise presets may choose their own."""
     clips: tuple[Path, ...] = ()
-    """Videos to measure on; empty: each suite takes or makes its own."""
+    """Videos to measure on; empty: each suite uses or makes its own."""
     repeats: int = 5
     quick: bool = False
     """Fewer cases and shorter turns."""
-    say: Callable[[str], object] = lambda _: None
-    """Told in a line what takes a while."""
+    log: Callable[[str], object] = lambda _: None
+    """Called with lines about slow work."""
 
     @property
     def turn_s(self) -> float:
-        """Seconds that a repeat of an open-ended case lasts."""
+        """Length of a repeat of an open-ended case, in seconds."""
         return 0.2 if self.quick else 1.5
 
 
@@ -100,21 +100,21 @@ class Measurement:
     case: str
     metric: Metric
     values: tuple[float, ...]
-    """One a repeat, in their order."""
+    """One value per repeat, in order."""
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What it is called in every run."""
+        """Suite, case and metric, which are the same in every run."""
         return self.suite, self.case, self.metric.name
 
 
 LIKE: Final = ("model", "clips", "quick")
-"""Settings of a run that decide what its cases' names stand for."""
+"""Settings of a run that decide the meaning of its cases' names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One call of `autrt bench`: a line of the history."""
+class BenchRun:
+    """One run of `autrt bench`: a line of the history."""
 
     name: str
     """Time and commit, such as 20260131T120000Z-a9008b8."""
@@ -127,13 +127,13 @@ class Run:
 
     @property
     def commit(self) -> str:
-        """The commit that was measured (hex; with a + where the files differed from it), or empty."""
+        """Commit that was measured (hex; with a + if files differed from it), or empty."""
         return str(self.fingerprint.get("commit", ""))
 
-    def is_like(self, other: Run) -> bool:
-        """Whether both were told to measure in the same way, so that their numbers can be compared."""
+    def is_like(self, other: BenchRun) -> bool:
+        """Return True if both were measured with the same settings, so that their numbers can be compared."""
         return all(self.settings.get(name) == other.settings.get(name) for name in LIKE)
 
     def measured(self, suite: str) -> list[Measurement]:
-        """What one suite measured."""
+        """Return the measurements of one suite."""
         return [m for m in self.measurements if m.suite == suite]

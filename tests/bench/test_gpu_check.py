@@ -10,9 +10,9 @@ import pytest
 
 from autrt.engine.gpu import find_gpus
 from autrt.errors import MissingDependencyError
+from autrt_bench.gpu_check.checks import Check, Failure, Measured, Missing, attempt, table
 from autrt_bench.gpu_check.machine import require
-from autrt_bench.gpu_check.rows import Check, Failure, Measured, Missing, attempt, table
-from autrt_bench.gpu_load import Load, in_words, mean_load
+from autrt_bench.measure.gpu_load import GpuLoad, in_words, mean_load
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,7 +75,7 @@ def _raise(error: Exception) -> Measured:
         (ZeroDivisionError("by zero"), "failed", "ZeroDivisionError: by zero"),
     ],
 )
-def test_whatever_happens_becomes_a_row(error: Exception, status: str, note: str) -> None:
+def test_attempt_turns_every_outcome_into_a_row(error: Exception, status: str, note: str) -> None:
     row = attempt(Check("torch", "one", lambda: _raise(error)))
     assert (row.status, row.note) == (status, note)
     good = attempt(Check("dali", "other", lambda: Measured("equal", "7 frames/s")))
@@ -85,16 +85,16 @@ def test_whatever_happens_becomes_a_row(error: Exception, status: str, note: str
     assert "7 frames/s" in lines[2]
 
 
-def test_what_nvidia_smi_tells() -> None:
+def test_mean_load_reads_nvidia_smi() -> None:
     assert in_words(mean_load("70, 30\n80, 50\n")) == "GPU 75 %, NVDEC 40 %"
     assert in_words(mean_load("70, [N/A]\n")) == "GPU 70 %"
     assert in_words(mean_load('Field "utilization.decoder" is not a valid field to query.\n')) == ""
-    with Load("cpu") as load:
+    with GpuLoad("cpu") as load:
         pass
-    assert load.told == ""
+    assert load.as_text == ""
 
 
-def test_what_is_missing_is_named() -> None:
+def test_require_names_missing_packages() -> None:
     require("cpu", "numpy", "nvidia.dali")
     with pytest.raises(Missing, match="no_such_thing"):
         require("cpu", "no_such_thing.at_all")

@@ -10,17 +10,19 @@ from pathlib import Path
 import pytest
 
 from autrt.errors import UsageError
-from autrt_bench.history import append, choose, read
-from autrt_bench.page import write_page
-from autrt_bench.types import Measurement, Metric, Run, Skipped
+from autrt_bench.reporting.history import append, find_run, read
+from autrt_bench.reporting.page import write_page
+from autrt_bench.types import BenchRun, Measurement, Metric, Skipped
 from tests.support.command import autrt
 
 SPEED = Metric("speed", "frames/s", "higher")
 MACHINE = {"cpu": "Abacus 9", "cores": 2, "features": ["avx2"], "memory_gb": 8, "gpu": []}
 
 
-def run(commit: str = "aaaaaaaaaaaa", values=(100.0, 101.0, 99.0, 100.5), number: int = 0, **machine) -> Run:
-    return Run(
+def run(
+    commit: str = "aaaaaaaaaaaa", values=(100.0, 101.0, 99.0, 100.5), number: int = 0, **machine
+) -> BenchRun:
+    return BenchRun(
         name=f"20260131T12000{number}Z-{commit}",
         started_utc="2026-01-31T12:00:00+00:00",
         fingerprint=MACHINE | {"commit": commit} | machine,
@@ -35,7 +37,7 @@ def history(tmp_path: Path) -> Path:
     return tmp_path / "bench/history.jsonl"
 
 
-def test_runs_come_back_as_they_were_and_a_torn_line_costs_itself_alone(history):
+def test_history_returns_runs_and_skips_torn_lines(history):
     append(history, run())
     with history.open("a") as stream:
         stream.write('{"schema": "autrt-bench/1", "name": "torn')
@@ -52,21 +54,21 @@ def test_runs_of_one_commit_are_one_and_clean_files_win(history):
     ):
         append(history, one)
     for which in ("aaaa", 40 * "a"):
-        assert choose(which, history).measurements[0].values == (1, 2, 3)
-    assert choose("aaaaaaaaaaaa+", history).commit == "aaaaaaaaaaaa+"
-    assert choose("20260131T120001Z", history).measurements[0].values == (3,)
-    assert choose(str(history), history).commit == "bbbbbbbbbbbb"
+        assert find_run(which, history).measurements[0].values == (1, 2, 3)
+    assert find_run("aaaaaaaaaaaa+", history).commit == "aaaaaaaaaaaa+"
+    assert find_run("20260131T120001Z", history).measurements[0].values == (3,)
+    assert find_run(str(history), history).commit == "bbbbbbbbbbbb"
 
 
-def test_what_is_not_there_is_said_with_what_is(history):
+def test_find_run_lists_known_runs_if_none_matches(history):
     with pytest.raises(UsageError, match=re.escape(str(history))):
-        choose("aaaa", history)
+        find_run("aaaa", history)
     append(history, run())
     append(history, run("abababababab"))
     with pytest.raises(UsageError, match="20260131T120000Z-abababababab"):
-        choose("cccc", history)
+        find_run("cccc", history)
     with pytest.raises(UsageError, match="begins several"):
-        choose("a", history)
+        find_run("a", history)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_compare_exits_with_1_only_if_something_is_surely_worse(history, values,
     assert said in done.stdout
 
 
-def test_other_machines_and_other_ways_are_warned_of(history, tmp_path):
+def test_compare_warns_of_other_machines_and_settings(history, tmp_path):
     other = run(cpu="Abacus 10")
     append(history, run())
     append(tmp_path / "other.jsonl", replace(other, settings={**other.settings, "quick": False}))
@@ -97,7 +99,7 @@ def test_other_machines_and_other_ways_are_warned_of(history, tmp_path):
     assert "not measured in the same way" in done.stdout
 
 
-def test_the_page_needs_nothing_beside_it_and_takes_no_name_for_markup(tmp_path):
+def test_page_is_self_contained_and_escapes_names(tmp_path):
     plot = tmp_path / "plot.png"
     plot.write_bytes(b"\x89PNG picture")
     write_page(tmp_path / "page.html", run(), [plot], None, [])

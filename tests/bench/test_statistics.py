@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from autrt_bench.compare import Difference
-from autrt_bench.statistics import judge, median_ratio, spread
-from autrt_bench.turns import measure
+from autrt_bench.measure.interleaved import measure
+from autrt_bench.measure.statistics import median_ratio, spread, verdict_of
+from autrt_bench.reporting.compare import Difference
 from autrt_bench.types import Case, Group, Measurement, Metric
 
 SPEED = Metric("speed", "frames/s", "higher")
@@ -20,7 +20,7 @@ def repeats(mean: float, n: int = 7, seed: int = 0) -> list[float]:
 
 
 def verdict(a, b, metric=SPEED):
-    return judge(median_ratio(a, b), metric, min(len(a), len(b)))
+    return verdict_of(median_ratio(a, b), metric, min(len(a), len(b)))
 
 
 def test_spread_is_the_median_and_the_quartiles():
@@ -42,12 +42,12 @@ def test_the_interval_is_that_of_a_percentile_bootstrap():
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
 
 
-def test_equal_programs_are_seldom_told_apart():
+def test_equal_programs_seldom_differ():
     told = [verdict(repeats(100, 5, seed), repeats(100, 5, seed + 1000)) for seed in range(200)]
     assert told.count("unchanged") >= 190
 
 
-def test_a_fifth_more_is_told_in_the_direction_that_the_metric_says():
+def test_verdict_follows_the_metrics_direction():
     a, b = repeats(100), repeats(120, seed=9)
     assert verdict(a, b, SPEED) == "better"
     assert verdict(b, a, SPEED) == "worse"
@@ -55,7 +55,7 @@ def test_a_fifth_more_is_told_in_the_direction_that_the_metric_says():
     assert verdict(a, b, Metric("share", "")) == "changed"
 
 
-def test_few_repeats_say_nothing_unless_the_numbers_have_no_noise():
+def test_verdict_needs_repeats_unless_exact():
     assert verdict([1.0, 1.0, 1.0], [2.0, 2.0, 2.0]) == "too few repeats"
     assert verdict([0.50], [0.51], Metric("changed decisions", "%", "lower", exact=True)) == "worse"
     assert verdict([0.0], [0.5], Metric("changed decisions", "%", "lower", exact=True)) == "worse"
@@ -70,7 +70,7 @@ def test_a_difference_speaks_in_its_metrics_words():
     def difference(metric: Metric, a: float, b: float) -> Difference:
         before, after = (Measurement("suite", "case", metric, (value,) * 5) for value in (a, b))
         ratio = median_ratio(before.values, after.values)
-        return Difference(before, after, ratio, judge(ratio, metric, 5))
+        return Difference(before, after, ratio, verdict_of(ratio, metric, 5))
 
     assert difference(SPEED, 100, 80).words == "slower"
     assert difference(SPEED, 100, 80).worse_by() == pytest.approx(20)
@@ -79,16 +79,16 @@ def test_a_difference_speaks_in_its_metrics_words():
     assert difference(Metric("peak memory", "MB", "lower"), 100, 150).words == "worse"
 
 
-def test_cases_are_measured_in_turns_after_a_warm_up_and_ratios_within_a_turn():
+def test_cases_are_measured_in_turns_after_a_warm_up():
     order: list[str] = []
     values = {"a": iter([0.0, 2.0, 4.0]), "b": iter([0.0, 1.0, 8.0])}
 
     def case(name: str) -> Case:
-        def once():
+        def repeat():
             order.append(name)
             return {SPEED: next(values[name])}
 
-        return Case(name, once)
+        return Case(name, repeat)
 
     ratio = Metric("ratio", "", "higher")
     group = Group(

@@ -15,10 +15,11 @@ from autrt.model.folder import load_model
 from autrt.results.writer import ResultsWriter
 from autrt.types import Source
 from autrt.video.probe import probe
-from autrt_bench.agreement import compare
-from autrt_bench.child import spend
-from autrt_bench.clips import Recipe, lengthened, remade
-from autrt_bench.fingerprint import gpus
+from autrt_bench.inputs.clips import ClipVariant, make_longer, make_variant
+from autrt_bench.measure.agreement import compare
+from autrt_bench.measure.command import run_command
+from autrt_bench.measure.interleaved import measure
+from autrt_bench.reporting.fingerprint import gpus
 from autrt_bench.suites import ABOUT, SELECTION, SUITES
 from autrt_bench.suites import engines as engines_suite
 from autrt_bench.suites import loader as loader_suite
@@ -26,7 +27,6 @@ from autrt_bench.suites import pipeline as pipeline_suite
 from autrt_bench.suites import results as results_suite
 from autrt_bench.suites.decode import decode_planes, decode_rgb
 from autrt_bench.suites.peers import peers
-from autrt_bench.turns import measure
 from autrt_bench.types import BenchSettings, Group, Skipped
 from autrt_train.loading.loader import open_loader
 from tests.support.command import autrt
@@ -35,7 +35,7 @@ from tests.support.media import Clip
 from tests.support.results import header, video
 
 
-def test_the_command_measures_keeps_and_draws(tmp_path):
+def test_bench_command_measures_saves_and_plots(tmp_path):
     fetched("centerface")
     clip = fetched("clip-talk")
     options = ["--quick", "--repeats", "1", "--clip", clip, "--out", tmp_path / "out"]
@@ -66,7 +66,7 @@ def test_the_command_measures_keeps_and_draws(tmp_path):
 def test_the_loaders_pictures_can_be_loaded(tmp_path):
     index = loader_suite._pictures(load_model().members[0], tmp_path)
     with closing(open_loader("opencv", index)) as loading:
-        assert loader_suite._once(loading, index, 0.05)[loader_suite.SPEED] > 0
+        assert loader_suite._repeat(loading, index, 0.05)[loader_suite.SPEED] > 0
 
 
 def test_every_suite_is_listed_and_an_unknown_one_is_refused():
@@ -78,7 +78,7 @@ def test_every_suite_is_listed_and_an_unknown_one_is_refused():
     assert "known: startup, engines" in done.stderr
 
 
-def test_an_engines_arithmetic_is_its_rows_times_the_networks():
+def test_engine_arithmetic_is_rows_times_flops():
     member = load_model().members[0]
     with ExitStack() as opened:
         kinds = [("openvino", "cpu", "f32"), ("openvino", "cpu", "fp16")]
@@ -87,14 +87,14 @@ def test_an_engines_arithmetic_is_its_rows_times_the_networks():
         ((why, kind),) = refused.items()
         assert kind == "openvino cpu fp16"
         assert "not in 'fp16'" in why
-        values = engines_suite._once(running[kinds[0]], 0.1, 0.05)
+        values = engines_suite._repeat(running[kinds[0]], 0.1, 0.05)
     assert values[engines_suite.P50] <= values[engines_suite.P90] <= values[engines_suite.P99]
     assert values[engines_suite.GFLOPS] == pytest.approx(0.1 * values[engines_suite.ROWS])
     turn = {"student": values, "sgemm": {engines_suite.GFLOPS: values[engines_suite.GFLOPS] / 2}}
     assert engines_suite._shares(turn) == {"student": {engines_suite.SHARE: 2}}
 
 
-def test_the_pipeline_and_each_of_its_stages_do_the_same_video():
+def test_pipeline_and_stages_process_the_same_video():
     fetched("centerface")
     clip = fetched("clip-talk")
     settings = BenchSettings(load_model(), clips=(clip,), quick=True)
@@ -111,29 +111,29 @@ def _groups(settings: BenchSettings):
         yield measure("pipeline", replace(item, warm_up=False), 1)
 
 
-def test_a_commands_peak_memory_is_its_own_whatever_started_it():
+def test_peak_memory_is_the_commands_own():
     ours = np.ones(200_000_000, np.uint8)
-    small = spend([sys.executable, "-S", "-c", "print('done')"])
-    large = spend([sys.executable, "-S", "-c", "x = b'x' * 150_000_000"])
+    small = run_command([sys.executable, "-S", "-c", "print('done')"])
+    large = run_command([sys.executable, "-S", "-c", "x = b'x' * 150_000_000"])
     assert small.peak_bytes < 60e6 < 150e6 < large.peak_bytes < ours.nbytes
     assert [line for _, line in small.lines] == ["done"]
     assert small.lines[0][0] > 0
     with pytest.raises(AutrtError, match="ValueError: no"):
-        spend([sys.executable, "-S", "-c", "raise ValueError('no')"])
+        run_command([sys.executable, "-S", "-c", "raise ValueError('no')"])
 
 
-def test_clips_are_made_once_and_as_asked(tmp_path, monkeypatch):
+def test_clip_variants_are_made_once(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "cache"))
     source = Clip(frames=10).write(tmp_path / "clip.mp4")
     said: list[str] = []
-    recipe = Recipe(192, 64, faces=1, columns=2, frames=6)
-    wide = remade(source, recipe, said.append)
-    assert remade(source, recipe, said.append) == wide
+    recipe = ClipVariant(192, 64, faces=1, columns=2, frames=6)
+    wide = make_variant(source, recipe, said.append)
+    assert make_variant(source, recipe, said.append) == wide
     assert len(said) == 1
     info = probe(Source(wide, wide.name, "video"))
     assert (info.width, info.height) == (192, 64)
     assert decode_planes(wide) == decode_rgb(wide) == 6
-    assert decode_planes(lengthened(source, 1.2 / 60, said.append)) == 30
+    assert decode_planes(make_longer(source, 1.2 / 60, said.append)) == 30
 
 
 def test_results_are_opened_resumed_and_verified(monkeypatch):
@@ -151,7 +151,7 @@ def test_results_are_opened_resumed_and_verified(monkeypatch):
     assert found["verify, 1 process", results_suite.VERIFYING] > 0
 
 
-def test_a_peer_that_cannot_be_had_is_skipped_with_the_way_out(tmp_path, monkeypatch):
+def test_missing_peer_is_skipped_with_a_hint(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTRT_PEER_MEDIAPIPE", str(tmp_path))
     found = list(peers(BenchSettings(load_model(), clips=(tmp_path / "any.mp4",))))
     assert [type(item) for item in found] == [Skipped]

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from autrt_train.fit.loop import Fit
-from autrt_train.fit.processes import World, join
-from autrt_train.halt import Halt
-from autrt_train.learner import build_learner
+from autrt_train.fit.loop import TrainingLoop
+from autrt_train.fit.process_group import ProcessGroup, join_process_group
 from autrt_train.read_recipe import read_recipe, recipe_names
 from autrt_train.recipe import Recipe
-from autrt_train.run import _open
+from autrt_train.stop_request import StopRequest
+from autrt_train.train import _open
+from autrt_train.training_network import build_training_network
 from tests.support.pictures import write_classes
 
 PLACES = (
@@ -64,25 +64,25 @@ def changes(name: str, folder: Path) -> list[str]:
     return out
 
 
-def three_steps(recipe: Recipe, folder: Path, world: World) -> None:
+def three_steps(recipe: Recipe, folder: Path, group: ProcessGroup) -> None:
     """Train, judge and save as a run does, up to the finished model."""
-    with closing(_open(recipe, world, Halt(), "none", lambda _: None)) as data:
-        learner = build_learner(recipe, data.train.class_names)
-        if data.lesson is not None and data.lesson.features is not None:
-            learner.project_to(len(data.lesson.features.mean))
-        assert Fit(recipe, data, learner, folder, world, threading.Event()).run(None)
+    with closing(_open(recipe, group, StopRequest(), "none", lambda _: None)) as data:
+        training_network = build_training_network(recipe, data.train.class_names)
+        if data.teacher_targets is not None and data.teacher_targets.features is not None:
+            training_network.project_to(len(data.teacher_targets.features.mean))
+        assert TrainingLoop(recipe, data, training_network, folder, group, threading.Event()).run(None)
 
 
 def main() -> None:
     folder = Path(sys.argv[1])
     os.environ.update({f"AUTRT_{place}": str(folder) for place in PLACES})  # named by recipes, replaced here
-    with join("cpu") as world:
-        with world.leader_first():
+    with join_process_group("cpu") as group:
+        with group.leader_first():
             if not (folder / "classes").exists():
                 write_data(folder)
         for name in recipe_names():
-            three_steps(read_recipe(name, changes(name, folder)), folder / "runs" / name, world)
-            if world.leads:
+            three_steps(read_recipe(name, changes(name, folder)), folder / "runs" / name, group)
+            if group.is_leader:
                 print(f"done {name}", flush=True)
 
 

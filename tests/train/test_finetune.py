@@ -29,10 +29,10 @@ from autrt_train.finetune.labelled_faces import find_labelled_faces
 from autrt_train.finetune.match_files import match_sources
 from autrt_train.finetune.run import finetune
 from autrt_train.finetune.unnamed_people import likely_people
-from autrt_train.halt import Halt
 from autrt_train.labels.coding import Coding
 from autrt_train.loading.augment import AugmentConfig
 from autrt_train.read_recipe import read_recipe
+from autrt_train.stop_request import StopRequest
 from autrt_train.types import DataError
 from tests.support.command import autrt
 from tests.support.fetched import fetched
@@ -265,9 +265,11 @@ def taught(tmp_path_factory):
         patched.setattr(
             "autrt_train.finetune.run.make_labelled_crops", lambda *_: LabelledCrops(index, 3, "d" * 64)
         )
-        done = finetune(recipe, root / "run", progress="none", halt=Halt(), log=quiet, report=told.append)
+        done = finetune(
+            recipe, root / "run", progress="none", halt=StopRequest(), log=quiet, report=told.append
+        )
         with pytest.raises(UsageError, match="holds a finished model"):
-            finetune(recipe, root / "run", progress="none", halt=Halt(), log=quiet, report=quiet)
+            finetune(recipe, root / "run", progress="none", halt=StopRequest(), log=quiet, report=quiet)
     return root, start, done, told
 
 

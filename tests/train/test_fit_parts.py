@@ -14,11 +14,11 @@ from torch import nn
 
 from autrt.errors import DiskFullError, UsageError
 from autrt_train.fit import checkpoint
-from autrt_train.fit.best import OVERALL, Best
+from autrt_train.fit.best_checkpoints import OVERALL, BestCheckpoints
+from autrt_train.fit.divergence import FIRST_STEPS, DivergenceGuard
 from autrt_train.fit.ema import Ema
-from autrt_train.fit.guard import FIRST_STEPS, Guard
-from autrt_train.fit.schedule import make_optimiser, rate
-from autrt_train.join_indices import join
+from autrt_train.fit.optimiser import learning_rate, make_optimiser
+from autrt_train.join_indices import join_indices
 from autrt_train.recipe import OptimiserSettings
 from autrt_train.types import DataError, Index, TrainingError
 
@@ -38,18 +38,18 @@ def index(n: int = 6, *, videos: int = 2, names: tuple[str, ...] = ("AU1", "AU2"
 
 
 @given(st.integers(1, 40), st.lists(st.integers(1, 20), max_size=4, unique=True))
-def test_the_rate_falls_tenfold_after_each_milestone(steps_an_epoch: int, milestones: list[int]) -> None:
+def test_learning_rate_falls_tenfold_after_each_milestone(steps_an_epoch: int, milestones: list[int]) -> None:
     settings = OptimiserSettings(lr=0.5, milestones=tuple(sorted(milestones)))
     for epoch in range(22):
         passed = len([m for m in milestones if m <= epoch])
         for step in (epoch * steps_an_epoch, (epoch + 1) * steps_an_epoch - 1):
-            assert rate(settings, step, steps_an_epoch, 10**6) == pytest.approx(0.5 * 0.1**passed)
+            assert learning_rate(settings, step, steps_an_epoch, 10**6) == pytest.approx(0.5 * 0.1**passed)
 
 
 @given(st.integers(2, 500), st.floats(0.01, 0.9))
-def test_one_cycle_rises_to_the_rate_once_and_falls_towards_zero(steps: int, warm_up: float) -> None:
+def test_one_cycle_rises_once_and_falls_towards_zero(steps: int, warm_up: float) -> None:
     settings = OptimiserSettings(lr=0.3, schedule="one-cycle", warm_up=warm_up)
-    rates = [rate(settings, step, 10, steps) for step in range(steps)]
+    rates = [learning_rate(settings, step, 10, steps) for step in range(steps)]
     top = int(np.argmax(rates))
     assert max(rates) == pytest.approx(0.3)
     assert (np.diff(rates[: top + 1]) > 0).all()
@@ -66,7 +66,7 @@ def test_norms_and_biases_decay_only_where_asked() -> None:
     assert decays == {True: 0.1, False: 0.0}
 
 
-def test_the_running_mean_follows_the_weights() -> None:
+def test_ema_follows_the_weights() -> None:
     linear = nn.Linear(2, 2)
     network = nn.Sequential(linear, nn.BatchNorm1d(2))
     ema = Ema(network, 0.9)
@@ -83,8 +83,8 @@ def test_the_running_mean_follows_the_weights() -> None:
     assert ema.state["1.num_batches_tracked"] == 60
 
 
-def test_best_keeps_the_weights_of_every_best_and_no_others(tmp_path: Path) -> None:
-    best = Best(tmp_path)
+def test_best_checkpoints_keep_only_the_best_weights(tmp_path: Path) -> None:
+    best = BestCheckpoints(tmp_path)
     looks = [
         {OVERALL: 0.5, "AU1": 0.9, "AU2": 0.1},
         {OVERALL: 0.6, "AU1": 0.8, "AU2": float("nan")},
@@ -94,17 +94,17 @@ def test_best_keeps_the_weights_of_every_best_and_no_others(tmp_path: Path) -> N
     won = []
     for number, scores in enumerate(looks, 1):
         won.append(best.consider(number, scores, {"w": torch.tensor(float(number))}))
-        best.tidy()
+        best.delete_unused()
     assert won == [[OVERALL, "AU1", "AU2"], [OVERALL], ["AU2"], []]
-    assert best.looks == {OVERALL: 2, "AU1": 1, "AU2": 3}
+    assert best.numbers == {OVERALL: 2, "AU1": 1, "AU2": 3}
     assert sorted(p.name for p in (tmp_path / "weights").iterdir()) == ["0001.pt", "0002.pt", "0003.pt"]
     assert checkpoint.load(best.weights_of(3))["state_dict"]["w"] == 3
-    again = Best(tmp_path)
+    again = BestCheckpoints(tmp_path)
     again.restore(best.state())
     assert again.consider(5, {OVERALL: 0.6}, {}) == []
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+def test_checkpoint_survives_a_full_disk(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     checkpoint.save(path, {"step": 1})
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -118,7 +118,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
+def test_checkpoint_load_refuses_damaged_files(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     with pytest.raises(UsageError, match="found nothing"):
         checkpoint.load(path)
@@ -128,30 +128,30 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
         checkpoint.load(path)
 
 
-def test_the_guard_says_where_a_loss_stopped_being_a_number() -> None:
-    guard = Guard(100, index())
+def test_divergence_guard_names_the_step_of_a_nan() -> None:
+    guard = DivergenceGuard(100, index())
     rows = np.array([3, 1], np.int64)
     guard.check({"loss": 1.0, "bce": 1.0}, 0, rows)
     with pytest.raises(TrainingError, match=r"step 5: bce is nan.*/pictures/3\.jpg"):
         guard.check({"bce": float("nan"), "loss": float("nan")}, 4, rows)
 
 
-def test_the_guard_says_when_the_loss_has_run_away_and_survives_a_resume() -> None:
-    guard = Guard(100, index())
+def test_divergence_guard_detects_growth_and_restores() -> None:
+    guard = DivergenceGuard(100, index())
     rows = np.array([0], np.int64)
     for step in range(FIRST_STEPS):
         guard.check({"loss": 2.0}, step, rows)
-    again = Guard(100, index())
+    again = DivergenceGuard(100, index())
     again.restore(guard.state())
     again.check({"loss": 199.0}, 50, rows)
     with pytest.raises(TrainingError, match="run away"):
         again.check({"loss": 201.0}, 51, rows)
 
 
-def test_joined_sources_keep_their_videos_and_persons_apart() -> None:
+def test_join_indices_keeps_videos_and_persons_apart() -> None:
     a = index(4, videos=2, landmarks=np.zeros((4, 5, 2), np.float32))
     b = index(6, videos=3)
-    both = join([a, b])
+    both = join_indices([a, b])
     assert both.video.tolist() == [*a.video, *(b.video + 2)]
     assert both.video_names == (*a.video_names, *b.video_names)
     assert (both.person == -1).all()
@@ -160,4 +160,4 @@ def test_joined_sources_keep_their_videos_and_persons_apart() -> None:
     assert not np.isnan(both.landmarks[:4]).any()
     assert both.targets is None
     with pytest.raises(DataError, match="label_names"):
-        join([a, index(names=("AU1", "AU4"))])
+        join_indices([a, index(names=("AU1", "AU4"))])

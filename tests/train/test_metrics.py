@@ -68,7 +68,7 @@ def test_scores_equal_counts_made_by_hand(data, threshold):
             np.testing.assert_allclose(getattr(found, name)[au], value, rtol=1e-6, err_msg=name)
 
 
-def test_columns_that_cannot_be_judged():
+def test_au_scores_of_columns_without_a_score():
     labels = np.array([[-1, 0, 0, 1], [-1, 0, 0, 1]], np.int8)
     scores = np.array([[0.9, 0.1, 0.9, 0.9], [0.1, 0.1, 0.1, 0.1]], np.float32)
     found = au_scores(scores, labels)
@@ -87,7 +87,7 @@ def test_columns_that_cannot_be_judged():
     assert json.loads(json.dumps(table, allow_nan=False)) == table
 
 
-def test_logits_are_judged_with_thresholds_to_match():
+def test_au_scores_take_logits_and_their_thresholds():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(200, 3)).astype(np.float32)
     labels = rng.integers(-1, 2, (200, 3)).astype(np.int8)
@@ -98,7 +98,7 @@ def test_logits_are_judged_with_thresholds_to_match():
 
 @settings(max_examples=80, deadline=None)
 @given(columns)
-def test_no_threshold_is_better_than_the_best_nor_as_good_and_nearer_to_a_half(data):
+def test_best_threshold_is_optimal_and_nearest_to_a_half(data):
     scores, labels = data
     limits = best_thresholds(scores, labels)
     assert limits.dtype == np.float32

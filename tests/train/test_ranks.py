@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from autrt_train.data import open_data
-from autrt_train.fit import checkpoint, peers
-from autrt_train.fit.peers import Peers
-from autrt_train.fit.processes import World
-from autrt_train.fit.validate import judge
-from autrt_train.learner import build_learner
+from autrt_train.fit import checkpoint, process_watch
+from autrt_train.fit.process_group import ProcessGroup
+from autrt_train.fit.process_watch import ProcessWatch
+from autrt_train.fit.validate import validate
 from autrt_train.read_recipe import read_recipe, recipe_names
+from autrt_train.training_data import open_data
+from autrt_train.training_network import build_training_network
 from tests.support.pictures import TINY_RECIPE, write_pictures
 from tests.support.ranks import by_hand, changes, pid_of, torchrun
 
@@ -61,7 +61,7 @@ def test_saving_by_the_clock_needs_no_agreement_of_clocks(recipe: Path, tmp_path
     assert checkpoint.load(tmp_path / "run" / "last.pt")["step"] == 60
 
 
-def test_a_killed_process_ends_the_others_with_a_clear_error(recipe: Path, tmp_path: Path) -> None:
+def test_killed_process_ends_the_others_with_an_error(recipe: Path, tmp_path: Path) -> None:
     processes = by_hand(2, RANK, tmp_path, *arguments(recipe, tmp_path))
     wait_for_steps(tmp_path, 5)
     os.kill(pid_of(tmp_path, 1), signal.SIGKILL)
@@ -83,7 +83,7 @@ def test_torchrun_ends_when_a_process_is_killed(recipe: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("where", ["a checkpoint", "the best weights"])
-def test_a_full_disk_of_the_leading_process_ends_all(where: str, recipe: Path, tmp_path: Path) -> None:
+def test_full_disk_of_the_leading_process_ends_all(where: str, recipe: Path, tmp_path: Path) -> None:
     (tmp_path / "0.limit").write_text("20000")
     settings = ["fit.save_every_s=0.5"] if where == "a checkpoint" else ["fit.judge_every=1"]
     processes = by_hand(2, RANK, tmp_path, *arguments(recipe, tmp_path, *settings))
@@ -94,7 +94,7 @@ def test_a_full_disk_of_the_leading_process_ends_all(where: str, recipe: Path, t
     assert not any("Traceback" in errors for errors in told)
 
 
-def test_a_picture_that_one_process_cannot_read_ends_all(tmp_path: Path) -> None:
+def test_unreadable_picture_in_one_process_ends_all(tmp_path: Path) -> None:
     manifest = write_pictures(tmp_path / "pictures")
     rows = manifest.read_text().splitlines()
     bad = tmp_path / "pictures" / rows[1].split(",")[0]
@@ -135,14 +135,14 @@ class SharedStore:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("BEAT_S", 0.02), ("SILENT_S", 0.4), ("GRACE_S", 0.1)):
-        monkeypatch.setattr(peers, name, seconds)
+        monkeypatch.setattr(process_watch, name, seconds)
 
 
 @pytest.mark.usefixtures("hurried")
-def test_peers_notice_silence() -> None:
+def test_process_watch_notices_silence() -> None:
     store, ended, told = SharedStore(), threading.Event(), list[str]()
-    with_end = Peers(0, 2, store, lambda message: (told.append(message), ended.set()))
-    other = Peers(1, 2, store, lambda _: None)
+    with_end = ProcessWatch(0, 2, store, lambda message: (told.append(message), ended.set()))
+    other = ProcessWatch(1, 2, store, lambda _: None)
     assert not ended.wait(0.6)  # both speak
     other._closed.set()  # as a killed process: it tells nobody
     assert ended.wait(5)
@@ -153,32 +153,32 @@ def test_peers_notice_silence() -> None:
 
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("reason", ["the disk is full", None])
-def test_peers_tell_failures_and_pass_over_ends(reason: str | None) -> None:
+def test_process_watch_reports_failures_but_not_ends(reason: str | None) -> None:
     store, ended, told = SharedStore(), threading.Event(), list[str]()
-    watcher = Peers(0, 2, store, lambda message: (told.append(message), ended.set()))
-    other = Peers(1, 2, store, lambda _: None)
+    watcher = ProcessWatch(0, 2, store, lambda message: (told.append(message), ended.set()))
+    other = ProcessWatch(1, 2, store, lambda _: None)
     if reason is not None:
-        other.failed(reason)
+        other.announce_failure(reason)
     other.stop()
     assert ended.wait(1.0) == (reason is not None)
     if reason is not None:
         assert told[0].startswith("process 2 of 2 failed: the disk is full")
-        assert watcher.lost() == "process 2 of 2 failed: the disk is full"
+        assert watcher.lost_process() == "process 2 of 2 failed: the disk is full"
     watcher.stop()
 
 
 @pytest.mark.usefixtures("hurried")
-def test_peers_that_end_by_themselves_are_not_ended() -> None:
+def test_process_watch_spares_processes_that_end() -> None:
     store, told = SharedStore(), list[str]()
-    watcher = Peers(0, 2, store, told.append)
-    Peers(1, 2, store, lambda _: None).failed("the disk is full")
-    assert watcher.lost(wait_s=5)
+    watcher = ProcessWatch(0, 2, store, told.append)
+    ProcessWatch(1, 2, store, lambda _: None).announce_failure("the disk is full")
+    assert watcher.lost_process(wait_s=5)
     watcher.stop()
     time.sleep(0.3)
     assert told == []
 
 
-def test_what_is_saved_is_what_was_judged(recipe: Path, tmp_path: Path) -> None:
+def test_saved_weights_are_the_validated_ones(recipe: Path, tmp_path: Path) -> None:
     """In one process, the saved weights give the score that the look of two processes found."""
     settings = ("fit.steps=9", "fit.judge_every=3", "fit.ema=0.5")
     running = torchrun(2, "autrt", *arguments(recipe, tmp_path, *settings))
@@ -188,10 +188,10 @@ def test_what_is_saved_is_what_was_judged(recipe: Path, tmp_path: Path) -> None:
     last = [line for line in looks if line["event"] == "look"][-1]
 
     read = read_recipe(str(recipe), [*ENDLESS, *settings])
-    learner = build_learner(read, ())
+    training_network = build_training_network(read, ())
     state = checkpoint.load(tmp_path / "run" / "last.pt")["ema"]["state"]
-    learner.network.load_state_dict(state)
-    with closing(open_data(read, World(), lambda _: None)) as data:
-        again = judge(learner, data, read, World())
+    training_network.network.load_state_dict(state)
+    with closing(open_data(read, ProcessGroup(), lambda _: None)) as data:
+        again = validate(training_network, data, read, ProcessGroup())
     assert last["auc"] == pytest.approx(again.facts["auc"], abs=1e-9)
     assert last["f1_binary"] == pytest.approx(again.facts["f1_binary"], abs=1e-9)

@@ -11,9 +11,9 @@ from autrt.errors import UsageError
 from autrt.model.architectures import build_network
 from autrt.model.folder import load_model
 from autrt.model.presets import preset
-from autrt_train.learner import architecture, start_from
 from autrt_train.read_recipe import read_recipe, recipe_json, recipe_names, require_places
 from autrt_train.recipe import Recipe
+from autrt_train.training_network import architecture, start_from
 
 
 def flat(value: Any, key: str = "") -> dict[str, Any]:
@@ -32,7 +32,7 @@ def changed(before: str, after: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_packaged_recipe_is_valid_and_says_what_it_is_and_costs(name: str) -> None:
+def test_packaged_recipes_are_valid_and_described(name: str) -> None:
     recipe = read_recipe(name)
     assert recipe.about
     assert recipe.cost
@@ -79,14 +79,14 @@ def test_each_row_of_the_ablation_adds_its_method_alone(row: int, keys: set[str]
 
 
 @pytest.mark.parametrize("row", [4, 7, 8])
-def test_rows_about_the_loss_change_the_loss_alone(row: int) -> None:
+def test_ablation_rows_of_the_loss_change_only_the_loss(row: int) -> None:
     rows = [name for name in recipe_names() if name.startswith("ablation/")]
     found = changed(rows[row - 2], rows[row - 1])
     assert found
     assert all(key.startswith("loss.") for key in found)
 
 
-def test_a_recipe_extends_another_beside_it_and_set_has_the_last_word(tmp_path: Path) -> None:
+def test_recipe_extends_another_and_set_overrides(tmp_path: Path) -> None:
     (tmp_path / "base.toml").write_text('extends = "smoke"\nabout = "base"\n[fit]\nbatch = 32\nepochs = 3\n')
     (tmp_path / "mine.toml").write_text('extends = "base.toml"\n[fit]\nepochs = 4\n')
     recipe = read_recipe(
@@ -114,8 +114,8 @@ def test_set_reaches_items_of_lists() -> None:
         (["fit.micro_batch=999"], "micro_batch"),
         (["model.smoothing_windows.AU9=3"], "AU9 is none of the AUs"),
         (["model.smoothing_windows.AU25=0"], "smoothing_windows.AU25"),
-        (["steady.weight=-1"], "SteadyConfig.weight: expected 0 or more"),
-        (["steady.share=0"], "SteadyConfig.share"),
+        (["steady.weight=-1"], "StabilityConfig.weight: expected 0 or more"),
+        (["steady.share=0"], "StabilityConfig.share"),
         (["task=expression", "steady.weight=1"], "steady.weight: compares AU logits"),
         (["about.more=1"], "no section"),
     ],
@@ -151,10 +151,10 @@ def test_places_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_packaged_model_is_a_start(tmp_path: Path) -> None:
     network = build_network(architecture(read_recipe("distill-again")))
-    said: list[str] = []
-    start_from(network, read_recipe("distill-again"), said.append)
+    messages: list[str] = []
+    start_from(network, read_recipe("distill-again"), messages.append)
     packaged = load_file(load_model("student").members[0].weights)
     assert all(torch.equal(value, packaged[name]) for name, value in network.state_dict().items())
-    assert "kept as they were in the network: 0" in said[0]
+    assert "kept as they were in the network: 0" in messages[0]
     with pytest.raises(UsageError, match="no model"):
-        start_from(network, read_recipe("distill-again", [f"start.checkpoint={tmp_path}"]), said.append)
+        start_from(network, read_recipe("distill-again", [f"start.checkpoint={tmp_path}"]), messages.append)

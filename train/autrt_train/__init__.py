@@ -1,1 +1,1 @@
-"""Training of AU models. Its commands are not written yet; the networks are in `autrt.model`."""
+"""Training of AU models: recipes, data, losses, the training loop, evaluation, distillation and ensembles."""

@@ -1,4 +1,4 @@
-"""What `autrt train --check-data` does: read a recipe's data, report, and write the report as JSON."""
+"""The `--check-data` option of `autrt train`: a report on a recipe's data, printed and written as JSON."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Final
 
 from autrt_train.annotations.check import check_index
 from autrt_train.annotations.check_report import check_report_text, write_check_report
-from autrt_train.data import gather, require_fit
-from autrt_train.fit.processes import World
+from autrt_train.fit.process_group import ProcessGroup
 from autrt_train.read_recipe import require_places
 from autrt_train.recipe import Recipe
+from autrt_train.training_data import index_data, require_usable
 
 REPORT_FILE: Final = "data.json"
 
 
 def check_data(recipe: Recipe, folder: Path) -> Iterator[str]:
-    """Lines of the report, which is also written to the run's folder as `data.json`.
+    """Yield the lines of the report and write it to `folder` as `data.json`.
 
     Raises:
         DataError: the data cannot be read, or (once the report is written) cannot be trained on.
     """
     require_places(recipe)
-    said: list[str] = []
-    found = gather(recipe, World(), said.append)
-    yield from said
+    messages: list[str] = []
+    found = index_data(recipe, ProcessGroup(), messages.append)
+    yield from messages
     report = check_index(found.train, found.validation, found.findings)
     yield check_report_text(report)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / REPORT_FILE
     write_check_report(report, path)
     yield f"written to {path}"
-    require_fit(recipe, found)
+    require_usable(recipe, found)

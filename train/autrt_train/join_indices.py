@@ -1,4 +1,4 @@
-"""Several indices as one."""
+"""Concatenation of indices."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import numpy as np
 from autrt_train.types import MISSING, DataError, Index
 
 
-def join(parts: Sequence[Index]) -> Index:
-    """All pictures of `parts`, in order. Videos and persons of different parts stay different.
+def join_indices(parts: Sequence[Index]) -> Index:
+    """Concatenate indices in order. Videos and persons of different parts stay different.
+
+    Optional columns (soft targets, landmarks, presence, classes) that only some parts have are missing for
+    the others.
 
     What only some parts know (soft targets, landmarks, presence, classes) is missing for the others.
 
@@ -48,10 +51,10 @@ def join(parts: Sequence[Index]) -> Index:
 
 
 def _offset(columns: list[np.ndarray], counts: list[int]) -> np.ndarray:
-    """Row numbers of each part's name table, moved to where its names stand in the joined one."""
+    """Shift each part's row numbers to the place of its names in the concatenated name table."""
     starts = np.cumsum([0, *counts[:-1]])
-    moved = [np.where(c == MISSING, MISSING, c + start) for c, start in zip(columns, starts, strict=True)]
-    return np.concatenate(moved).astype(np.int32)
+    shifted = [np.where(c == MISSING, MISSING, c + start) for c, start in zip(columns, starts, strict=True)]
+    return np.concatenate(shifted).astype(np.int32)
 
 
 def _optional(parts: Sequence[Index], name: str, missing: float) -> Any:

@@ -1,6 +1,7 @@
-"""How good predictions are, per AU and per class.
+"""Scores of predictions, per AU and per class.
 
-Whatever is 0 / 0 is NaN, and means leave NaN out.
+Scores that are 0 / 0 are NaN; means are taken over the scores that are not NaN.
+
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class AuScores(ShapedRepr):
     """Known labels."""
 
     def means(self) -> dict[str, float]:
-        """Every score's mean over the AUs that have it; NaN where none has. `n` is the total."""
+        """Return each score's mean over the AUs where it is defined (NaN if none), and the total of `n`."""
         out = {
             f.name: float(np.mean(known)) if len(known := v[~np.isnan(v)]) else float("nan")
             for f in fields(self)
@@ -59,7 +60,7 @@ class AuScores(ShapedRepr):
         return {**out, "n": int(self.n.sum())}
 
     def by_name(self, names: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
-        """AU → score → number, ready for JSON (None for NaN)."""
+        """Return AU → score → number, as JSON values (None for NaN)."""
         return {
             name: {f.name: _plain(getattr(self, f.name)[i]) for f in fields(self)}
             for i, name in enumerate(names)
@@ -67,10 +68,10 @@ class AuScores(ShapedRepr):
 
 
 def au_scores(scores: F32, labels: I8, thresholds: ArrayLike = DEFAULT_THRESHOLD) -> AuScores:
-    """Judge predictions; an AU is active where its score is at least its threshold.
+    """Score predictions per AU. An AU is predicted active where its score is at least its threshold.
 
     Args:
-        scores: (N, L) probabilities, or logits with thresholds to match.
+        scores: (N, L) float32 probabilities, or logits with thresholds to match.
         labels: (N, L) int8; `MISSING` is not counted.
         thresholds: (L,), or one for all.
 
@@ -90,32 +91,34 @@ _SCORES = tuple(f.name for f in fields(AuScores) if f.name != "n")
 
 def _column(scores: NDArray[Any], labels: I8, threshold: float) -> dict[str, float]:
     known = labels != MISSING
-    truth, scores = labels[known], scores[known]
-    positive = int(truth.sum())
-    if not len(truth):
+    known_labels, scores = labels[known], scores[known]
+    positive = int(known_labels.sum())
+    if not len(known_labels):
         return dict.fromkeys(_SCORES, float("nan"))
-    judged: Any = precision_recall_fscore_support(
-        truth, scores >= threshold, labels=[0, 1], zero_division=_UNDEFINED
+    result: Any = precision_recall_fscore_support(
+        known_labels, scores >= threshold, labels=[0, 1], zero_division=_UNDEFINED
     )
-    precision, recall, f1, _ = judged
+    precision, recall, f1, _ = result
     return {
         "f1_binary": f1[1],
         "f1_posneg": float(np.nanmean(f1)),
         "precision": precision[1],
         "recall": recall[1],
-        "auc": float(roc_auc_score(truth, scores)) if 0 < positive < len(truth) else float("nan"),
-        "ap": float(average_precision_score(truth, scores)) if positive else float("nan"),
-        "prevalence": positive / len(truth),
+        "auc": float(roc_auc_score(known_labels, scores))
+        if 0 < positive < len(known_labels)
+        else float("nan"),
+        "ap": float(average_precision_score(known_labels, scores)) if positive else float("nan"),
+        "prevalence": positive / len(known_labels),
     }
 
 
 def best_thresholds(scores: F32, labels: I8) -> F32:
-    """The threshold of each AU with the best `f1_binary`.
+    """Return each AU's threshold with the highest `f1_binary`.
 
-    It lies half-way between two neighbouring scores; of several equally good ones it is the nearest to 0.5.
+    It lies half-way between two neighbouring scores; among equally good ones it is the nearest to 0.5.
 
     Args:
-        scores: (N, L) probabilities.
+        scores: (N, L) float32 probabilities.
         labels: (N, L) int8; `MISSING` is not counted.
 
     Returns:
@@ -129,11 +132,11 @@ def best_thresholds(scores: F32, labels: I8) -> F32:
     return np.array([_best_threshold(s[known := y != MISSING], y[known]) for s, y in pairs], np.float32)
 
 
-def _best_threshold(scores: F32, truth: I8) -> float:
-    positive, negative = int((truth == 1).sum()), int((truth == 0).sum())
+def _best_threshold(scores: F32, known_labels: I8) -> float:
+    positive, negative = int((known_labels == 1).sum()), int((known_labels == 0).sum())
     if not positive or not negative:
         return DEFAULT_THRESHOLD
-    false_share, true_share, steps = roc_curve(truth, scores, drop_intermediate=False)
+    false_share, true_share, steps = roc_curve(known_labels, scores, drop_intermediate=False)
     hits, alarms = np.rint(true_share[1:] * positive), np.rint(false_share[1:] * negative)
     f1 = 2 * hits / (hits + alarms + positive)
     limits = _between(steps[1:].astype(np.float32))
@@ -142,28 +145,28 @@ def _best_threshold(scores: F32, truth: I8) -> float:
 
 
 def _between(steps: F32) -> F32:
-    """Falling scores → thresholds that let each and all above it through, and not the next one."""
+    """Return thresholds that include each of the falling scores and those above it, but not the next one."""
     below = np.append(steps[1:], np.float32(0))
     middle = (steps + below) / 2
     return np.where(middle > below, middle, steps)
 
 
 def class_scores(logits: F32, classes: I32) -> dict[str, float]:
-    """Of data with one class a picture: `accuracy` and `f1_macro`, the mean F1 of the classes that occur.
+    """Return `accuracy` and `f1_macro` (mean F1 of the classes that occur) for data with one class a picture.
 
     Args:
-        logits: (N, C).
+        logits: (N, C) float32.
         classes: (N,) int32; `MISSING` is not counted.
 
     Returns:
         Both NaN where no class is known.
     """
     known = classes != MISSING
-    truth, found = classes[known], logits[known].argmax(1)
-    if not len(truth):
+    known_labels, found = classes[known], logits[known].argmax(1)
+    if not len(known_labels):
         return {"accuracy": float("nan"), "f1_macro": float("nan")}
-    f1 = f1_score(truth, found, labels=np.unique(truth), average="macro")
-    return {"accuracy": float(accuracy_score(truth, found)), "f1_macro": float(f1)}
+    f1 = f1_score(known_labels, found, labels=np.unique(known_labels), average="macro")
+    return {"accuracy": float(accuracy_score(known_labels, found)), "f1_macro": float(f1)}
 
 
 def _refuse_nan(scores: NDArray[Any]) -> None:

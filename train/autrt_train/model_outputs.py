@@ -1,4 +1,4 @@
-"""A model run through its engines over pictures, as they are."""
+"""Outputs of a model's engines for unaugmented pictures."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from autrt.pipeline.open_networks import open_members
 from autrt.postprocess.ensemble import combine
 from autrt.settings import InferSettings
 from autrt.types import F32, U8, Engine
-from autrt_train.loading.augment import draw_as_they_are
+from autrt_train.loading.augment import unaugmented_draws
 from autrt_train.loading.loader import open_loader
 from autrt_train.types import Index
 
 LOGITS, FEATURES, LANDMARKS, PRESENCE = "logits", "features", "landmarks", "presence"
 
 BATCH: Final = 128
-"""Pictures that are read at a time."""
+"""Pictures read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunningModel:
-    """A model and how it is run. Of an ensemble, members that no AU uses are not run.
+class ModelRunner:
+    """A model and the engine settings to run it with. Members of an ensemble that no AU uses are not run.
 
-    `logits` are the ensemble's, `features` those of all members one after the other, `landmarks` and `presence`
-    those of the first member that has them, as everywhere.
+    Outputs: `logits` are the ensemble's, `features` those of all members concatenated, `landmarks` and `presence`
+    those of the first member that has them.
     """
 
     model: Model
@@ -38,60 +38,60 @@ class RunningModel:
 
     @property
     def members(self) -> list[Member]:
-        """Those that are run."""
+        """Members that are run."""
         used = used_members(self.model.weights)
         return [member for member, runs in zip(self.model.members, used, strict=True) if runs]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Output → shape of one row."""
-        told = [{spec.name: spec.shape for spec in member.outputs} for member in self.members]
+        """Return output name → shape of one row."""
+        outputs = [{spec.name: spec.shape for spec in member.outputs} for member in self.members]
         out: dict[str, tuple[int, ...]] = {LOGITS: (len(self.model.au_names),)}
-        if width := sum(int(np.prod(shapes[FEATURES])) for shapes in told if FEATURES in shapes):
+        if width := sum(int(np.prod(shapes[FEATURES])) for shapes in outputs if FEATURES in shapes):
             out[FEATURES] = (width,)
         for name in (LANDMARKS, PRESENCE):
-            if known := [shapes[name] for shapes in told if name in shapes]:
+            if known := [shapes[name] for shapes in outputs if name in shapes]:
                 out[name] = known[0]
         return out
 
     def open(self) -> list[Engine | None]:
-        """Its members' engines, which are the caller's to close.
+        """Open the engines of its members; None for members that are not run. The caller closes them.
 
         Raises:
             EngineError: an engine cannot run here.
         """
         return open_members(self.model, self.settings, available_cores())
 
-    def answer(self, engines: Sequence[Engine | None], pixels: U8) -> dict[str, F32]:
-        """What it says about some crops.
+    def infer(self, engines: Sequence[Engine | None], pixels: U8) -> dict[str, F32]:
+        """Run some crops.
 
         Args:
             engines: from `open`.
             pixels: (B, 112, 112, 3) uint8 RGB.
 
         Returns:
-            Output → float32 (B, …), as `shapes` has it.
+            Output name → float32 (B, …), with rows as in `shapes`.
         """
         logits = np.full((len(pixels), len(engines), len(self.model.au_names)), np.nan, np.float32)
-        told: list[dict[str, F32]] = []
+        outputs: list[dict[str, F32]] = []
         for member, engine in enumerate(engines):
             if engine is not None:
-                told.append(engine.infer({"pixels": pixels}))
-                logits[:, member] = told[-1][LOGITS]
+                outputs.append(engine.infer({"pixels": pixels}))
+                logits[:, member] = outputs[-1][LOGITS]
         out = {LOGITS: combine(logits, self.model.weights)}
-        features = [one[FEATURES].reshape(len(pixels), -1) for one in told if FEATURES in one]
+        features = [one[FEATURES].reshape(len(pixels), -1) for one in outputs if FEATURES in one]
         if features:
             out[FEATURES] = np.concatenate(features, axis=1)
         for name in (LANDMARKS, PRESENCE):
-            if known := [one[name] for one in told if name in one]:
+            if known := [one[name] for one in outputs if name in one]:
                 out[name] = known[0]
         return out
 
-    def over(self, index: Index, first: int = 0) -> Generator[dict[str, F32]]:
-        """What it says about the pictures of an index, `BATCH` at a time, in order.
+    def infer_index(self, index: Index, first: int = 0) -> Generator[dict[str, F32]]:
+        """Yield the outputs for the pictures of an index in order, `BATCH` at a time.
 
         Args:
             index: the pictures.
-            first: row to begin with.
+            first: first row.
 
         Raises:
             DataError: a picture cannot be read.
@@ -104,6 +104,6 @@ class RunningModel:
             for engine in engines:
                 if engine is not None:
                     opened.enter_context(closing(engine))
-            batches = opened.enter_context(closing(loader.load(draw_as_they_are(index, rows, BATCH))))
+            batches = opened.enter_context(closing(loader.load(unaugmented_draws(index, rows, BATCH))))
             for batch in batches:
-                yield self.answer(engines, np.asarray(batch.pixels))
+                yield self.infer(engines, np.asarray(batch.pixels))

@@ -1,4 +1,4 @@
-"""Finding and reading recipes: by name or path, one `extends` another, `--set` has the last word."""
+"""Finding and reading recipes: by name or path, with `extends`, environment variables and `--set`."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from autrt.storage.local_path import local_path
 from autrt_train.recipe import Recipe
 
 RECIPES: Final = Path(__file__).parent / "recipes"
-"""The recipes that come with the package."""
+"""Folder of the packaged recipes."""
 
 _NAMES_PLACES: Final = ("data", "start", "distill")
-"""Sections whose texts may be paths."""
+"""Sections in which strings may be paths."""
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def recipe_names() -> list[str]:
-    """Names of the packaged recipes: `paper`, `ablation/01-r100` and so on."""
+    """Return the names of the packaged recipes: `paper`, `ablation/01-r100` and so on."""
     return sorted(str(path.relative_to(RECIPES).with_suffix("")) for path in RECIPES.rglob("*.toml"))
 
 
 def read_recipe(name_or_path: str, changes: Iterable[str] = ()) -> Recipe:
-    """A recipe with everything it extends, and changes on top.
+    """Read a recipe with everything that it extends, and apply changes.
 
     Args:
         name_or_path: a packaged recipe's name, or a TOML file.
-        changes: `section.key=value` texts; values as in TOML, or plain text.
+        changes: `section.key=value` strings; values as in TOML, or plain text.
 
     Raises:
-        UsageError: no such recipe, a key that is not known, or a value that does not fit.
+        UsageError: no such recipe, an unknown key, or an invalid value.
     """
     table = _extended(_find(name_or_path, None), ())
     for change in changes:
@@ -54,10 +54,10 @@ def read_recipe(name_or_path: str, changes: Iterable[str] = ()) -> Recipe:
 
 
 def require_places(recipe: Recipe) -> None:
-    """Refuse a recipe that still names environment variables which are not set.
+    """Refuse a recipe that contains environment variables which are not set.
 
     Raises:
-        UsageError: names the variable, the key that needs it, and the two ways to give it.
+        UsageError: a variable is not set; names the variable, its key, and both ways to set it.
     """
     for key, text in _strings(recipe.model_dump(mode="json")):
         if missing := _VARIABLE.search(text):
@@ -68,7 +68,7 @@ def require_places(recipe: Recipe) -> None:
 
 
 def _filled(value: Any) -> Any:
-    """Every ${NAME} replaced by the environment variable; those that are not set stay."""
+    """Replace every ${NAME} by the environment variable; leave those that are not set."""
     if isinstance(value, dict):
         return {key: _filled(inner) for key, inner in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
@@ -79,7 +79,7 @@ def _filled(value: Any) -> Any:
 
 
 def _with_local_paths(table: dict[str, Any]) -> dict[str, Any]:
-    """The recipe with `file://` URLs as paths; refuses other schemes where places are named."""
+    """Replace `file://` URLs by paths; refuse other URL schemes in sections that contain paths."""
     return {key: _local(value) if key in _NAMES_PLACES else value for key, value in table.items()}
 
 
@@ -131,7 +131,7 @@ def _extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables are merged key by key; everything else is replaced."""
+    """Merge tables key by key; replace everything else."""
     out = dict(base)
     for key, value in change.items():
         old = out.get(key)
@@ -150,12 +150,12 @@ def _set(table: dict[str, Any], change: str) -> None:
     place: Any = table
     for section in sections:
         place = _inner(place, section, change)
-    _inner(place, last, change)  # refuses what cannot take it
+    _inner(place, last, change)  # raises where `place` cannot have such an item
     place[int(last) if isinstance(place, list) else last] = value_of(text)
 
 
 def _inner(place: Any, section: str, change: str) -> Any:
-    """A table's section, made where it is new, or an item of a list by its number."""
+    """Return a table's section (created if new), or an item of a list by its number."""
     if isinstance(place, list):
         items = cast("list[Any]", place)
         if section.isdigit() and int(section) < len(items):
@@ -167,7 +167,7 @@ def _inner(place: Any, section: str, change: str) -> Any:
 
 
 def value_of(text: str) -> Any:
-    """What stands after the = of `--set`: a value as in TOML, none, or plain text."""
+    """Parse the value of a `--set` option: a TOML value, none, or plain text."""
     if text in ("none", "null"):
         return None
     try:
@@ -177,5 +177,5 @@ def value_of(text: str) -> Any:
 
 
 def recipe_json(recipe: Recipe) -> str:
-    """The resolved recipe, as it is kept beside checkpoints."""
+    """Return the resolved recipe as it is written beside checkpoints."""
     return json.dumps(recipe.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""A training recipe: every setting of a run, checked. `autrt_train.read_recipe` reads them from TOML files."""
+"""Training recipes: all settings of a run, validated. `autrt_train.read_recipe` reads them from TOML files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autrt.aus import ABAW_AUS
 from autrt.model.folder import DEFAULT_MODEL
 from autrt_train.annotations.read import DataSpec
 from autrt_train.loading.augment import AugmentConfig
-from autrt_train.losses import LossConfig, SteadyConfig
+from autrt_train.losses import LossConfig, StabilityConfig
 from autrt_train.sampling.plan import SamplingConfig
 
 Task = Literal["au", "expression", "identity"]
@@ -20,7 +20,7 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 def _known(kind: type) -> BeforeValidator:
-    """Refuse keys that a settings dataclass does not have; pydantic alone would pass over them."""
+    """Refuse keys that a settings dataclass does not have; pydantic alone would ignore them."""
 
     def check(value: Any) -> Any:
         if isinstance(value, dict):
@@ -38,7 +38,7 @@ def _taken_back(value: object) -> object:
 
 
 _TAKES_BACK = BeforeValidator(_taken_back)
-""""none" takes back what an extended recipe says."""
+"""Validator that turns "none" into None, which resets a value of an extended recipe."""
 
 
 class _Strict(BaseModel):
@@ -46,7 +46,7 @@ class _Strict(BaseModel):
 
 
 class NetworkSettings(_Strict):
-    """Which network: a preset of `autrt.model.presets`, with some of its fields changed."""
+    """Network: a preset of `autrt.model.presets`, with some of its fields changed."""
 
     preset: str = "paper"
     change: dict[str, Any] = Field(default_factory=dict[str, Any])
@@ -54,51 +54,52 @@ class NetworkSettings(_Strict):
 
 
 class StartSettings(_Strict):
-    """Where the weights come from before the first step."""
+    """Initial weights."""
 
     checkpoint: Annotated[str | None, _TAKES_BACK] = None
-    """A file written by torch.save (an earlier run's `weights/*.pt`, a face-recognition checkpoint), a .safetensors
-    file, a model's folder or a packaged model's name; "none" takes back what an extended recipe says."""
+    """A file written by torch.save (an earlier run's `weights/*.pt`, a face-recognition checkpoint), a
+    .safetensors file, a model's folder or a packaged model's name; "none" resets the value of an extended
+    recipe."""
     skip: tuple[str, ...] = ()
-    """Parts of the network that keep their fresh values, such as `au` where the AUs differ."""
+    """Parts of the network that keep their random initialisation, such as `au` where the AUs differ."""
 
 
 class RenderSettings(_Strict):
-    """Rendered faces that the run makes for itself, unless they are there already (`autrt synth`)."""
+    """Rendered faces of `autrt synth` that the run renders for itself, unless they exist already."""
 
     rig: str = ""
-    """An ICT-FaceKit clone or pack; `stand-in` for the small generated head of the tests."""
+    """An ICT-FaceKit clone or pack; `stand-in` for the small generated head used in tests."""
     people: Positive = 1000
     per_person: Positive = 5
     seed: int = 0
     preset: Literal["full", "clean"] = "full"
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
     root: str | None = None
-    """Where the set is kept; by default in the user's cache folder, under a name made of these settings."""
+    """Folder of the set; by default in the user's cache folder, under a name made of these settings."""
 
 
 class DataSettings(_Strict):
-    """What is trained and judged on."""
+    """Training and validation data."""
 
     train: tuple[DataSpec, ...] = ()
     validation: tuple[DataSpec, ...] = ()
-    """Empty: a share of the training videos, whole people each."""
+    """Empty: a share of the training videos, with whole people on either side."""
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     validation_most: Positive | None = None
-    """Judge on so many pictures at most, evenly spaced."""
+    """Largest number of validation pictures; of more, evenly spaced ones are taken."""
     render: Annotated[RenderSettings | None, _TAKES_BACK] = None
-    """"none" takes back what an extended recipe says."""
+    """"none" resets the value of an extended recipe."""
 
 
 class LoaderSettings(_Strict):
-    """How pictures are read and drawn."""
+    """Reading and augmenting of pictures."""
 
     name: Literal["opencv", "dali"] = "opencv"
     threads: Positive | None = None
     prefetch: Positive = 4
-    """Batches drawn ahead."""
+    """Batches prepared ahead."""
     cache_gb: Annotated[float, Field(ge=0)] = 0
-    """Memory for decoded pictures, which are then read from disk only once."""
+    """Memory for decoded pictures in 10⁹ bytes; cached pictures are read from disk only once."""
 
 
 class OptimiserSettings(_Strict):
@@ -109,84 +110,84 @@ class OptimiserSettings(_Strict):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     decay_norms: bool = True
-    """Whether biases and normalisation layers decay too (the paper's SGD: yes)."""
+    """Apply weight decay to biases and normalisation layers too (the paper's SGD does)."""
     schedule: Literal["steps", "one-cycle", "constant"] = "steps"
     milestones: tuple[Positive, ...] = (4, 6, 8)
-    """Epochs after whose completion the rate is divided by 10."""
+    """Completed epochs after which the learning rate is divided by 10."""
     warm_up: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    """Share of all steps in which one-cycle rises."""
+    """Share of all steps in which the one-cycle schedule rises."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
 
 
 class HeadSettings(_Strict):
-    """Weights of what a student learns beside the AUs; 0 leaves a head untrained."""
+    """Loss weights of a student's landmark and presence heads; 0 leaves a head untrained."""
 
     landmarks: Annotated[float, Field(ge=0)] = 0
     presence: Annotated[float, Field(ge=0)] = 0
 
 
 class FitSettings(_Strict):
-    """The loop."""
+    """Training loop."""
 
     epochs: Positive = 15
     steps: Positive | None = None
-    """End after so many steps, whatever `epochs` says."""
+    """Number of steps; overrides `epochs`."""
     batch: Positive = 256
     """Pictures of one optimiser step, over all processes."""
     micro_batch: Positive | None = None
-    """Pictures in memory at a time, per process; the step adds their gradients up. The result is the whole batch's
-    but for BatchNorm, whose statistics are those of each micro-batch. None: the whole share at once."""
+    """Pictures in memory at a time, per process; their gradients are summed. The sum equals the whole batch's
+    gradient except for BatchNorm, whose statistics are those of each micro-batch. None: its whole share."""
     precision: Literal["f32", "bf16", "fp16"] = "f32"
     channels_last: bool = True
     batch_norm: Literal["train", "eval", "sync"] = "train"
-    """eval: statistics stay as they were; sync: over all processes (CUDA alone)."""
+    """eval: running statistics stay fixed; sync: statistics over all processes (CUDA only)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Overrides the network's own."""
+    """Overrides the network's own dropout."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0
-    """Decay of a running mean of the weights, which is then what is judged and kept; 0: none."""
+    """Decay of an exponential moving average of the weights, which is then validated and saved; 0: none."""
     judge_every: Annotated[float, Field(gt=0)] = 1
-    """Epochs between looks at the validation data."""
+    """Epochs between validations."""
     save_every_s: Annotated[float, Field(gt=0)] = 300
     """Seconds between checkpoints within an epoch."""
     diverged_at: Annotated[float, Field(gt=1)] = 1e4
-    """A loss of so many times the first steps' median ends the run."""
+    """A loss above this multiple of the first steps' median ends the run."""
 
 
 class DistillSettings(_Strict):
-    """Learning from a teacher, beside the labels or without any.
+    """Learning from a teacher, in addition to labels or without any.
 
-    loss = task · the recipe's `loss` of the labels + soft · soft targets + features · feature matching, and
-    what `heads` weighs. A weight of 0 switches its term off.
+    loss = task · the recipe's `loss` of the labels + soft · soft targets + features · feature matching + the
+    terms of `heads`. A weight of 0 switches its term off.
     """
 
     teacher: str = ""
     """A model's folder, an ensemble's folder, or a packaged model's name."""
     au_names: tuple[str, ...] | None = None
-    """The AUs that it teaches, such as those of which the labels say little; None: all that it knows."""
+    """AUs with soft targets, such as those with few labels; None: all AUs of the teacher."""
     videos: tuple[Path, ...] = ()
-    """Unlabelled videos: files, folders, globs. Their faces are found, cut out and trained on."""
+    """Unlabelled videos: files, folders, globs. Their faces are detected, cropped and trained on."""
     task: Annotated[float, Field(ge=0)] = 1
-    """Weight of the recipe's `loss`, on known labels alone."""
+    """Weight of the recipe's `loss`, over known labels only."""
     soft: Annotated[float, Field(ge=0)] = 1
     """Weight of the teacher's soft targets."""
     temperature: Annotated[float, Field(gt=0)] = 2
-    """Of the soft targets (Hinton et al. 2015): above 1 differences among sure answers count more."""
+    """Of the soft targets (Hinton et al. 2015); above 1, differences between confident outputs count more."""
     features: Annotated[float, Field(ge=0)] = 0.1
-    """Weight of the match with the teacher's features, where it gives any, through a learned projector."""
+    """Weight of matching the teacher's features, if it has any, through a learned projector."""
     engine: str = "auto"
-    """That runs the teacher; as for `autrt infer`."""
+    """Engine that runs the teacher, as for `autrt infer`."""
     precision: str = "f32"
-    """The teacher's."""
+    """Precision of the teacher's engine."""
     device: str = "cpu"
-    """The teacher's."""
+    """Device of the teacher's engine."""
     finder: str = DEFAULT_MODEL
-    """The model with which the pipeline finds the faces of the videos."""
+    """Model with which the pipeline detects the faces in the videos."""
     every: Positive = 5
-    """Cut faces out of every so many frames."""
+    """Frames between the frames that faces are cropped from."""
     change: Annotated[float, Field(ge=0)] = 4
-    """Leave out a crop that differs from the one before it by less than so many grey levels everywhere; 0: none."""
+    """Grey levels by which consecutive crops of a track must differ somewhere, else the later one is left out."""
     crops: str | None = None
-    """Where the crops of the videos are kept; by default in the user's cache folder."""
+    """Folder of the videos' crops; by default in the user's cache folder."""
 
     @model_validator(mode="after")
     def _learns(self) -> Self:
@@ -196,53 +197,53 @@ class DistillSettings(_Strict):
 
 
 class FinetuneSettings(_Strict):
-    """Teaching the last layer of a finished model by labels of one's own.
+    """Training of a finished model's last layer on the user's own labels.
 
-    Of the other sections `augment` and `model` play a part in it, and `seed` does.
+    Of the other settings only `augment`, `model` and `seed` are used.
     """
 
     data: tuple[Path, ...] = ()
-    """Label files, and folders of them."""
+    """Label files, and folders of label files."""
     videos: tuple[Path, ...] = ()
-    """The videos and pictures that they are of: files, folders, globs."""
+    """The labelled videos and pictures: files, folders, globs."""
     format: str | None = None
-    """table, openface, elan, boris or boris-project; None: by content."""
+    """table, openface, elan, boris or boris-project; None: detected from the content."""
     start: str = DEFAULT_MODEL
-    """The model that is taught: a packaged model's name, or a folder."""
+    """The model to start from: a packaged model's name, or a folder."""
     threshold: Annotated[float, Field(gt=0)] = 1
-    """The code from which an AU is present."""
+    """Smallest intensity code that counts as present."""
     every_s: Annotated[float, Field(gt=0)] = 0.2
-    """Seconds between the frames that are taken of a span, and of frames with the same codes."""
+    """Seconds between the frames taken from a span, and from a stretch of frames with the same codes."""
     first_frame: int = 0
     """The number of a video's first frame in plain tables."""
     most: Positive = 8000
-    """Frames and pictures that are learnt from; of more, so many evenly spaced ones."""
+    """Largest number of frames and pictures; of more, evenly spaced ones are taken."""
     views: Positive = 2
-    """How often each picture is seen, each time varied as `augment` says but for the first."""
+    """Views of each picture: the first as it is, the others augmented as `augment` says."""
     folds: Annotated[int, Field(ge=2)] = 5
-    """Parts of the people that take turns in being left out."""
+    """Folds of the cross-validation over people."""
     least: Positive = 10
-    """Positives and negatives that an AU needs to be taught; and of each there must be five people."""
+    """Positives and negatives that an AU needs to be trained; each from at least five people."""
 
 
 class ModelSettings(_Strict):
-    """What the finished model's folder says."""
+    """Metadata and calibration of the finished model's folder."""
 
     licence: str = "not stated"
     reference: Literal["validation", "noise"] = "noise"
-    """Reference crops: 64 validation pictures where these may be passed on; else coloured noise."""
+    """Reference crops: 64 validation pictures where these may be redistributed; else coloured noise."""
     calibrate: bool = True
-    """Thresholds of the best F1 on the validation data; else 0.5."""
+    """Use the thresholds of the best F1 on the validation data; else 0.5."""
     smoothing_windows: dict[str, Positive] = Field(default_factory=dict[str, Positive])
     """AU → frames at 30 frames/s; the paper's authors' windows for the others."""
 
 
 class Recipe(_Strict):
-    """One run."""
+    """All settings of one training run."""
 
     about: str
     cost: str = ""
-    """Size and time, for the list."""
+    """Size and time, for the list of recipes."""
     task: Task = "au"
     au_names: tuple[str, ...] = ABAW_AUS
     seed: int = 0
@@ -254,15 +255,15 @@ class Recipe(_Strict):
     loader: LoaderSettings = LoaderSettings()
     loss: Annotated[LossConfig, _known(LossConfig)] = Field(default_factory=LossConfig)
     heads: HeadSettings = HeadSettings()
-    steady: Annotated[SteadyConfig, _known(SteadyConfig)] = Field(default_factory=SteadyConfig)
-    """Seeing some pictures twice, so that answers don't hang on how a crop is placed."""
+    steady: Annotated[StabilityConfig, _known(StabilityConfig)] = Field(default_factory=StabilityConfig)
+    """Stability training: some pictures are seen a second time, placed a little differently."""
     optimiser: OptimiserSettings = OptimiserSettings()
     fit: FitSettings = FitSettings()
     model: ModelSettings = ModelSettings()
     distill: DistillSettings | None = None
     """None: no teacher."""
     finetune: FinetuneSettings | None = None
-    """Set: a finished model's last layer is taught, and nothing else is trained."""
+    """If set, a finished model's last layer is trained and nothing else."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -270,8 +271,8 @@ class Recipe(_Strict):
             raise ValueError("fit.micro_batch: expected at most fit.batch")
         if strange := [name for name in self.model.smoothing_windows if name not in self.au_names]:
             raise ValueError(f"model.smoothing_windows: {strange[0]} is none of the AUs that are trained")
-        asked = None if self.distill is None else self.distill.au_names
-        if asked is not None and (strange := [name for name in asked if name not in self.au_names]):
+        taught_aus = None if self.distill is None else self.distill.au_names
+        if taught_aus is not None and (strange := [name for name in taught_aus if name not in self.au_names]):
             raise ValueError(f"distill.au_names: {strange[0]} is none of the AUs that are trained")
         if self.steady.weight and self.task != "au":
             raise ValueError(f"steady.weight: compares AU logits: expected 0 for the task {self.task!r}")

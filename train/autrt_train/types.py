@@ -1,4 +1,4 @@
-"""What flows through training: the index of labelled pictures, how a picture is to be drawn, and batches.
+"""Data types of training: the index of labelled pictures, draws (how to augment them), and batches.
 
 Letters in shapes: N pictures, L labels (Action Units), B rows of a batch. Pixels are uint8 RGB, coordinates
 pixels of the 112×112 crop as in `autrt.types`.
@@ -22,15 +22,15 @@ I8 = NDArray[np.int8]
 Rows = I64 | Bool | slice
 
 MISSING: Final = -1
-"""A label, class or presence that nobody gave: never a target, never counted."""
+"""A label, class or presence that is unknown: never a target, never counted."""
 
 
 class DataError(UsageError):
-    """Annotations or pictures that cannot be trained on. The message names the file (and line) and the way out."""
+    """Annotations or pictures that cannot be used. The message names the file (and line) and the remedy."""
 
 
 class TrainingError(AutrtError):
-    """Training cannot go on: NaN, divergence, a full disk. The last whole checkpoint stays."""
+    """Training cannot go on: NaN, divergence, a full disk. The last complete checkpoint stays."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,7 +40,7 @@ class Index(ShapedRepr):
     paths: NDArray[np.bytes_]
     """(N,) absolute paths as the file system's bytes."""
     label_names: tuple[str, ...]
-    """Columns of `labels`: AU1, …; empty for data with classes alone."""
+    """Columns of `labels`: AU1, …; empty for data with classes only."""
     labels: I8
     """(N, L) int8: 1 active, 0 not, `MISSING`."""
     video: I32
@@ -49,10 +49,10 @@ class Index(ShapedRepr):
     frame: I32
     """(N,) int32 number of the frame in its video, from 1 as annotation files count."""
     person: I32
-    """(N,) int32 row of `person_names`, or `MISSING` where nobody knows; then the video stands for the person."""
+    """(N,) int32 row of `person_names`, or `MISSING` where unknown; then the video stands for the person."""
     person_names: tuple[str, ...] = ()
     targets: F32 | None = None
-    """(N, L) float32 soft labels 0…1 where intensities are known, NaN elsewhere; None: hard labels alone."""
+    """(N, L) float32 soft labels 0…1 where intensities are known, NaN elsewhere; None: hard labels only."""
     classes: I32 | None = None
     """(N,) int32 class (expression, identity) or `MISSING`; None where the data have none."""
     class_names: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class Index(ShapedRepr):
     presence: I8 | None = None
     """(N,) int8: 1 the picture shows a well-placed face, 0 it does not, `MISSING`."""
     margin_px: int = 0
-    """Pictures are (112 + 2·margin_px)² pixels: the crop and so much around it, room for alignment jitter."""
+    """Pictures are (112 + 2·margin_px)² pixels: the crop and a margin for alignment jitter."""
     template: str = "arcface-112"
     """Alignment template that the crops follow (`autrt.template.TEMPLATES`)."""
 
@@ -85,11 +85,11 @@ class Index(ShapedRepr):
         return len(self.paths)
 
     def path(self, row: int) -> Path:
-        """Where a picture lies."""
+        """Return the path of a picture."""
         return Path(os.fsdecode(bytes(self.paths[row])))
 
     def take(self, rows: Rows) -> Index:
-        """Some pictures, in the order of `rows`; the tables of names stay whole."""
+        """Select pictures, in the order of `rows`; the tables of names stay unchanged."""
         arrays = {
             f.name: value[rows]
             for f in fields(self)
@@ -98,7 +98,7 @@ class Index(ShapedRepr):
         return replace(self, **arrays)
 
     def with_labels(self, names: Sequence[str]) -> Index:
-        """The same pictures with these label columns in this order; a column that is not there is `MISSING`."""
+        """Return the index with these label columns in this order; columns that it lacks are `MISSING`."""
         at = {name: i for i, name in enumerate(self.label_names)}
         labels = np.full((len(self), len(names)), MISSING, np.int8)
         targets = None if self.targets is None else np.full(labels.shape, np.nan, np.float32)
@@ -112,7 +112,7 @@ class Index(ShapedRepr):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Draw(ShapedRepr):
-    """How the pictures of one batch are to be drawn: all randomness, decided before any pixel is read."""
+    """Augmentation of one batch: all random numbers, drawn before any pixel is read."""
 
     rows: I64
     """(B,) int64 rows of the index."""
@@ -121,9 +121,9 @@ class Draw(ShapedRepr):
     colours: F32
     """(B, 3, 4) float32: RGB' = M·(R, G, B, 1), 0…255, applied after the warp, rounded and clipped."""
     flipped: Bool
-    """(B,) whether the matrix mirrors, so that left and right landmarks must change places."""
+    """(B,) True where the matrix mirrors, so that left and right landmarks must be swapped."""
     erased: I32 | None = None
-    """(B, 4) int32 x0, y0, x1, y1 in crop pixels that are painted over last; zeros and None: nothing is."""
+    """(B, 4) int32 x0, y0, x1, y1 in crop pixels painted over last; zeros or None: nothing."""
 
     def __post_init__(self) -> None:
         n = len(self.rows)
@@ -140,7 +140,7 @@ class Draw(ShapedRepr):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Batch(ShapedRepr):
-    """Drawn pictures with all that is known of them. Arrays are numpy; `pixels` may be a torch CUDA tensor."""
+    """Augmented pictures with their labels. Arrays are numpy; `pixels` may be a torch CUDA tensor."""
 
     rows: I64
     """(B,) int64 rows of the index."""

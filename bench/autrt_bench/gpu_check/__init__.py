@@ -1,1 +1,1 @@
-"""Everything that needs a GPU, tried in one go on the day when there is one (`scripts/gpu-check`)."""
+"""Checks of everything that needs a GPU, run in one go (`scripts/gpu-check`)."""

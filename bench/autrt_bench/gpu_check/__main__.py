@@ -1,4 +1,4 @@
-"""`python -m autrt_bench.gpu_check`: try everything, print one table; exit code 1 if something failed."""
+"""`python -m autrt_bench.gpu_check`: run all checks and print one table; exit code 1 if a check failed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from autrt_bench.gpu_check.benchmark import run_benchmark
+from autrt_bench.gpu_check.checks import TIERS, Check, Measured, Missing, attempt, table
 from autrt_bench.gpu_check.decoding import CODECS, check_codec
 from autrt_bench.gpu_check.engines import check_engine
-from autrt_bench.gpu_check.inferring import Side, check_infer
+from autrt_bench.gpu_check.infer import Side, check_infer
 from autrt_bench.gpu_check.machine import require, require_gpu
 from autrt_bench.gpu_check.pytests import run_tests
-from autrt_bench.gpu_check.rows import TIERS, Check, Measured, Missing, attempt, table
 
 PACKAGES = {
     "torch": ("torch", "safetensors"),
@@ -23,7 +23,7 @@ PACKAGES = {
     "tensorrt-rtx": ("torch", "tensorrt_rtx", "onnx", "onnxruntime"),
     "torch-tensorrt": ("torch", "torch_tensorrt", "safetensors"),
 }
-"""What each engine needs."""
+"""Packages that each engine needs."""
 
 ENGINE_TIERS = {
     "torch": "torch",
@@ -39,7 +39,7 @@ ENGINE_TIERS = {
     "--device", default="cuda:0", show_default=True, help="cuda:N; cpu rehearses what runs without a GPU."
 )
 def main(only: tuple[str, ...], device: str) -> None:
-    """Try everything that needs a GPU, tier by tier, with what is installed."""
+    """Run all checks that need a GPU, tier by tier, with what is installed."""
     with tempfile.TemporaryDirectory(prefix="autrt-gpu-check-") as folder:
         rows = []
         for check in checks(device, Path(folder)):
@@ -52,7 +52,7 @@ def main(only: tuple[str, ...], device: str) -> None:
 
 
 def checks(device: str, folder: Path) -> list[Check]:
-    """Everything to try, in order."""
+    """Return all checks in order."""
     found = [Check("torch", "tests", partial(run_tests, device))]
     found += [Check("torch", "benchmark", partial(run_benchmark, device, folder))]
     found += [

@@ -1,4 +1,4 @@
-"""The benchmark, as a user runs it: engines and decoders of this machine, in their quick form."""
+"""The benchmark as users run it: engines and decoders of this machine, in their quick form."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from autrt_bench.gpu_check.checks import Failure, Measured
 from autrt_bench.gpu_check.machine import require
-from autrt_bench.gpu_check.rows import Failure, Measured
 
 SUITES: Final = ("engines", "decode")
 _REHEARSED: Final = ("startup",)
@@ -17,11 +17,11 @@ _REHEARSED: Final = ("startup",)
 def run_benchmark(device: str, folder: Path) -> Measured:
     """Run `autrt bench` in a process of its own; its tables go to standard error.
 
-    Its history goes where it always goes, a rehearsal's into `folder`.
+    Its history is written to the usual place, that of a rehearsal to `folder`.
 
     Raises:
         Missing: no GPU, or no torch.
-        Failure: it did not end well.
+        Failure: it failed.
     """
     require(device, "torch")
     suites = _REHEARSED if device == "cpu" else SUITES

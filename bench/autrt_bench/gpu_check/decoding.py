@@ -1,4 +1,4 @@
-"""Decoding: clips of every codec, by DALI and by PyAV, compared frame by frame."""
+"""Decoding: clips of every codec, decoded by DALI and by PyAV and compared frame by frame."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ import numpy as np
 
 from autrt.types import U8
 from autrt.video.pyav import PyavDecoder
+from autrt_bench.gpu_check.checks import Failure, Measured, Missing
 from autrt_bench.gpu_check.machine import require, synchronise
-from autrt_bench.gpu_check.rows import Failure, Measured, Missing
-from autrt_bench.gpu_load import Load
+from autrt_bench.measure.gpu_load import GpuLoad
 
 _SIZE: Final = {"cpu": (320, 180, 50), "cuda": (1280, 720, 300)}
 """Width, height and frames of a clip."""
 
 _MEAN, _P90 = 2.0, 4.0
-"""Grey levels that colours may differ by: DALI does not interpolate chroma."""
+"""Largest differences of colours in grey levels (mean, 90th percentile): DALI does not interpolate chroma."""
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How to write a clip."""
+    """A codec and how to encode a clip with it."""
 
     name: str
     encoder: str
     suffix: str
     options: dict[str, str] = field(default_factory=dict[str, str])
     on_cpu: bool = False
-    """DALI decodes it on CPUs."""
+    """DALI can decode it on CPUs."""
     on_gpu: bool = True
-    """DALI decodes it by NVDEC."""
+    """DALI can decode it by NVDEC."""
     pixel_format: str = "yuv420p"
     colour: dict[str, int] = field(default_factory=dict[str, int])
-    """`colorspace` and `color_range` by ITU-T H.273 and FFmpeg."""
+    """`colorspace` and `color_range` as in ITU-T H.273 and FFmpeg."""
 
 
 _VP9: Final = {"deadline": "realtime", "cpu-used": "8", "b": "4M"}
@@ -102,11 +102,11 @@ def _time(path: Path, device: str) -> tuple[str, str]:
     from autrt.gpu.dali import DaliDecoder
 
     start_s = time.monotonic()
-    with Load(device) as load, closing(DaliDecoder(path, device)) as decoder:
+    with GpuLoad(device) as load, closing(DaliDecoder(path, device)) as decoder:
         frames = sum(1 for _ in decoder)
         synchronise(device)
         seconds = time.monotonic() - start_s
-    return f"{frames / seconds:.0f} frames/s", load.told
+    return f"{frames / seconds:.0f} frames/s", load.as_text
 
 
 def _write(codec: Codec, folder: Path, width: int, height: int, frames: int) -> Path:
@@ -127,7 +127,7 @@ def _write(codec: Codec, folder: Path, width: int, height: int, frames: int) -> 
 
 
 def _picture(number: int, width: int, height: int) -> U8:
-    """Soft colours that drift: no edge of colour, where the two ways to enlarge chroma would differ."""
+    """Return soft drifting colours without edges, where the two ways to upsample chroma would differ."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     waves = [
         np.sin(x / (40 + 9 * c) + number / 9 + c) + np.sin(y / (30 + 7 * c) - number / 7) for c in range(3)

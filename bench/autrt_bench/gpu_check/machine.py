@@ -1,22 +1,22 @@
-"""The machine that is checked: which device, and what is installed."""
+"""Requirements of checks: the device, and installed packages."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
 from autrt.engine.gpu import DRIVER, find_gpu
-from autrt_bench.gpu_check.rows import Missing
+from autrt_bench.gpu_check.checks import Missing
 
 
 def require(device: str, *packages: str) -> None:
-    """Refuse a check that cannot run here.
+    """Raise if a check cannot run here.
 
     Args:
-        device: cuda:N; cpu, for what a rehearsal can run, only has to have the packages.
+        device: cuda:N; for a rehearsal cpu, which only needs the packages.
         packages: top-level modules.
 
     Raises:
-        Missing: says what is not here.
+        Missing: the GPU or a package is missing.
     """
     if device != "cpu" and find_gpu(device) is None:
         raise Missing(f"no GPU {device}, or no NVIDIA driver ({DRIVER})")
@@ -28,17 +28,17 @@ def require(device: str, *packages: str) -> None:
 
 
 def require_gpu(device: str, *packages: str) -> None:
-    """The same for what a rehearsal on the CPU cannot run."""
+    """Raise if there is no GPU, for checks that a rehearsal on the CPU cannot run."""
     if device == "cpu":
         raise Missing("runs on a GPU only")
     require(device, *packages)
 
 
 def import_torch_with_cuda() -> None:
-    """Make sure that torch sees the GPU, too.
+    """Import torch and make sure that it sees the GPU.
 
     Raises:
-        Missing: it does not.
+        Missing: it does not see the GPU.
     """
     import torch
 
@@ -47,7 +47,7 @@ def import_torch_with_cuda() -> None:
 
 
 def synchronise(device: str) -> None:
-    """Wait until the GPU has done what was asked of it."""
+    """Wait until the GPU has finished its work."""
     if device != "cpu":
         import torch
 

@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from autrt_bench.gpu_check.checks import Failure, Measured, Missing
 from autrt_bench.gpu_check.machine import require
-from autrt_bench.gpu_check.rows import Failure, Measured, Missing
 
 ROOT: Final = Path(__file__).parents[3]
 _REHEARSED: Final = "tests/gpu/test_image.py"
-"""What a rehearsal runs: quick, and the same command."""
+"""Tests of a rehearsal: quick, and run by the same command."""
 
 
 def run_tests(device: str) -> Measured:
-    """Run them, from every file that has some, in a process of their own.
+    """Run the tests that need a GPU, from every file that has some, in a process of their own.
 
     Raises:
         Missing: no GPU, no pytest, or no tests beside the package.

@@ -1,6 +1,6 @@
-"""Other programs that recognise faces or their movements in video, each in an environment of its own.
+"""Other programs that recognise faces or facial movements in video, each in an environment of its own.
 
-A new one is a script here, which its own interpreter runs over a clip, and an entry in `PEERS`.
+A new one is a script here, which the environment's interpreter runs over a clip, and an entry in `PEERS`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class Peer:
 
     name: str
     requirements: tuple[str, ...]
-    """What pip installs for it."""
+    """Requirements that pip installs."""
     script: Path
     """`python SCRIPT CLIP FILE` prints one JSON object: event "done", frames, faces, seconds, version."""
     file: RemoteFile
-    """The weights that it needs."""
+    """Weights that the program needs."""
 
 
 PEERS: Final = (

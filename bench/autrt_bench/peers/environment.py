@@ -1,4 +1,4 @@
-"""A virtual environment for each peer, made once and kept in the user's cache folder."""
+"""A virtual environment for each peer, created once and cached in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from autrt.storage.cache import cache_dir
 from autrt_bench.peers import Peer
 
 READY: Final = "autrt-ready"
-"""This file in an environment says that everything was installed into it."""
+"""Marker file of an environment in which everything is installed."""
 
 
 def variable(peer: Peer) -> str:
-    """The environment variable that names an existing environment for a peer."""
+    """Return the environment variable that can name an existing environment for a peer."""
     return f"AUTRT_PEER_{peer.name.upper()}"
 
 
-def interpreter(peer: Peer, say: Callable[[str], object]) -> Path:
-    """The Python of a peer's environment, which is made first where it is missing.
+def interpreter(peer: Peer, log: Callable[[str], object]) -> Path:
+    """Return the Python of a peer's environment, creating the environment if it is missing.
 
-    The variable `AUTRT_PEER_NAME` may name an environment's folder that somebody else made.
+    The variable `AUTRT_PEER_NAME` may name the folder of an existing environment.
 
     Raises:
-        AutrtError: it cannot be made; the message is the last line of what was said.
+        AutrtError: it cannot be created; the message is the last line of the output.
     """
     if given := os.environ.get(variable(peer)):
         python = Path(given) / "bin/python"
@@ -41,7 +41,7 @@ def interpreter(peer: Peer, say: Callable[[str], object]) -> Path:
     folder = cache_dir() / "bench/peers" / f"{peer.name}-{key}"
     python = folder / "bin/python"
     if not (folder / READY).is_file():
-        say(f"making {folder} with {' '.join(peer.requirements)}")
+        log(f"making {folder} with {' '.join(peer.requirements)}")
         shutil.rmtree(folder, ignore_errors=True)
         _run([sys.executable, "-m", "venv", str(folder)])
         _run(
@@ -62,5 +62,5 @@ def interpreter(peer: Peer, say: Callable[[str], object]) -> Path:
 def _run(command: Sequence[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr + done.stdout).strip().splitlines() or ["it said nothing"]
-        raise AutrtError(f"`{' '.join(command)}` failed: {said[-1]}")
+        output = (done.stderr + done.stdout).strip().splitlines() or ["it said nothing"]
+        raise AutrtError(f"`{' '.join(command)}` failed: {output[-1]}")

@@ -2,7 +2,7 @@
 
 Decoding, detection and blendshapes, one face, in video mode, as its documentation shows it.
 """
-# It runs where nothing of this project is installed, and is checked where nothing of that one is.
+# It runs in an environment without this project, and is type-checked in one without MediaPipe.
 # pyright: basic, reportMissingImports=false, reportMissingModuleSource=false
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mediapipe.tasks.python import vision
 
 
 def main(clip: str, task: str) -> None:
-    """Prints what was done; the clock runs from the first frame's decoding to the last frame's result."""
+    """Print the results; the time counts from decoding of the first frame to the last frame's result."""
     options = vision.FaceLandmarkerOptions(
         base_options=tasks.BaseOptions(model_asset_path=task),
         running_mode=vision.RunningMode.VIDEO,

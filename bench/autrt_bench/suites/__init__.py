@@ -1,4 +1,4 @@
-"""The suites. A new one is a file here, with a generator of groups in it, and a line in `SUITES` and `ABOUT`."""
+"""The suites. A new one is a file here with a generator of groups, and a line in `SUITES` and `ABOUT`."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ ABOUT: Final = {
     "quality": "what each preset changes, against a detection in every frame in f32: decisions, AUs, landmarks",
     "results": "a folder of a thousand results: size of a short one, opening, resuming, verifying",
 }
-"""One line each, for `autrt bench list`."""
+"""One line of description each, for `autrt bench list`."""
 
 SELECTION: Final = ("startup", "engines", "pipeline", "decode")
-"""What runs where no suite is named, in its quick form: about three minutes."""
+"""Suites that run in their quick form if none is named: about three minutes."""
 
 
 def find_suite(name: str) -> Suite:

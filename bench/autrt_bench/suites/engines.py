@@ -1,4 +1,4 @@
-"""Engines alone: the time of a batch, crops a second, and how near that is to the machine's best."""
+"""Engines alone: time of a batch, crops a second, and the share of the machine's best arithmetic."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from autrt.errors import EngineError, MissingDependencyError
 from autrt.extras import importing
 from autrt.model.folder import Member, used_members
 from autrt.types import CROP_SIZE_PX, U8, Engine
-from autrt_bench.fingerprint import gpus
-from autrt_bench.sgemm import sgemm_gflops
+from autrt_bench.measure.sgemm import sgemm_gflops
+from autrt_bench.reporting.fingerprint import gpus
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Turn, Values
-from autrt_train.distill.speed import keep_busy
+from autrt_train.distill.speed import throughput
 
 PRECISIONS: Final = ("f32", "bf16", "fp16", "int8")
 BATCHES: Final = (1, 4, 16, 32, 64)
@@ -36,13 +36,13 @@ Kind = tuple[str, str, str]
 
 
 def engines(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """Every member × batch; in each group every engine × precision × device, and a matrix product beside them."""
+    """Measure each member and batch size; a group has every engine × precision × device, and a matrix product."""
     for member, used in zip(settings.model.members, used_members(settings.model.weights), strict=True):
         if not used:
             continue
         try:
             with importing("counting operations"):
-                from autrt_bench.flops import member_gflop
+                from autrt_bench.measure.flops import member_gflop
             gflop = member_gflop(member)
         except MissingDependencyError as error:
             gflop = None
@@ -56,7 +56,7 @@ def engines(settings: BenchSettings) -> Iterator[Group | Skipped]:
                 cases: list[Case] = []
                 for kind, engine in running.items():
                     cases.append(
-                        Case(_name(member, kind, batch), partial(_once, engine, gflop, settings.turn_s))
+                        Case(_name(member, kind, batch), partial(_repeat, engine, gflop, settings.turn_s))
                     )
                 cases.append(Case(f"{SGEMM} beside {member.name} b{batch}", partial(_sgemm, settings.turn_s)))
                 yield Group(cases, _shares)
@@ -65,7 +65,7 @@ def engines(settings: BenchSettings) -> Iterator[Group | Skipped]:
 def _open_all(
     member: Member, kinds: Sequence[Kind], batch: int, opened: ExitStack
 ) -> tuple[dict[Kind, Engine], dict[str, str]]:
-    """The engines that run here; and why others don't, each reason with the first that gave it."""
+    """Open the engines that run here; return the others with their reasons, each reason once."""
     running: dict[Kind, Engine] = {}
     refused: dict[str, str] = {}
     for kind in kinds:
@@ -94,16 +94,16 @@ def _sgemm(duration_s: float) -> Values:
     return {GFLOPS: sgemm_gflops(duration_s)}
 
 
-def _once(engine: Engine, gflop: float | None, duration_s: float) -> Values:
+def _repeat(engine: Engine, gflop: float | None, duration_s: float) -> Values:
     shape = (engine.spec.batch, CROP_SIZE_PX, CROP_SIZE_PX, 3)
     crops = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     p50, p90, p99 = _latencies_ms(engine, crops, duration_s)
-    rows = keep_busy([engine], crops, duration_s)
+    rows = throughput([engine], crops, duration_s)
     return {P50: p50, P90: p90, P99: p99, ROWS: rows, **({GFLOPS: rows * gflop} if gflop else {})}
 
 
 def _latencies_ms(engine: Engine, crops: U8, duration_s: float) -> list[float]:
-    """One batch at a time, each waited for; at least three."""
+    """Return latencies of one batch at a time; at least three."""
     took: list[float] = []
     while len(took) < 3 or sum(took) < duration_s:
         start_s = time.perf_counter()
@@ -113,7 +113,7 @@ def _latencies_ms(engine: Engine, crops: U8, duration_s: float) -> list[float]:
 
 
 def _shares(turn: Turn) -> Turn:
-    """Each CPU engine's arithmetic over that of the matrix product in the same turn."""
+    """Return each CPU engine's arithmetic as a share of the matrix product's in the same turn."""
     best = next(values[GFLOPS] for name, values in turn.items() if name.startswith(SGEMM))
     return {
         name: {SHARE: values[GFLOPS] / best}

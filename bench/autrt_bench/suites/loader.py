@@ -1,4 +1,4 @@
-"""The loaders of training alone: pictures a second that they give to somebody who does nothing with them."""
+"""The training loaders alone: pictures a second without training."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import numpy as np
 
 from autrt.errors import MissingDependencyError
 from autrt.model.folder import Member
-from autrt_bench.fingerprint import gpus
+from autrt_bench.reporting.fingerprint import gpus
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
 from autrt_train.loading.augment import AugmentConfig
 from autrt_train.loading.loader import LOADERS, Loader, open_loader
-from autrt_train.loading.rate import bare_rate
+from autrt_train.loading.loader_rate import loader_rate
 from autrt_train.types import Index
 
 SPEED: Final = Metric("speed", "pictures/s", "higher")
@@ -27,7 +27,7 @@ JPEG_QUALITY: Final = 95
 
 
 def loader(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """Each loader on 112×112 JPEG files (the model's reference crops), with the paper's augmentation."""
+    """Measure each loader on 112×112 JPEG files (the model's reference crops), with the paper's augmentation."""
     with TemporaryDirectory(prefix="autrt-bench-") as folder, ExitStack() as opened:
         index = _pictures(settings.model.members[0], Path(folder))
         cases: list[Case] = []
@@ -38,16 +38,16 @@ def loader(settings: BenchSettings) -> Iterator[Group | Skipped]:
                 except MissingDependencyError as error:
                     yield Skipped(f"{name} {device}", str(error))
                     continue
-                cases.append(Case(f"{name} {device}", partial(_once, loading, index, settings.turn_s)))
+                cases.append(Case(f"{name} {device}", partial(_repeat, loading, index, settings.turn_s)))
         yield Group(cases)
 
 
-def _once(loading: Loader, index: Index, duration_s: float) -> Values:
-    return {SPEED: bare_rate(loading, index, AugmentConfig(), duration_s=duration_s)}
+def _repeat(loading: Loader, index: Index, duration_s: float) -> Values:
+    return {SPEED: loader_rate(loading, index, AugmentConfig(), duration_s=duration_s)}
 
 
 def _pictures(member: Member, folder: Path) -> Index:
-    """Files of the member's reference crops, again and again, as an index without labels."""
+    """Return an index without labels of files of the member's reference crops, repeated."""
     with np.load(member.reference) as reference:
         crops = reference["pixels"]
     paths: list[bytes] = []

@@ -9,9 +9,9 @@ from typing import Final
 
 from autrt.download.fetch import fetch
 from autrt.errors import AutrtError
-from autrt_bench.child import spend
-from autrt_bench.clips import demo_clip
-from autrt_bench.inferring import PEAK, SPEED, infer
+from autrt_bench.inputs.clips import demo_clip
+from autrt_bench.measure.command import run_command
+from autrt_bench.measure.infer_command import PEAK, SPEED, infer
 from autrt_bench.peers import PEERS, Peer
 from autrt_bench.peers.environment import interpreter, variable
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Turn, Values
@@ -24,61 +24,61 @@ PRESETS: Final = ("balanced", "max", "fast")
 
 
 def peers(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """Frames a second from the first frame's decoding to the last result, for each clip."""
+    """Measure frames a second, from decoding of the first frame to the last result, for each clip."""
     programs: list[tuple[Peer, Path, Path]] = []
     for peer in PEERS:
         try:
-            programs.append((peer, interpreter(peer, settings.say), fetch(peer.file, report=settings.say)))
+            programs.append((peer, interpreter(peer, settings.log), fetch(peer.file, report=settings.log)))
         except AutrtError as error:
             hint = f"{variable(peer)} can name an environment that has it"
             yield Skipped(peer.name, f"{error} ({hint})")
-    for clip in settings.clips or (demo_clip(settings.say),):
+    for clip in settings.clips or (demo_clip(settings.log),):
         if programs:
             yield _group(clip, programs, settings)
 
 
 def _group(clip: Path, programs: list[tuple[Peer, Path, Path]], settings: BenchSettings) -> Group:
-    ours = [
-        Case(f"{OURS}{preset} {clip.name}", partial(_ours, clip, preset, settings))
+    own_cases = [
+        Case(f"{OURS}{preset} {clip.name}", partial(_measure_autrt, clip, preset, settings))
         for preset in (PRESETS[:1] if settings.quick else PRESETS)
     ]
-    theirs = [
-        Case(f"{peer.name} {clip.name}", partial(_theirs, clip, peer, python, file))
+    other_cases = [
+        Case(f"{peer.name} {clip.name}", partial(_measure_peer, clip, peer, python, file))
         for peer, python, file in programs
     ]
-    return Group([*ours, *theirs], _ratios)
+    return Group([*own_cases, *other_cases], _ratios)
 
 
 OURS: Final = "autrt "
 
 
-def _ours(clip: Path, preset: str, settings: BenchSettings) -> Values:
+def _measure_autrt(clip: Path, preset: str, settings: BenchSettings) -> Values:
     done = infer([clip], settings, "--quality", preset)
     return {
         SPEED: done.frames / done.run_s,
-        WHOLE: done.frames / done.spent.wall_s,
+        WHOLE: done.frames / done.cost.wall_s,
         FACES: done.faces / done.frames,
         PEAK: done.peak_mb,
     }
 
 
-def _theirs(clip: Path, peer: Peer, python: Path, file: Path) -> Values:
-    spent = spend([str(python), str(peer.script), str(clip), str(file)])
-    done = next(event for _, event in spent.events() if event["event"] == "done")
+def _measure_peer(clip: Path, peer: Peer, python: Path, file: Path) -> Values:
+    cost = run_command([str(python), str(peer.script), str(clip), str(file)])
+    done = next(event for _, event in cost.events() if event["event"] == "done")
     return {
         SPEED: done["frames"] / done["seconds"],
-        WHOLE: done["frames"] / spent.wall_s,
+        WHOLE: done["frames"] / cost.wall_s,
         FACES: done["faces"] / done["frames"],
-        PEAK: spent.peak_bytes / 1e6,
+        PEAK: cost.peak_bytes / 1e6,
     }
 
 
 def _ratios(turn: Turn) -> Turn:
-    """Ours over theirs, within a turn."""
-    ours = {name: values for name, values in turn.items() if name.startswith(OURS)}
-    theirs = {name: values for name, values in turn.items() if not name.startswith(OURS)}
+    """Return the ratios of our speed to that of the others, within a turn."""
+    own_cases = {name: values for name, values in turn.items() if name.startswith(OURS)}
+    other_cases = {name: values for name, values in turn.items() if not name.startswith(OURS)}
     return {
-        f"{a} / {b.partition(' ')[0]}": {RATIO: mine[SPEED] / other[SPEED]}
-        for a, mine in ours.items()
-        for b, other in theirs.items()
+        f"{a} / {b.partition(' ')[0]}": {RATIO: own[SPEED] / other[SPEED]}
+        for a, own in own_cases.items()
+        for b, other in other_cases.items()
     }

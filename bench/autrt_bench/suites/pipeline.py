@@ -1,4 +1,4 @@
-"""The whole flow from file to file, and each of its stages alone."""
+"""The whole pipeline from file to file, and each of its stages alone."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
 from autrt.run.job import Job, configure_process
 from autrt.run.options import InferOptions, resolve
 from autrt.types import Source
-from autrt_bench.clips import Recipe, demo_clip, remade
-from autrt_bench.clock import clocked
-from autrt_bench.fingerprint import gpus
-from autrt_bench.gpu_load import Load
-from autrt_bench.prepared import Prepared, prepare
-from autrt_bench.stages_alone import whole
+from autrt_bench.inputs.clips import ClipVariant, demo_clip, make_variant
+from autrt_bench.inputs.stage_inputs import StageInputs, prepare_stage_inputs
+from autrt_bench.inputs.stages import whole
+from autrt_bench.measure.gpu_load import GpuLoad
+from autrt_bench.measure.timing import time_work
+from autrt_bench.reporting.fingerprint import gpus
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Turn, Values
 
 SPEED: Final = Metric("speed", "frames/s", "higher")
@@ -30,19 +30,19 @@ CORES: Final = Metric("cores used", "", "neither")
 CPU: Final = Metric("processor time", "ms/frame", "lower")
 GPU: Final = Metric("GPU used", "", "neither")
 OF_SLOWEST: Final = Metric("of slowest stage", "", "higher")
-"""Frames a second over those of the slowest stage alone."""
+"""Speed as a share of that of the slowest stage alone."""
 OF_CORES: Final = Metric("of cores' total", "", "higher")
-"""Frames a second over those of cores that do nothing but the stages' own work, without a gap."""
+"""Speed as a share of that of cores that do only the stages' work, without gaps."""
 
 WHOLE: Final = "whole"
 QUICK_FRAMES: Final = 160
 
 
 def pipeline(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """Each clip: the whole, through what `autrt infer` calls, then each stage on what was prepared for it."""
+    """Measure for each clip the whole as `autrt infer` does it, and each stage on prepared inputs."""
     options = InferOptions(inputs=(), out=Path(), command="autrt bench pipeline", precision="f32")
     job = replace(resolve(options)[0], model=settings.model)
-    fetch(DETECTOR_FILE, report=settings.say)
+    fetch(DETECTOR_FILE, report=settings.log)
     with closing(open_networks(job.model, job.settings, job.threads)) as networks:
         configure_process()
         for name, clip in _clips(settings):
@@ -51,42 +51,42 @@ def pipeline(settings: BenchSettings) -> Iterator[Group | Skipped]:
 
 
 def _clips(settings: BenchSettings) -> Iterator[tuple[str, Path]]:
-    """Given clips; otherwise the demo clip as it is and enlarged to 1080p."""
+    """Yield the given clips; otherwise the demo clip as it is and enlarged to 1080p."""
     if settings.clips:
         yield from ((clip.name, clip) for clip in settings.clips)
         return
-    demo = demo_clip(settings.say)
+    demo = demo_clip(settings.log)
     yield "640×360", demo
     frames = QUICK_FRAMES if settings.quick else None
-    yield "1920×1080", remade(demo, Recipe(1920, 1080, frames=frames), settings.say)
+    yield "1920×1080", make_variant(demo, ClipVariant(1920, 1080, frames=frames), settings.log)
 
 
 def _group(name: str, source: Source, job: Job, networks: Networks, out: Path) -> Group:
-    prepared = prepare(source, job, networks)
-    cases = [Case(f"{WHOLE} {name}", partial(_whole, prepared, out))]
-    for stage, (work, frames) in prepared.stages(out).items():
-        cases.append(Case(f"{stage} {name}", partial(_clocked, work, frames)))
+    inputs = prepare_stage_inputs(source, job, networks)
+    cases = [Case(f"{WHOLE} {name}", partial(_whole, inputs, out))]
+    for stage, (work, frames) in inputs.stages(out).items():
+        cases.append(Case(f"{stage} {name}", partial(_timed, work, frames)))
     return Group(cases, partial(_shares, f"{WHOLE} {name}"))
 
 
-def _whole(prepared: Prepared, out: Path) -> Values:
-    work = partial(whole, prepared.source, prepared.job, prepared.networks, out)
-    values = dict(_clocked(work, prepared.n_frames))
+def _whole(inputs: StageInputs, out: Path) -> Values:
+    work = partial(whole, inputs.source, inputs.job, inputs.networks, out)
+    values = dict(_timed(work, inputs.n_frames))
     if gpus():
-        # A pass of its own: the sampler is a process that takes time too.
-        with Load("cuda") as load:
+        # In a pass of its own, because the sampler is a process that takes time too.
+        with GpuLoad("cuda") as load:
             work()
         values |= {GPU: load.means["GPU"] / 100} if "GPU" in load.means else {}
     return values
 
 
-def _clocked(work: Callable[[], object], frames: int) -> Values:
-    took = clocked(work)
+def _timed(work: Callable[[], object], frames: int) -> Values:
+    took = time_work(work)
     return {SPEED: frames / took.wall_s, CORES: took.cores_used, CPU: 1000 * took.cpu_s / frames}
 
 
 def _shares(whole_name: str, turn: Turn) -> Turn:
-    """The whole over its slowest stage, and over all cores busy with the stages' work alone."""
+    """Return the whole's speed over that of its slowest stage, and over the ideal of fully busy cores."""
     speed = turn[whole_name][SPEED]
     alone = [values for name, values in turn.items() if name != whole_name]
     ideal = 1000 * available_cores() / sum(values[CPU] for values in alone)

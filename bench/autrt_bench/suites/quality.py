@@ -1,4 +1,4 @@
-"""What speed costs: presets and settings against a detection in every frame, in f32, with the same model."""
+"""Accuracy of presets and settings, against a detection in every frame in f32 with the same model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from autrt.download.fetch import fetch
 from autrt.errors import AutrtError
-from autrt_bench.agreement import compare
-from autrt_bench.inferring import infer_into
+from autrt_bench.measure.agreement import compare
+from autrt_bench.measure.infer_command import infer_into
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
 
 DEMOS: Final = ("clip-laugh", "clip-smile", "clip-talk")
@@ -36,26 +36,28 @@ ADDED: Final = Metric("faces added", "", "lower", exact=True)
 
 
 def quality(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """One case a preset, over all clips together."""
-    clips = settings.clips or tuple(fetch(name, report=settings.say) for name in DEMOS)
+    """Measure one case per preset, over all clips together."""
+    clips = settings.clips or tuple(fetch(name, report=settings.log) for name in DEMOS)
     cases: list[Case] = []
     with TemporaryDirectory(prefix="autrt-bench-") as scratch:
         for name in list(VARIANTS)[:3] if settings.quick else VARIANTS:
             out, preset = Path(scratch) / name, VARIANTS[name][:2]
-            truth = Path(scratch) / f"every frame, {'max' if 'max' in preset else 'default'} model"
+            reference = Path(scratch) / f"every frame, {'max' if 'max' in preset else 'default'} model"
             try:
                 infer_into(out, clips, settings, *VARIANTS[name])
-                if not truth.exists():
-                    infer_into(truth, clips, settings, *preset, "--detect-every", "1", "--precision", "f32")
+                if not reference.exists():
+                    infer_into(
+                        reference, clips, settings, *preset, "--detect-every", "1", "--precision", "f32"
+                    )
             except AutrtError as error:
                 yield Skipped(name, str(error))
                 continue
-            cases.append(Case(name, partial(_compared, truth, out)))
-        yield Group(cases, most_repeats=1, warm_up=False)
+            cases.append(Case(name, partial(_compared, reference, out)))
+        yield Group(cases, max_repeats=1, warm_up=False)
 
 
-def _compared(truth: Path, out: Path) -> Values:
-    found = compare(truth, out)
+def _compared(reference: Path, out: Path) -> Values:
+    found = compare(reference, out)
     correlation = found.correlation()
     values = {
         CHANGED: 100 * float(found.changed.mean()),

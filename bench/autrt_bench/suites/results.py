@@ -1,4 +1,4 @@
-"""What a folder of many results costs: space, opening, resuming, verifying."""
+"""Cost of a folder of many results: space, opening, resuming, verifying."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autrt.results.reader import open_results
 from autrt.results.verify_many import verify_many
 from autrt.run.result_state import result_state
 from autrt.run.results_index import ResultsIndex
-from autrt_bench.archive import SETTINGS, Archive, make_archive
+from autrt_bench.inputs.made_up_archive import SETTINGS, Archive, make_archive
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
 
 SIZE: Final = Metric("size of 2 s", "kB", "lower", exact=True)
@@ -28,10 +28,10 @@ FILES_QUICK: Final = 200
 
 
 def results(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """A thousand results files of two seconds, one face and the model's Action Units; made-up rows."""
+    """Measure a thousand results files of two seconds and one face, with made-up rows."""
     n = FILES_QUICK if settings.quick else FILES
     with TemporaryDirectory(prefix="autrt-bench-") as folder:
-        settings.say(f"writing {n} results files …")
+        settings.log(f"writing {n} results files …")
         archive = make_archive(Path(folder), settings.model, n)
         yield Group(
             [

@@ -1,4 +1,4 @@
-"""How time and memory grow: with the length of a video, the number of videos, the number of faces."""
+"""Growth of time and memory with the length of a video, the number of videos, and the number of faces."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from typing import Final
 
 from autrt.types import Source
 from autrt.video.probe import probe
-from autrt_bench.clips import Recipe, demo_clip, lengthened, remade
-from autrt_bench.inferring import PEAK, SPEED, infer
+from autrt_bench.inputs.clips import ClipVariant, demo_clip, make_longer, make_variant
+from autrt_bench.measure.infer_command import PEAK, SPEED, infer
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Turn, Values
 
 PER_MINUTE: Final = Metric("time per minute", "s", "lower")
 CROPS: Final = Metric("faces", "faces/s", "higher")
 PEAK_RATIO: Final = Metric("memory growth", "×", "lower")
 TIME_RATIO: Final = Metric("time growth", "×", "lower")
-"""Peak memory, and time per minute, over those of the shortest video."""
+"""Peak memory and time per minute, relative to the shortest video."""
 
 LONG_REPEATS: Final = 3
-"""Hours of video need no more: what is asked is whether memory grows."""
+"""Enough for hours of video, where the question is whether memory grows."""
 
-MOST_FACES: Final = 5
+FACES_MAX: Final = 5
 
 
 def scaling(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """Each measurement is `autrt infer` in a process of its own."""
-    clip = settings.clips[0] if settings.clips else demo_clip(settings.say)
-    infer([clip], settings)  # fills the caches of engines
+    """Measure `autrt infer` in a process of its own for each case."""
+    clip = settings.clips[0] if settings.clips else demo_clip(settings.log)
+    infer([clip], settings)  # fills the engine cache
     yield _lengths(clip, settings, (0.5, 1) if settings.quick else (1, 5, 20, 60))
     with TemporaryDirectory(prefix="autrt-bench-") as folder:
         yield _videos(clip, settings, Path(folder), (1, 2) if settings.quick else (1, 2, 4, 8))
-    yield _faces(clip, settings, (1, 3) if settings.quick else tuple(range(1, MOST_FACES + 1)))
+    yield _faces(clip, settings, (1, 3) if settings.quick else tuple(range(1, FACES_MAX + 1)))
 
 
 def _lengths(clip: Path, settings: BenchSettings, minutes: tuple[float, ...]) -> Group:
-    def once(video: Path, lasts_s: float) -> Values:
+    def repeat(video: Path, lasts_s: float) -> Values:
         done = infer([video], settings)
         return {
             PER_MINUTE: 60 * done.run_s / lasts_s,
@@ -46,18 +46,18 @@ def _lengths(clip: Path, settings: BenchSettings, minutes: tuple[float, ...]) ->
             PEAK: done.peak_mb,
         }
 
-    videos = {m: lengthened(clip, m, settings.say) for m in minutes}
-    cases = [Case(f"{m:g} min", partial(once, video, _duration_s(video))) for m, video in videos.items()]
-    return Group(cases, _grown, most_repeats=LONG_REPEATS, warm_up=False)
+    videos = {m: make_longer(clip, m, settings.log) for m in minutes}
+    cases = [Case(f"{m:g} min", partial(repeat, video, _duration_s(video))) for m, video in videos.items()]
+    return Group(cases, _grown, max_repeats=LONG_REPEATS, warm_up=False)
 
 
 def _duration_s(video: Path) -> float:
-    """A clip is repeated whole, so this is not quite what was asked for."""
+    """Return the length of a clip; whole repeats make it differ from the requested one."""
     return probe(Source(video, video.name, "video")).duration_s or 1.0
 
 
 def _grown(turn: Turn) -> Turn:
-    """The later cases over the first."""
+    """Return the growth of the later cases relative to the first."""
     first, *others = turn
     return {
         name: {
@@ -80,9 +80,9 @@ def _videos(clip: Path, settings: BenchSettings, folder: Path, counts: tuple[int
 
 
 def _faces(clip: Path, settings: BenchSettings, counts: tuple[int, ...]) -> Group:
-    """The same clip several times in one picture of one size, the rest of it grey."""
-    recipes = {n: Recipe(1920, 720, faces=n, columns=3, rows=2) for n in counts}
-    videos = {n: remade(clip, recipe, settings.say) for n, recipe in recipes.items()}
+    """Measure the same clip several times in one picture of one size, the rest grey."""
+    recipes = {n: ClipVariant(1920, 720, faces=n, columns=3, rows=2) for n in counts}
+    videos = {n: make_variant(clip, recipe, settings.log) for n, recipe in recipes.items()}
     return Group(
         [Case(f"{n} faces" if n > 1 else "1 face", _speed([v], settings)) for n, v in videos.items()],
         warm_up=False,
@@ -90,8 +90,8 @@ def _faces(clip: Path, settings: BenchSettings, counts: tuple[int, ...]) -> Grou
 
 
 def _speed(inputs: list[Path], settings: BenchSettings) -> Callable[[], Values]:
-    def once() -> Values:
+    def repeat() -> Values:
         done = infer(inputs, settings)
         return {SPEED: done.frames / done.run_s, CROPS: done.faces / done.run_s, PEAK: done.peak_mb}
 
-    return once
+    return repeat

@@ -1,13 +1,13 @@
-"""How long the command takes before it is of use."""
+"""Start-up time of the command."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from autrt_bench.child import autrt
-from autrt_bench.clips import demo_clip
-from autrt_bench.inferring import PEAK, infer
+from autrt_bench.inputs.clips import demo_clip
+from autrt_bench.measure.command import autrt
+from autrt_bench.measure.infer_command import PEAK, infer
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
 
 TIME: Final = Metric("time", "s", "lower")
@@ -15,12 +15,12 @@ FIRST_FRAME: Final = Metric("to the first frame", "s", "lower")
 
 
 def startup(settings: BenchSettings) -> Iterator[Group | Skipped]:
-    """`autrt --help`, and `autrt infer` with cached engines until the first frames are through."""
-    clip = settings.clips[0] if settings.clips else demo_clip(settings.say)
+    """Measure `autrt --help`, and `autrt infer` with cached engines until the first frames are done."""
+    clip = settings.clips[0] if settings.clips else demo_clip(settings.log)
 
     def help_() -> Values:
-        spent = autrt("--help")
-        return {TIME: spent.wall_s, PEAK: spent.peak_bytes / 1e6}
+        cost = autrt("--help")
+        return {TIME: cost.wall_s, PEAK: cost.peak_bytes / 1e6}
 
     def first_frame() -> Values:
         done = infer([clip], settings)

@@ -20,16 +20,16 @@ from click.testing import CliRunner, Result
 from autrt.cli.distill import command
 from autrt.errors import UsageError
 from autrt.model.folder import Model, load_model
-from autrt_train.distill.data import open_taught_data
+from autrt_train.distill.distillation_data import open_distillation_data
 from autrt_train.fit import checkpoint
-from autrt_train.fit.loop import Fit
-from autrt_train.fit.processes import World
-from autrt_train.halt import Halt
-from autrt_train.learner import build_learner
+from autrt_train.fit.loop import TrainingLoop
+from autrt_train.fit.process_group import ProcessGroup
 from autrt_train.read_recipe import read_recipe
 from autrt_train.recipe import Recipe
-from autrt_train.run import train
+from autrt_train.stop_request import StopRequest
 from autrt_train.teacher.teacher import Teacher
+from autrt_train.train import train
+from autrt_train.training_network import build_training_network
 from autrt_train.types import MISSING, DataError
 from tests.support.command import start
 from tests.support.fetched import fetched
@@ -85,8 +85,8 @@ def recipe_of(tmp_path: Path, manifest: Path, teacher: Model | Path, *changes: s
     return read_recipe(str(written(tmp_path, manifest)), [f'distill.teacher="{place}"', *changes])
 
 
-def run(recipe: Recipe, folder: Path, said: Callable[[str], object] = lambda _: None, **more: Any) -> Any:
-    return train(recipe, folder, progress="none", say=said, **more)
+def run(recipe: Recipe, folder: Path, messages: Callable[[str], object] = lambda _: None, **more: Any) -> Any:
+    return train(recipe, folder, progress="none", log=messages, **more)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -99,7 +99,7 @@ def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
         assert torch.equal(value, b[name]), name
 
 
-def test_a_run_that_was_killed_goes_on_bit_for_bit_to_a_student_that_is_compared(
+def test_killed_distillation_resumes_bit_for_bit(
     pictures: Path, student_model: Model, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["distill", written(tmp_path, pictures), "--teacher", student_model.path]
@@ -117,17 +117,19 @@ def test_a_run_that_was_killed_goes_on_bit_for_bit_to_a_student_that_is_compared
     assert 1 <= step < 400
     changes = (f"fit.steps={step + 2}", "fit.ema=0.9")
     recipe = recipe_of(tmp_path, pictures, student_model, *changes)
-    said: list[str] = []
-    assert run(recipe, tmp_path / "run", said.append, resume=True).finished
-    assert sum("looks at" in line for line in said) == 2  # training and validation pictures
-    _assert_compared(tmp_path / "run", student_model, said)
+    messages: list[str] = []
+    assert run(recipe, tmp_path / "run", messages.append, resume=True).finished
+    assert sum(" runs on " in line for line in messages) == 2  # training and validation pictures
+    _assert_compared(tmp_path / "run", student_model, messages)
 
-    monkeypatch.setattr(Teacher, "answer", None)  # nobody may ask again
+    monkeypatch.setattr(Teacher, "infer", None)  # nobody may ask again
     with closing(opened(recipe)) as data:
-        assert data.lesson is not None
-        learner = build_learner(recipe, ())
-        learner.project_to(128)
-        assert Fit(recipe, data, learner, tmp_path / "whole", World(), threading.Event()).run(None)
+        assert data.teacher_targets is not None
+        training_network = build_training_network(recipe, ())
+        training_network.project_to(128)
+        assert TrainingLoop(
+            recipe, data, training_network, tmp_path / "whole", ProcessGroup(), threading.Event()
+        ).run(None)
     assert_same(weights(tmp_path / "run"), weights(tmp_path / "whole"))
     assert "projector.weight" in weights(tmp_path / "run")
     other = recipe_of(tmp_path, pictures, student_model, *changes, "distill.temperature=4")
@@ -135,7 +137,7 @@ def test_a_run_that_was_killed_goes_on_bit_for_bit_to_a_student_that_is_compared
         run(other, tmp_path / "run", resume=True)
 
 
-def _assert_compared(folder: Path, teacher: Model, said: list[str]) -> None:
+def _assert_compared(folder: Path, teacher: Model, messages: list[str]) -> None:
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     step = next(line for line in lines if line["event"] == "step")
     assert {"bce", "multi_label", "soft", "features", "landmarks", "presence"} <= set(step)
@@ -152,8 +154,8 @@ def _assert_compared(folder: Path, teacher: Model, said: list[str]) -> None:
     mean = found["mean"]
     share = mean["student_f1_binary"] / mean["teacher_f1_binary"]
     assert mean["share_of_f1_binary"] == pytest.approx(share, abs=1e-5)
-    assert any("times as fast" in line for line in said)
-    assert any("licence 'CC0-1.0'" in line for line in said)
+    assert any("times as fast" in line for line in messages)
+    assert any("licence 'CC0-1.0'" in line for line in messages)
 
 
 def _network(model: Model) -> torch.nn.Module:
@@ -163,10 +165,10 @@ def _network(model: Model) -> torch.nn.Module:
 
 
 def opened(recipe: Recipe) -> Any:
-    return open_taught_data(recipe, World(), Halt(), "none", lambda _: None)
+    return open_distillation_data(recipe, ProcessGroup(), StopRequest(), "none", lambda _: None)
 
 
-def test_the_teachers_answers_stand_beside_the_right_pictures(
+def test_teacher_outputs_match_their_pictures(
     pictures: Path, student_model: Model, cache: Path, tmp_path: Path
 ) -> None:
     recipe = recipe_of(tmp_path, pictures, student_model)
@@ -179,7 +181,9 @@ def test_the_teachers_answers_stand_beside_the_right_pictures(
         x = (torch.tensor(batch.pixels).permute(0, 3, 1, 2).float() - 127.5) / 127.5
         with torch.no_grad():
             told = network(x)
-        np.testing.assert_allclose(data.lesson.train.logits(rows), told["logits"][:, columns], atol=1e-3)
+        np.testing.assert_allclose(
+            data.teacher_targets.train.logits(rows), told["logits"][:, columns], atol=1e-3
+        )
         # Nobody knows landmarks and presence of these pictures: the teacher's outputs are the targets.
         np.testing.assert_allclose(data.train.landmarks[rows], told["landmarks"], atol=2e-2)
         assert (data.train.presence[rows] == (told["presence"][:, 0] > 0).numpy()).all()
@@ -187,7 +191,7 @@ def test_the_teachers_answers_stand_beside_the_right_pictures(
         assert not (data.plan.labels == MISSING).any()
 
 
-def test_a_teacher_of_some_aus_leaves_the_others_to_the_labels(
+def test_teacher_of_some_aus_leaves_others_to_labels(
     pictures: Path, student_model: Model, cache: Path, tmp_path: Path
 ) -> None:
     known, taught = AUS[0], AUS[1]
@@ -195,7 +199,7 @@ def test_a_teacher_of_some_aus_leaves_the_others_to_the_labels(
     names = f"au_names={[known, taught]}"
     recipe = recipe_of(tmp_path, pictures, student_model, names, f'distill.au_names=["{taught}"]', specs)
     with closing(opened(recipe)) as data:
-        told = data.lesson.train.logits()
+        told = data.teacher_targets.train.logits()
         assert np.isnan(told[:, 0]).all()
         assert np.isfinite(told[:, 1]).all()
         assert (data.train.labels[:, 0] != MISSING).any()
@@ -209,16 +213,16 @@ def _plain_draw(rows: np.ndarray) -> Any:
     return draw_batch(rows, rows, 0, 0, AugmentConfig.none(), 0)
 
 
-def test_a_signal_while_the_teacher_works_ends_in_order(
+def test_signal_during_teacher_outputs_stops_the_run(
     pictures: Path, student_model: Model, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = Teacher.answer
+    answer = Teacher.infer
 
     def interrupted(self: Teacher, engines: Any, crops: Any) -> Any:
         signal.raise_signal(signal.SIGTERM)
         return answer(self, engines, crops)
 
-    monkeypatch.setattr(Teacher, "answer", interrupted)
+    monkeypatch.setattr(Teacher, "infer", interrupted)
     monkeypatch.setattr("autrt_train.model_outputs.BATCH", 8)
     outcome = CliRunner().invoke(
         command,
@@ -269,7 +273,7 @@ def distil(recipe: Path, teacher: Model, clips: Path, out: Path, *more: str) -> 
     return CliRunner().invoke(command, [*arguments, "--progress", "none"], catch_exceptions=False)
 
 
-def test_unlabelled_clips_teach_from_one_command(
+def test_distill_command_trains_on_unlabelled_clips(
     student_model: Model, clips: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = written(tmp_path, None)
@@ -285,10 +289,12 @@ def test_unlabelled_clips_teach_from_one_command(
     before = {path: path.stat().st_mtime_ns for path in crops.rglob("*.jpg")}
     assert len(before) == 24
 
-    monkeypatch.setattr(Teacher, "answer", None)  # nobody may ask again
-    said: list[str] = []
+    monkeypatch.setattr(Teacher, "infer", None)  # nobody may ask again
+    messages: list[str] = []
     again = Recipe.model_validate_json((tmp_path / "run" / "recipe.json").read_bytes())
-    with closing(open_taught_data(again, World(), Halt(), "none", said.append)) as data:
+    with closing(
+        open_distillation_data(again, ProcessGroup(), StopRequest(), "none", messages.append)
+    ) as data:
         assert data.digest() == checkpoint.load(tmp_path / "run" / "last.pt")["fingerprint"]["data"]
         # Whole videos judge, by the teacher's decisions; the pictures that are learnt from have no labels.
         assert not set(data.train.video.tolist()) & set(data.validation.video.tolist())
@@ -305,14 +311,14 @@ def test_labelled_pictures_and_videos_teach_together(
         tmp_path, pictures, student_model, videos, "distill.every=12", "sampling.batches=balanced"
     )
     with closing(opened(recipe)) as data:
-        assert data.lesson is not None
+        assert data.teacher_targets is not None
         labelled = (data.train.labels != MISSING).any(1)
-        assert (~labelled).sum() == data.lesson.faces - data.lesson.duplicates
-        assert data.lesson.faces == 6 + 10
-        assert not data.lesson.judged_by_teacher
+        assert (~labelled).sum() == data.teacher_targets.faces - data.teacher_targets.duplicates
+        assert data.teacher_targets.faces == 6 + 10
+        assert not data.teacher_targets.validated_by_teacher
         assert (data.plan.labels[~labelled] != MISSING).all()
         assert data.train.margin_px == 0
-        assert np.isfinite(data.lesson.train.logits()).all()
+        assert np.isfinite(data.teacher_targets.train.logits()).all()
         before = data.digest()
     with closing(opened(recipe)) as data:
         assert data.digest() == before

@@ -18,14 +18,14 @@ from autrt.pipeline.recognise import StoppedError
 from autrt.postprocess.ensemble import combine
 from autrt.settings import InferSettings
 from autrt_train.annotations.sets.manifest import read
-from autrt_train.distill.data import decided
-from autrt_train.distill.near_duplicates import distinct
-from autrt_train.halt import Halt
-from autrt_train.loading.read import read_picture
+from autrt_train.distill.distillation_data import teacher_decisions
+from autrt_train.distill.near_duplicates import distinct_rows
+from autrt_train.loading.read_picture import read_picture
+from autrt_train.stop_request import StopRequest
 from autrt_train.teacher import cached_outputs as teach_module
-from autrt_train.teacher.cached_outputs import teach
-from autrt_train.teacher.chunked_arrays import Store
-from autrt_train.teacher.picture_targets import Joined, Standardised, Taught
+from autrt_train.teacher.cached_outputs import compute_targets
+from autrt_train.teacher.chunked_arrays import ChunkedArrays
+from autrt_train.teacher.picture_targets import ConcatenatedRows, PictureTargets, StandardisedFeatures
 from autrt_train.teacher.teacher import Teacher
 from autrt_train.types import DataError, Index
 from tests.support.models import copied, pixels
@@ -55,52 +55,54 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_store_goes_on_after_its_last_whole_chunk(tmp_path: Path) -> None:
+def test_chunked_arrays_resume_after_the_last_chunk(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     whole = {"a": rng.random((10, 3), np.float32), "b": rng.random((10, 2, 2), np.float32)}
     shapes = {"a": (3,), "b": (2, 2)}
-    store = Store(tmp_path / "s", shapes, 10)
+    store = ChunkedArrays(tmp_path / "s", shapes, 10)
     store.write({name: values[:4] for name, values in whole.items()})
     with (tmp_path / "s" / "a.npy").open("r+b") as stream:  # what a kill in mid-chunk may leave
         stream.seek(-3, 2)
         stream.write(b"???")
-    again = Store(tmp_path / "s", shapes, 10)
+    again = ChunkedArrays(tmp_path / "s", shapes, 10)
     assert again.done == 4
     again.write({name: values[4:] for name, values in whole.items()})
-    for name, values in Store(tmp_path / "s", shapes, 10).arrays().items():
+    for name, values in ChunkedArrays(tmp_path / "s", shapes, 10).arrays().items():
         np.testing.assert_array_equal(values, whole[name], strict=True)
         np.testing.assert_array_equal(np.load(tmp_path / "s" / f"{name}.npy"), whole[name])
 
 
-def test_a_store_of_other_shapes_or_damaged_begins_anew(tmp_path: Path) -> None:
+def test_chunked_arrays_restart_if_damaged_or_reshaped(tmp_path: Path) -> None:
     shapes = {"a": (3,)}
-    Store(tmp_path, shapes, 4).write({"a": np.ones((4, 3), np.float32)})
-    assert Store(tmp_path, shapes, 4).done == 4
-    assert Store(tmp_path, shapes, 5).done == 0
-    assert Store(tmp_path, {"a": (2,)}, 4).done == 0
+    ChunkedArrays(tmp_path, shapes, 4).write({"a": np.ones((4, 3), np.float32)})
+    assert ChunkedArrays(tmp_path, shapes, 4).done == 4
+    assert ChunkedArrays(tmp_path, shapes, 5).done == 0
+    assert ChunkedArrays(tmp_path, {"a": (2,)}, 4).done == 0
     with (tmp_path / "a.npy").open("r+b") as stream:
         stream.truncate(60)
-    assert Store(tmp_path, shapes, 4).done == 0
+    assert ChunkedArrays(tmp_path, shapes, 4).done == 0
     (tmp_path / "done.json").write_text("{")
-    assert Store(tmp_path, shapes, 4).done == 0
+    assert ChunkedArrays(tmp_path, shapes, 4).done == 0
 
 
-def test_joined_arrays_are_one() -> None:
+def test_concatenated_rows_equal_one_array() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.random((5, 2), np.float32), rng.random((7, 2), np.float32)
     whole = np.concatenate([a, b])
-    joined = Joined.of([Joined([a]), Joined([b])])
+    joined = ConcatenatedRows.of([ConcatenatedRows([a]), ConcatenatedRows([b])])
     rows = rng.integers(0, 12, 30)
     np.testing.assert_array_equal(joined.take(rows), whole[rows])
     some = joined.select(np.array([11, 0, 6]))
     np.testing.assert_array_equal(some.take(slice(None)), whole[[11, 0, 6]])
-    np.testing.assert_array_equal(Joined.of([some, joined]).take(np.array([0, 3, 14])), whole[[11, 0, 11]])
+    np.testing.assert_array_equal(
+        ConcatenatedRows.of([some, joined]).take(np.array([0, 3, 14])), whole[[11, 0, 11]]
+    )
 
 
-def test_features_are_standardised_and_those_that_never_change_stay_finite() -> None:
+def test_standardised_features_stay_finite_if_constant() -> None:
     rng = np.random.default_rng(0)
     features = (rng.normal(5, 3, (400, 3)) * [1, 100, 0]).astype(np.float32)
-    found = Standardised.of(Joined([features])).take(np.arange(400))
+    found = StandardisedFeatures.of(ConcatenatedRows([features])).take(np.arange(400))
     np.testing.assert_allclose(found.mean(0), 0, atol=1e-4)
     np.testing.assert_allclose(found.std(0), [1, 1, 0], atol=1e-4)
 
@@ -109,14 +111,14 @@ def crops_of(index: Index) -> np.ndarray:
     return np.stack([read_picture(index, row) for row in range(len(index))])
 
 
-def test_a_teachers_answers_are_the_networks_and_are_asked_once(
+def test_teacher_outputs_equal_the_networks_and_are_cached(
     pictures: Index, student_model: Model, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher = Teacher(student_model, InferSettings())
     columns = teacher.columns(AUS)
-    said: list[str] = []
-    found = teach(teacher, pictures, columns, Halt(), said.append, features=True)
-    assert len(said) == 1
+    messages: list[str] = []
+    found = compute_targets(teacher, pictures, columns, StopRequest(), messages.append, features=True)
+    assert len(messages) == 1
     expected = torch_outputs(student_model.members[0], crops_of(pictures))
     np.testing.assert_allclose(found.logits(), expected["logits"][:, columns], atol=1e-3)
     assert found.features is not None
@@ -130,44 +132,46 @@ def test_a_teachers_answers_are_the_networks_and_are_asked_once(
         raise AssertionError("the teacher was opened again")
 
     monkeypatch.setattr(Teacher, "open", refuse)
-    again = teach(teacher, pictures, columns, Halt(), said.append, features=False)
-    assert len(said) == 1
+    again = compute_targets(teacher, pictures, columns, StopRequest(), messages.append, features=False)
+    assert len(messages) == 1
     assert again.features is None
     np.testing.assert_array_equal(again.logits(), found.logits())
     some = found.select(np.array([7, 3]))
     np.testing.assert_array_equal(some.logits(), found.logits()[[7, 3]])
-    np.testing.assert_array_equal(Taught.of([some, found]).logits(np.array([0, 2])), found.logits()[[7, 0]])
+    np.testing.assert_array_equal(
+        PictureTargets.of([some, found]).logits(np.array([0, 2])), found.logits()[[7, 0]]
+    )
 
 
-def test_a_teacher_that_was_stopped_goes_on(
+def test_teacher_outputs_resume_after_a_stop(
     pictures: Index, student_model: Model, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher, halt = Teacher(student_model, InferSettings()), Halt()
+    teacher, stop_request = Teacher(student_model, InferSettings()), StopRequest()
     columns = teacher.columns(AUS)
     asked: list[int] = []
-    answer = Teacher.answer
+    answer = Teacher.infer
 
     def counted(self: Teacher, engines: list, crops: np.ndarray) -> dict:
         asked.append(len(crops))
         if len(asked) == 2:
-            halt.ask(15)
+            stop_request.ask(15)
         return answer(self, engines, crops)
 
-    monkeypatch.setattr(Teacher, "answer", counted)
+    monkeypatch.setattr(Teacher, "infer", counted)
     with pytest.raises(StoppedError):
-        teach(teacher, pictures, columns, halt, quiet, features=True)
+        compute_targets(teacher, pictures, columns, stop_request, quiet, features=True)
     assert asked == [8, 8]
-    found = teach(teacher, pictures, columns, Halt(), quiet, features=True)
+    found = compute_targets(teacher, pictures, columns, StopRequest(), quiet, features=True)
     assert asked == [8] * 5  # nothing twice
     monkeypatch.setattr("autrt_train.teacher.cached_outputs.cache_dir", lambda: cache / "other")
-    whole = teach(teacher, pictures, columns, Halt(), quiet, features=True)
+    whole = compute_targets(teacher, pictures, columns, StopRequest(), quiet, features=True)
     np.testing.assert_array_equal(found.logits(), whole.logits())
     assert found.features is not None
     assert whole.features is not None
     np.testing.assert_array_equal(found.features.take(slice(None)), whole.features.take(slice(None)))
 
 
-def test_an_ensemble_teaches_its_own_logits_and_all_features(
+def test_ensemble_teaches_its_logits_and_all_features(
     pictures: Index, student_model: Model, cache: Path
 ) -> None:
     network = settled(Student(StudentConfig(width=4, squeeze=8)), seed=5)
@@ -179,7 +183,9 @@ def test_an_ensemble_teaches_its_own_logits_and_all_features(
     )
     teacher = Teacher(model, InferSettings())
     some = pictures.take(np.arange(6))
-    found = teach(teacher, some, teacher.columns(model.au_names), Halt(), quiet, features=True)
+    found = compute_targets(
+        teacher, some, teacher.columns(model.au_names), StopRequest(), quiet, features=True
+    )
     told = [torch_outputs(member, crops_of(some)) for member in model.members]
     logits = combine(np.stack([one["logits"] for one in told], 1), model.weights)
     np.testing.assert_allclose(found.logits(), logits, atol=2e-3)
@@ -189,13 +195,13 @@ def test_an_ensemble_teaches_its_own_logits_and_all_features(
     np.testing.assert_allclose(found.landmarks.take(slice(None)), told[0]["landmarks"], atol=2e-2)
 
 
-def test_decisions_follow_the_teachers_thresholds_and_unknown_aus_stay_unknown(student_model: Model) -> None:
+def test_teacher_decisions_follow_its_thresholds(student_model: Model) -> None:
     teacher = Teacher(student_model, InferSettings())
     columns = teacher.columns(("AU12", "AU99", "AU1"))
     assert columns.tolist() == [6, -1, 0]
     answers = np.zeros((2, 12), np.float32)
     answers[1, 6], answers[1, 0] = 100, -100
-    found = decided(Taught(Joined([answers]), columns), teacher, columns)
+    found = teacher_decisions(PictureTargets(ConcatenatedRows([answers]), columns), teacher, columns)
     assert found.tolist() == [[1, -1, 1], [1, -1, 0]]  # thresholds are 0.5
     with pytest.raises(DataError, match=r"has none of the AUs.*expected some of AU99.*found AU1"):
         teacher.columns(("AU99",))
@@ -204,20 +210,29 @@ def test_decisions_follow_the_teachers_thresholds_and_unknown_aus_stay_unknown(s
         teacher.columns(("AU12", "AU1"), ("AU99",))
 
 
-def test_the_cache_is_of_networks_weights_and_pictures(
+def test_teacher_cache_depends_on_networks_and_pictures(
     pictures: Index, student_model: Model, cache: Path, tmp_path: Path
 ) -> None:
     teacher = Teacher(student_model, InferSettings())
-    moved = Teacher(load_model(copied(student_model, tmp_path / "moved")), InferSettings())
-    assert moved.digest == teacher.digest
+    perturb = Teacher(load_model(copied(student_model, tmp_path / "moved")), InferSettings())
+    assert perturb.digest == teacher.digest
     assert Teacher(student_model, InferSettings(precision="bf16")).digest != teacher.digest
     other = pictures.with_labels(("AU1", "AU4"))
-    first = teach(teacher, pictures, teacher.columns(AUS), Halt(), quiet, features=True)
-    said: list[str] = []
-    teach(teacher, other, teacher.columns(("AU1", "AU4")), Halt(), said.append, features=True)
-    assert said == []  # labels don't count
-    teach(teacher, pictures.take(np.arange(5)), teacher.columns(AUS), Halt(), said.append, features=True)
-    assert len(said) == 1
+    first = compute_targets(teacher, pictures, teacher.columns(AUS), StopRequest(), quiet, features=True)
+    messages: list[str] = []
+    compute_targets(
+        teacher, other, teacher.columns(("AU1", "AU4")), StopRequest(), messages.append, features=True
+    )
+    assert messages == []  # labels don't count
+    compute_targets(
+        teacher,
+        pictures.take(np.arange(5)),
+        teacher.columns(AUS),
+        StopRequest(),
+        messages.append,
+        features=True,
+    )
+    assert len(messages) == 1
     assert len(first) == 40
 
 
@@ -241,16 +256,16 @@ def test_near_duplicates_of_a_track_are_left_out(tmp_path: Path, cache: Path) ->
     (tmp_path / "index.csv").write_text("\n".join(["path,video,frame", *rows]) + "\n")
     index, _ = read(tmp_path)
     # Slow change is compared with the last that was kept, so it does not slip through.
-    assert distinct(index, 2.5).tolist() == [0, 3, 4, 6, 7]
-    assert distinct(index, 8).tolist() == [0, 4, 6, 7]
-    assert distinct(index, 0).tolist() == list(range(9))
+    assert distinct_rows(index, 2.5).tolist() == [0, 3, 4, 6, 7]
+    assert distinct_rows(index, 8).tolist() == [0, 4, 6, 7]
+    assert distinct_rows(index, 0).tolist() == list(range(9))
     assert len(list((cache / "distinct").iterdir())) == 2
-    assert distinct(index, 8).tolist() == [0, 4, 6, 7]  # remembered
+    assert distinct_rows(index, 8).tolist() == [0, 4, 6, 7]  # remembered
     (tmp_path / "v" / "0" / "00002.png").unlink()
     with pytest.raises(DataError, match=r"00002\.png: expected a picture"):
-        distinct(index, 8)
+        distinct_rows(index, 8)
 
 
-def test_stores_say_what_they_hold(tmp_path: Path) -> None:
-    Store(tmp_path, {"a": (2,)}, 3).write({"a": np.zeros((1, 2), np.float32)})
+def test_chunked_arrays_describe_their_content(tmp_path: Path) -> None:
+    ChunkedArrays(tmp_path, {"a": (2,)}, 3).write({"a": np.zeros((1, 2), np.float32)})
     assert json.loads((tmp_path / "done.json").read_text())["done"] == 1

@@ -17,19 +17,19 @@ from autrt.errors import AutrtError
 from autrt.model.folder import Model, load_model
 from autrt.model.load import load_network
 from autrt.postprocess.ensemble import combine, sigmoid
-from autrt_train.data import gather
-from autrt_train.ensembling import logits as logits_module
+from autrt_train.ensembling import candidate_logits as logits_module
+from autrt_train.ensembling.candidate_logits import weights_digest
 from autrt_train.ensembling.candidates import read_sources
-from autrt_train.ensembling.logits import weights_digest
-from autrt_train.ensembling.validation import data_digest
-from autrt_train.fit.best import OVERALL, Best
-from autrt_train.fit.processes import World
-from autrt_train.fit.validate import run as run_network
-from autrt_train.learner import Learner, build_learner
+from autrt_train.ensembling.validation_pictures import data_digest
+from autrt_train.fit.best_checkpoints import OVERALL, BestCheckpoints
+from autrt_train.fit.process_group import ProcessGroup
+from autrt_train.fit.validate import predict
 from autrt_train.loading.loader import open_loader
 from autrt_train.metrics import au_scores, best_thresholds
 from autrt_train.read_recipe import read_recipe, recipe_json
-from autrt_train.run import RECIPE_FILE
+from autrt_train.train import RECIPE_FILE
+from autrt_train.training_data import index_data
+from autrt_train.training_network import TrainingNetwork, build_training_network
 from autrt_train.types import DataError, Index
 from tests.support.pictures import AUS, write_pictures
 
@@ -63,9 +63,9 @@ licence = "CC0-1.0"
 def untrained(recipe: Path, folder: Path, *changes: str, looks: int = 1) -> Path:
     """What a run leaves that learnt nothing: at each look other weights are the best, overall and then of AUs."""
     settings = read_recipe(str(recipe), changes)
-    best = Best(folder)
+    best = BestCheckpoints(folder)
     for look, name in enumerate((OVERALL, *AUS)[:looks], 1):
-        network = build_learner(
+        network = build_training_network(
             settings.model_copy(update={"seed": settings.seed + look}), ("a", "b")
         ).network
         best.consider(look, {name: 0.5}, network.state_dict())
@@ -110,14 +110,15 @@ def refused(*arguments: object) -> str:
 
 
 def validation(place: Path) -> Index:
-    return gather(read_recipe(str(place / "recipe.toml")), World(), lambda _: None).validation
+    return index_data(read_recipe(str(place / "recipe.toml")), ProcessGroup(), lambda _: None).validation
 
 
 def logits_of(model: Model, index: Index) -> np.ndarray:
     """(N, M, A) by torch, from the folder's weights."""
     with closing(open_loader("opencv", index)) as loader:
         each = [
-            run_network(Learner(load_network(m)), index, loader, World(), "logits") for m in model.members
+            predict(TrainingNetwork(load_network(m)), index, loader, ProcessGroup(), "logits")
+            for m in model.members
         ]
     return np.stack(each, axis=1)
 
@@ -136,7 +137,7 @@ def made(place: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
 
 
 def test_runs_become_an_ensemble_of_each_aus_best_checkpoint(place: Path, made: tuple[Path, str]) -> None:
-    model, index, said = load_model(made[0]), validation(place), notes(made[0])
+    model, index, messages = load_model(made[0]), validation(place), notes(made[0])
     assert model.au_names == AUS
     assert (model.weights.max(0) == 1).all()
     assert (model.weights.sum(0) == 1).all()
@@ -152,22 +153,24 @@ def test_runs_become_an_ensemble_of_each_aus_best_checkpoint(place: Path, made: 
     best: list[np.ndarray] = []
     with closing(open_loader("opencv", index)) as loader:
         for candidate in candidates:
-            told = sigmoid(run_network(Learner(candidate.network()), index, loader, World(), "logits"))
+            told = sigmoid(
+                predict(TrainingNetwork(candidate.network()), index, loader, ProcessGroup(), "logits")
+            )
             best.append(au_scores(told, index.labels, best_thresholds(told, index.labels)).f1_binary)
     own = au_scores(mixed, index.labels, best_thresholds(mixed, index.labels)).f1_binary
     np.testing.assert_allclose(own, np.max(best, axis=0), atol=1e-6)
-    assert said["candidates"] == len({weights_digest(c.network()) for c in candidates})
+    assert messages["candidates"] == len({weights_digest(c.network()) for c in candidates})
 
 
-def test_the_report_says_who_serves_what_and_what_it_is_worth(place: Path, made: tuple[Path, str]) -> None:
-    model, said, output = load_model(made[0]), notes(made[0]), made[1]
-    assert [m["name"] for m in said["members"]] == [m.name for m in model.members]
-    for member, row in zip(said["members"], model.weights, strict=True):
+def test_ensemble_report_lists_members_and_scores(place: Path, made: tuple[Path, str]) -> None:
+    model, messages, output = load_model(made[0]), notes(made[0]), made[1]
+    assert [m["name"] for m in messages["members"]] == [m.name for m in model.members]
+    for member, row in zip(messages["members"], model.weights, strict=True):
         assert member["weights"] == {au: 1.0 for au, w in zip(AUS, row, strict=True) if w}
         assert member["without"] is not None
         assert member["name"] in output
-    assert said["pictures"] == len(validation(place))
-    held_out = said["held_out"]
+    assert messages["pictures"] == len(validation(place))
+    held_out = messages["held_out"]
     gain = held_out["ensemble"]["mean"] - held_out["best_single"]["mean"]
     assert held_out["gain"]["mean"] == pytest.approx(gain, abs=2e-4)
     assert held_out["gain"]["low"] <= held_out["gain"]["high"]
@@ -184,7 +187,7 @@ def test_engines_compute_what_the_ensemble_does(made: tuple[Path, str], tmp_path
     assert all(report.parity.errors["logits"].max < 1e-3 for report in reports)
 
 
-def test_what_is_known_is_not_computed_again(
+def test_ensemble_reuses_cached_logits(
     place: Path, made: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "cache"))
@@ -196,7 +199,7 @@ def test_what_is_known_is_not_computed_again(
     def broken(*_: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(logits_module, "run", broken)
+    monkeypatch.setattr(logits_module, "predict", broken)
     again = done(*arguments, "--out", tmp_path / "b")
     assert again.stdout.replace(str(tmp_path / "b"), "") == first.stdout.replace(str(tmp_path / "a"), "")
     assert load_model(tmp_path / "a").digest == load_model(tmp_path / "b").digest
@@ -205,25 +208,25 @@ def test_what_is_known_is_not_computed_again(
     assert not (tmp_path / "c").exists()
 
 
-def test_one_network_named_in_many_ways_is_one_member(
+def test_network_named_in_many_ways_is_one_member(
     place: Path, made: tuple[Path, str], tmp_path: Path
 ) -> None:
     member = load_model(made[0]).members[0]
     checkpoint = Path(notes(made[0])["members"][0]["origins"][0])
     out = ("--out", tmp_path / "out", "--thresholds", "0.5", "--select", "greedy")
     done(member.path, checkpoint, checkpoint, *out)
-    model, said = load_model(tmp_path / "out"), notes(tmp_path / "out")
+    model, messages = load_model(tmp_path / "out"), notes(tmp_path / "out")
     assert [m.name for m in model.members] == [member.name]
     assert model.weights.tolist() == [[1.0] * 3]
     assert model.thresholds.tolist() == [0.5] * 3
-    assert said["candidates"] == 1
-    assert said["members"][0]["origins"] == [str(member.path), str(checkpoint)]
-    assert said["members"][0]["without"] is None
+    assert messages["candidates"] == 1
+    assert messages["members"][0]["origins"] == [str(member.path), str(checkpoint)]
+    assert messages["members"][0]["without"] is None
     assert model.network_digests == (member.network_digest,)
     assert "exists" in refused(place / "one", "--out", tmp_path / "out")
 
 
-def test_wrong_members_are_told(place: Path, made: tuple[Path, str], tmp_path: Path) -> None:
+def test_ensemble_refuses_wrong_members(place: Path, made: tuple[Path, str], tmp_path: Path) -> None:
     out = ("--out", tmp_path / "out")
     assert "found nothing" in refused(place / "three", *out)
     assert "a folder without them" in refused(place / "train", *out)
@@ -242,7 +245,7 @@ def test_wrong_members_are_told(place: Path, made: tuple[Path, str], tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-def test_what_would_flatter_is_refused(place: Path, tmp_path: Path) -> None:
+def test_ensemble_refuses_pictures_that_were_trained_on(place: Path, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "out")
     told = refused(place / "one", *out, "--labels", f"manifest={place / 'train' / 'labels.csv'}")
     assert "96 of 96 pictures" in told

@@ -13,11 +13,11 @@ from sklearn.metrics import f1_score
 
 from autrt.errors import UsageError
 from autrt.postprocess.ensemble import combine, sigmoid
-from autrt_train.ensembling import scores
-from autrt_train.ensembling.candidate_scores import Panel
+from autrt_train.ensembling import f1 as scores
+from autrt_train.ensembling.candidate_scores import CandidateScores
+from autrt_train.ensembling.f1 import THRESHOLD_RULES, Score, best_f1, f1_at_half
 from autrt_train.ensembling.greedy import ROUNDS, greedy
-from autrt_train.ensembling.held_out import Halves
-from autrt_train.ensembling.scores import LIMITS, Score, best_f1, f1_at_half
+from autrt_train.ensembling.held_out import HeldOutHalves
 from autrt_train.ensembling.selectors import SELECTORS, best_per_au, best_single
 from autrt_train.ensembling.simplex import mixtures, simplex, simplex_shared
 from autrt_train.metrics import au_scores, best_thresholds
@@ -25,7 +25,9 @@ from autrt_train.metrics import au_scores, best_thresholds
 SCORES = pytest.mark.parametrize("score", [best_f1, f1_at_half])
 
 
-def world(seed: int = 0, n: int = 60, members: int = 3, aus: int = 4) -> tuple[np.ndarray, np.ndarray]:
+def random_logits(
+    seed: int = 0, n: int = 60, members: int = 3, aus: int = 4
+) -> tuple[np.ndarray, np.ndarray]:
     """Logits that know something of the labels, a few of which are missing; the last AU is never active."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, (n, aus)).astype(np.int8)
@@ -36,19 +38,21 @@ def world(seed: int = 0, n: int = 60, members: int = 3, aus: int = 4) -> tuple[n
     return logits.astype(np.float32), labels
 
 
-def panel(score: Score, seed: int = 0, sources: list[tuple[int, ...]] | None = None, **sizes: int) -> Panel:
-    logits, labels = world(seed, **sizes)
-    return Panel.of(logits, labels, sources or [(m,) for m in range(logits.shape[1])], score)
+def candidate_scores(
+    score: Score, seed: int = 0, sources: list[tuple[int, ...]] | None = None, **sizes: int
+) -> CandidateScores:
+    logits, labels = random_logits(seed, **sizes)
+    return CandidateScores.of(logits, labels, sources or [(m,) for m in range(logits.shape[1])], score)
 
 
 def slow_f1(logits: np.ndarray, labels: np.ndarray, score: Score) -> float:
     """One AU's F1, counted plainly at every threshold that could matter, or at a logit of 0."""
     known = labels >= 0
-    truth, said = labels[known] == 1, logits[known]
+    truth, known_logits = labels[known] == 1, logits[known]
     if truth.all() or not truth.any():
         return float("nan")
-    limits = np.unique(said) if score is best_f1 else np.zeros(1)
-    active = said >= limits[:, None]
+    thresholds = np.unique(known_logits) if score is best_f1 else np.zeros(1)
+    active = known_logits >= thresholds[:, None]
     hits, alarms = (active & truth).sum(1), (active & ~truth).sum(1)
     return float((2 * hits / (hits + alarms + truth.sum())).max())
 
@@ -56,14 +60,14 @@ def slow_f1(logits: np.ndarray, labels: np.ndarray, score: Score) -> float:
 def sklearn_f1(logits: np.ndarray, truth: np.ndarray, score: Score) -> float:
     if len(np.unique(truth)) < 2:
         return float("nan")
-    limits = np.unique(logits) if score is best_f1 else [0]
-    return max(float(f1_score(truth, logits >= limit)) for limit in limits)
+    thresholds = np.unique(logits) if score is best_f1 else [0]
+    return max(float(f1_score(truth, logits >= limit)) for limit in thresholds)
 
 
-def slow_mixed(p: Panel, weights: np.ndarray) -> np.ndarray:
+def slow_mixed(p: CandidateScores, weights: np.ndarray) -> np.ndarray:
     """(A,) F1 of the ensemble."""
-    mixed = combine(p.logits, weights)
-    return np.array([slow_f1(mixed[:, au], p.labels[:, au], p.score) for au in range(p.n_aus)])
+    combined = combine(p.logits, weights)
+    return np.array([slow_f1(combined[:, au], p.labels[:, au], p.score) for au in range(p.n_aus)])
 
 
 @settings(max_examples=40, deadline=None)
@@ -77,7 +81,7 @@ def test_f1_is_that_of_scikit_learn(rows: list[tuple[int, bool]]) -> None:
 
 
 def test_the_best_f1_is_that_of_the_calibrated_threshold() -> None:
-    logits, labels = world(3, n=300)
+    logits, labels = random_logits(3, n=300)
     told = sigmoid(logits[:, 0])
     calibrated = au_scores(told, labels, best_thresholds(told, labels)).f1_binary
     known = [labels[:, au] >= 0 for au in range(4)]
@@ -87,7 +91,7 @@ def test_the_best_f1_is_that_of_the_calibrated_threshold() -> None:
 
 
 @pytest.mark.parametrize("sources", [1, 2, 3, 5])
-def test_mixtures_are_all_tenths_that_sum_to_one_and_begin_with_few_sources(sources: int) -> None:
+def test_mixtures_are_all_tenths_with_few_sources_first(sources: int) -> None:
     found = mixtures(sources)
     slow = {t for t in product(range(11), repeat=sources) if sum(t) == 10} if sources < 5 else set()
     tenths = [tuple(row) for row in np.rint(found * 10).astype(int).tolist()]
@@ -108,7 +112,7 @@ def test_too_many_sources_are_refused_with_the_way_out() -> None:
 @SCORES
 @pytest.mark.parametrize("seed", range(3))
 def test_best_per_au_is_the_best_of_all(score: Score, seed: int) -> None:
-    p = panel(score, seed, members=5)
+    p = candidate_scores(score, seed, members=5)
     weights = best_per_au(p)
     assert (np.sort(weights, axis=0)[:-1] == 0).all()
     assert (weights.max(0) == 1).all()
@@ -126,7 +130,7 @@ def test_best_per_au_is_the_best_of_all(score: Score, seed: int) -> None:
 
 @SCORES
 def test_simplex_is_the_best_mixture(score: Score) -> None:
-    p = panel(score, 1, n=40, aus=3)
+    p = candidate_scores(score, 1, n=40, aus=3)
     tried = [np.array(t, np.float32) / 10 for t in product(range(11), repeat=3) if sum(t) == 10]
     every = np.array([slow_mixed(p, np.repeat(t[:, None], 3, 1)) for t in tried])
     np.testing.assert_allclose(slow_mixed(p, simplex(p))[:2], every.max(0)[:2])
@@ -139,7 +143,7 @@ def test_simplex_is_the_best_mixture(score: Score) -> None:
 
 @SCORES
 def test_a_run_takes_part_by_its_best_checkpoint_per_au(score: Score) -> None:
-    p = panel(score, 2, [(0, 1, 2), (3, 4)], members=5)
+    p = candidate_scores(score, 2, [(0, 1, 2), (3, 4)], members=5)
     for select in (simplex, simplex_shared):
         weights = select(p)
         for au in range(3):
@@ -151,19 +155,19 @@ def test_a_run_takes_part_by_its_best_checkpoint_per_au(score: Score) -> None:
         np.testing.assert_allclose(weights.sum(0), 1, atol=1e-6)
 
 
-def test_a_network_that_stands_for_two_sources_gets_the_shares_of_both() -> None:
-    p = panel(best_f1, 0, [(0, 1), (0,), (2,)])
+def test_network_of_two_sources_gets_both_shares() -> None:
+    p = candidate_scores(best_f1, 0, [(0, 1), (0,), (2,)])
     for select in SELECTORS.values():
         np.testing.assert_allclose(select(p).sum(0), 1, atol=1e-6)
 
 
-def slow_greedy(p: Panel, au: int) -> list[int]:
+def slow_greedy(p: CandidateScores, au: int) -> list[int]:
     """Caruana et al. by the book: a bag that grows by whichever helps most; the best of all bags."""
     order = p.ranked()
 
     def of(bag: list[int]) -> float:
-        mixed = np.mean([p.logits[:, m, au].astype(np.float64) for m in bag], axis=0).astype(np.float32)
-        return slow_f1(mixed, p.labels[:, au], p.score)
+        combined = np.mean([p.logits[:, m, au].astype(np.float64) for m in bag], axis=0).astype(np.float32)
+        return slow_f1(combined, p.labels[:, au], p.score)
 
     bag = [max(order, key=lambda m: of([m]))]
     bags = [list(bag)]
@@ -176,7 +180,7 @@ def slow_greedy(p: Panel, au: int) -> list[int]:
 @SCORES
 @pytest.mark.parametrize("seed", range(2))
 def test_greedy_is_caruanas(score: Score, seed: int) -> None:
-    p = panel(score, seed, n=30, members=4, aus=3)
+    p = candidate_scores(score, seed, n=30, members=4, aus=3)
     weights = greedy(p)
     for au in range(2):
         bag = slow_greedy(p, au)
@@ -185,8 +189,8 @@ def test_greedy_is_caruanas(score: Score, seed: int) -> None:
 
 
 @pytest.mark.parametrize("select", SELECTORS.values(), ids=list(SELECTORS))
-def test_who_takes_no_part_gets_no_weight(select) -> None:
-    p = panel(best_f1, 4, [(0, 1), (2,), (3,)], members=4)
+def test_selectors_give_no_weight_to_excluded_candidates(select) -> None:
+    p = candidate_scores(best_f1, 4, [(0, 1), (2,), (3,)], members=4)
     for candidate in range(4):
         rest = p.without(candidate)
         assert candidate not in rest.candidates
@@ -198,34 +202,38 @@ def test_who_takes_no_part_gets_no_weight(select) -> None:
 
 @pytest.mark.parametrize("thresholds", ["calibrated", "0.5"])
 @pytest.mark.parametrize("select", SELECTORS.values(), ids=list(SELECTORS))
-def test_what_is_judged_did_not_choose(select, thresholds) -> None:
-    logits, labels = world(5, n=80)
+def test_held_out_decisions_ignore_their_own_labels(select, thresholds) -> None:
+    logits, labels = random_logits(5, n=80)
     half = (np.arange(80) % 2).astype(np.int32)
-    sources, limits = [(0, 1), (2,)], LIMITS[thresholds]
-    before = Halves.of(logits, labels, half, sources, limits).decisions(select)
+    sources, rule = [(0, 1), (2,)], THRESHOLD_RULES[thresholds]
+    before = HeldOutHalves.of(logits, labels, half, sources, rule).decisions(select)
     rng = np.random.default_rng(0)
-    for judged in range(2):
+    for held_out in range(2):
         changed = labels.copy()
-        changed[half == judged] = rng.integers(-1, 2, changed[half == judged].shape)
-        after = Halves.of(logits, changed, half, sources, limits).decisions(select)
-        np.testing.assert_array_equal(after[half == judged], before[half == judged])
-        assert thresholds == "0.5" or (after[half != judged] != before[half != judged]).any()
+        changed[half == held_out] = rng.integers(-1, 2, changed[half == held_out].shape)
+        after = HeldOutHalves.of(logits, changed, half, sources, rule).decisions(select)
+        np.testing.assert_array_equal(after[half == held_out], before[half == held_out])
+        assert thresholds == "0.5" or (after[half != held_out] != before[half != held_out]).any()
 
 
 @pytest.mark.parametrize("n", [0, 5, 64, 70])
-def test_mixing_in_pieces_is_mixing(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_combine_logits_in_pieces_equals_combine(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scores, "ROWS_AT_A_TIME", 32)
-    logits, _ = world(7, n=70)
+    logits, _ = random_logits(7, n=70)
     weights = np.array([[1, 0, 0.3, 0], [0, 0, 0, 0], [0, 1, 0.7, 2]], np.float32)
-    np.testing.assert_array_equal(scores.mixed(logits[:n], weights), combine(logits[:n], weights))
+    np.testing.assert_array_equal(scores.combine_logits(logits[:n], weights), combine(logits[:n], weights))
 
 
-def test_halves_decide_as_an_ensemble_of_the_other_half_would() -> None:
-    logits, labels = world(6, n=90)
+def test_halves_decide_as_the_other_halfs_ensemble() -> None:
+    logits, labels = random_logits(6, n=90)
     half = (np.arange(90) // 3 % 2).astype(np.int32)
-    found = Halves.of(logits, labels, half, [(0,), (1,), (2,)], LIMITS["calibrated"]).decisions(best_per_au)
+    found = HeldOutHalves.of(
+        logits, labels, half, [(0,), (1,), (2,)], THRESHOLD_RULES["calibrated"]
+    ).decisions(best_per_au)
     for part in (0, 1):
-        learnt, judged = half == part, half != part
-        weights = best_per_au(Panel.of(logits[learnt], labels[learnt], [(0,), (1,), (2,)], best_f1))
-        limits = best_thresholds(sigmoid(combine(logits[learnt], weights)), labels[learnt])
-        np.testing.assert_array_equal(found[judged], sigmoid(combine(logits[judged], weights)) >= limits)
+        learnt, held_out = half == part, half != part
+        weights = best_per_au(CandidateScores.of(logits[learnt], labels[learnt], [(0,), (1,), (2,)], best_f1))
+        thresholds = best_thresholds(sigmoid(combine(logits[learnt], weights)), labels[learnt])
+        np.testing.assert_array_equal(
+            found[held_out], sigmoid(combine(logits[held_out], weights)) >= thresholds
+        )

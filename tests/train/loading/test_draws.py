@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from autrt.errors import UsageError
 from autrt_train.loading.augment import AugmentConfig, draw_batch
-from autrt_train.loading.chance import NUMBERS, normals, uniforms
-from autrt_train.loading.colour import twist
+from autrt_train.loading.colour_matrix import colour_matrices
 from autrt_train.loading.erase import erase, rectangles
-from autrt_train.loading.geometry import inverse, move, place
+from autrt_train.loading.geometry import crop_matrices, inverse, move_landmarks
+from autrt_train.loading.random_numbers import NUMBERS, normals, uniforms
 
 EVERYTHING = AugmentConfig(jitter_probability=0.7, shift_px=2.5, scale=0.04, rotation_deg=3, erase=0.4)
 STILL = AugmentConfig.none()
@@ -36,21 +36,21 @@ def arrays(draw) -> dict[str, Any]:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 10**9), max_size=20), st.integers(0, 2**40), st.integers(0, 100))
-def test_a_number_belongs_to_its_position_however_positions_are_asked_for(positions, seed, epoch):
+def test_uniforms_depend_only_on_the_position(positions, seed, epoch):
     together = uniforms(seed, epoch, np.array(positions, np.int64))
     assert together.shape == (len(positions), NUMBERS)
     for row, position in enumerate(positions):
         np.testing.assert_array_equal(together[row], uniforms(seed, epoch, np.array([position]))[0])
 
 
-def test_neighbouring_positions_share_no_number():
+def test_uniforms_of_neighbouring_positions_differ():
     numbers = uniforms(3, 1, np.arange(2000))
     assert len(np.unique(numbers)) == numbers.size
     assert not np.isin(uniforms(3, 2, np.arange(50)), numbers).any()
     assert not np.isin(uniforms(4, 1, np.arange(50)), numbers).any()
 
 
-def test_uniform_and_normal_numbers_are_what_they_say():
+def test_uniforms_and_normals_have_their_distributions():
     numbers = uniforms(0, 0, np.arange(20_000))
     np.testing.assert_allclose(numbers.mean(0), 0.5, atol=0.01)
     np.testing.assert_allclose(np.corrcoef(numbers.T), np.eye(NUMBERS), atol=0.035)
@@ -69,12 +69,12 @@ def test_a_draw_does_not_depend_on_its_batch():
 
 
 @pytest.mark.parametrize("other", [{"epoch": 1}, {"seed": 1}])
-def test_another_epoch_or_seed_draws_otherwise(other):
+def test_draws_differ_by_epoch_and_seed(other):
     here, there = arrays(drawn(np.arange(64))), arrays(drawn(np.arange(64), **other))
     assert all((here[name] != there[name]).any() for name in here)
 
 
-def test_switching_one_change_off_leaves_the_others_alone():
+def test_draws_of_one_change_do_not_affect_others():
     without = AugmentConfig(
         flip=0, jitter_probability=0.7, shift_px=2.5, scale=0.04, rotation_deg=3, erase=0.4
     )
@@ -96,7 +96,7 @@ def test_no_augmentation_is_exactly_the_central_crop(margin_px):
     assert draw.erased is None
 
 
-def test_the_paper_recipe_is_the_default():
+def test_augment_config_defaults_to_the_paper():
     draw = drawn(np.arange(4000), AugmentConfig())
     assert abs(draw.flipped.mean() - 0.5) < 0.03
     np.testing.assert_array_equal(np.unique(draw.matrices[:, 0, 0]), [-1, 1])
@@ -154,7 +154,7 @@ places = st.tuples(
 
 
 def placed(shift_x, shift_y, scale, rotation_deg, flipped, margin_px):
-    return place(
+    return crop_matrices(
         np.array([[shift_x, shift_y]]),
         np.array([scale]),
         np.array([rotation_deg]),
@@ -165,7 +165,7 @@ def placed(shift_x, shift_y, scale, rotation_deg, flipped, margin_px):
 
 @settings(max_examples=100, deadline=None)
 @given(places, st.floats(-50, 200), st.floats(-50, 200))
-def test_placing_follows_its_steps_point_by_point(how, x, y):
+def test_crop_matrices_equal_their_steps(how, x, y):
     shift_x, shift_y, scale, rotation_deg, flipped, margin_px = how
     # One step after the other, with complex numbers for turning.
     point = complex(x, y) - margin_px * (1 + 1j) - 55.5 * (1 + 1j)
@@ -187,11 +187,11 @@ def test_the_inverse_undoes_a_matrix(how):
 
 @settings(max_examples=100, deadline=None)
 @given(places)
-def test_landmarks_move_with_the_pixels_and_change_sides_where_mirrored(how):
+def test_move_landmarks_warps_and_swaps_mirrored_sides(how):
     flipped, margin_px = how[4], how[5]
     landmarks = np.random.default_rng(0).uniform(0, 112, (1, 5, 2)).astype(np.float32)
     landmarks[0, 3] = np.nan
-    moved = move(landmarks, placed(*how), np.array([flipped]), margin_px)
+    moved = move_landmarks(landmarks, placed(*how), np.array([flipped]), margin_px)
     for k, partner in enumerate([1, 0, 2, 4, 3]):
         expected = placed(*how)[0] @ [*(landmarks[0, k].astype(float) + margin_px), 1]
         np.testing.assert_allclose(moved[0, partner if flipped else k], expected, rtol=1e-5, atol=1e-4)
@@ -203,15 +203,17 @@ def one(*values):
 
 @settings(max_examples=100, deadline=None)
 @given(st.floats(0, 2), st.floats(0, 2), st.floats(0, 2), st.floats(-180, 180), st.floats(0, 255))
-def test_a_grey_is_moved_by_brightness_and_contrast_alone(brightness, contrast, saturation, hue_deg, grey):
-    out = twist(*one(brightness, contrast, saturation, hue_deg))[0] @ np.array([grey, grey, grey, 1])
+def test_grey_changes_by_brightness_and_contrast_only(brightness, contrast, saturation, hue_deg, grey):
+    out = colour_matrices(*one(brightness, contrast, saturation, hue_deg))[0] @ np.array(
+        [grey, grey, grey, 1]
+    )
     # NTSC's matrix is rounded so that grey keeps a trace of chroma.
     trace = 0.004 * brightness * contrast * (1 + saturation) * grey
     np.testing.assert_allclose(out, brightness * (contrast * (grey - 128) + 128), atol=trace + 1e-4)
 
 
 def test_colour_without_saturation_is_its_luma():
-    found = twist(*one(1, 1, 0, 77))[0]
+    found = colour_matrices(*one(1, 1, 0, 77))[0]
     np.testing.assert_allclose(found[:, :3], np.tile([0.299, 0.587, 0.114], (3, 1)), atol=2e-3)
 
 
@@ -230,12 +232,12 @@ def test_the_colour_matrix_is_dalis_color_twist(brightness, contrast, saturation
         )  # fmt: skip
 
     (theirs,) = twisted().run(picture=colours)
-    matrix = twist(*one(brightness, contrast, saturation, hue_deg))[0]
+    matrix = colour_matrices(*one(brightness, contrast, saturation, hue_deg))[0]
     ours = np.concatenate([colours, np.ones((1, 16, 16, 1))], axis=3) @ matrix.T
     np.testing.assert_allclose(ours, theirs.as_array(), atol=2e-3)
 
 
-def test_rectangles_stay_inside_and_have_the_area_that_is_asked_for():
+def test_rectangles_stay_inside_and_have_the_set_area():
     numbers = uniforms(0, 0, np.arange(5000))
     wanted = numbers[:, 4] < 0.6
     boxes = rectangles(numbers[:, :4], wanted)

@@ -15,9 +15,9 @@ import torch
 
 from autrt.errors import UsageError
 from autrt_train.loading.augment import AugmentConfig, draw_batch
-from autrt_train.loading.device import to_device
 from autrt_train.loading.loader import LOADERS, Loader, open_loader
-from autrt_train.loading.rate import bare_rate
+from autrt_train.loading.loader_rate import loader_rate
+from autrt_train.loading.to_device import to_device
 from autrt_train.types import MISSING, DataError, Index
 
 MARGIN = 16
@@ -127,7 +127,7 @@ def assert_alike(found, expected, config):
 
 @every_loader
 @pytest.mark.parametrize("config", [GEOMETRY, STUDENT], ids=["geometry", "colour"])
-def test_pictures_are_drawn_as_defined(case, index, pictures, config):
+def test_loader_warps_pictures_as_defined(case, index, pictures, config):
     found = pixels_of(loaded(case, index, config))
     planned = list(draws(index, config))
     matrices, colours = (
@@ -140,20 +140,20 @@ def test_pictures_are_drawn_as_defined(case, index, pictures, config):
 
 @pytest.mark.skipif(not HAS_DALI, reason="DALI is not installed")
 @pytest.mark.parametrize("config", [GEOMETRY, STUDENT], ids=["geometry", "colour"])
-def test_both_loaders_agree(index, config):
+def test_loaders_agree(index, config):
     sizes = (11,) * 6
     opencv, dali = (pixels_of(loaded(Case(name), index, config, sizes)) for name in ("opencv", "dali"))
     assert_alike(opencv, dali, config)
 
 
 @every_loader
-def test_without_augmentation_a_batch_is_the_central_crop(case, index, pictures):
+def test_unaugmented_batch_is_the_central_crop(case, index, pictures):
     found = pixels_of(loaded(case, index, NONE))
     np.testing.assert_array_equal(found, pictures[:, MARGIN:-MARGIN, MARGIN:-MARGIN])
 
 
 @every_loader
-def test_batches_keep_their_order_and_carry_what_is_known(case, index):
+def test_batches_keep_their_order_and_labels(case, index):
     rng = np.random.default_rng(1)
     known = replace(
         index,
@@ -173,7 +173,7 @@ def test_batches_keep_their_order_and_carry_what_is_known(case, index):
 
 
 @every_loader
-def test_landmarks_lie_where_the_picture_shows_them(case, tmp_path):
+def test_landmarks_follow_the_augmented_picture(case, tmp_path):
     """One bright dot a picture, at one landmark; in a mirrored picture it is the other side's."""
     points = np.array([[38, 52], [74, 50], [56, 70], [42, 92], [70, 94]], np.float32)
     y, x = np.mgrid[:SIDE, :SIDE]
@@ -200,14 +200,14 @@ def test_landmarks_lie_where_the_picture_shows_them(case, tmp_path):
 
 
 @every_loader
-def test_pixels_depend_on_nothing_but_the_draw(case, index):
+def test_pixels_depend_only_on_the_draw(case, index):
     once = pixels_of(loaded(case, index, sizes=(11, 11)))
     again = pixels_of(loaded(case, index, sizes=(5, 5, 5, 5, 2), threads=1, prefetch=5))
     np.testing.assert_array_equal(once, again)
 
 
 @every_loader
-def test_a_loader_loads_again_and_two_loads_may_be_open(case, index):
+def test_loader_loads_again_and_twice_at_a_time(case, index):
     with closing(case.open(index)) as loader:
         expected = pixels_of(loader.load(draws(index)))
         pairs = list(zip(loader.load(draws(index)), loader.load(draws(index)), strict=True))
@@ -217,7 +217,7 @@ def test_a_loader_loads_again_and_two_loads_may_be_open(case, index):
 
 
 @every_loader
-def test_rectangles_are_painted_over_last(case, index):
+def test_rectangles_are_painted_last(case, index):
     plain = pixels_of(loaded(case, index))
     erased = pixels_of(loaded(case, index, replace(STUDENT, erase=0.7)))
     planned = draws(index, replace(STUDENT, erase=0.7))
@@ -257,7 +257,7 @@ def wrong_size(path):
 
 @every_loader
 @pytest.mark.parametrize("spoil", [missing, empty, text, cut_png, cut_jpeg, wrong_size])
-def test_a_bad_picture_is_named(case, index, tmp_path, spoil, capfd):
+def test_loader_names_a_bad_picture(case, index, tmp_path, spoil, capfd):
     paths = [tmp_path / f"{i}.png" for i in range(COUNT)]
     for path, good in zip(paths, index.paths, strict=True):
         path.write_bytes(Path(good.decode()).read_bytes())
@@ -271,7 +271,7 @@ def test_a_bad_picture_is_named(case, index, tmp_path, spoil, capfd):
 
 
 @every_loader
-def test_an_error_of_the_draws_comes_through(case, index):
+def test_loader_passes_on_errors_of_draws(case, index):
     def failing():
         yield from draws(index)
         raise KeyError("no more")
@@ -283,7 +283,7 @@ def test_an_error_of_the_draws_comes_through(case, index):
 
 
 @every_loader
-def test_closing_early_stops_the_workers(case, index):
+def test_loader_closed_early_stops_its_threads(case, index):
     taken = []
 
     def endless():
@@ -337,20 +337,20 @@ def test_loaders_are_opened_by_name(index):
 
 
 @pytest.mark.skipif(not HAS_DALI, reason="DALI is not installed")
-def test_dali_has_no_memory_for_pictures(index):
+def test_dali_refuses_a_picture_cache(index):
     with pytest.raises(UsageError, match=r"loader\.cache_gb = 0"):
         open_loader("dali", index, cache_bytes=1)
 
 
 @every_loader
-def test_the_bare_rate_is_measured_and_leaves_no_thread(case, index):
+def test_loader_rate_is_measured_and_leaves_no_thread(case, index):
     before = threading.active_count()
     with closing(case.open(index)) as loader:
-        assert bare_rate(loader, index, STUDENT, batch=8, duration_s=0.05) > 0
+        assert loader_rate(loader, index, STUDENT, batch=8, duration_s=0.05) > 0
     assert threading.active_count() == before
 
 
-def test_pixels_go_to_the_device_as_they_are(index):
+def test_to_device_keeps_the_pixels(index):
     (batch,) = loaded(Case("opencv"), index, sizes=(11,))
     pixels = to_device(batch, torch.device("cpu"))
     assert pixels.dtype == torch.uint8

@@ -19,7 +19,7 @@ from autrt.aus import ABAW_AUS, AU15_AUS
 from autrt.errors import UsageError
 from autrt.model.settings import read_settings
 from autrt_train.losses import AuLoss, LossConfig
-from autrt_train.losses.settings import NAMED_WEIGHTS, Reduction, Weighting
+from autrt_train.losses.config import NAMED_WEIGHTS, Reduction, Weighting
 
 pytest_plugins = ("tests.support.threads",)
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -101,7 +101,7 @@ def slow_loss(config, logits, labels, targets):
 
 @settings(max_examples=60, deadline=None)
 @given(configs, st.integers(0, 20))
-def test_every_setting_equals_the_reference_written_by_hand(config, seed):
+def test_au_loss_equals_a_plain_version_for_every_setting(config, seed):
     logits, labels, targets = make(seed)
     found = AuLoss(config, ABAW_AUS)(logits, labels, targets)
     expected = slow_loss(config, logits, labels, targets)
@@ -112,7 +112,7 @@ def test_every_setting_equals_the_reference_written_by_hand(config, seed):
         assert value.item() == pytest.approx(expected[name], rel=2e-6, abs=1e-6)
 
 
-def test_without_missing_labels_the_terms_are_torchs():
+def test_au_loss_terms_equal_torchs_without_missing_labels():
     logits, labels, _ = make(missing=0)
     y = labels.float()
 
@@ -132,7 +132,7 @@ def test_without_missing_labels_the_terms_are_torchs():
 @pytest.mark.parametrize(
     "config", [LossConfig(zlpr=1, **PLAIN), LossConfig(bce_reduction="label-mean", **PLAIN)]
 )
-def test_a_masked_row_or_column_is_as_good_as_not_there(config):
+def test_masked_row_or_column_has_no_effect(config):
     logits, labels, _ = make(missing=0)
     whole = AuLoss(config, ABAW_AUS)
     masked = labels.clone()
@@ -158,7 +158,7 @@ def test_masked_logits_get_no_gradient():
 
 @settings(max_examples=25, deadline=None)
 @given(configs, st.integers(0, 20), st.lists(st.integers(0, 16), max_size=3))
-def test_parts_of_a_batch_add_up_to_the_whole_with_their_gradients(config, seed, cuts):
+def test_au_loss_of_parts_adds_up_with_gradients(config, seed, cuts):
     logits, labels, targets = make(seed)
     loss = AuLoss(config, ABAW_AUS)
     whole = logits.clone().requires_grad_()
@@ -177,7 +177,7 @@ def test_parts_of_a_batch_add_up_to_the_whole_with_their_gradients(config, seed,
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("size", [0.0, 60.0, 1e4])
-def test_gradients_are_finite_at_extreme_logits_of_any_precision(dtype, size):
+def test_au_loss_gradients_are_finite_at_extreme_logits(dtype, size):
     _, labels, targets = make()
     for sign in (-1, 1, torch.tensor([-1.0, 1.0]).repeat(6)):
         logits = (torch.full((16, 12), size) * sign).to(dtype).requires_grad_()
@@ -196,7 +196,7 @@ def test_half_precision_logits_are_computed_with_in_float32():
         torch.testing.assert_close(loss(logits.to(dtype), labels), loss(logits.to(dtype).float(), labels))
 
 
-def test_without_any_known_label_the_loss_is_zero():
+def test_au_loss_without_known_labels_is_zero():
     logits = torch.randn(4, 12, requires_grad=True)
     terms = AuLoss(LossConfig(zlpr=1, **PLAIN), ABAW_AUS)(logits, torch.full((4, 12), -1, dtype=torch.int8))
     terms["total"].backward()
@@ -206,7 +206,7 @@ def test_without_any_known_label_the_loss_is_zero():
 
 
 @pytest.mark.parametrize("smooth", [("bce",), ("multi_label",), ("bce", "multi_label"), ()])
-def test_smoothing_reaches_the_named_terms_alone_and_training_alone(smooth):
+def test_smoothing_applies_only_to_named_terms_in_training(smooth):
     logits, labels, _ = make(rows=64)
     loss = AuLoss(LossConfig(smooth_terms=smooth), ABAW_AUS)
     hard = AuLoss(LossConfig(**PLAIN), ABAW_AUS)(logits, labels)
@@ -246,7 +246,7 @@ def test_a_soft_target_is_not_smoothed():
     )
 
 
-def test_smoothing_without_noise_is_a_mistake():
+def test_smoothing_requires_noise():
     with pytest.raises(ValueError, match="noise"):
         AuLoss(LossConfig(), ABAW_AUS)(*make()[:2])
     AuLoss(LossConfig(bce=0), ABAW_AUS)(*make()[:2])

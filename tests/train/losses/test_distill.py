@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from autrt_train.losses import feature_count, feature_loss, soft_count, soft_loss
-from autrt_train.objective import Objective, Truth
 from autrt_train.read_recipe import read_recipe
 from autrt_train.recipe import Recipe
+from autrt_train.training_loss import DeviceBatch, TrainingLoss
 from tests.support.data_sets import index
 
 pytest_plugins = ("tests.support.threads",)
@@ -40,7 +40,7 @@ def by_hand(student: list[list[float]], teacher: list[list[float]], temperature:
     return temperature**2 * sum(terms) / max(1, len(terms))
 
 
-def test_soft_targets_are_what_a_plain_version_says() -> None:
+def test_soft_loss_equals_a_plain_version() -> None:
     rng = np.random.default_rng(0)
     student, teacher = rng.normal(0, 2, (2, 16, 12)).astype(np.float32)
     teacher[3], teacher[5, 2:4] = np.nan, np.nan
@@ -51,7 +51,7 @@ def test_soft_targets_are_what_a_plain_version_says() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(LOGITS, LOGITS), min_size=1, max_size=6), st.floats(0.5, 20))
-def test_soft_targets_hold_for_any_logits(pairs: list[tuple[float, float]], temperature: float) -> None:
+def test_soft_loss_is_valid_for_any_logits(pairs: list[tuple[float, float]], temperature: float) -> None:
     student, teacher = (torch.tensor([[pair[i] for pair in pairs]]) for i in (0, 1))
     loss = soft_loss(student, teacher, temperature)
     p, q = ((x.double() / temperature).sigmoid() for x in (teacher, student))
@@ -64,7 +64,7 @@ def test_soft_targets_hold_for_any_logits(pairs: list[tuple[float, float]], temp
     assert torch.isfinite(q).all()
 
 
-def test_the_gradient_is_that_of_hintons_cross_entropy() -> None:
+def test_soft_loss_has_the_gradient_of_cross_entropy() -> None:
     teacher, temperature = torch.tensor([[2.0, -1.0, 0.3]]), 3.0
     student = torch.tensor([[0.5, 0.2, -4.0]], requires_grad=True)
     (mine,) = torch.autograd.grad(soft_loss(student, teacher, temperature), student)
@@ -115,9 +115,9 @@ def test_a_weight_of_0_switches_its_term_off(
 ) -> None:
     recipe = recipe_of(tmp_path, **weights)
     labels = np.array([[1, 0], [-1, -1], [0, 1]], np.int8)
-    objective = Objective(recipe, index(labels, [0, 1, 2])).eval()
+    training_loss = TrainingLoss(recipe, index(labels, [0, 1, 2])).eval()
     generator = torch.Generator().manual_seed(0)
-    truth = Truth(
+    batch = DeviceBatch(
         pixels=torch.zeros(3, 1),
         labels=torch.tensor(labels),
         targets=None,
@@ -131,7 +131,7 @@ def test_a_weight_of_0_switches_its_term_off(
         "logits": torch.randn(3, 2, generator=generator),
         "projected": torch.randn(3, 4, generator=generator),
     }
-    terms = objective(outputs, truth, objective.counts(truth))
+    terms = training_loss(outputs, batch, training_loss.counts(batch))
     loss = terms.pop("loss")
     assert set(terms) == expected
     weight = {"bce": weights["task"], "multi_label": weights["task"], **weights}

@@ -80,7 +80,7 @@ def test_presence_loss_is_the_mean_over_known_labels():
         assert presence_loss(shaped, PRESENCE).item() == pytest.approx(np.mean(by_hand), rel=2e-6)
 
 
-def test_landmark_loss_is_smooth_l1_in_units_of_4_px_over_known_coordinates():
+def test_landmark_loss_is_smooth_l1_in_units_of_4_px():
     found, goal = landmarks_of()
     errors = (found.double() - goal.double()).numpy() / 4
     errors = np.abs(errors[~np.isnan(errors)])
@@ -89,7 +89,7 @@ def test_landmark_loss_is_smooth_l1_in_units_of_4_px_over_known_coordinates():
     assert landmark_count(goal) == 80 - 10 - 2 - 1
 
 
-def test_unknown_pictures_get_no_gradient_and_nothing_known_is_no_loss():
+def test_unknown_pictures_get_no_gradient():
     logits, presence = logits_of(3).requires_grad_(), logits_of(1).requires_grad_()
     found, goal = landmarks_of()
     found.requires_grad_()

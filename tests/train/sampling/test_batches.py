@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autrt.errors import UsageError
-from autrt_train.sampling.balanced import slots
+from autrt_train.sampling.balanced import places_per_au
 from autrt_train.sampling.batches import walk
 from autrt_train.sampling.plan import EpochPlan, SamplingConfig
 from autrt_train.types import DataError
@@ -31,7 +31,7 @@ def all_rows(plan, epoch, **how):
 
 
 @pytest.mark.parametrize("drop", [False, True])
-def test_a_shuffled_epoch_has_every_row_once_and_fills_or_drops_the_last_batch(drop):
+def test_shuffled_epoch_has_every_row_once(drop):
     plan = EpochPlan(np.zeros((103, 2), np.int8), SamplingConfig(drop_last=drop), 10, 0)
     rows = all_rows(plan, 0)
     assert rows.shape == (plan.steps(), 10) == ((10, 10) if drop else (11, 10))
@@ -40,7 +40,7 @@ def test_a_shuffled_epoch_has_every_row_once_and_fills_or_drops_the_last_batch(d
     assert len(count) == (100 if drop else 103)
 
 
-def test_fewer_rows_than_a_batch_are_drawn_over_and_over_or_refused():
+def test_rows_fewer_than_a_batch_repeat_or_are_refused():
     labels = np.zeros((3, 1), np.int8)
     count = Counter(all_rows(EpochPlan(labels, SamplingConfig(), 8, 0), 0).ravel().tolist())
     assert sorted(count.values()) == [2, 3, 3]
@@ -68,11 +68,11 @@ plans = st.builds(
 
 @settings(max_examples=40, deadline=None)
 @given(plans, st.integers(0, 5), st.sampled_from([1, 2, 4, 8]), st.data())
-def test_processes_share_every_batch_and_an_epoch_goes_on_anywhere(plan, epoch, world, data):
+def test_processes_share_batches_and_epochs_resume(plan, epoch, world, data):
     whole = all_rows(plan, epoch)
     assert whole.dtype == np.int64
     assert len(whole) == plan.steps(world)
-    shares = [all_rows(plan, epoch, rank=rank, world=world) for rank in range(world)]
+    shares = [all_rows(plan, epoch, rank=rank, n_processes=world) for rank in range(world)]
     np.testing.assert_array_equal(np.concatenate(shares, axis=1), whole)
     start = data.draw(st.integers(0, len(whole)))
     rest = list(plan.batches(epoch, start=start))
@@ -95,27 +95,27 @@ def test_seeds_differ():
 def test_a_batch_that_processes_cannot_share_is_refused():
     plan = EpochPlan(np.zeros((20, 1), np.int8), SamplingConfig(), 10, 0)
     with pytest.raises(UsageError, match="multiple of 4"):
-        plan.batches(0, world=4)
+        plan.batches(0, n_processes=4)
     with pytest.raises(ValueError, match="process 2 of 2"):
-        plan.batches(0, rank=2, world=2)
+        plan.batches(0, rank=2, n_processes=2)
     with pytest.raises(ValueError, match="batch 3 of 2"):
         plan.batches(0, start=3)
 
 
 def test_the_authors_batch_and_others_like_it():
-    assert slots(96, 12, None).tolist() == [6] * 12 + [24]
-    assert slots(256, 12, None).tolist() == [16] * 12 + [64]
-    assert slots(96, 12, 7).tolist() == [7] * 12 + [12]
-    assert slots(100, 12, None).tolist() == [7] * 3 + [6] * 9 + [25]
-    assert slots(5, 0, None).tolist() == [5]
+    assert places_per_au(96, 12, None).tolist() == [6] * 12 + [24]
+    assert places_per_au(256, 12, None).tolist() == [16] * 12 + [64]
+    assert places_per_au(96, 12, 7).tolist() == [7] * 12 + [12]
+    assert places_per_au(100, 12, None).tolist() == [7] * 3 + [6] * 9 + [25]
+    assert places_per_au(5, 0, None).tolist() == [5]
     with pytest.raises(UsageError, match="at least 85"):
-        slots(80, 12, 7)
+        places_per_au(80, 12, 7)
 
 
 @given(st.integers(1, 20), st.integers(0, 300))
-def test_slots_add_up_and_none_is_left_out(aus, spare):
+def test_places_per_au_add_up_and_none_is_zero(aus, spare):
     batch = aus + 1 + spare
-    counts = slots(batch, aus, None)
+    counts = places_per_au(batch, aus, None)
     assert counts.sum() == batch
     assert counts.min() >= 1
     exact = np.array([0.75 * batch / aus] * aus + [batch / 4])
@@ -144,7 +144,7 @@ def awkward(draw):
 
 @settings(max_examples=150, deadline=None)
 @given(awkward(), st.integers(0, 9), st.integers(0, 3))
-def test_every_batch_has_a_positive_and_a_negative_of_every_au_that_has_them(labels, spare, seed):
+def test_balanced_batch_has_both_labels_of_every_au(labels, spare, seed):
     batch = 2 * labels.shape[1] + spare
     plan = EpochPlan(labels, BALANCED, batch, seed)
     for rows in plan.batches(1):
@@ -168,7 +168,7 @@ def test_small_batches_do_where_idle_rows_are_fully_labelled():
         EpochPlan(labels, BALANCED, 12, 0)
 
 
-def test_positives_are_walked_through_before_any_comes_again_over_epochs_too():
+def test_positives_all_occur_before_any_repeats():
     labels = np.zeros((400, 2), np.int8)
     labels[:37, 0] = 1
     labels[37:48, 1] = 1
@@ -185,7 +185,7 @@ def test_positives_are_walked_through_before_any_comes_again_over_epochs_too():
 
 @given(st.integers(1, 9000), st.integers(0, 30_000), st.integers(0, 2000))
 @settings(max_examples=40, deadline=None)
-def test_a_walk_visits_all_once_a_lap_and_can_be_entered_anywhere(size, first, count):
+def test_walk_visits_all_once_a_lap(size, first, count):
     pool = np.arange(size) * 3
     steps = walk(pool, first, count, 1, 2)
     assert len(steps) == count

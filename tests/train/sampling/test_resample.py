@@ -58,12 +58,12 @@ def slow_ml_ros(labels, percent, rng):
 
 @settings(max_examples=60, deadline=None)
 @given(tables, st.sampled_from([1.0, 10.0, 25.0, 100.0, 400.0]), st.integers(0, 3))
-def test_ml_ros_clones_what_the_published_algorithm_clones(labels, percent, seed):
+def test_ml_ros_clones_as_published(labels, percent, seed):
     found = ml_ros(labels, percent, np.random.default_rng(seed))
     assert found.tolist() == slow_ml_ros(labels, percent, np.random.default_rng(seed))
 
 
-def test_ml_ros_lowers_the_imbalance_and_adds_no_more_than_asked():
+def test_ml_ros_lowers_imbalance_within_its_limit():
     labels = skewed(4000, [0.6, 0.3, 0.05, 0.02])
     rows = ml_ros(labels, 10, np.random.default_rng(0))
     assert rows[:4000].tolist() == list(range(4000))
@@ -81,7 +81,7 @@ def test_ml_ros_ends_once_no_label_is_rare_any_more():
     assert after.max() <= before
 
 
-def test_ml_ros_leaves_data_without_positives_or_with_equal_labels_alone():
+def test_ml_ros_keeps_data_without_rare_labels():
     for labels in (np.zeros((5, 3), np.int8), np.full((5, 3), -1, np.int8), np.ones((5, 3), np.int8)):
         assert ml_ros(labels, 25, np.random.default_rng(0)).tolist() == [0, 1, 2, 3, 4]
 
@@ -125,7 +125,7 @@ def test_a_plan_resamples_once_and_by_its_seed():
         assert sum(extra.values()) == -len(plans[0].rows) % 10
 
 
-def test_rows_with_a_missing_label_can_be_left_out_before_resampling():
+def test_rows_with_missing_labels_can_be_left_out():
     labels = skewed(500, [0.6, 0.1, 0.3])
     labels[::3, 1] = -1
     config = SamplingConfig(complete_only=True, resample="ml-ros")
@@ -154,7 +154,7 @@ def test_resampling_needs_labels():
         EpochPlan(np.empty((5, 0), np.int8), SamplingConfig(resample="ml-ros"), 2, 0)
 
 
-def test_statistics_count_what_is_there():
+def test_statistics_count_labels():
     labels = np.array([[1, 0, -1], [1, 1, -1], [0, 0, -1], [1, -1, -1]], np.int8)
     counts = label_counts(labels, NAMES)
     assert counts["labels"]["AU1"] == {
@@ -167,7 +167,7 @@ def test_statistics_count_what_is_there():
     assert (counts["rows"], counts["mean_ir"]) == (4, 2)
 
 
-def test_statistics_compare_before_and_after_and_look_into_batches():
+def test_statistics_compare_resampling_and_batches():
     labels = skewed(600, [0.6, 0.05, 0.3])
     plan = EpochPlan(labels, SamplingConfig(resample="ml-ros", batches="balanced"), 24, 0)
     told = sampling_statistics(plan, labels, NAMES)

@@ -14,8 +14,8 @@ from autrt.aus import ABAW_AUS
 from autrt.errors import UsageError
 from autrt.template import ARCFACE_112
 from autrt_train.synth.dataset.dataset import write_dataset
-from autrt_train.synth.dataset.drawing import open_rig
-from autrt_train.synth.dataset.settings import Absent, SynthSettings
+from autrt_train.synth.dataset.draw_job import open_rig
+from autrt_train.synth.dataset.settings import AbsentShares, SynthSettings
 from autrt_train.synth.dataset.stills import UPPER, draw_stills
 from autrt_train.synth.person.expression import SYNTH_AUS, soft_targets
 from autrt_train.synth.scene.compose import OCCLUDED
@@ -24,7 +24,7 @@ from autrt_train.types import DataError
 from tests.support.command import autrt, start
 
 SETTINGS = SynthSettings(
-    people=8, per_person=5, seed=3, validation=0.25, absent=Absent(0.1, 0.1, 0.1),
+    people=8, per_person=5, seed=3, validation=0.25, absent=AbsentShares(0.1, 0.1, 0.1),
     videos=1, video_s=0.5, rate=8, width_px=192, height_px=128,
 )  # fmt: skip
 
@@ -90,7 +90,7 @@ def test_the_layout_is_aff_wild2s(rendered, labels):
     assert len(set(labels["person"][labels["split"] == 1].tolist())) == 2
 
 
-def test_what_is_known_of_a_picture_agrees(labels):
+def test_labels_of_a_picture_agree(labels):
     label, target, presence = labels["label"], labels["target"], labels["presence"]
     np.testing.assert_array_equal(label == -1, np.isnan(target))
     known = label >= 0
@@ -120,8 +120,10 @@ def test_landmarks_are_in_the_crops_own_pixels(labels):
     assert ((boxes[:, :2] < centre) & (centre < boxes[:, 2:])).all()
 
 
-def test_two_pictures_of_one_drawing_share_face_and_landmarks_not_pixels():
-    stills = list(draw_stills(FaceRenderer(open_rig("stand-in")), SynthSettings(absent=Absent(0, 0, 0)), 5))
+def test_compositions_of_a_face_share_labels_not_pixels():
+    stills = list(
+        draw_stills(FaceRenderer(open_rig("stand-in")), SynthSettings(absent=AbsentShares(0, 0, 0)), 5)
+    )
     assert len(stills) == 10
     for a, b in zip(stills[::2], stills[1::2], strict=True):
         np.testing.assert_array_equal(a.landmarks, b.landmarks)
@@ -131,9 +133,9 @@ def test_two_pictures_of_one_drawing_share_face_and_landmarks_not_pixels():
 
 def test_each_kind_without_a_well_placed_face():
     renderer = FaceRenderer(open_rig("stand-in"))
-    far = list(draw_stills(renderer, SynthSettings(per_person=12, absent=Absent(1, 0, 0)), 0))
-    empty = list(draw_stills(renderer, SynthSettings(absent=Absent(0, 1, 0)), 0))
-    covered = list(draw_stills(renderer, SynthSettings(absent=Absent(0, 0, 1)), 0))
+    far = list(draw_stills(renderer, SynthSettings(per_person=12, absent=AbsentShares(1, 0, 0)), 0))
+    empty = list(draw_stills(renderer, SynthSettings(absent=AbsentShares(0, 1, 0)), 0))
+    covered = list(draw_stills(renderer, SynthSettings(absent=AbsentShares(0, 0, 1)), 0))
     assert all(s.presence == 0 for s in [*far, *empty, *covered])
     assert all(np.isnan(s.landmarks).all() and np.isnan(s.box).all() for s in empty)
     assert all(np.isfinite(s.landmarks).all() for s in covered)
@@ -145,7 +147,7 @@ def test_each_kind_without_a_well_placed_face():
 
 def test_a_hidden_half_of_a_face_has_unknown_labels():
     renderer = FaceRenderer(open_rig("stand-in"))
-    stills = list(draw_stills(renderer, SynthSettings(per_person=150, absent=Absent(0, 0, 0)), 1))
+    stills = list(draw_stills(renderer, SynthSettings(per_person=150, absent=AbsentShares(0, 0, 0)), 1))
     known = np.array([s.label for s in stills])[:, [n != "AU11" for n in SYNTH_AUS]] >= 0
     upper = UPPER[[n != "AU11" for n in SYNTH_AUS]]
     seen_up, seen_low = known[:, upper], known[:, ~upper]
@@ -162,7 +164,7 @@ def test_the_clean_preset_has_faces_alone():
     assert all((s.label[[n != "AU11" for n in SYNTH_AUS]] >= 0).all() for s in stills)
 
 
-def test_the_description_tells_everything(rendered):
+def test_synth_json_has_all_settings(rendered):
     told = json.loads((rendered / "synth.json").read_text())
     assert told["schema"] == "autrt-synth/1"
     assert (told["seed"], told["size_px"], told["margin_px"], told["template"]) == (3, 136, 12, "arcface-112")
@@ -180,7 +182,7 @@ def test_the_description_tells_everything(rendered):
         (["--rig", "stand-in", "--people", "0"], "people: expected at least 1"),
     ],
 )
-def test_a_wrong_setting_is_told_in_a_line_and_nothing_is_written(arguments, said, tmp_path):
+def test_wrong_setting_is_one_line_and_writes_nothing(arguments, said, tmp_path):
     done = autrt("synth", tmp_path / "set", *arguments)
     assert done.returncode == 2
     assert said in done.stderr
@@ -188,7 +190,7 @@ def test_a_wrong_setting_is_told_in_a_line_and_nothing_is_written(arguments, sai
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_existing_folder_is_left_alone_and_only_a_set_is_ever_replaced(rendered, tmp_path):
+def test_existing_folder_is_replaced_only_if_a_set(rendered, tmp_path):
     small = SynthSettings(people=2, per_person=1)
     before = contents(rendered)
     with pytest.raises(UsageError, match="exists"):
@@ -214,7 +216,7 @@ def test_a_set_can_be_replaced(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["set"]
 
 
-def test_interrupted_nothing_is_left(tmp_path):
+def test_interrupted_synth_leaves_nothing(tmp_path):
     running = start("synth", tmp_path / "set", "--rig", "stand-in", "--people", "100000", "--workers", "2")
     deadline = time.monotonic() + 60
     while not list(tmp_path.rglob("*.jpg")):
@@ -228,7 +230,7 @@ def test_interrupted_nothing_is_left(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_people_are_split_whole_and_at_least_one_is_for_validation():
+def test_people_are_split_whole_with_one_for_validation():
     assert SynthSettings(people=10, validation=0.0).validation_people == 0
     assert SynthSettings(people=2, validation=0.1).validation_people == 1
     assert SynthSettings(people=1, validation=0.1).validation_people == 0
@@ -247,7 +249,7 @@ def test_people_are_split_whole_and_at_least_one_is_for_validation():
         ({"videos": 1, "rate": 0.0}, "frames/s"),
         ({"videos": 1, "video_s": -1.0}, "found -1 s"),
         ({"width_px": 641}, "even size"),
-        ({"absent": Absent(0.5, 0.5, 0.5)}, "shares"),
+        ({"absent": AbsentShares(0.5, 0.5, 0.5)}, "shares"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(wrong, said):
@@ -255,7 +257,7 @@ def test_a_setting_that_makes_no_sense_is_refused(wrong, said):
         SynthSettings(**wrong)
 
 
-def test_the_stand_in_has_people():
+def test_generated_head_has_people():
     rig = open_rig("stand-in")
-    shapes = [draw_person(np.random.default_rng(k), rig, SETTINGS.knobs).shape for k in (0, 1)]
+    shapes = [draw_person(np.random.default_rng(k), rig, SETTINGS.randomisation).shape for k in (0, 1)]
     assert not np.array_equal(*shapes)

@@ -13,24 +13,24 @@ from hypothesis import strategies as st
 
 from autrt.face.align import similarity
 from autrt.template import ARCFACE_112
-from autrt_train.synth.person.actions import AT
+from autrt_train.synth.person.au_combinations import COLUMN_OF
 from autrt_train.synth.person.expression import Expression, draw_expression, neutral_expression
 from autrt_train.synth.person.person import lip_gap
-from autrt_train.synth.rig.generated_head import stand_in_rig
+from autrt_train.synth.rig.generated_head import generated_rig
 from autrt_train.synth.rig.parts import UPPER_LIP
 from autrt_train.synth.rig.rig import Rig, load_rig
-from autrt_train.synth.scene.face import FaceRenderer, Knobs, draw_look, draw_person
+from autrt_train.synth.scene.face import FaceRenderer, Randomisation, draw_person, draw_shot_conditions
 
-RIG = stand_in_rig()
+RIG = generated_rig()
 RENDERER = FaceRenderer(RIG)
-PLAIN = Knobs(light=False, pose=False, extras=False, wrinkles=False, distract=False)
+PLAIN = Randomisation(light=False, pose=False, extras=False, wrinkles=False, distract=False)
 seeds = st.integers(0, 2**32 - 1)
 
 
-def scene(seed: int, knobs: Knobs | None = None, rig: Rig = RIG):
-    rng, knobs = np.random.default_rng(seed), knobs or Knobs()
-    person = draw_person(rng, rig, knobs)
-    return person, draw_expression(rng, rig, knobs), draw_look(rng, person, knobs)
+def scene(seed: int, randomisation: Randomisation | None = None, rig: Rig = RIG):
+    rng, randomisation = np.random.default_rng(seed), randomisation or Randomisation()
+    person = draw_person(rng, rig, randomisation)
+    return person, draw_expression(rng, rig, randomisation), draw_shot_conditions(rng, person, randomisation)
 
 
 def with_shapes(**weights: float) -> Expression:
@@ -43,11 +43,11 @@ def with_shapes(**weights: float) -> Expression:
 
 @settings(max_examples=25, deadline=None)
 @given(seeds)
-def test_a_picture_is_what_it_says(seed):
+def test_face_picture_has_its_shapes_and_types(seed):
     picture = RENDERER.draw(*scene(seed))
     assert picture.rgba.shape == (136, 136, 4)
     assert np.isfinite(picture.landmarks).all()
-    assert np.isnan(picture.intensities).tolist() == [au == AT[11] for au in range(17)]
+    assert np.isnan(picture.intensities).tolist() == [au == COLUMN_OF[11] for au in range(17)]
     x0, y0, x1, y1 = picture.box
     assert (picture.landmarks >= [x0, y0]).all()
     assert (picture.landmarks <= [x1, y1]).all()
@@ -64,7 +64,7 @@ def test_the_five_points_are_aligned_to_the_template(seed):
 
 def test_the_same_arguments_draw_the_same_picture():
     for seed in range(6):
-        first, second = RENDERER.draw(*scene(seed)), FaceRenderer(stand_in_rig()).draw(*scene(seed))
+        first, second = RENDERER.draw(*scene(seed)), FaceRenderer(generated_rig()).draw(*scene(seed))
         np.testing.assert_array_equal(first.rgba, second.rgba)
         np.testing.assert_array_equal(first.landmarks, second.landmarks)
         np.testing.assert_array_equal(first.intensities, second.intensities)
@@ -90,23 +90,23 @@ def test_a_wider_margin_shows_more_around_the_same_crop():
 @settings(max_examples=20, deadline=None)
 @given(seeds)
 def test_a_face_at_rest_has_no_au_whoever_it_is(seed):
-    person, _, look = scene(seed)
-    picture = RENDERER.draw(person, neutral_expression(RIG), look)
+    person, _, conditions = scene(seed)
+    picture = RENDERER.draw(person, neutral_expression(RIG), conditions)
     np.testing.assert_allclose(np.nan_to_num(picture.intensities), 0, atol=1e-6)
 
 
-def test_parting_lips_are_measured_and_the_open_jaw_is_its_weight():
-    person, _, look = scene(2, PLAIN)
+def test_lip_gap_is_measured_and_jaw_is_its_weight():
+    person, _, conditions = scene(2, PLAIN)
     gaps = []
     for weight in (0.0, 0.3, 0.8):
-        picture = RENDERER.draw(person, with_shapes(jawOpen=weight, mouthLowerDown=weight), look)
-        gaps.append(float(picture.intensities[AT[25]]))
-        assert picture.intensities[AT[26]] == np.float32(weight)
+        picture = RENDERER.draw(person, with_shapes(jawOpen=weight, mouthLowerDown=weight), conditions)
+        gaps.append(float(picture.intensities[COLUMN_OF[25]]))
+        assert picture.intensities[COLUMN_OF[26]] == np.float32(weight)
     assert gaps[0] == pytest.approx(0, abs=1e-6)
     assert 0.03 < gaps[1] < gaps[2] - 0.03
     as_drawn = scene(2)[1]
-    drawn = RENDERER.draw(person, as_drawn, look).intensities
-    kept = [column for number, column in AT.items() if number not in (25, 26)]
+    drawn = RENDERER.draw(person, as_drawn, conditions).intensities
+    kept = [column for number, column in COLUMN_OF.items() if number not in (25, 26)]
     np.testing.assert_array_equal(drawn[kept], as_drawn.intensities[kept])
 
 
@@ -120,14 +120,14 @@ def test_lips_that_pass_each_other_are_not_parted():
 
 
 def test_the_inside_of_the_mouth_shows_between_parted_lips_only():
-    person, _, look = scene(2, replace(PLAIN, identity=False))
+    person, _, conditions = scene(2, replace(PLAIN, identity=False))
     colour = np.array([0, 255, 0], np.float32)
     person.albedo[RIG.parts.of("mouth")] = colour
     person.albedo[RIG.parts.of("gums")] = colour
     person.albedo[RIG.parts.of("teeth")] = colour
 
     def green(expression: Expression) -> int:
-        rgba = RENDERER.draw(person, expression, look).rgba.astype(int)
+        rgba = RENDERER.draw(person, expression, conditions).rgba.astype(int)
         return int((rgba[..., 1] > 2 * rgba[..., 0] + 20).sum())
 
     assert green(neutral_expression(RIG)) == 0
@@ -135,20 +135,20 @@ def test_the_inside_of_the_mouth_shows_between_parted_lips_only():
 
 
 def test_brows_change_the_upper_half_of_the_picture_only():
-    person, _, look = scene(4, PLAIN)
-    rest = RENDERER.draw(person, neutral_expression(RIG), look)
+    person, _, conditions = scene(4, PLAIN)
+    rest = RENDERER.draw(person, neutral_expression(RIG), conditions)
     for shapes in ("browInnerUp", "browOuterUp", "browDown"):
-        raised = RENDERER.draw(person, with_shapes(**{shapes: 1.0}), look)
+        raised = RENDERER.draw(person, with_shapes(**{shapes: 1.0}), conditions)
         change = np.abs(raised.rgba.astype(int) - rest.rgba).sum(2)
         assert change[20:60, 30:106].mean() > 3, shapes
         assert change[80:].max() <= 10, shapes  # exposure follows the brows a little
 
 
 def test_the_mouth_widens_and_narrows():
-    person, _, look = scene(4, PLAIN)
+    person, _, conditions = scene(4, PLAIN)
 
     def width(**shapes: float) -> float:
-        five = RENDERER.draw(person, with_shapes(**shapes), look).landmarks
+        five = RENDERER.draw(person, with_shapes(**shapes), conditions).landmarks
         return float(np.linalg.norm(five[4] - five[3]) / np.linalg.norm(five[1] - five[0]))
 
     assert width(mouthPucker=1.0) < width() - 0.05
@@ -156,23 +156,34 @@ def test_the_mouth_widens_and_narrows():
     assert width(mouthStretch=1.0) > width() + 0.05
 
 
-def test_turning_a_look_turns_the_head_and_nothing_else():
-    person, expression, look = scene(5)
-    left, right = look.turned(-30, 0, 0), look.turned(30, 0, 0)
-    assert replace(left, yaw_deg=look.yaw_deg, pitch_deg=look.pitch_deg, roll_deg=look.roll_deg) == look
+def test_with_pose_turns_only_the_head():
+    person, expression, conditions = scene(5)
+    left, right = conditions.with_pose(-30, 0, 0), conditions.with_pose(30, 0, 0)
+    assert (
+        replace(
+            left, yaw_deg=conditions.yaw_deg, pitch_deg=conditions.pitch_deg, roll_deg=conditions.roll_deg
+        )
+        == conditions
+    )
 
     def nose_offset(at) -> float:
         p = RENDERER.draw(person, expression, at).landmarks
         return float(p[2, 0] - p[:2, 0].mean())
 
-    assert nose_offset(left) + 6 < nose_offset(look.turned(0, 0, 0)) < nose_offset(right) - 6
-    same = RENDERER.draw(person, expression, look.turned(look.yaw_deg, look.pitch_deg, look.roll_deg))
-    np.testing.assert_array_equal(same.rgba, RENDERER.draw(person, expression, look).rgba)
+    assert nose_offset(left) + 6 < nose_offset(conditions.with_pose(0, 0, 0)) < nose_offset(right) - 6
+    same = RENDERER.draw(
+        person,
+        expression,
+        conditions.with_pose(conditions.yaw_deg, conditions.pitch_deg, conditions.roll_deg),
+    )
+    np.testing.assert_array_equal(same.rgba, RENDERER.draw(person, expression, conditions).rgba)
 
 
 def test_roll_is_taken_out_by_alignment():
-    person, expression, look = scene(5, PLAIN)
-    straight, rolled = (RENDERER.draw(person, expression, look.turned(10, 5, roll)) for roll in (0, 15))
+    person, expression, conditions = scene(5, PLAIN)
+    straight, rolled = (
+        RENDERER.draw(person, expression, conditions.with_pose(10, 5, roll)) for roll in (0, 15)
+    )
     np.testing.assert_allclose(rolled.landmarks, straight.landmarks, atol=1e-3)
     assert not np.array_equal(rolled.rgba, straight.rgba)  # but the light comes from elsewhere
 
@@ -180,44 +191,48 @@ def test_roll_is_taken_out_by_alignment():
 @settings(max_examples=30, deadline=None)
 @given(seeds, st.tuples(st.floats(0, 60), st.floats(0, 40), st.floats(0, 40)))
 def test_heads_turn_no_further_than_they_may(seed, limits):
-    _, _, look = scene(seed, Knobs(pose_deg=limits))
-    assert (np.abs([look.yaw_deg, look.pitch_deg, look.roll_deg]) <= np.array(limits) + 1e-9).all()
+    _, _, conditions = scene(seed, Randomisation(pose_deg=limits))
+    assert (
+        np.abs([conditions.yaw_deg, conditions.pitch_deg, conditions.roll_deg]) <= np.array(limits) + 1e-9
+    ).all()
 
 
-def test_knobs_switch_randomness_off():
-    people = [scene(s, Knobs(identity=False)) for s in range(3)]
+def test_randomisation_groups_switch_off():
+    people = [scene(s, Randomisation(identity=False)) for s in range(3)]
     assert all(np.array_equal(person.shape, RIG.neutral) for person, _, _ in people)
     plain = [scene(s, replace(PLAIN, skin=False)) for s in range(40)]
     assert all(np.array_equal(person.skin_rgb, plain[0][0].skin_rgb) for person, _, _ in plain)
-    assert all(person.glasses is None and not look.hair.locks for person, _, look in plain)
-    assert all(look.yaw_deg == look.pitch_deg == look.roll_deg == 0 for _, _, look in plain)
+    assert all(person.glasses is None and not conditions.hair.locks for person, _, conditions in plain)
+    assert all(
+        conditions.yaw_deg == conditions.pitch_deg == conditions.roll_deg == 0 for _, _, conditions in plain
+    )
     assert all(person.wrinkles.depth == 0 for person, _, _ in plain)
     free = [scene(s) for s in range(40)]
     assert any(person.glasses for person, _, _ in free)
-    assert any(look.hair.strands for _, _, look in free)
+    assert any(conditions.hair.strands for _, _, conditions in free)
     assert np.std([person.skin_rgb[0] for person, _, _ in free]) > 20
-    assert np.std([look.yaw_deg for _, _, look in free]) > 8
+    assert np.std([conditions.yaw_deg for _, _, conditions in free]) > 8
 
 
 def test_wrinkles_darken_where_an_expression_folds():
-    person, _, look = scene(6, PLAIN)
+    person, _, conditions = scene(6, PLAIN)
     folded = replace(person, wrinkles=replace(person.wrinkles, depth=0.5))
     frown = with_shapes(browDown=1.0)
-    frown.intensities[AT[4]] = 1.0
-    smooth, lined = (RENDERER.draw(p, frown, look).rgba.astype(int) for p in (person, folded))
+    frown.intensities[COLUMN_OF[4]] = 1.0
+    smooth, lined = (RENDERER.draw(p, frown, conditions).rgba.astype(int) for p in (person, folded))
     darker = (smooth - lined)[..., :3].sum(2)
     assert darker.min() >= -3
     assert darker[40:70, 58:78].max() > 30  # between the brows
     assert np.abs(darker[85:120]).max() <= 3
-    at_rest = [RENDERER.draw(p, neutral_expression(RIG), look).rgba for p in (person, folded)]
+    at_rest = [RENDERER.draw(p, neutral_expression(RIG), conditions).rgba for p in (person, folded)]
     np.testing.assert_array_equal(*at_rest)
 
 
 def test_glasses_and_hair_cover_the_face():
     with_glasses = next(s for s in map(scene, range(100)) if s[0].glasses)
-    person, expression, look = with_glasses
+    person, expression, conditions = with_glasses
     bare = replace(person, glasses=None)
-    worn, not_worn = (RENDERER.draw(p, expression, look).rgba.astype(int) for p in (person, bare))
+    worn, not_worn = (RENDERER.draw(p, expression, conditions).rgba.astype(int) for p in (person, bare))
     changed = np.abs(worn - not_worn).sum(2) > 30
     assert changed[40:90].sum() > 5 * changed[100:].sum()
     curtained = next(s for s in map(scene, range(200)) if any(not lock.behind for lock in s[2].hair.locks))
@@ -231,9 +246,9 @@ def test_the_real_rig_draws_faces():
     rig = load_rig(Path(os.environ["AUTRT_RIG"]))
     renderer = FaceRenderer(rig)
     for seed in range(8):
-        person, expression, look = scene(seed, rig=rig)
-        picture = renderer.draw(person, expression, look)
+        person, expression, conditions = scene(seed, rig=rig)
+        picture = renderer.draw(person, expression, conditions)
         np.testing.assert_allclose(similarity(picture.landmarks, ARCFACE_112 + 12), np.eye(2, 3), atol=2e-3)
         assert (picture.rgba[40:110, 50:86, 3] == 255).mean() > 0.95
-        rest = renderer.draw(person, neutral_expression(rig), look)
+        rest = renderer.draw(person, neutral_expression(rig), conditions)
         np.testing.assert_allclose(np.nan_to_num(rest.intensities), 0, atol=1e-6)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from autrt_train.synth.camera.pinhole import Pinhole, rotation
 from autrt_train.synth.camera.raster import divide_by_alpha, draw_triangles, lay_over
-from autrt_train.synth.rig.generated_head import stand_in_rig
-from autrt_train.synth.rig.mesh import moved, moves_of, normals_and_hollows, turned
+from autrt_train.synth.rig.generated_head import generated_rig
+from autrt_train.synth.rig.mesh import apply_shapes, normals_and_hollows, rotate, sparse_shapes
 from autrt_train.synth.scene.light import fixed_light, shade
 
 SIZE = 20
@@ -71,7 +71,7 @@ def test_a_triangle_that_shows_its_back_is_not_drawn():
 
 @settings(max_examples=40, deadline=None)
 @given(seeds, st.booleans())
-def test_laying_over_is_the_usual_blend(seed, behind):
+def test_lay_over_is_alpha_blending(seed, behind):
     rng = np.random.default_rng(seed)
     alpha = rng.choice([0, 255, 128], (SIZE, SIZE, 1)).astype(np.uint8)
     rgba = np.concatenate([(rng.uniform(0, 1, (SIZE, SIZE, 3)) * alpha).astype(np.uint8), alpha], 2)
@@ -94,10 +94,10 @@ def test_dividing_by_alpha_gives_plain_colours():
 @settings(max_examples=15, deadline=None)
 @given(seeds)
 def test_an_expression_is_the_weighted_sum_of_its_shapes(seed):
-    rig, rng = stand_in_rig(), np.random.default_rng(seed)
+    rig, rng = generated_rig(), np.random.default_rng(seed)
     weights = (rng.uniform(0, 1.9, len(rig.expression_names)) * (rng.random(57) < 0.3)).astype(np.float32)
-    moves = moves_of(rig)
-    found = moved(rig.neutral, weights, moves.starts, moves.rows, moves.deltas)
+    moves = sparse_shapes(rig)
+    found = apply_shapes(rig.neutral, weights, moves.starts, moves.rows, moves.deltas)
     expected = rig.neutral + np.einsum("e,evc->vc", weights.astype(float), rig.expression_deltas)
     np.testing.assert_allclose(found, expected, atol=57 * 1.9e-3)  # what moves less than 10 µm is left
 
@@ -123,7 +123,7 @@ def test_normals_and_hollows_of_a_dented_ball():
 
 
 def test_a_lamp_lights_the_side_it_is_on_and_exposure_is_kept():
-    rig = stand_in_rig()
+    rig = generated_rig()
     normals, hollows = normals_and_hollows(rig.neutral, rig.triangles)
     lamps = fixed_light().lamps.copy()
     lamps[0, :3] = [1, 0, 0]
@@ -150,10 +150,10 @@ def test_a_rotation_turns_right_down_and_counter_clockwise(yaw, pitch, roll):
     assert np.round((front @ rotation(0, pitch, 0).T)[0, 1] + np.sin(np.radians(pitch)), 5) == 0
     right = np.array([[1, 0, 0]], np.float32)
     assert np.round((right @ rotation(0, 0, roll).T)[0, 1] - np.sin(np.radians(roll)), 5) == 0
-    np.testing.assert_allclose(turned(right, matrix), right @ matrix.T, atol=1e-6)
+    np.testing.assert_allclose(rotate(right, matrix), right @ matrix.T, atol=1e-6)
 
 
-def test_what_is_nearer_to_the_pinhole_is_larger():
+def test_pinhole_enlarges_near_points():
     pinhole = Pinhole(rotation(0, 0, 0), 50.0, np.array([[100.0, 0, 10], [0, 100, 20]]))
     np.testing.assert_allclose(
         pinhole.project(np.array([[1.0, 2.0, 0], [1.0, 2.0, 25]])), [[12, 16], [14, 12]]

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autrt_train.synth.camera.camera import CLEAN, FULL, Camera, Faults, draw_faults
+from autrt_train.synth.camera.camera import CLEAN, FULL, Camera, CameraFaults, draw_faults
 from autrt_train.synth.camera.grade import GREY, Grade
 from autrt_train.synth.person.expression import SYNTH_AUS
 from autrt_train.synth.scene.background import KINDS, draw_background
-from autrt_train.synth.scene.compose import compose, compose_empty, misplaced, moved
+from autrt_train.synth.scene.compose import compose, compose_empty, misplaced, warp_face
+from autrt_train.synth.scene.draw_occluder import MOSTLY_HIDDEN, draw_cover, draw_occluder
 from autrt_train.synth.scene.face import FacePicture
-from autrt_train.synth.scene.occlude import MOSTLY_HIDDEN, draw_cover, draw_occluder
-from autrt_train.synth.scene.occluder import Place
 from autrt_train.synth.scene.overlay import over, paste
+from autrt_train.synth.scene.paint_occluder import FacePlace
 
 POINTS = np.array([[50, 64], [86, 64], [68, 84], [54, 104], [82, 104]], np.float32)
 SKIN = np.array([200, 160, 140], np.float32)
@@ -60,7 +60,7 @@ def test_kinds_of_background_have_shares_of_one():
 
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds)
-def test_a_background_is_a_picture_and_depends_on_its_seed_alone(seed):
+def test_background_depends_only_on_its_seed(seed):
     picture = draw_background(np.random.default_rng(seed), 136, 100)
     assert picture.shape == (100, 136, 3)
     assert picture.min() >= 0
@@ -71,7 +71,7 @@ def test_a_background_is_a_picture_and_depends_on_its_seed_alone(seed):
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds)
 def test_an_occluder_leaves_eyes_or_mouth_to_be_seen(seed):
-    place = Place(136, POINTS)
+    place = FacePlace(136, POINTS)
     occluder = draw_occluder(np.random.default_rng(seed), place, SKIN)
     hidden = occluder.hides(place.upper()), occluder.hides(place.lower())
     assert min(hidden) < 0.4
@@ -85,7 +85,7 @@ def test_an_occluder_leaves_eyes_or_mouth_to_be_seen(seed):
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds)
 def test_a_cover_hides_eyes_and_mouth(seed):
-    place = Place(136, POINTS)
+    place = FacePlace(136, POINTS)
     cover = draw_cover(np.random.default_rng(seed), place, SKIN)
     assert min(cover.hides(place.upper()), cover.hides(place.lower())) >= MOSTLY_HIDDEN
     drawn = compose(np.random.default_rng(seed), face(), FULL, covered=True)
@@ -94,7 +94,7 @@ def test_a_cover_hides_eyes_and_mouth(seed):
 
 def test_no_fault_changes_nothing_but_rounds_and_clips():
     image = np.array([[[-5, 0.4, 0.6], [254.4, 255, 300]]], np.float32)
-    pixels = Faults().apply(np.random.default_rng(0), image)
+    pixels = CameraFaults().apply(np.random.default_rng(0), image)
     np.testing.assert_array_equal(pixels, [[[0, 0, 1], [254, 255, 255]]])
 
 
@@ -120,7 +120,7 @@ def test_a_vignette_darkens_corners_alone():
     assert out[0, 0, 0] == pytest.approx(120, abs=0.1)
 
 
-def test_half_of_the_pictures_are_spared_and_a_switched_off_group_stays_off():
+def test_faults_spare_half_and_respect_switches():
     rng = np.random.default_rng(1)
     drawn = [draw_faults(rng, FULL) for _ in range(600)]
     marred = [
@@ -139,7 +139,9 @@ def test_half_of_the_pictures_are_spared_and_a_switched_off_group_stays_off():
     off = Camera(blur=False, sensor=False, colour=False)
     image = np.random.default_rng(2).uniform(0, 255, (30, 30, 3)).astype(np.float32)
     for _ in range(20):
-        np.testing.assert_array_equal(draw_faults(rng, off).apply(rng, image), Faults().apply(rng, image))
+        np.testing.assert_array_equal(
+            draw_faults(rng, off).apply(rng, image), CameraFaults().apply(rng, image)
+        )
 
 
 @settings(max_examples=40, deadline=None)
@@ -164,7 +166,7 @@ def test_landmarks_move_with_the_pixels(scale, turn, dx, dy):
     linear = np.array([[c, -s], [s, c]])
     middle = np.full(2, 68.0)
     matrix = np.concatenate([linear, (middle + np.array([dx, dy]) - linear @ middle)[:, None]], axis=1)
-    out = moved(face(), matrix, 136)
+    out = warp_face(face(), matrix, 136)
     y, x = np.mgrid[:136, :136]
     light = (out.rgba[..., 1].astype(float) - 60).clip(0) * (out.rgba[..., 3] > 128)
     for px, py in out.landmarks:
@@ -186,7 +188,7 @@ def test_a_misplaced_face_is_grossly_off(seed):
     assert shift > 18 or scale < 0.6 or scale > 1.7 or turn > 0.7
 
 
-def test_pasting_equals_laying_a_whole_moved_picture_over():
+def test_paste_equals_warping_and_compositing():
     drawn = face()
     matrix = np.array([[0.6, -0.2, 40.3], [0.2, 0.6, 10.7]])
     behind = np.random.default_rng(0).uniform(0, 255, (120, 200, 3)).astype(np.float32)
@@ -194,14 +196,14 @@ def test_pasting_equals_laying_a_whole_moved_picture_over():
     paste(pasted, drawn.rgba, matrix)
     square = np.zeros((200, 200, 3), np.float32)
     square[:120] = behind
-    expected = over(moved(drawn, matrix, 200).rgba, square)[:120]
+    expected = over(warp_face(drawn, matrix, 200).rgba, square)[:120]
     np.testing.assert_allclose(pasted, expected, atol=0.01)
     outside = behind.copy()
     paste(outside, drawn.rgba, np.array([[1.0, 0, 500], [0, 1.0, 0]]))
     np.testing.assert_array_equal(outside, behind)
 
 
-def test_what_is_transparent_lends_no_colour():
+def test_transparent_pixels_add_no_colour():
     rgba = np.zeros((60, 60, 4), np.uint8)
     rgba[20:40, 20:40] = (200, 200, 200, 255)
     grey = np.full((60, 60, 3), 200, np.float32)
@@ -209,7 +211,7 @@ def test_what_is_transparent_lends_no_colour():
     np.testing.assert_allclose(grey, 200, atol=1.5)
 
 
-def test_a_composition_depends_on_its_seed_alone_and_shows_the_face():
+def test_composition_depends_only_on_its_seed():
     plain = Camera(False, False, False, False, False, False)
     first = compose(np.random.default_rng(3), face(), plain).pixels
     np.testing.assert_array_equal(first[84, 68], [250, 250, 250])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autrt_train.synth.rig.generated_head import stand_in_rig
+from autrt_train.synth.rig.generated_head import generated_rig
 from autrt_train.synth.rig.ict import IDENTITIES, VERTICES, read_quads, read_vertices
 from autrt_train.synth.rig.parts import ICT_PARTS
 from autrt_train.synth.rig.rig import REQUIRED_SHAPES, load_rig, save_rig_pack
@@ -39,8 +39,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.parent
 
 
-def test_a_stand_in_is_a_closed_account_of_its_parts():
-    rig = stand_in_rig()
+def test_generated_rig_consists_of_its_parts():
+    rig = generated_rig()
     assert set(REQUIRED_SHAPES) <= set(rig.expression_names)
     assert len(rig.expression_names) == 57
     assert 2000 < len(rig.neutral) < 6000
@@ -59,8 +59,8 @@ def test_a_stand_in_is_a_closed_account_of_its_parts():
     )
 
 
-def test_a_stand_in_faces_the_front():
-    rig = stand_in_rig()
+def test_generated_rig_faces_the_front():
+    rig = generated_rig()
     a, b, c = (rig.neutral[rig.triangles[:, k]] for k in range(3))
     towards = np.cross(b - a, c - a)[:, 2]
     front = (rig.triangles < rig.parts.narrow).all(1)
@@ -69,19 +69,19 @@ def test_a_stand_in_faces_the_front():
     assert (towards[back] < 0).mean() > 0.7
 
 
-def test_stand_ins_differ_by_seed_alone():
-    assert np.array_equal(stand_in_rig(3).identity_deltas, stand_in_rig(3).identity_deltas)
-    assert not np.array_equal(stand_in_rig(3).identity_deltas, stand_in_rig(4).identity_deltas)
+def test_generated_rigs_differ_by_seed_only():
+    assert np.array_equal(generated_rig(3).identity_deltas, generated_rig(3).identity_deltas)
+    assert not np.array_equal(generated_rig(3).identity_deltas, generated_rig(4).identity_deltas)
 
 
-def test_every_shape_that_expressions_use_moves_the_stand_in():
-    rig = stand_in_rig()
+def test_generated_rig_is_moved_by_every_used_shape():
+    rig = generated_rig()
     for name in REQUIRED_SHAPES:
         assert np.abs(rig.expression_deltas[rig.at[name]]).max() > 0.1, name
 
 
 def test_a_pack_gives_the_rig_back(tmp_path: Path):
-    rig = stand_in_rig()
+    rig = generated_rig()
     save_rig_pack(rig, tmp_path / "rig.npz")
     back = load_rig(tmp_path / "rig.npz")
     assert back.expression_names == rig.expression_names
@@ -136,7 +136,7 @@ def test_damaged_meshes_are_named_with_their_line(tmp_path: Path):
             read_quads(obj(tmp_path / "d.obj", points()[:0], face + "\n"))
 
 
-def test_what_is_no_rig_is_refused(tmp_path: Path):
+def test_load_rig_refuses_other_files(tmp_path: Path):
     with pytest.raises(DataError, match="no such face rig"):
         load_rig(tmp_path / "nothing.npz")
     (tmp_path / "text.npz").write_text("not a zip")
@@ -145,7 +145,7 @@ def test_what_is_no_rig_is_refused(tmp_path: Path):
     np.savez(tmp_path / "other.npz", neutral=np.zeros((4, 3)))
     with pytest.raises(DataError, match="quads"):
         load_rig(tmp_path / "other.npz")
-    save_rig_pack(stand_in_rig(), tmp_path / "rig.npz")
+    save_rig_pack(generated_rig(), tmp_path / "rig.npz")
     whole = (tmp_path / "rig.npz").read_bytes()
     (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"half\.npz"):
@@ -153,7 +153,7 @@ def test_what_is_no_rig_is_refused(tmp_path: Path):
 
 
 def test_a_pack_without_a_shape_says_which(tmp_path: Path):
-    rig = stand_in_rig()
+    rig = generated_rig()
     save_rig_pack(rig, tmp_path / "rig.npz")
     with np.load(tmp_path / "rig.npz") as pack:
         arrays = dict(pack)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autrt_train.synth.camera.camera import Faults
-from autrt_train.synth.dataset.drawing import open_rig
+from autrt_train.synth.camera.camera import CameraFaults
+from autrt_train.synth.dataset.draw_job import open_rig
 from autrt_train.synth.dataset.settings import SynthSettings
-from autrt_train.synth.dataset.video import record_film
+from autrt_train.synth.dataset.video import record_video
 from autrt_train.synth.person.expression import (
     SYNTH_AUS,
     Expression,
@@ -22,24 +22,24 @@ from autrt_train.synth.person.expression import (
     neutral_expression,
     soft_targets,
 )
+from autrt_train.synth.person.face_motion import Episode, FaceMotion, Oscillation, draw_face_motion, draw_head
 from autrt_train.synth.person.hair import Hair
-from autrt_train.synth.person.performance import Episode, Performance, Sway, draw_head, draw_performance
-from autrt_train.synth.scene.face import FaceRenderer, Knobs, draw_person
+from autrt_train.synth.scene.face import FaceRenderer, Randomisation, draw_person
 from autrt_train.synth.scene.shot import Actor, Shot, draw_frame, draw_shot
 from autrt_train.types import DataError
 
 RIG = open_rig("stand-in")
 RENDERER = FaceRenderer(RIG)
 SETTINGS = SynthSettings(people=3, videos=2, video_s=3.0, rate=8, width_px=320, height_px=180, seed=2)
-STILL = Sway(np.zeros(3), np.zeros((3, 1)), np.zeros((3, 1)), np.zeros((3, 1)))
-STILL_CENTRE = Sway(np.array([160.0, 80.0]), np.zeros((2, 1)), np.zeros((2, 1)), np.zeros((2, 1)))
+STILL = Oscillation(np.zeros(3), np.zeros((3, 1)), np.zeros((3, 1)), np.zeros((3, 1)))
+STILL_CENTRE = Oscillation(np.array([160.0, 80.0]), np.zeros((2, 1)), np.zeros((2, 1)), np.zeros((2, 1)))
 seeds = st.integers(0, 5000)
 
 
-def actor(number=0, performance=None):
+def actor(number=0, motion=None):
     rng = np.random.default_rng(number)
-    performance = performance or draw_performance(rng, RIG, Knobs(), 5.0)
-    return Actor(number, draw_person(rng, RIG, Knobs(extras=False)), performance)
+    motion = motion or draw_face_motion(rng, RIG, Randomisation(), 5.0)
+    return Actor(number, draw_person(rng, RIG, Randomisation(extras=False)), motion)
 
 
 def doing(**weights):
@@ -49,22 +49,22 @@ def doing(**weights):
     for name, value in weights.items():
         values[RIG.at[name]] = value
     episode = Episode(1.0, 0.5, 8.0, 0.5, replace(neutral, weights=values))
-    return Performance(neutral, (episode,), np.array([99.0]), (RIG.at["eyeBlink_L"], RIG.at["eyeBlink_R"]))
+    return FaceMotion(neutral, (episode,), np.array([99.0]), (RIG.at["eyeBlink_L"], RIG.at["eyeBlink_R"]))
 
 
-def without_hair(role):
-    return replace(role, look=replace(role.look, hair=Hair()))
+def without_hair(placement):
+    return replace(placement, conditions=replace(placement.conditions, hair=Hair()))
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds)
 def test_expressions_come_and_go_without_a_jump(seed):
-    performance = draw_performance(np.random.default_rng(seed), RIG, Knobs(), 6.0)
-    episodes = performance.episodes
+    motion = draw_face_motion(np.random.default_rng(seed), RIG, Randomisation(), 6.0)
+    episodes = motion.episodes
     assert all(a.end_s <= b.start_s + 1e-9 for a, b in itertools.pairwise(episodes))
     assert episodes[-1].end_s + 2.5 >= 6
     times = np.arange(0, 6, 0.01)
-    seen = np.array([performance.at(t).intensities for t in times])
+    seen = np.array([motion.at(t).intensities for t in times])
     drawn = SYNTH_AUS.index("AU11") != np.arange(len(SYNTH_AUS))
     assert np.isfinite(seen[:, drawn]).all()
     assert seen[:, drawn].min() >= 0
@@ -81,29 +81,29 @@ def test_an_episode_rises_holds_and_falls():
 
 
 def test_eyes_close_in_a_blink_and_open_again():
-    performance = replace(doing(), blinks_s=np.array([2.0]))
-    lids = [performance.at(t).weights[RIG.at["eyeBlink_L"]] for t in (1.99, 2.12, 2.25)]
+    motion = replace(doing(), blinks_s=np.array([2.0]))
+    lids = [motion.at(t).weights[RIG.at["eyeBlink_L"]] for t in (1.99, 2.12, 2.25)]
     np.testing.assert_allclose(lids, [0, 1, 0], atol=0.02)
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds)
 def test_heads_turn_within_their_limits_and_never_jerk(seed):
-    knobs = Knobs(pose_deg=(20.0, 15.0, 10.0))
-    head = draw_head(np.random.default_rng(seed), knobs)
+    randomisation = Randomisation(pose_deg=(20.0, 15.0, 10.0))
+    head = draw_head(np.random.default_rng(seed), randomisation)
     angles = np.array([head.at(t) for t in np.arange(0, 20, 0.04)])
-    assert (np.abs(angles) <= np.array(knobs.pose_deg)).all()
+    assert (np.abs(angles) <= np.array(randomisation.pose_deg)).all()
     assert np.abs(np.diff(angles, axis=0)).max() < 3
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds)
-def test_faces_are_where_the_truth_says(seed):
+def test_faces_are_where_their_labels_say(seed):
     """What differs from the background at eye level is the head: it holds the landmarks, and the box holds them."""
     rng = np.random.default_rng(seed)
     shot = draw_shot(rng, replace(SETTINGS, preset="clean"), [actor(7)])
-    (role,) = shot.roles
-    shot = Shot(np.full((180, 320, 3), (0, 255, 0), np.float32), (without_hair(role),), Faults())
+    (placement,) = shot.placements
+    shot = Shot(np.full((180, 320, 3), (0, 255, 0), np.float32), (without_hair(placement),), CameraFaults())
     pixels, (seen,) = draw_frame(rng, RENDERER, shot, 1.3)
     head = np.abs(pixels.astype(int) - (0, 255, 0)).sum(2) > 60
     assert ((seen.landmarks > 0) & (seen.landmarks < (320, 180))).all()
@@ -112,7 +112,7 @@ def test_faces_are_where_the_truth_says(seed):
     x, y = np.rint(seen.landmarks).astype(int).T
     assert head[y, x].all()
     across = np.flatnonzero(head[y[:2].min()])
-    unit = role.unit_px
+    unit = placement.unit_px
     assert seen.box[0] - 0.5 * unit < across.min()
     assert across.max() < seen.box[2] + 0.5 * unit
     assert not head[: max(0, int(seen.box[1] - 2 * unit))].any()
@@ -122,10 +122,12 @@ def test_an_open_jaw_moves_the_mouth_and_not_the_eyes():
     """Alignment stretches every drawn face to the template; in a film the skull must stay where it is."""
     rng = np.random.default_rng(0)
     shot = draw_shot(rng, SETTINGS, [actor(1, doing(jawOpen=1.0, mouthSmile_L=1.0, mouthSmile_R=1.0))])
-    shot = replace(shot, roles=tuple(replace(r, head=STILL, centre=STILL_CENTRE) for r in shot.roles))
+    shot = replace(
+        shot, placements=tuple(replace(r, head=STILL, centre=STILL_CENTRE) for r in shot.placements)
+    )
     (closed,) = draw_frame(rng, RENDERER, shot, 0.0)[1]
     (opened,) = draw_frame(rng, RENDERER, shot, 5.0)[1]
-    moved = np.linalg.norm(opened.landmarks - closed.landmarks, axis=1) / shot.roles[0].unit_px
+    moved = np.linalg.norm(opened.landmarks - closed.landmarks, axis=1) / shot.placements[0].unit_px
     assert moved[:3].max() < 0.01
     assert moved[3:].min() > 0.02
 
@@ -134,22 +136,24 @@ def test_a_tilted_head_is_tilted_in_the_frame():
     rng = np.random.default_rng(0)
     shot = draw_shot(rng, SETTINGS, [actor(1, doing())])
     tilted = replace(STILL, rest=np.array([0.0, 0.0, 15.0]))
-    shot = replace(shot, roles=tuple(replace(r, head=tilted, centre=STILL_CENTRE) for r in shot.roles))
+    shot = replace(
+        shot, placements=tuple(replace(r, head=tilted, centre=STILL_CENTRE) for r in shot.placements)
+    )
     (seen,) = draw_frame(rng, RENDERER, shot, 0.0)[1]
     across = seen.landmarks[1] - seen.landmarks[0]
     assert np.degrees(np.arctan2(-across[1], across[0])) == pytest.approx(15, abs=2)
-    assert np.linalg.norm(across) == pytest.approx(shot.roles[0].unit_px, rel=0.25)
+    assert np.linalg.norm(across) == pytest.approx(shot.placements[0].unit_px, rel=0.25)
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     path = tmp_path_factory.mktemp("films") / "v0002.mp4"
-    record_film(path, RENDERER, SETTINGS, 1)
+    record_video(path, RENDERER, SETTINGS, 1)
     with np.load(path.with_suffix(".npz")) as truth:
         return path, dict(truth)
 
 
-def test_frames_and_truth_have_one_length(film):
+def test_video_frames_and_labels_have_one_length(film):
     path, truth = film
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
@@ -164,7 +168,7 @@ def test_frames_and_truth_have_one_length(film):
     assert list(truth["au_names"]) == list(SYNTH_AUS)
 
 
-def test_who_is_not_there_has_no_truth(film):
+def test_absent_people_have_no_labels(film):
     _, truth = film
     absent = truth["person"] == -1
     numbers = set(truth["person"][~absent].tolist())
@@ -184,7 +188,7 @@ def test_who_is_not_there_has_no_truth(film):
 
 
 def test_shots_last_as_long_as_asked(tmp_path):
-    record_film(tmp_path / "cuts.mp4", RENDERER, replace(SETTINGS, shot_s=(0.5, 1.0)), 1)
+    record_video(tmp_path / "cuts.mp4", RENDERER, replace(SETTINGS, shot_s=(0.5, 1.0)), 1)
     with np.load(tmp_path / "cuts.npz") as truth:
         frames = np.bincount(truth["shot"])
     assert len(frames) >= 3
@@ -194,11 +198,11 @@ def test_shots_last_as_long_as_asked(tmp_path):
         replace(SETTINGS, shot_s=(3.0, 1.0))
 
 
-def test_a_film_is_the_same_by_seed(film, tmp_path):
+def test_video_is_the_same_for_the_same_seed(film, tmp_path):
     path, truth = film
-    record_film(tmp_path / "again.mp4", RENDERER, SETTINGS, 1)
+    record_video(tmp_path / "again.mp4", RENDERER, SETTINGS, 1)
     assert (tmp_path / "again.mp4").read_bytes() == path.read_bytes()
-    record_film(tmp_path / "other.mp4", RENDERER, SETTINGS, 0)
+    record_video(tmp_path / "other.mp4", RENDERER, SETTINGS, 0)
     with np.load(tmp_path / "other.npz") as other:
         assert not set(np.unique(other["person"])) & set(np.unique(truth["person"])) - {-1}
 

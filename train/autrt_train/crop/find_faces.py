@@ -10,14 +10,14 @@ from autrt.run.options import InferOptions
 from autrt.run.plan import InferPlan
 from autrt.storage.escape import escape
 from autrt.types import Source
-from autrt_train.halt import Halt
+from autrt_train.stop_request import StopRequest
 
 
 def find_faces(
     sources: Sequence[Source],
     options: InferOptions,
     reporter: Reporter,
-    halt: Halt,
+    halt: StopRequest,
     log: Callable[[str], object],
 ) -> list[Source]:
     """Recognise the videos that have no results yet.

@@ -1,1 +1,1 @@
-"""Learning from a teacher: a model's outputs for labelled pictures and for faces of unlabelled videos."""
+"""Distillation: a model's outputs for labelled pictures and for faces of unlabelled videos as targets."""

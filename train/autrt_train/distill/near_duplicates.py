@@ -1,4 +1,4 @@
-"""Leaving out consecutive crops of a track that hardly differ."""
+"""Removal of consecutive crops of a track that hardly differ."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from autrt.machine import available_cores
 from autrt.model.digest import json_digest
 from autrt.types import CROP_SIZE_PX, F32, I64
 from autrt_train.cached_array import cached_array
-from autrt_train.loading.read import read_picture
+from autrt_train.loading.read_picture import read_picture
 from autrt_train.teacher.picture_digest import pictures_digest
 from autrt_train.types import Index
 
 SIDE: Final = 28
-"""A descriptor is the crop in grey, each number the mean of 4×4 pixels."""
+"""Side of a descriptor: the grey crop, each number the mean of 4×4 pixels."""
 CELLS: Final = 7
-"""The crop is compared in 7×7 cells of 16×16 pixels: an eye or a corner of the mouth fills one."""
+"""Cells along a side: crops are compared in 7×7 cells of 16×16 pixels, about the size of an eye."""
 BLOCK: Final = 4096
-"""Pictures whose descriptors are in memory at a time."""
+"""Pictures with descriptors in memory at a time."""
 SCHEMA: Final = "autrt-distinct/1"
 
 
-def distinct(index: Index, change: float) -> I64:
-    """Rows of the pictures that differ from the one kept before them; remembered in the user's cache folder.
+def distinct_rows(index: Index, change: float) -> I64:
+    """Return the rows of pictures that differ from the last one selected before them. The result is cached.
 
     Args:
         index: ordered by track and frame; pictures of one folder are a track.
-        change: mean difference in grey levels (0…255) that some cell must reach; 0 keeps all.
+        change: mean difference in grey levels (0…255) that some cell must reach; 0 selects all.
 
     Returns:
         Rows in ascending order, int64; the first of every track is among them.
@@ -60,11 +60,11 @@ def _distinct(index: Index, change: float) -> I64:
 
 
 def difference(a: F32, b: F32) -> float:
-    """The largest of the cells' mean differences, grey levels.
+    """Return the largest of the cells' mean differences, in grey levels.
 
     Args:
         a: (28, 28) float32 descriptor.
-        b: another.
+        b: (28, 28) float32 descriptor.
     """
     step = SIDE // CELLS
     cells = np.abs(a - b).reshape(CELLS, step, CELLS, step).mean((1, 3))

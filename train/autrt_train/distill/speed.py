@@ -1,4 +1,4 @@
-"""How many crops a second models do on this machine, measured in turns."""
+"""Speed of models in crops a second on this machine, measured in turns."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import numpy as np
 
 from autrt.pipeline.open_networks import AU_BATCH
 from autrt.types import CROP_SIZE_PX, U8, Engine
-from autrt_train.model_outputs import RunningModel
+from autrt_train.model_outputs import ModelRunner
 
 TURNS: Final = 5
 TURN_S: Final = 0.25
-"""Models are measured in turns and the median counts, as the machine may have other things to do."""
+"""Length of one turn. The median over turns counts, as the machine may be busy with other things."""
 
 
-def crops_per_s(models: Sequence[RunningModel]) -> list[float]:
-    """Crops a second of each model through its engines, in batches as `autrt infer` uses them.
+def crops_per_s(models: Sequence[ModelRunner]) -> list[float]:
+    """Measure the crops a second of each model's engines, in batches as `autrt infer` uses them.
 
     Args:
-        models: and how each is run, on all cores.
+        models: models with their engine settings; each runs on all cores.
 
     Raises:
         EngineError: an engine cannot run here.
@@ -38,23 +38,23 @@ def crops_per_s(models: Sequence[RunningModel]) -> list[float]:
             engines = [engine for engine in model.open() if engine is not None]
             for engine in engines:
                 opened.enter_context(closing(engine))
-            keep_busy(engines, crops, 0)  # whatever happens only once
+            throughput(engines, crops, 0)  # warm-up
             several.append(engines)
         for _ in range(TURNS):
             for found, engines in zip(rates, several, strict=True):
-                found.append(keep_busy(engines, crops, TURN_S))
+                found.append(throughput(engines, crops, TURN_S))
     return [median(found) for found in rates]
 
 
-def keep_busy(engines: Sequence[Engine], crops: U8, duration_s: float) -> float:
-    """Crops a second that go through all engines, in at least one batch.
+def throughput(engines: Sequence[Engine], crops: U8, duration_s: float) -> float:
+    """Return the crops a second that pass all engines, in at least one batch.
 
-    Engines let no more be under way than keeps them busy.
+    Engines limit the number of batches in progress themselves.
 
     Args:
         engines: each gets every batch.
         crops: (B, 112, 112, 3) uint8 RGB, one batch.
-        duration_s: how long new batches are started.
+        duration_s: how long new batches are submitted.
     """
     start_s, batches = time.perf_counter(), 0
     running: list[Future[Any]] = []

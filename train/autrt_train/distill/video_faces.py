@@ -1,4 +1,4 @@
-"""Faces of unlabelled videos: found by the pipeline, cut out, and read as an index."""
+"""Faces of unlabelled videos: detected by the pipeline, cropped, and read as an index."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from autrt_train.annotations.sets.manifest import read as read_manifest
 from autrt_train.crop.find_faces import find_faces
 from autrt_train.crop.index import CropSettings
 from autrt_train.crop.run import CropRun, refuse_inside, refuse_nested
-from autrt_train.halt import Halt
 from autrt_train.recipe import DistillSettings
+from autrt_train.stop_request import StopRequest
 from autrt_train.types import DataError, Index
 
 RESULTS = "results"
@@ -34,28 +34,28 @@ def video_faces(
     settings: DistillSettings,
     margin_px: int | None,
     progress: Mode,
-    halt: Halt,
-    say: Callable[[str], object],
+    stop_request: StopRequest,
+    log: Callable[[str], object],
 ) -> Index:
-    """The faces of all tracks in the videos, ordered by video, track and frame, without labels.
+    """Return the faces of all tracks in the videos, ordered by video, track and frame, without labels.
 
-    What an earlier run found and cut is not done again. Videos that fail are told and left out.
+    Faces that an earlier run detected and cropped are reused. Videos that fail are logged and left out.
 
     Args:
-        settings: the videos, how often to cut, and where crops are kept.
-        margin_px: around each crop; None: what `autrt crop` adds.
-        progress: how to tell what happens.
-        halt: asked to stop by signals.
-        say: takes lines worth reading.
+        settings: the videos, the frames to crop, and the folder of the crops.
+        margin_px: margin around each crop; None: that of `autrt crop`.
+        progress: how to show progress.
+        stop_request: asked to stop by signals.
+        log: called with lines of text for the user.
 
     Returns:
         Paths, videos, frames and the detector's landmarks; one folder for each track.
 
     Raises:
-        UsageError: there is no video, or the folder of crops is of other settings.
-        DataError: no face is in any of them.
+        UsageError: there is no video, or the folder of crops was made with other settings.
+        DataError: no face was found in any video.
         StoppedError: stopped by a signal.
-        EngineError, DiskFullError, ResultsError: of no single video alone.
+        EngineError, DiskFullError, ResultsError: a failure that is not one video's own.
     """
     sources = discover(settings.videos)
     refuse_nested(sources)
@@ -75,8 +75,8 @@ def video_faces(
     folder = _folder(settings, job, crop)
     refuse_inside(folder, settings.videos)
     with CacheFolder(folder).lock(), closing(make_reporter(progress)) as reporter:
-        found = find_faces(sources, replace(options, out=folder / RESULTS), reporter, halt, say)
-        _cut(found, folder, crop, halt, say)
+        found = find_faces(sources, replace(options, out=folder / RESULTS), reporter, stop_request, log)
+        _cut(found, folder, crop, stop_request, log)
     faces = _read(folder, sources)
     if not len(faces):
         raise DataError(
@@ -87,7 +87,7 @@ def video_faces(
 
 
 def _folder(settings: DistillSettings, job: Job, crop: CropSettings) -> Path:
-    """Where crops are kept: the user's choice, or a place in the cache named by all that decides them."""
+    """Return the folder of the crops: the user's choice, or a place in the cache named by all that decides them."""
     if settings.crops is not None:
         return Path(settings.crops).expanduser()
     inputs = [os.fsencode(video.absolute()).hex() for video in settings.videos]
@@ -96,21 +96,25 @@ def _folder(settings: DistillSettings, job: Job, crop: CropSettings) -> Path:
 
 
 def _cut(
-    sources: Sequence[Source], folder: Path, settings: CropSettings, halt: Halt, say: Callable[[str], object]
+    sources: Sequence[Source],
+    folder: Path,
+    settings: CropSettings,
+    stop_request: StopRequest,
+    log: Callable[[str], object],
 ) -> None:
-    say(f"cutting faces out of {len(sources)} videos, unless that was done before")
+    log(f"cutting faces out of {len(sources)} videos, unless that was done before")
     run = CropRun(folder / RESULTS, folder, settings, SilentReporter())
     run.run(sources, available_cores())
     if run.signal is not None:
-        halt.ask(run.signal)
-    halt.check()
+        stop_request.ask(run.signal)
+    stop_request.check()
     for cut in run.cuts:
         if cut.status == "failed":
-            say(f"left out: {escape(cut.relative)}: {escape(cut.reason)}")
+            log(f"left out: {escape(cut.relative)}: {escape(cut.reason)}")
 
 
 def _read(folder: Path, sources: Sequence[Source]) -> Index:
-    """The crops of these videos; those of videos that are no longer named stay on disk."""
+    """Read the crops of these videos; those of videos that are no longer named stay on disk."""
     index, _ = read_manifest(folder)
     named = {source.relative for source in sources}
     of = [number for number, name in enumerate(index.video_names) if name in named]

@@ -1,1 +1,1 @@
-"""Several networks as one model: `autrt ensemble`. Letters: N pictures, M candidates, A AUs, S sources."""
+"""Ensembles, the work of `autrt ensemble`. Letters in shapes: N pictures, M candidates, A AUs, S sources."""

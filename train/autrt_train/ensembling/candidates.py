@@ -1,4 +1,4 @@
-"""What an ensemble can be made of: checkpoints of training runs, and networks of model folders."""
+"""Candidates of an ensemble: checkpoints of training runs, and networks of model folders."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from autrt.model.load import load_network
 from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE
 from autrt.model.state_dict import read_state_dict
 from autrt.storage.escape import escape
-from autrt_train.fit.best import BEST_FILE
+from autrt_train.fit.best_checkpoints import BEST_FILE
 from autrt_train.fit.checkpoint import WEIGHTS
-from autrt_train.learner import build_learner
 from autrt_train.recipe import Recipe
-from autrt_train.run import MODEL_FOLDER, RECIPE_FILE
+from autrt_train.train import MODEL_FOLDER, RECIPE_FILE
+from autrt_train.training_network import build_training_network
 
 LONGEST_NAME: Final = 80
 
 
 class Candidate(Protocol):
-    """One network that may become a member."""
+    """A network that may become a member."""
 
     @property
     def name(self) -> str:
-        """Short, fit for a folder's name."""
+        """Short name, fit for a folder."""
         ...
 
     @property
     def origin(self) -> str:
-        """Where it comes from, for people."""
+        """Description of where it comes from."""
         ...
 
     @property
     def au_names(self) -> tuple[str, ...]:
-        """The order of its logits."""
+        """AUs of its logits, in order."""
         ...
 
     @property
@@ -51,7 +51,7 @@ class Candidate(Protocol):
         ...
 
     def network(self) -> nn.Module:
-        """The network with its weights, on the CPU, in eval mode.
+        """Load the network with its weights, on the CPU, in eval mode.
 
         Raises:
             UsageError: weights are damaged or do not fit.
@@ -61,7 +61,7 @@ class Candidate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A look's weights in a training run."""
+    """Weights of one validation in a training run."""
 
     path: Path
     """`RUN/weights/NNNN.pt`."""
@@ -71,22 +71,22 @@ class Checkpoint:
 
     @property
     def run(self) -> Path:
-        """The run's folder."""
+        """Folder of the run."""
         return self.path.parent.parent
 
     @property
     def origin(self) -> str:
-        """Its path."""
+        """Path of the weights."""
         return escape(str(self.path))
 
     @property
     def au_names(self) -> tuple[str, ...]:
-        """The recipe's."""
+        """AUs of the recipe."""
         return self.recipe.au_names
 
     def network(self) -> nn.Module:
         """See `Candidate`."""
-        network = build_learner(self.recipe, ()).network
+        network = build_training_network(self.recipe, ()).network
         try:
             network.load_state_dict(read_state_dict(self.path))
         except RuntimeError as error:
@@ -106,17 +106,17 @@ class FolderNetwork:
 
     @property
     def origin(self) -> str:
-        """Its folder."""
+        """Folder of the member."""
         return escape(str(self.member.path))
 
     @property
     def au_names(self) -> tuple[str, ...]:
-        """The model's."""
+        """AUs of the member."""
         return self.member.au_names
 
     @property
     def template(self) -> str:
-        """The model's."""
+        """Alignment template of the member."""
         return self.member.template
 
     def network(self) -> nn.Module:
@@ -126,65 +126,66 @@ class FolderNetwork:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TrainingRun:
     """A training run."""
 
     name: str
     recipe: Recipe = field(repr=False)
-    """Says what the run was validated on."""
+    """Recipe; names the run's validation data."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """What one argument names: a run, whose checkpoints stand for each other, or a single network."""
+class EnsembleSource:
+    """The candidates of one argument: a run, of which one checkpoint per AU takes part, or a single network."""
 
     name: str
     candidates: tuple[Candidate, ...]
-    run: Run | None = None
-    """The training run that they are of, if any."""
+    run: TrainingRun | None = None
+    """The training run of the candidates, if any."""
 
 
-def read_sources(names: Sequence[str]) -> list[Source]:
-    """The sources that arguments name.
+def read_sources(names: Sequence[str]) -> list[EnsembleSource]:
+    """Read the candidates that arguments name.
 
     Args:
         names: run folders, checkpoints in their `weights`, model folders, names of packaged models. An ensemble's
             members become sources of their own.
 
     Raises:
-        UsageError: something else, a run that learns no AUs or lacks a checkpoint, or candidates that differ in AUs
-            or alignment.
+        UsageError: a name of anything else, a run that learns no AUs or lacks a checkpoint, or candidates that
+            differ in AUs or alignment.
     """
     sources = [source for name in names for source in _read(name)]
     candidates = [candidate for source in sources for candidate in source.candidates]
     first = candidates[0]
     for other in candidates[1:]:
-        for what, mine, theirs in (
+        for what, expected, found in (
             ("the AUs", ", ".join(first.au_names), ", ".join(other.au_names)),
             ("the alignment", first.template, other.template),
         ):
-            if mine != theirs:
+            if expected != found:
                 raise UsageError(
-                    f"members of an ensemble share {what}: {first.origin} has {mine}, {other.origin} has {theirs}"
+                    f"members of an ensemble share {what}: {first.origin} has {expected}, "
+                    f"{other.origin} has {found}"
                 )
     return sources
 
 
-def _read(name: str) -> list[Source]:
+def _read(name: str) -> list[EnsembleSource]:
     path = Path(name)
     if name in packaged_models() or any((path / file).is_file() for file in (MODEL_FILE, ENSEMBLE_FILE)):
         model = load_model(name)
         own = _own_name(model.path)
         single = len(model.members) == 1
         found = [FolderNetwork(m, model, own if single else _plain(f"{own}-{m.name}")) for m in model.members]
-        return [Source(candidate.name, (candidate,)) for candidate in found]
+        return [EnsembleSource(candidate.name, (candidate,)) for candidate in found]
     if (path / BEST_FILE).is_file():
         return [_run(path)]
     if path.is_file() and path.parent.name == WEIGHTS and (path.parent.parent / RECIPE_FILE).is_file():
         recipe = _recipe(path.parent.parent)
         checkpoint = Checkpoint(path, recipe, _checkpoint_name(path))
-        run = Run(_own_name(path.parent.parent), recipe)
-        return [Source(checkpoint.name, (checkpoint,), run)]
+        run = TrainingRun(_own_name(path.parent.parent), recipe)
+        return [EnsembleSource(checkpoint.name, (checkpoint,), run)]
     found = "nothing" if not path.exists() else "a folder without them" if path.is_dir() else "another file"
     raise UsageError(
         f"{escape(name)}: expected a run that `autrt train` wrote (a folder with {BEST_FILE}), one of its "
@@ -192,11 +193,11 @@ def _read(name: str) -> list[Source]:
     )
 
 
-def _run(path: Path) -> Source:
+def _run(path: Path) -> EnsembleSource:
     recipe = _recipe(path)
     try:
-        looks = json.loads((path / BEST_FILE).read_bytes())
-        files = sorted({str(entry["weights"]) for entry in looks.values()})
+        entries = json.loads((path / BEST_FILE).read_bytes())
+        files = sorted({str(entry["weights"]) for entry in entries.values()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{escape(str(path / BEST_FILE))} is damaged: {error}") from error
     if lacking := [file for file in files if not (path / file).is_file()]:
@@ -206,7 +207,7 @@ def _run(path: Path) -> Source:
         )
     candidates = [Checkpoint(path / file, recipe, _checkpoint_name(path / file)) for file in files]
     name = _own_name(path)
-    return Source(name, tuple(candidates), Run(name, recipe))
+    return EnsembleSource(name, tuple(candidates), TrainingRun(name, recipe))
 
 
 def _recipe(run: Path) -> Recipe:
@@ -227,11 +228,11 @@ def _checkpoint_name(path: Path) -> str:
 
 
 def _own_name(folder: Path) -> str:
-    """A folder's name; with that of the folder above where every run has one of this name."""
+    """Return a folder's name; for `model` folders of runs with the parent's name in front."""
     place = folder.resolve()
     return _plain(f"{place.parent.name}-{place.name}" if place.name == MODEL_FOLDER else place.name)
 
 
 def _plain(name: str) -> str:
-    """A name of letters, digits, dots, dashes and underscores."""
+    """Replace characters other than letters, digits, dots, dashes and underscores."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", name).strip("._-")[:LONGEST_NAME] or "member"

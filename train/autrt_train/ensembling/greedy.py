@@ -1,4 +1,4 @@
-"""Greedy selection with replacement (Caruana et al. 2004), per AU: for more candidates than all mixtures allow."""
+"""Greedy selection with replacement (Caruana et al. 2004), per AU, for any number of candidates."""
 
 from __future__ import annotations
 
@@ -8,43 +8,49 @@ from typing import Final
 import numpy as np
 
 from autrt.types import F32, F64, I64
-from autrt_train.ensembling.candidate_scores import Panel
+from autrt_train.ensembling.candidate_scores import CandidateScores
 
 ROUNDS: Final = 20
-"""Members, counted as often as they are taken, at most."""
+"""Largest number of members, each counted as often as it is taken."""
 
 
-def greedy(panel: Panel) -> F32:
-    """Begin with the AU's best candidate; again and again add whichever helps most; keep the best of all stages."""
-    weights = np.zeros(panel.alone.shape, np.float32)
-    judged = set(panel.judged())
-    for au in range(panel.n_aus):
-        if au in judged:
-            counts = _counts(panel, au)
+def greedy(scores: CandidateScores) -> F32:
+    """Start with each AU's best candidate and repeatedly add the one that helps most; return the best stage."""
+    weights = np.zeros(scores.alone.shape, np.float32)
+    scorable = set(scores.scorable_aus())
+    for au in range(scores.n_aus):
+        if au in scorable:
+            counts = _counts(scores, au)
             weights[:, au] = counts / counts.sum()
         else:
-            weights[panel.best(au), au] = 1
+            weights[scores.best(au), au] = 1
     return weights
 
 
-def _counts(panel: Panel, au: int) -> I64:
-    """(M,) int64: how often each candidate was taken at the best stage."""
-    said, truth = panel.column(au)
-    candidates = panel.ranked()
-    first = panel.best(au)
-    counts = np.zeros(said.shape[1], np.int64)
+def _counts(scores: CandidateScores, au: int) -> I64:
+    """Return how often each candidate was taken at the best stage, (M,) int64."""
+    logits, labels = scores.column(au)
+    candidates = scores.ranked()
+    first = scores.best(au)
+    counts = np.zeros(logits.shape[1], np.int64)
     counts[first] = 1
-    total, best, kept = said[:, first].astype(np.float64), float(panel.alone[first, au]), counts.copy()
-    for taken in range(2, ROUNDS + 1):
-        scores = panel.scored(_added(total, said[:, candidates], taken), len(candidates), truth)
-        chosen = candidates[int(np.argmax(scores))]
+    total, best, best_counts = (
+        logits[:, first].astype(np.float64),
+        float(scores.alone[first, au]),
+        counts.copy(),
+    )
+    for size in range(2, ROUNDS + 1):
+        added = scores.score_mixtures(
+            _with_candidate(total, logits[:, candidates], size), len(candidates), labels
+        )
+        chosen = candidates[int(np.argmax(added))]
         counts[chosen] += 1
-        total += said[:, chosen]
-        if scores.max() > best:
-            best, kept = float(scores.max()), counts.copy()
-    return kept
+        total += logits[:, chosen]
+        if added.max() > best:
+            best, best_counts = float(added.max()), counts.copy()
+    return best_counts
 
 
-def _added(total: F64, said: F32, taken: int) -> Callable[[int], F32]:
-    """The mean with each candidate added; `taken` counts it."""
-    return lambda k: ((total + said[:, k]) / taken).astype(np.float32)
+def _with_candidate(total: F64, logits: F32, size: int) -> Callable[[int], F32]:
+    """Return a function of k: the mean of `size` logits with candidate k added."""
+    return lambda k: ((total + logits[:, k]) / size).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What an ensemble is worth on pictures that it was not chosen by: each half judges what the other half chose."""
+"""Held-out scores of an ensemble: members selected on one half are scored on the other half."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from autrt.postprocess.ensemble import sigmoid
 from autrt.types import F32, I32, Bool, ShapedRepr, check_array
-from autrt_train.ensembling.candidate_scores import Panel
-from autrt_train.ensembling.scores import Limits, mixed
+from autrt_train.ensembling.candidate_scores import CandidateScores
+from autrt_train.ensembling.f1 import ThresholdRule, combine_logits
 from autrt_train.ensembling.selectors import Selector
 from autrt_train.types import I8
 
@@ -18,7 +18,7 @@ HALVES = 2
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Halves(ShapedRepr):
+class HeldOutHalves(ShapedRepr):
     """The validation data in two halves that share neither a video nor a person."""
 
     logits: F32
@@ -27,8 +27,8 @@ class Halves(ShapedRepr):
     """(N, A) int8."""
     half: I32
     """(N,) int32, 0 or 1."""
-    limits: Limits
-    panels: tuple[Panel, ...]
+    rule: ThresholdRule
+    scores: tuple[CandidateScores, ...]
     """Of each half."""
 
     def __post_init__(self) -> None:
@@ -39,28 +39,29 @@ class Halves(ShapedRepr):
 
     @classmethod
     def of(
-        cls, logits: F32, labels: I8, half: I32, sources: Sequence[Sequence[int]], limits: Limits
-    ) -> Halves:
-        """Judge every candidate alone on each half."""
-        panels = [
-            Panel.of(logits[half == i], labels[half == i], sources, limits.score) for i in range(HALVES)
+        cls, logits: F32, labels: I8, half: I32, sources: Sequence[Sequence[int]], rule: ThresholdRule
+    ) -> HeldOutHalves:
+        """Score every candidate alone on each half."""
+        scores = [
+            CandidateScores.of(logits[half == i], labels[half == i], sources, rule.score)
+            for i in range(HALVES)
         ]
-        return cls(logits, labels, half, limits, tuple(panels))
+        return cls(logits, labels, half, rule, tuple(scores))
 
     def decisions(self, select: Selector, without: int | None = None) -> Bool:
-        """(N, A) bool: what the choice made on one half decides on the other.
+        """Return (N, A) bool decisions on each half by the ensemble selected on the other half.
 
         Args:
-            select: chooses weights.
+            select: returns the weights.
             without: a candidate that takes no part.
 
         Raises:
             UsageError: as `select`.
         """
         out = np.zeros(self.labels.shape, np.bool_)
-        for i, panel in enumerate(self.panels):
-            weights = select(panel if without is None else panel.without(without))
-            limits = self.limits.choose(mixed(panel.logits, weights), panel.labels)
+        for i, scores in enumerate(self.scores):
+            weights = select(scores if without is None else scores.without(without))
+            rule = self.rule.choose(combine_logits(scores.logits, weights), scores.labels)
             others = self.half != i
-            out[others] = sigmoid(mixed(self.logits[others], weights)) >= limits
+            out[others] = sigmoid(combine_logits(self.logits[others], weights)) >= rule
         return out

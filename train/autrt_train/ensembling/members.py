@@ -1,4 +1,4 @@
-"""Chosen networks as model folders, from which the ensemble's folder is put together."""
+"""Model folders of the selected networks, from which the ensemble's folder is assembled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autrt.model.schema import MODEL_FILE, Domain
 from autrt.storage.atomic_folder import copy_files
 from autrt.types import F32
 from autrt_train.ensembling.candidates import Candidate, Checkpoint, FolderNetwork
-from autrt_train.fit.reference import reference_crops
+from autrt_train.fit.reference_crops import reference_crops
 from autrt_train.loading.loader import Loader
 from autrt_train.types import Index
 
@@ -21,15 +21,15 @@ from autrt_train.types import Index
 def member_folder(
     folder: Path, candidate: Candidate, thresholds: F32, index: Index, loader: Loader, data_digest: str
 ) -> Model:
-    """Write a chosen network's model folder; one that has a folder is copied.
+    """Write a selected network's model folder, or copy the folder that it has.
 
     Args:
-        folder: where to; its name is the member's.
+        folder: target; its name becomes the member's.
         candidate: the network.
-        thresholds: (A,) float32, by which its engines' errors are judged.
+        thresholds: (A,) float32, for checking engines against the reference outputs.
         index: validation pictures, for the reference crops.
-        loader: of these.
-        data_digest: of these.
+        loader: of the same pictures.
+        data_digest: of the same pictures.
 
     Raises:
         UsageError: the network is damaged, or gives NaN.
@@ -55,7 +55,7 @@ def member_folder(
 
 
 def names_of(candidates: Sequence[Candidate]) -> list[str]:
-    """A name for each, all different."""
+    """Return a different name for each candidate."""
     names: list[str] = []
     for candidate in candidates:
         name, number = candidate.name, 2
@@ -66,7 +66,7 @@ def names_of(candidates: Sequence[Candidate]) -> list[str]:
 
 
 def smoothing_of(candidates: Sequence[Candidate]) -> tuple[list[int], Domain]:
-    """The windows and domain that all model folders among the candidates agree in; else the paper's authors'."""
+    """Return the windows and domain that all candidates' model folders agree on; else the paper's authors'."""
     models = [c.model for c in candidates if isinstance(c, FolderNetwork)]
     known = {(tuple(m.smoothing_windows.tolist()), m.smoothing_domain) for m in models}
     if len(known) == 1 and len(models) == len(candidates):

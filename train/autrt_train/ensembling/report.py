@@ -1,4 +1,4 @@
-"""What an ensemble is made of, what each member adds, and what all of it is worth."""
+"""Report on an ensemble: its members, the contribution of each, and held-out scores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from autrt import __version__
 from autrt.console.text_table import aligned
 from autrt.model.schema import Metric
-from autrt_train.ensembling.scores import Thresholds
+from autrt_train.ensembling.f1 import Thresholds
 from autrt_train.ensembling.selectors import Strategy
 from autrt_train.evaluate.bootstrap import LEVEL
 from autrt_train.evaluate.scores import MEAN, Estimate, Scores, headline_metrics
@@ -21,23 +21,23 @@ HEADLINE = "f1_binary"
 
 @dataclass(frozen=True, slots=True)
 class MemberReport:
-    """One member. Scores are held-out mean `f1_binary`, but for `alone`."""
+    """One member. Scores are held-out mean `f1_binary`, except `alone`."""
 
     name: str
     origins: tuple[str, ...]
-    """All that turned out to be this network."""
+    """Names of all candidates with this network."""
     digest: str
     weights: dict[str, float]
     """AU → weight, where it is above 0."""
     alone: float
-    """Its own mean `f1_binary` on all validation pictures, by the same kind of thresholds."""
+    """Its own mean `f1_binary` on all validation pictures, with the same kind of thresholds."""
     without: float | None
-    """The ensemble's held-out score if it is chosen without this member; None where there was no other."""
+    """Held-out score of the ensemble selected without this member; None if there was no other candidate."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnsembleReport:
-    """Everything that is said about an ensemble and written into its folder."""
+    """Everything that is reported about an ensemble and written into its folder."""
 
     select: Strategy
     thresholds: Thresholds
@@ -50,13 +50,13 @@ class EnsembleReport:
     candidates: int
     members: tuple[MemberReport, ...]
     ensemble: Scores
-    """On held-out halves."""
+    """Scores of the ensemble on held-out halves."""
     single: Scores
-    """Of the best candidate alone, chosen on the other half too."""
+    """Scores of the best single candidate, also selected on the other half."""
     gain: Scores
 
     def notes(self) -> dict[str, Any]:
-        """For `ensemble.json`."""
+        """Return the notes in `ensemble.json`."""
         ensemble = self._mean(self.ensemble)
         return {
             "select": self.select,
@@ -87,7 +87,7 @@ class EnsembleReport:
         }
 
     def metrics(self) -> list[Metric]:
-        """For `ensemble.json`."""
+        """Return the metrics in `ensemble.json`."""
         about = (
             f"{self.data}: {self.pictures} pictures of {self.groups} videos, held out: each half was judged by "
             "what the other half chose; this file's members, weights and thresholds were then chosen on all of them"
@@ -95,7 +95,7 @@ class EnsembleReport:
         return headline_metrics(self.ensemble, self.au_names, about)
 
     def lines(self) -> list[str]:
-        """For a terminal."""
+        """Return the lines for a terminal."""
         members = self.members
         rows = [("member", "alone", "without it", "AUs (weight)")]
         for member in members:
@@ -104,9 +104,9 @@ class EnsembleReport:
             rows.append((member.name, f"{member.alone:.4f}", self._without(member), served))
         ensemble, single = (a[HEADLINE].value[:-1].tolist() for a in (self.ensemble, self.single))
         per_au = [("AU", "ensemble", "best single", "members")]
-        for name, mine, theirs in zip(self.au_names, ensemble, single, strict=True):
+        for name, ensemble_f1, single_f1 in zip(self.au_names, ensemble, single, strict=True):
             who = ", ".join(f"{m.name}{_weight(m.weights[name])}" for m in members if name in m.weights)
-            per_au.append((name, _shown(mine), _shown(theirs), who))
+            per_au.append((name, _shown(ensemble_f1), _shown(single_f1), who))
         return [
             f"{self.select}, thresholds {self.thresholds}: {len(members)} of {self.candidates} candidates",
             f"{self.data}: {self.pictures} pictures of {self.groups} videos; {HEADLINE}",
@@ -135,11 +135,11 @@ class EnsembleReport:
     def _without(self, member: MemberReport) -> str:
         if member.without is None:
             return "-"
-        mean = float(self.ensemble[HEADLINE].value[-1])
-        return f"{member.without:.4f} ({member.without - mean:+.4f})"
+        nan_mean = float(self.ensemble[HEADLINE].value[-1])
+        return f"{member.without:.4f} ({member.without - nan_mean:+.4f})"
 
     def _mean(self, assessment: Scores) -> dict[str, float | None]:
-        """Of the mean over AUs."""
+        """Return the mean over AUs and its interval, as JSON values."""
         estimate = assessment[HEADLINE]
         low, high = estimate.interval()
         numbers = (estimate.value[-1], low[-1], high[-1])
@@ -147,7 +147,7 @@ class EnsembleReport:
 
 
 def _interval(estimate: Estimate, form: str) -> tuple[str, str]:
-    """The mean over AUs and its interval."""
+    """Return the mean over AUs and its interval, as text."""
     low, high = estimate.interval()
     return format(estimate.value[-1], form), f"{low[-1]:{form}} to {high[-1]:{form}}"
 

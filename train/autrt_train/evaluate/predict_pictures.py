@@ -18,8 +18,8 @@ from autrt_train.annotations.folds import groups
 from autrt_train.annotations.read import DataSpec, read_and_report
 from autrt_train.evaluate.ground_truth import MAIN_FACE
 from autrt_train.evaluate.labelled_predictions import LabelledPredictions, TrackSeries, smooth_with
-from autrt_train.join_indices import join
-from autrt_train.model_outputs import LOGITS, RunningModel
+from autrt_train.join_indices import join_indices
+from autrt_train.model_outputs import LOGITS, ModelRunner
 from autrt_train.types import DataError, Index
 
 
@@ -31,7 +31,7 @@ def read_pictures(specs: Sequence[DataSpec], log: Callable[[str], object]) -> In
     """
     parts = [read_and_report(spec, log) for spec in specs]
     names = tuple(dict.fromkeys(name for part in parts for name in part.label_names))
-    index = join([_au_labels(part, names) for part in parts])
+    index = join_indices([_au_labels(part, names) for part in parts])
     if not len(index) or not names:
         raise DataError("expected pictures with AU labels, found none")
     return index.take(np.lexsort((index.frame, index.video)))
@@ -63,7 +63,7 @@ def predict_pictures(
     index = index.with_labels(names)
     log(f"{model.name}: {len(index)} pictures")
     at = [model.au_names.index(name) for name in names]
-    with closing(RunningModel(model, settings).over(index)) as answers:
+    with closing(ModelRunner(model, settings).infer_index(index)) as answers:
         logit = np.concatenate([answer[LOGITS] for answer in answers])[:, at]
     windows = model.smoothing_windows[at]
     series = None if rate is None else _series(index, logit, rate)

@@ -21,8 +21,8 @@ from autrt_train.crop.index import CropSettings
 from autrt_train.crop.run import CropRun
 from autrt_train.finetune.labelled_faces import LabelledFaces, find_labelled_faces
 from autrt_train.finetune.video_codings import Codings
-from autrt_train.halt import Halt
 from autrt_train.recipe import FinetuneSettings
+from autrt_train.stop_request import StopRequest
 
 
 def crop_labelled_faces(
@@ -31,7 +31,7 @@ def crop_labelled_faces(
     folder: Path,
     settings: FinetuneSettings,
     progress: Mode,
-    halt: Halt,
+    halt: StopRequest,
     log: Callable[[str], object],
 ) -> dict[str, LabelledFaces]:
     """Find the faces of the videos and crop those that are labelled, unless an earlier run has done it.
@@ -88,7 +88,7 @@ def _crop_settings(model: Model) -> CropSettings:
     return CropSettings(model.template, all_faces=True)
 
 
-def _crop(run: CropRun, sources: Sequence[Source], halt: Halt, log: Callable[[str], object]) -> None:
+def _crop(run: CropRun, sources: Sequence[Source], halt: StopRequest, log: Callable[[str], object]) -> None:
     run.run(sources, available_cores())
     if run.signal is not None:
         halt.ask(run.signal)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from autrt.errors import UsageError
 from autrt.types import I64
 from autrt_train.loading.augment import AugmentConfig, draw_batch
-from autrt_train.loading.device import to_device
 from autrt_train.loading.loader import open_loader
+from autrt_train.loading.to_device import to_device
 from autrt_train.types import Draw, Index
 
 BATCH = 128

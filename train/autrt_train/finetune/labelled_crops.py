@@ -22,10 +22,10 @@ from autrt_train.finetune.labelled_faces import LabelledFaces
 from autrt_train.finetune.match_files import match_sources
 from autrt_train.finetune.unnamed_people import with_unnamed_people
 from autrt_train.finetune.video_codings import Codings, codings_by_video, read_known_aus
-from autrt_train.halt import Halt
 from autrt_train.labels.agreement import to_labels
 from autrt_train.labels.read import label_files
 from autrt_train.recipe import FinetuneSettings
+from autrt_train.stop_request import StopRequest
 from autrt_train.types import MISSING, DataError, Index
 
 CROPS: Final = "crops"
@@ -48,7 +48,7 @@ def make_labelled_crops(
     au_names: Sequence[str],
     out: Path,
     progress: Mode,
-    halt: Halt,
+    halt: StopRequest,
     log: Callable[[str], object],
 ) -> LabelledCrops:
     """Read the labels, find the faces in their videos, and crop those that are labelled.

@@ -17,9 +17,9 @@ from autrt_train.finetune.finetune_report import Comparison, report_lines, write
 from autrt_train.finetune.labelled_crops import make_labelled_crops
 from autrt_train.finetune.save import save_finetuned, training_facts
 from autrt_train.finetune.train_head import train_head
-from autrt_train.fit.processes import join
-from autrt_train.halt import Halt
+from autrt_train.fit.process_group import join_process_group
 from autrt_train.recipe import FinetuneSettings, Recipe
+from autrt_train.stop_request import StopRequest
 
 MODEL_FOLDER: Final = "model"
 
@@ -39,7 +39,7 @@ def finetune(
     resume: bool = False,
     device: str = "auto",
     progress: Mode = "auto",
-    halt: Halt,
+    halt: StopRequest,
     log: Callable[[str], object],
     report: Callable[[str], object],
 ) -> FinetuneResult:
@@ -69,7 +69,7 @@ def finetune(
     _check_folder(folder, resume)
     data = make_labelled_crops(settings, start.au_names, folder, progress, halt, log)
     require_template(data.index, start.template, f"the model {settings.start!r}")
-    with Signals(halt.ask), join(device) as world:
+    with Signals(halt.ask), join_process_group(device) as world:
         if world.size > 1:
             raise UsageError(
                 f"finetuning is done by one process: leave torchrun out, found {world.size} of them"

@@ -15,7 +15,7 @@ from autrt.model.schema import AUGrade, Metric
 from autrt_train.finetune.finetune_report import AUC, F1, Comparison
 from autrt_train.finetune.labelled_crops import LabelledCrops
 from autrt_train.finetune.train_head import TrainedModel
-from autrt_train.fit.reference import noise_crops
+from autrt_train.fit.reference_crops import noise_crops
 from autrt_train.recipe import FinetuneSettings, Recipe
 
 

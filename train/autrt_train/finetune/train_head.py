@@ -20,8 +20,8 @@ from autrt_train.finetune.cross_validate import FittedHead, cross_validate
 from autrt_train.finetune.features import au_inputs, au_layer
 from autrt_train.finetune.finetune_report import RESAMPLINGS, Comparison, score_predictions
 from autrt_train.finetune.head import Scaling, TrainingSet
-from autrt_train.halt import Halt
 from autrt_train.recipe import FinetuneSettings, Recipe
+from autrt_train.stop_request import StopRequest
 from autrt_train.types import MISSING, DataError, Index
 
 LEAST_PEOPLE: Final = FEW_UNITS
@@ -47,7 +47,7 @@ def train_head(
     start: Model,
     index: Index,
     device: torch.device,
-    halt: Halt,
+    halt: StopRequest,
     log: Callable[[str], object],
 ) -> TrainedModel:
     """Train the AU layer of a model of one network.

@@ -16,7 +16,7 @@ import numpy as np
 
 from autrt.types import F32, I64
 from autrt_train.annotations.folds import video_groups
-from autrt_train.loading.read import read_picture
+from autrt_train.loading.read_picture import read_picture
 from autrt_train.types import MISSING, Index
 
 _COUNTED: Final = re.compile(r"(.+?)[-_. ]+\d+", re.ASCII)

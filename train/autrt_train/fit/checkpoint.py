@@ -1,4 +1,4 @@
-"""Checkpoints: written atomically, read without running any code of theirs."""
+"""Checkpoints: written atomically, and read without executing code from the file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from autrt.storage.atomic_file import replacing
 from autrt.storage.deferred_error_file import DeferredErrorFile
 
 LAST: Final = "last.pt"
-"""The state to go on from."""
+"""File with the state that a run is resumed from."""
 
 WEIGHTS: Final = "weights"
-"""Folder of state dicts that were the best at some look, by look: `weights/0003.pt`."""
+"""Folder of the state dicts that were the best at some validation, by its number: `weights/0003.pt`."""
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
@@ -40,7 +40,7 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A checkpoint's tensors and plain values, on the CPU.
+    """Read a checkpoint's tensors and plain values to the CPU.
 
     Raises:
         UsageError: no such file, or it is damaged or holds anything else.
@@ -49,5 +49,5 @@ def load(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: expected a checkpoint to go on from, found nothing: leave out --resume")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bytes that may have been damaged in any way
+    except Exception as error:  # bytes that may be damaged in any way
         raise UsageError(f"{path} is no checkpoint of this version, or damaged ({error})") from error

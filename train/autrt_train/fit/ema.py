@@ -1,4 +1,4 @@
-"""A running mean of a network's weights and statistics."""
+"""Exponential moving average of a network's weights and statistics."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 
 WARM_UP_STEPS = 10
-"""Early on the mean follows faster: the decay of step n is at most n / (n + 10)."""
+"""The decay of step n is at most n / (n + 10), so that the average follows faster early on."""
 
 
 class Ema:
-    """Exponential moving average of a state dict (Polyak averaging); whole numbers are copied.
+    """Exponential moving average of a state dict (Polyak averaging); integers are copied.
 
     Args:
-        network: whose state is followed.
-        decay: share of the old mean that stays at each step.
+        network: the averaged network.
+        decay: share of the old average that remains at each step.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -24,7 +24,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Take one more step's weights in."""
+        """Add the weights of one more step."""
         self.steps += 1
         decay = min(self._decay, self.steps / (self.steps + WARM_UP_STEPS))
         for name, value in network.state_dict().items():

@@ -1,1 +1,1 @@
-"""From rows of the index to batches of pixels: all randomness is drawn first, then a loader reads and draws."""
+"""Loading: from rows of the index to batches of pixels. All random numbers are drawn before a picture is read."""

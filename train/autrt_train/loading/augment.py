@@ -1,4 +1,4 @@
-"""How pictures are varied: settings, and the draws that say for each picture what is done to it."""
+"""Augmentation: settings, and the draws that fix for each picture what is done to it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 from autrt.model.settings import require
 from autrt.types import F32, F64, I64
-from autrt_train.loading.chance import normals, uniforms
-from autrt_train.loading.colour import twist
+from autrt_train.loading.colour_matrix import colour_matrices
 from autrt_train.loading.erase import rectangles
-from autrt_train.loading.geometry import place, require_moves
+from autrt_train.loading.geometry import crop_matrices, require_jitter
+from autrt_train.loading.random_numbers import normals, uniforms
 from autrt_train.types import Draw, Index
 
 HALF_TURN_DEG = 180.0
@@ -20,26 +20,26 @@ HALF_TURN_DEG = 180.0
 
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
-    """How far pictures are varied. The defaults are the paper's (its "30 % chance" is a magnitude of 0.3)."""
+    """Strength of the augmentation. The defaults are the paper's (its "30 % chance" is a magnitude of 0.3)."""
 
     flip: float = 0.5
-    """Probability that left and right change sides; AU labels mean both sides and stay."""
+    """Probability of a mirror image; AU labels cover both sides and stay."""
     brightness: float = 0.3
-    """m: a factor of U(1 − m, 1 + m)."""
+    """m: a factor from U(1 − m, 1 + m)."""
     contrast: float = 0.3
-    """m: a factor of U(1 − m, 1 + m) around mid grey."""
+    """m: a factor from U(1 − m, 1 + m) around mid grey."""
     saturation: float = 0.3
-    """m: a factor of U(1 − m, 1 + m)."""
+    """m: a factor from U(1 − m, 1 + m)."""
     hue: float = 0.3
-    """m: a turn of U(−m, m) half turns; 0.3 is ±54°."""
+    """m: a rotation by U(−m, m) half turns; 0.3 is ±54°."""
     jitter_probability: float = 1.0
-    """Of each of the four colour changes by itself."""
+    """Probability of each of the four colour changes, independently."""
     shift_px: float = 0.0
     """Standard deviation of a shift along each axis, crop pixels (the eyes are 35.2 apart)."""
     scale: float = 0.0
     """Standard deviation of the scale's logarithm."""
     rotation_deg: float = 0.0
-    """Standard deviation of a turn about the crop's centre."""
+    """Standard deviation of a rotation about the crop's centre."""
     erase: float = 0.0
     """Probability that a rectangle of 2–20 % of the crop is painted grey."""
 
@@ -48,38 +48,38 @@ class AugmentConfig:
             require(0 <= getattr(self, name) <= 1, self, name, "a probability from 0 to 1")
         for name in ("brightness", "contrast", "saturation", "hue"):
             require(0 <= getattr(self, name) <= 1, self, name, "a magnitude from 0 to 1")
-        require_moves(self)
+        require_jitter(self)
 
     @staticmethod
     def none() -> AugmentConfig:
-        """Pictures as they are, for validation: the central 112×112 pixels."""
+        """Return the configuration without augmentation, for validation: the central 112×112 pixels."""
         return AugmentConfig(flip=0, brightness=0, contrast=0, saturation=0, hue=0)
 
 
 def draw_batch(
     rows: I64, positions: I64, epoch: int, seed: int, config: AugmentConfig, margin_px: int
 ) -> Draw:
-    """Decide how the pictures of a batch are drawn.
+    """Draw the augmentation of a batch.
 
-    A picture's draw depends on seed, epoch and its position alone: not on the batch it is in, the number of
-    processes, or where a run was resumed; and each change has numbers of its own, so that switching one off leaves
-    the others as they were.
+    A picture's draw depends only on seed, epoch and its position: not on its batch, the number of processes, or
+    where a run was resumed. Each change has random numbers of its own, so switching one off leaves the others
+    unchanged.
 
     Args:
         rows: (B,) int64 rows of the index.
-        positions: (B,) int64 places in the epoch, counted over all batches and processes.
+        positions: (B,) int64 positions in the epoch, counted over all batches and processes.
         epoch: from 0.
         seed: of the run, from 0.
-        config: how far pictures are varied.
+        config: strength of the augmentation.
         margin_px: `Index.margin_px`.
     """
     numbers = uniforms(seed, epoch, positions)
     flipped = numbers[:, 0] < config.flip
-    moves = normals(numbers[:, 9:13])
-    matrices = place(
-        config.shift_px * moves[:, :2],
-        np.exp(config.scale * moves[:, 2]),
-        config.rotation_deg * moves[:, 3],
+    jitter = normals(numbers[:, 9:13])
+    matrices = crop_matrices(
+        config.shift_px * jitter[:, :2],
+        np.exp(config.scale * jitter[:, 2]),
+        config.rotation_deg * jitter[:, 3],
         flipped,
         margin_px,
     )
@@ -93,8 +93,8 @@ def draw_batch(
     )
 
 
-def draw_as_they_are(index: Index, rows: I64, batch: int) -> Iterator[Draw]:
-    """The central 112×112 pixels of some pictures, `batch` at a time, without augmentation.
+def unaugmented_draws(index: Index, rows: I64, batch: int) -> Iterator[Draw]:
+    """Yield draws of the central 112×112 pixels without augmentation, `batch` pictures at a time.
 
     Args:
         index: the pictures.
@@ -107,8 +107,8 @@ def draw_as_they_are(index: Index, rows: I64, batch: int) -> Iterator[Draw]:
 
 
 def _colours(chances: F64, amounts: F64, config: AugmentConfig) -> F32:
-    """(B, 4) uniform numbers each: whether and how far brightness, contrast, saturation, hue change."""
+    """Return matrices of brightness, contrast, saturation and hue for (B, 4) uniform chances and amounts."""
     magnitudes = np.array([config.brightness, config.contrast, config.saturation, config.hue])
     change = np.where(chances < config.jitter_probability, (2 * amounts - 1) * magnitudes, 0)
     brightness, contrast, saturation = 1 + change[:, :3].T
-    return twist(brightness, contrast, saturation, HALF_TURN_DEG * change[:, 3])
+    return colour_matrices(brightness, contrast, saturation, HALF_TURN_DEG * change[:, 3])

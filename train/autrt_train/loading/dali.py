@@ -1,4 +1,4 @@
-"""Loading with NVIDIA DALI: one pipeline, on the CPU or on a GPU. Rows and randomness come from our draws."""
+"""Loading with NVIDIA DALI: one pipeline, on the CPU or on a GPU. Rows and random numbers come from our draws."""
 
 # DALI makes its operators when it is imported.
 # pyright: reportAttributeAccessIssue=false, reportPrivateImportUsage=false
@@ -16,20 +16,20 @@ from nvidia.dali import fn, pipeline_def, types
 
 from autrt.errors import UsageError
 from autrt.types import CROP_SIZE_PX, F32, U8
-from autrt_train.loading.batch import assemble
+from autrt_train.loading.assemble_batch import assemble_batch
 from autrt_train.loading.erase import erase
 from autrt_train.loading.geometry import from_corners, inverse
-from autrt_train.loading.read import picture_side_px, read_picture
+from autrt_train.loading.read_picture import picture_side_px, read_picture
 from autrt_train.types import Batch, Draw, Index, TrainingError
 
 Fed = tuple[list[U8], F32, F32]
-"""Paths as bytes, crop → picture matrices (B, 2, 3), colour matrices (B, 3, 4)."""
+"""Encoded paths, crop → picture matrices (B, 2, 3), colour matrices (B, 3, 4)."""
 
 FAILURE = "Critical error in pipeline"
 
 
 class DaliLoader:
-    """The loader for GPUs; on a CPU it is slower than OpenCV's.
+    """Loader for GPUs; on a CPU it is slower than the OpenCV loader.
 
     Args:
         index: pictures that rows of draws count in.
@@ -48,11 +48,11 @@ class DaliLoader:
                 "loader 'dali' keeps no pictures in memory: set loader.cache_gb = 0, or use 'opencv'"
             )
         self._index, self._threads, self._prefetch = index, threads, prefetch
-        place = torch.device(device)
-        self._device_id = None if place.type == "cpu" else place.index or 0
+        crop_matrices = torch.device(device)
+        self._device_id = None if crop_matrices.type == "cpu" else crop_matrices.index or 0
 
     def load(self, draws: Iterable[Draw]) -> Generator[Batch, None, None]:
-        """See `Loader.load`."""
+        """Yield batches; see `Loader.load`."""
         draws = iter(draws)
         first = next(draws, None)
         if first is None:
@@ -63,10 +63,10 @@ class DaliLoader:
             draw = under_way.popleft()
             pixels = self._pixels(outputs, draw)
             erase(pixels, draw.erased)
-            yield assemble(self._index, draw, pixels)
+            yield assemble_batch(self._index, draw, pixels)
 
     def close(self) -> None:
-        """Nothing is kept between loads."""
+        """Do nothing: no state is kept between loads."""
 
     def _feed(self, draws: Iterable[Draw], under_way: deque[Draw]) -> Iterator[Fed]:
         for draw in draws:
@@ -88,7 +88,7 @@ class DaliLoader:
         return pipeline
 
     def _run(self, pipeline: Any, under_way: deque[Draw]) -> Any:
-        """The next batch's outputs, or None after the last."""
+        """Return the next batch's outputs, or None after the last."""
         try:
             return pipeline.run()
         except StopIteration:
@@ -98,9 +98,9 @@ class DaliLoader:
                 raise
             for draw in under_way:  # DALI does not say which picture it was
                 self._check(draw)
-            told = " ".join(str(error).split())
+            reason = " ".join(str(error).split())
             raise TrainingError(
-                f"DALI failed, but every picture is whole: try loader 'opencv': {told}"
+                f"DALI failed, but every picture is whole: try loader 'opencv': {reason}"
             ) from error
 
     def _check(self, draw: Draw) -> None:
@@ -108,7 +108,7 @@ class DaliLoader:
             read_picture(self._index, row)
 
     def _pixels(self, outputs: Any, draw: Draw) -> Any:
-        """(B, 112, 112, 3) uint8, an array or a CUDA tensor of our own."""
+        """Return (B, 112, 112, 3) uint8, an array or a CUDA tensor that owns its memory."""
         crops, shapes = outputs
         side = picture_side_px(self._index)
         if (shapes.as_array() != (side, side, 3)).any():

@@ -1,4 +1,4 @@
-"""Rectangles of a crop that are painted over (random erasing, Zhong et al. 2020), as hands and microphones are."""
+"""Random erasing (Zhong et al. 2020): rectangles of a crop are painted over, as hands hide parts of faces."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from autrt.types import CROP_SIZE_PX, F64, I32, U8, Bool
 
 GREY: Final = 127
-"""What is painted: nothing in the network's eyes, which see (x − 127.5) / 127.5."""
+"""Grey level of the rectangles; the network's input (x − 127.5) / 127.5 is about 0 there."""
 
 AREA: Final = (0.02, 0.2)
-"""Smallest and largest share of the crop."""
+"""Smallest and largest share of the crop's area."""
 
 ASPECT_MAX: Final = 10 / 3
-"""Height over width goes from 1/ASPECT_MAX to ASPECT_MAX."""
+"""Height over width lies between 1/ASPECT_MAX and ASPECT_MAX."""
 
 
 def rectangles(numbers: F64, erased: Bool) -> I32:
-    """Rectangles from (B, 4) uniform numbers.
+    """Return rectangles for (B, 4) uniform numbers.
 
     Returns:
         (B, 4) int32 x0, y0, x1, y1 (x1 and y1 past the end); zeros where not `erased`.
@@ -32,7 +32,7 @@ def rectangles(numbers: F64, erased: Bool) -> I32:
 
 
 def erase(pixels: U8 | Any, rectangles: I32 | None) -> None:
-    """Paint over in place.
+    """Paint over rectangles, in place.
 
     Args:
         pixels: (B, 112, 112, 3), a numpy array or a torch tensor.

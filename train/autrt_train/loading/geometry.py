@@ -1,4 +1,4 @@
-"""Where the pixels of a picture go: affine matrices from picture to crop, and landmarks through them.
+"""Affine matrices from picture to crop, and landmarks through them.
 
 Coordinates count pixel centres at whole numbers, so a crop's centre is (55.5, 55.5).
 """
@@ -16,22 +16,22 @@ from autrt.types import CROP_SIZE_PX, F32, F64, Bool
 CENTRE_PX: Final = (CROP_SIZE_PX - 1) / 2
 
 
-MOST: Final = {"shift_px": 28, "scale": 0.5, "rotation_deg": 90}
-"""How far pictures may be moved, as standard deviations."""
+JITTER_MAX: Final = {"shift_px": 28, "scale": 0.5, "rotation_deg": 90}
+"""Largest standard deviations of the jitter."""
 
 
-def require_moves(owner: Any) -> None:
-    """Check settings named as in `MOST`.
+def require_jitter(owner: Any) -> None:
+    """Check the settings named in `JITTER_MAX`.
 
     Raises:
         UsageError: one is negative or too large.
     """
-    for name, most in MOST.items():
+    for name, most in JITTER_MAX.items():
         require(0 <= getattr(owner, name) <= most, owner, name, f"a standard deviation from 0 to {most}")
 
 
-def place(shift_px: F64, scale: F64, rotation_deg: F64, flipped: Bool, margin_px: int) -> F64:
-    """Picture → crop: the margin cut off, then turned and scaled about the crop's centre, shifted, mirrored.
+def crop_matrices(shift_px: F64, scale: F64, rotation_deg: F64, flipped: Bool, margin_px: int) -> F64:
+    """Return picture → crop matrices: cut off the margin, rotate and scale about the centre, shift, mirror.
 
     Args:
         shift_px: (B, 2) x, y in crop pixels.
@@ -54,20 +54,20 @@ def place(shift_px: F64, scale: F64, rotation_deg: F64, flipped: Bool, margin_px
 
 
 def inverse(matrices: F32 | F64) -> F64:
-    """The (B, 2, 3) float64 matrices that undo `matrices`, as a warp looks pixels up."""
+    """Return the (B, 2, 3) float64 inverses of `matrices`, with which a warp looks up pixels."""
     linear: F64 = np.linalg.inv(matrices[:, :, :2].astype(np.float64)).astype(np.float64)
     return np.concatenate([linear, -linear @ matrices[:, :, 2:]], axis=2)
 
 
 def from_corners(matrices: F64) -> F64:
-    """The same (B, 2, 3) maps for coordinates that count from the pixels' corners, as DALI's do."""
+    """Return the same (B, 2, 3) maps for coordinates relative to pixel corners, as DALI uses them."""
     moved = matrices.copy()
     moved[:, :, 2] += 0.5 - 0.5 * matrices[:, :, :2].sum(2)
     return moved
 
 
-def move(landmarks: F32, matrices: F32, flipped: Bool, margin_px: int) -> F32:
-    """Landmarks where the drawn picture shows them.
+def move_landmarks(landmarks: F32, matrices: F32, flipped: Bool, margin_px: int) -> F32:
+    """Move landmarks to where they are in the augmented picture.
 
     Args:
         landmarks: (B, 5, 2) float32 crop pixels before the draw, NaN where unknown.

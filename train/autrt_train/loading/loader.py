@@ -1,4 +1,4 @@
-"""What a loader is, and opening one by its name."""
+"""The `Loader` protocol, and opening a loader by its name."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LOADERS: Final = {
 
 @runtime_checkable
 class Loader(Protocol):
-    """Reads and draws the pictures of one index. A draw's batch is the same whatever came before it."""
+    """Reads and augments the pictures of one index. A draw's batch does not depend on earlier draws."""
 
     def load(self, draws: Iterable[Draw]) -> Generator[Batch, None, None]:
-        """Batches of `draws`, in their order, with more of them under way than are asked for.
+        """Yield the batches of `draws` in order; further batches are prepared ahead.
 
-        Closing the iterator stops what is under way and leaves no thread behind. Several may be open at a time.
+        Closing the iterator stops its threads. Several may be open at a time.
 
         Args:
-            draws: taken one after the other, in the thread that iterates; none is larger than the first.
+            draws: taken one by one, in the thread that iterates; none is larger than the first.
 
         Raises:
             DataError: a picture cannot be read; the message names it.
@@ -34,7 +34,7 @@ class Loader(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back memory; the loader is of no more use."""
+        """Release memory; the loader cannot be used afterwards."""
         ...
 
 
@@ -52,9 +52,9 @@ def open_loader(
     Args:
         name: opencv (CPU threads) or dali (CPU, or a GPU where `device` is one).
         index: pictures that rows of draws count in.
-        threads: that decode and draw; None: as many as there are cores.
+        threads: number of decoding threads; None: one a core.
         device: cpu, cuda or cuda:N; the OpenCV loader's pixels are in main memory either way.
-        prefetch: batches under way, at least 1.
+        prefetch: batches prepared ahead, at least 1.
         cache_bytes: memory for decoded pictures (OpenCV).
 
     Raises:

@@ -11,10 +11,10 @@ import numpy as np
 
 from autrt.pipeline.prefetch import read_ahead
 from autrt.types import CROP_SIZE_PX, F32, F64, U8
-from autrt_train.loading.batch import assemble
+from autrt_train.loading.assemble_batch import assemble_batch
 from autrt_train.loading.erase import erase
 from autrt_train.loading.geometry import inverse
-from autrt_train.loading.memory import PictureMemory
+from autrt_train.loading.picture_cache import PictureCache
 from autrt_train.types import Batch, Draw, Index
 
 SHARE = 8
@@ -25,7 +25,7 @@ SIZE = (CROP_SIZE_PX, CROP_SIZE_PX)
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
-    """A batch that threads are drawing."""
+    """A batch that threads are filling."""
 
     draw: Draw
     pixels: U8
@@ -33,7 +33,7 @@ class _UnderWay:
 
 
 class OpenCvLoader:
-    """The default on a CPU.
+    """The default loader on a CPU.
 
     Args:
         index: pictures that rows of draws count in.
@@ -45,22 +45,22 @@ class OpenCvLoader:
 
     def __init__(self, index: Index, *, threads: int, device: str, prefetch: int, cache_bytes: int) -> None:
         self._index, self._threads, self._prefetch = index, threads, prefetch
-        self._memory = PictureMemory(index, cache_bytes)
+        self._memory = PictureCache(index, cache_bytes)
 
     def load(self, draws: Iterable[Draw]) -> Generator[Batch, None, None]:
-        """See `Loader.load`."""
+        """Yield batches; see `Loader.load`."""
         pool = ThreadPoolExecutor(self._threads, "loader")
         try:
             for batch in read_ahead(self._begin(pool, draws), self._prefetch):
                 for share in batch.shares:
                     share.result()
-                yield assemble(self._index, batch.draw, batch.pixels)
+                yield assemble_batch(self._index, batch.draw, batch.pixels)
         finally:
             pool.shutdown(cancel_futures=True)
 
     def close(self) -> None:
-        """Forget the pictures."""
-        self._memory = PictureMemory(self._index, 0)
+        """Release the cached pictures."""
+        self._memory = PictureCache(self._index, 0)
 
     def _begin(self, pool: ThreadPoolExecutor, draws: Iterable[Draw]) -> Iterator[_UnderWay]:
         for draw in draws:
@@ -79,7 +79,7 @@ class OpenCvLoader:
 
 
 def draw_picture(picture: U8, lookup: F64, colour: F32) -> U8:
-    """Warp and colour one picture.
+    """Warp one picture and change its colours.
 
     Args:
         picture: (S, S, 3) uint8 RGB.

@@ -9,21 +9,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from autrt_train.losses.settings import LossConfig, Reduction, Term, Weighting, weights_of
-from autrt_train.losses.smoothing import smooth_labels
+from autrt_train.losses.config import LossConfig, Reduction, Term, Weighting, weights_of
+from autrt_train.losses.label_smoothing import smooth_labels
 
 TERMS: Final = ("bce", "multi_label", "zlpr")
 """Order of `AuLoss.denominators`."""
 
 
 class AuLoss(nn.Module):
-    """The terms that `LossConfig` switches on, and their weighted sum.
+    """Weighted sum of the terms that `LossConfig` switches on.
 
-    Labels are smoothed in training mode alone; after `eval()` all terms take hard labels.
+    Labels are smoothed in training mode only; after `eval()` all terms use hard labels.
 
     Args:
-        config: which terms, and how.
-        au_names: of the logits, in their order.
+        config: weights and options of the terms.
+        au_names: AUs of the logits, in order.
     """
 
     bce_weights: Tensor
@@ -39,10 +39,10 @@ class AuLoss(nn.Module):
             self.register_buffer(name, weights, persistent=False)
 
     def denominators(self, labels: Tensor, targets: Tensor | None = None) -> Tensor:
-        """What each term is divided by: numbers of known labels, or of pictures with one.
+        """Return the denominator of each term: the number of known labels, or of pictures with one.
 
-        They may be summed over micro-batches and processes; `forward` with the sums then gives summands of the
-        whole batch's loss.
+        Denominators may be summed over micro-batches and processes; with the sums, `forward` returns summands of
+        the whole batch's loss.
 
         Args:
             labels: (B, L) int8.
@@ -68,17 +68,17 @@ class AuLoss(nn.Module):
         noise: Tensor | None = None,
         denominators: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """The loss of a batch.
+        """Return the loss of a batch.
 
         Args:
-            logits: (B, L) of any float type; all is computed in float32.
+            logits: (B, L) of any float type; the loss is computed in float32.
             labels: (B, L) int8: 1, 0, or −1 for missing.
-            targets: (B, L) float, soft labels 0…1 or NaN; looked at where `use_targets` is set.
-            noise: (B, L) float32, uniform in 0…1, for label smoothing; needed in training where a term is smoothed.
-            denominators: (3,), see there; those of this batch if None.
+            targets: (B, L) float, soft labels 0…1 or NaN; used if `use_targets` is set.
+            noise: (B, L) float32, uniform in 0…1, for label smoothing; required in training if a term is smoothed.
+            denominators: (3,) float32 from `denominators`; None: those of this batch.
 
         Returns:
-            `total`, and each term in use before its weight: scalars, float32. Without any known label: 0.
+            `total`, and each term in use without its weight: float32 scalars. 0 without any known label.
         """
         config, x = self.config, logits.float()
         counts = self.denominators(labels, targets) if denominators is None else denominators
@@ -122,7 +122,7 @@ class AuLoss(nn.Module):
 
 
 def zlpr(logits: Tensor, labels: Tensor) -> Tensor:
-    """(B,) log(1 + Σ_neg e^s) + log(1 + Σ_pos e^−s) (Su et al. 2022); a missing label is in neither sum.
+    """Return (B,) log(1 + Σ_neg e^s) + log(1 + Σ_pos e^−s) (Su et al. 2022); missing labels are in neither sum.
 
     Args:
         logits: (B, L) float32.
@@ -135,14 +135,14 @@ def zlpr(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _label_loss(x: Tensor, goal: Tensor, weights: Tensor, weighting: Weighting) -> Tensor:
-    """(B, L) −w₁·y·log σ(x) − w₀·(1 − y)·log σ(−x)."""
+    """Return (B, L) −w₁·y·log σ(x) − w₀·(1 − y)·log σ(−x)."""
     positive = goal * functional.logsigmoid(x)
     negative = (1 - goal) * functional.logsigmoid(-x)
     return -weights * (positive + negative) if weighting == "weight" else -(weights * positive + negative)
 
 
 def _sum(loss: Tensor, known: Tensor, reduction: Reduction) -> Tensor:
-    """What `_count` divides."""
+    """Sum the losses of known labels; the counterpart of `_count`."""
     loss = loss.masked_fill(~known, 0)
     if reduction == "label-mean":
         loss = loss / known.sum(1, keepdim=True).clamp(min=1)

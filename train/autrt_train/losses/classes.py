@@ -1,4 +1,4 @@
-"""Losses of data with one class a picture: expressions and identities."""
+"""Losses for data with one class a picture: expressions and identities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autrt_train.types import MISSING
 
 
 def class_count(classes: Tensor, weights: Tensor | None = None) -> Tensor:
-    """What `class_loss` divides by: the number of known classes, each counted with its weight.
+    """Return the denominator of `class_loss`: the number of known classes, each counted with its weight.
 
     Args:
         classes: (B,) whole numbers, `MISSING` for none.
@@ -28,13 +28,13 @@ def class_count(classes: Tensor, weights: Tensor | None = None) -> Tensor:
 def class_loss(
     logits: Tensor, classes: Tensor, weights: Tensor | None = None, denominator: Tensor | None = None
 ) -> Tensor:
-    """Cross entropy; pictures without a class do not count.
+    """Return the cross entropy; pictures without a class do not count.
 
     Args:
         logits: (B, C) of any float type; computed in float32.
         classes: (B,) whole numbers, `MISSING` for none.
         weights: (C,) of the classes, or None.
-        denominator: from `class_count`, summed over the whole batch; that of these pictures if None.
+        denominator: from `class_count`, summed over the whole batch; None: that of these pictures.
 
     Returns:
         A float32 scalar; 0 without any class.
@@ -44,18 +44,18 @@ def class_loss(
     total = functional.cross_entropy(
         logits.float(), classes.long(), scale, ignore_index=MISSING, reduction="sum"
     )
-    # Weights may make a true count smaller than 1, so that only 0 is replaced.
+    # Weights can make a positive count smaller than 1, so only 0 is replaced.
     return total / torch.where(count > 0, count, torch.ones_like(count))
 
 
 class CosFaceHead(nn.Module):
-    """Large margin cosine loss for identities (Wang et al. 2018, eq. 4); a head for training alone.
+    """Large margin cosine loss for identities (Wang et al. 2018, eq. 4); a head for training only.
 
     Args:
         classes: number of identities.
-        features: numbers that describe a face.
+        features: length of the feature vector.
         scale: s.
-        margin: m, taken off the cosine of the true class.
+        margin: m, subtracted from the cosine of the true class.
     """
 
     def __init__(self, classes: int, features: int = 512, scale: float = 64, margin: float = 0.35) -> None:
@@ -65,9 +65,9 @@ class CosFaceHead(nn.Module):
         nn.init.normal_(self.weight, std=0.01)
 
     def forward(self, features: Tensor, classes: Tensor | None = None) -> Tensor:
-        """(B, features) of any float type, (B,) classes → (B, classes) float32 logits.
+        """Return (B, classes) float32 logits for (B, features) of any float type and (B,) classes.
 
-        s·(cos θ − m) for a picture's own class, s·cos θ for all others and where there is none.
+        Logits are s·(cos θ − m) for a picture's own class, s·cos θ for all others and without a class.
         """
         with torch.autocast(features.device.type, enabled=False):
             cosine = functional.linear(
@@ -79,5 +79,5 @@ class CosFaceHead(nn.Module):
         return self.scale * cosine
 
     def loss(self, features: Tensor, classes: Tensor, denominator: Tensor | None = None) -> Tensor:
-        """`class_loss` of `forward`."""
+        """Return `class_loss` of `forward`."""
         return class_loss(self(features, classes), classes, denominator=denominator)

@@ -7,53 +7,53 @@ from torch.nn.functional import logsigmoid
 
 
 def soft_count(teacher: Tensor) -> Tensor:
-    """What `soft_loss` divides by: known logits of the teacher's (B, L), a float32 scalar to be summed."""
+    """Return the denominator of `soft_loss`: the number of known (not NaN) logits in (B, L), a float32 scalar."""
     return (~teacher.isnan()).sum().float()
 
 
 def soft_loss(
     logits: Tensor, teacher: Tensor, temperature: float, denominator: Tensor | None = None
 ) -> Tensor:
-    """Soft targets with temperature, each AU by itself (Hinton et al. 2015, section 2, for two classes).
+    """Return the loss against soft targets with temperature, each AU by itself (Hinton et al. 2015, section 2).
 
-    T²·KL(σ(z_t/T) ‖ σ(z_s/T)), mean over known logits. It has the gradient of the soft targets' cross entropy
-    and is 0 where the student agrees. T² keeps the gradient's size whatever the temperature.
+    T²·KL(σ(z_t/T) ‖ σ(z_s/T)) for two classes, mean over known logits. It has the gradient of the soft targets'
+    cross entropy and is 0 where the student agrees. T² makes the gradient's size independent of the temperature.
 
     Args:
-        logits: (B, L) the student's, any float type; all is computed in float32.
-        teacher: (B, L) float the teacher's, NaN for AUs that it does not know.
+        logits: (B, L) the student's, any float type; the loss is computed in float32.
+        teacher: (B, L) float the teacher's logits, NaN for AUs that it lacks.
         temperature: T, above 0.
-        denominator: from `soft_count`, summed over the whole batch; that of these pictures if None.
+        denominator: from `soft_count`, summed over the whole batch; None: that of these pictures.
 
     Returns:
-        A float32 scalar; 0 where nothing is known.
+        A float32 scalar; 0 without known logits.
     """
     unknown = teacher.isnan()
-    theirs = teacher.float().masked_fill(unknown, 0) / temperature
-    mine = logits.float() / temperature
-    share = theirs.sigmoid()
-    gap = share * (logsigmoid(theirs) - logsigmoid(mine)) + (1 - share) * (
-        logsigmoid(-theirs) - logsigmoid(-mine)
+    teacher_logits = teacher.float().masked_fill(unknown, 0) / temperature
+    student_logits = logits.float() / temperature
+    share = teacher_logits.sigmoid()
+    gap = share * (logsigmoid(teacher_logits) - logsigmoid(student_logits)) + (1 - share) * (
+        logsigmoid(-teacher_logits) - logsigmoid(-student_logits)
     )
     count = soft_count(teacher) if denominator is None else denominator
     return temperature**2 * gap.masked_fill(unknown, 0).sum() / count.clamp(min=1)
 
 
 def feature_count(teacher: Tensor) -> Tensor:
-    """What `feature_loss` divides by: numbers in the teacher's (B, D), a float32 scalar to be summed."""
+    """Return the denominator of `feature_loss`: the number of values in (B, D), a float32 scalar."""
     return teacher.new_tensor(teacher.numel()).float()
 
 
 def feature_loss(projected: Tensor, teacher: Tensor, denominator: Tensor | None = None) -> Tensor:
-    """Feature matching through a learned projector (hints of Romero et al. 2015, eq. 3, as a mean).
+    """Return the loss of matching features through a learned projector (Romero et al. 2015, eq. 3, as a mean).
 
     Args:
         projected: (B, D) the projector's output, any float type.
         teacher: (B, D) float the teacher's features, standardised.
-        denominator: from `feature_count`, summed over the whole batch; that of these pictures if None.
+        denominator: from `feature_count`, summed over the whole batch; None: that of these pictures.
 
     Returns:
-        The mean squared difference, a float32 scalar; a projector that learnt nothing has about 1.
+        The mean squared difference, a float32 scalar; about 1 for an untrained projector.
     """
     count = feature_count(teacher) if denominator is None else denominator
     return (projected.float() - teacher.float()).square().sum() / count.clamp(min=1)

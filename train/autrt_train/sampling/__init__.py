@@ -1,1 +1,1 @@
-"""Which pictures a step sees: resampling, balanced batches, and the plan of an epoch."""
+"""Sampling: resampling, balanced batches, and the plan of an epoch."""

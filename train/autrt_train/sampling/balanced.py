@@ -1,4 +1,4 @@
-"""Batches that hold positives and negatives of every AU (Jiang et al. 2022, batch sampling)."""
+"""Batches with positives and negatives of every AU (Jiang et al. 2022, batch sampling)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from autrt_train.sampling.batches import ARRANGE, WALK, walk
 from autrt_train.types import I8, DataError
 
 POSITIVE_SHARE: Final = 0.75
-"""Of a batch, split evenly among the AUs; the rest has no AU active. The authors: 96 = 12 AUs × 6 + 24."""
+"""Share of a batch for positives, split evenly among the AUs; no AU is active in the rest. The authors: 96 =
+12 AUs × 6 + 24."""
 
 
-def slots(batch: int, aus: int, per_au: int | None) -> I64:
-    """How many places of a batch go to each AU's positives and, last, to rows without an active AU.
+def places_per_au(batch: int, aus: int, per_au: int | None) -> I64:
+    """Return the number of places in a batch for each AU's positives and, last, for rows without an active AU.
 
     Args:
         batch: places.
@@ -58,7 +59,7 @@ def _at_least_one(counts: I64) -> I64:
 
 
 class AuBalanced:
-    """Every batch has a positive and a negative of each AU that has both in the data.
+    """Batches with a positive and a negative of each AU that has both in the data.
 
     Each AU's positives, and the rows in which no AU is active, are walked through in random order, each row once
     before any comes again; the walks go on from epoch to epoch. Where missing labels leave a batch without a
@@ -68,7 +69,7 @@ class AuBalanced:
         labels: (N, L) int8 of the whole index.
         rows: int64 rows of the index to draw from; one that stands there twice is drawn twice as often.
         batch: rows of a batch.
-        per_au: positives per AU, or None (`slots`).
+        per_au: positives per AU, or None (`places_per_au`).
         steps: batches of an epoch.
         seed: of everything random.
 
@@ -88,12 +89,12 @@ class AuBalanced:
             raise DataError("balanced batches need AU labels; every label of these pictures is missing (-1)")
         rest = rows[idle] if idle.any() else known
         self._pools = [pool for pool in active if len(pool)] + [rest]
-        self.slots = slots(batch, len(self._pools) - 1, per_au)
+        self.places_per_au = places_per_au(batch, len(self._pools) - 1, per_au)
         self._negative = (drawn == 0).any(0)
         self._check_room(batch, bool(idle.any() and (drawn[idle][:, self._negative] == 0).all()))
 
     def _check_room(self, batch: int, idle_are_whole: bool) -> None:
-        """2 rows per AU always do; fewer, if one idle row is a negative of every AU."""
+        """Check the batch size: 2 rows per AU suffice; fewer do if an idle row is a negative of every AU."""
         needed = len(self._pools) - 1 + int(self._negative.sum())
         if batch < needed and not idle_are_whole:
             raise UsageError(
@@ -102,12 +103,12 @@ class AuBalanced:
             )
 
     def epoch(self, number: int) -> I64:
-        """(steps, batch) int64 rows of the index."""
+        """Return the (steps, batch) int64 rows of the index."""
         parts = [
             walk(pool, number * self.steps * size, self.steps * size, self._seed, WALK, place).reshape(
                 self.steps, size
             )
-            for place, (pool, size) in enumerate(zip(self._pools, self.slots.tolist(), strict=True))
+            for place, (pool, size) in enumerate(zip(self._pools, self.places_per_au.tolist(), strict=True))
         ]
         batches = np.concatenate(parts, axis=1)
         rng = np.random.default_rng([self._seed, ARRANGE, number])

@@ -1,4 +1,4 @@
-"""Cutting an epoch into batches: shuffled, or with every class equally often.
+"""Division of an epoch into batches: shuffled, or with every class equally often.
 
 All that is random follows from (seed, epoch) alone, so that any batch of any epoch can be made again.
 """
@@ -18,23 +18,24 @@ CLASSES: Final = 2
 WALK: Final = 3
 ARRANGE: Final = 4
 RESAMPLE: Final = 5
-"""The second part of a generator's seed, so that no two uses share random numbers."""
+"""Second part of a generator's seed, so that no two uses share random numbers."""
 
 WALK_BLOCK: Final = 4096
-"""A walk is drawn for about so many steps at a time: a generator for every lap of a small pool would be slow."""
+"""Approximate number of steps of a walk drawn at a time: a generator for every lap of a small pool would be
+slow."""
 
 
 class BatchSource(Protocol):
     """Makes the batches of an epoch."""
 
     def epoch(self, number: int) -> I64:
-        """(steps, batch) int64 rows of the index."""
+        """Return the (steps, batch) int64 rows of the index."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shuffled:
-    """Every row once, in random order.
+    """Every row once an epoch, in random order.
 
     Where the last batch is not full, the epoch's first rows fill it up: they are drawn a second time.
     """
@@ -46,14 +47,14 @@ class Shuffled:
     seed: int
 
     def epoch(self, number: int) -> I64:
-        """(steps, batch) int64 rows of the index."""
+        """Return the (steps, batch) int64 rows of the index."""
         order = np.random.default_rng([self.seed, SHUFFLE, number]).permutation(self.rows)
         return np.resize(order, (self.steps, self.batch))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassBalanced:
-    """Every class equally often, to within one over an epoch; its pictures in random order, over and over.
+    """Every class equally often, to within one over an epoch; its pictures in random order, repeatedly.
 
     Classes follow one another in rounds, each class once a round, each round shuffled.
     """
@@ -67,7 +68,7 @@ class ClassBalanced:
     seed: int
 
     def epoch(self, number: int) -> I64:
-        """(steps, batch) int64 rows of the index."""
+        """Return the (steps, batch) int64 rows of the index."""
         rng = np.random.default_rng([self.seed, CLASSES, number])
         known = np.flatnonzero(self.classes != MISSING)
         by_class = known[np.lexsort((rng.random(len(known)), self.classes[known]))]
@@ -81,7 +82,7 @@ class ClassBalanced:
 
 
 def walk(pool: I64, first: int, count: int, *key: int) -> I64:
-    """Steps `first` … `first + count − 1` of an endless walk through `pool`.
+    """Return steps `first` … `first + count − 1` of an endless walk through `pool`.
 
     Every lap visits each member once, in an order of its own.
 

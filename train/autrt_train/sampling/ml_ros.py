@@ -1,4 +1,4 @@
-"""Multi-label random over-sampling, and the measures of imbalance that it goes by (Charte et al. 2015)."""
+"""Multi-label random over-sampling, and its measures of imbalance (Charte et al. 2015)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from autrt_train.types import I8
 
 
 def positives(labels: I8) -> I64:
-    """(L,) int64: how many of the (N, L) rows have each label; missing ones are not counted."""
+    """Count the rows of (N, L) in which each label is positive, (L,) int64; missing labels are not counted."""
     return np.count_nonzero(labels == 1, axis=0).astype(np.int64)
 
 
 def imbalance(counts: I64) -> F64:
-    """IRLbl of each label: the most frequent label's count over its own (Charte et al. 2015, eq. 5).
+    """Return IRLbl of each label: the most frequent label's count over its own (Charte et al. 2015, eq. 5).
 
     Args:
         counts: (L,) positives of each label.
@@ -30,7 +30,7 @@ def imbalance(counts: I64) -> F64:
 
 
 def mean_imbalance(counts: I64) -> float:
-    """MeanIR: the mean IRLbl (eq. 6) of the labels that have a positive; NaN where none has."""
+    """Return MeanIR, the mean IRLbl of the labels that have a positive (eq. 6); NaN if none has."""
     present = counts[counts > 0]
     return float(imbalance(present).mean()) if len(present) else math.nan
 
@@ -66,7 +66,7 @@ def ml_ros(labels: I8, percent: float, rng: np.random.Generator) -> I64:
 def _clone_rows(
     labels: I8, counts: I64, mean: float, rare: I64, bags: I64, ends: I64, wanted: float, draws: F64
 ) -> I64:
-    """The loop; `bags[ends[i]:ends[i + 1]]` are the rows of label `rare[i]`, `counts` is changed."""
+    """Return the rows to clone. `bags[ends[i]:ends[i + 1]]` are the rows of label `rare[i]`; changes `counts`."""
     clones = np.empty(len(draws), np.int64)
     active = np.ones(len(rare), np.bool_)
     done = 0

@@ -1,4 +1,4 @@
-"""The plan of an epoch: which rows each step and each process sees."""
+"""The plan of an epoch: the rows of each step and each process."""
 
 from __future__ import annotations
 
@@ -23,28 +23,29 @@ _AU = re.compile(r"AU[1-9]\d?")
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How training rows are chosen. First the data set is resampled, once; then every epoch is cut into batches."""
+    """Settings of the sampling. The data set is resampled once; then every epoch is divided into batches."""
 
     complete_only: bool = False
     """Leave out rows in which any label is missing."""
     resample: Literal["none", "ml-ros", "named"] = "none"
     """ml-ros: `autrt_train.sampling.ml_ros`; named: `autrt_train.sampling.resample`."""
     percent: float = 25
-    """ML-ROS clones at most this share of the data set's size. The paper gives none."""
+    """Largest share of the data set's size that ML-ROS clones. The paper gives none."""
     over: tuple[str, ...] = OVER_SAMPLED
-    """AUs that "named" over-samples; those that the data do not have are passed over."""
+    """AUs that "named" over-samples; those that the data lack are ignored."""
     down: tuple[str, ...] = DOWN_SAMPLED
     """AUs that "named" down-samples."""
     over_times: int = 2
-    """A row with an over-sampled AU stands so many times."""
+    """How often a row with an over-sampled AU is repeated in total."""
     keep: float = 0.5
-    """Share that stays of the rows whose active AUs are all down-sampled ones."""
+    """Share kept of the rows whose active AUs are all down-sampled ones."""
     batches: Literal["shuffle", "balanced"] = "shuffle"
-    """balanced: each with positives and negatives of every AU; for data without AUs, every class equally often."""
+    """balanced: batches with positives and negatives of every AU; for data without AUs, every class equally
+    often."""
     positives_per_au: int | None = None
-    """Places for each AU's positives in a balanced batch; None: as the authors have it, 6 of 96, scaled."""
+    """Places for each AU's positives in a balanced batch; None: the authors' 6 of 96, scaled."""
     drop_last: bool = False
-    """Leave a last batch out that is not full, instead of drawing some rows a second time to fill it."""
+    """Drop an incomplete last batch instead of filling it with rows drawn a second time."""
 
     def __post_init__(self) -> None:
         require(0 < self.percent <= 1000, self, "percent", "a percentage above 0, at most 1000")
@@ -61,14 +62,14 @@ class SamplingConfig:
 
 
 class EpochPlan:
-    """The batches of every epoch, following from (seed, epoch) alone.
+    """The batches of every epoch, determined by (seed, epoch).
 
-    The batch is that of one optimiser step over all processes: rank r of `world` gets the r-th of `world` equal,
-    contiguous shares of every batch, so that together they see what one process alone would.
+    A batch is that of one optimiser step over all processes: rank r of `n_processes` gets the r-th of equal,
+    contiguous shares of every batch, so that all processes together see what one process alone would.
 
     Args:
         labels: (N, L) int8 of the index; L = 0 for data with classes alone.
-        config: how to choose.
+        config: settings of the sampling.
         batch_size: rows of a batch, all processes together.
         seed: not negative.
         label_names: of the L columns; "named" resampling goes by them.
@@ -91,9 +92,9 @@ class EpochPlan:
     ) -> None:
         self.config, self.batch_size, self.seed = config, batch_size, seed
         self.labels = labels
-        """(N, L) int8 that rows are chosen by."""
+        """(N, L) int8 labels that rows are chosen by."""
         self.rows = _resampled(labels, label_names, config, seed)
-        """int64 rows of the index after resampling; a row may stand there several times."""
+        """int64 rows of the index after resampling; a row may occur several times."""
         full, over = divmod(len(self.rows), batch_size)
         self._steps = full + (over > 0 and not config.drop_last)
         if not self._steps:
@@ -115,42 +116,42 @@ class EpochPlan:
             )
         return ClassBalanced(self.rows, classes[self.rows], self._steps, size, self.seed)
 
-    def steps(self, world: int = 1) -> int:
-        """Batches of an epoch; the same for every epoch and any number of processes.
+    def steps(self, n_processes: int = 1) -> int:
+        """Return the number of batches of an epoch; the same for every epoch and any number of processes.
 
         Raises:
-            UsageError: the batch cannot be shared equally among `world` processes.
+            UsageError: the batch cannot be shared equally among `n_processes` processes.
         """
-        if self.batch_size % world:
+        if self.batch_size % n_processes:
             raise UsageError(
-                f"a batch of {self.batch_size} cannot be shared equally among {world} processes: "
-                f"make it a multiple of {world}"
+                f"a batch of {self.batch_size} cannot be shared equally among {n_processes} processes: "
+                f"make it a multiple of {n_processes}"
             )
         return self._steps
 
-    def batches(self, epoch: int, rank: int = 0, world: int = 1, start: int = 0) -> Iterator[I64]:
-        """One process's share of an epoch's batches.
+    def batches(self, epoch: int, rank: int = 0, n_processes: int = 1, start: int = 0) -> Iterator[I64]:
+        """Yield one process's share of an epoch's batches.
 
         Args:
             epoch: from 0.
             rank: of this process, from 0.
-            world: number of processes.
-            start: the first batch wanted, from 0: the rest of an epoch that was interrupted.
+            n_processes: number of processes.
+            start: first batch, from 0, to resume an interrupted epoch.
 
         Returns:
-            `steps(world) − start` arrays (batch_size / world,) int64, rows of the index.
+            `steps(n_processes) − start` arrays (batch_size / n_processes,) int64, rows of the index.
 
         Raises:
             UsageError: as `steps`.
         """
-        steps = self.steps(world)
-        if not (0 <= rank < world and 0 <= start <= steps):
-            raise ValueError(f"no batch {start} of {steps} for process {rank} of {world}")
-        share = self.batch_size // world
-        return iter(self.whole(epoch)[start:, rank * share : (rank + 1) * share])
+        steps = self.steps(n_processes)
+        if not (0 <= rank < n_processes and 0 <= start <= steps):
+            raise ValueError(f"no batch {start} of {steps} for process {rank} of {n_processes}")
+        share = self.batch_size // n_processes
+        return iter(self.all_batches(epoch)[start:, rank * share : (rank + 1) * share])
 
-    def whole(self, epoch: int) -> I64:
-        """(steps, batch_size) int64: an epoch's batches, for all processes."""
+    def all_batches(self, epoch: int) -> I64:
+        """Return an epoch's batches for all processes, (steps, batch_size) int64."""
         return self._source.epoch(epoch)
 
 

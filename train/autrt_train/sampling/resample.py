@@ -12,7 +12,7 @@ from autrt_train.types import I8
 
 OVER_SAMPLED: Final = ("AU2", "AU15", "AU23", "AU24", "AU26")
 DOWN_SAMPLED: Final = ("AU1", "AU4", "AU6", "AU7", "AU10", "AU12", "AU25")
-"""The AUs of Jiang et al. 2022, table 1's balancing. The paper gives no factors."""
+"""AUs balanced in Jiang et al. 2022, table 1. The paper gives no factors."""
 
 
 def resample_named(
@@ -25,10 +25,10 @@ def resample_named(
     keep: float,
     rng: np.random.Generator,
 ) -> I64:
-    """Repeat rows of rare AUs, thin out rows that only have frequent ones.
+    """Repeat rows of rare AUs and drop some rows that only have frequent ones.
 
-    - A row in which an AU of `over` is active stands `over_times` times, whatever else is active in it.
-    - Of the rows whose active AUs, one or more, are all of `down`, a random share `keep` stays.
+    - A row in which an AU of `over` is active occurs `over_times` times, whatever else is active in it.
+    - Of the rows whose active AUs (one or more) are all in `down`, a random share `keep` stays.
     - All other rows stay as they are: no AU active, or one that neither list names.
 
     Args:

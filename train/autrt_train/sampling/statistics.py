@@ -1,4 +1,4 @@
-"""What sampling did to the data: counts per AU and imbalance before and after, and what batches hold."""
+"""Statistics of the sampling: counts per AU and imbalance before and after, and the composition of batches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autrt_train.types import I8
 
 
 def label_counts(labels: I8, names: Sequence[str]) -> dict[str, Any]:
-    """Counts and imbalance of (N, L) labels, ready for JSON.
+    """Return counts and imbalance of (N, L) labels as JSON values.
 
     Returns:
         `rows`; `mean_ir` (None without any positive); `labels`: AU → `positive`, `negative`, `missing`, `share` of
@@ -35,7 +35,7 @@ def label_counts(labels: I8, names: Sequence[str]) -> dict[str, Any]:
 
 
 def sampling_statistics(plan: EpochPlan, labels: I8, names: Sequence[str], epoch: int = 0) -> dict[str, Any]:
-    """Before and after resampling, and the composition of an epoch's batches, ready for JSON.
+    """Return label counts before and after resampling, and the composition of an epoch's batches, as JSON values.
 
     Args:
         plan: of the epochs.
@@ -47,7 +47,7 @@ def sampling_statistics(plan: EpochPlan, labels: I8, names: Sequence[str], epoch
         `before` and `after`, as `label_counts`; `batches`: `kind`, `size`, `steps` and `labels`: AU → the `mean`,
         `least` and `most` number of positives in a batch and the `least_negative`.
     """
-    drawn = labels[plan.whole(epoch)]
+    drawn = labels[plan.all_batches(epoch)]
     active, inactive = (drawn == 1).sum(1), (drawn == 0).sum(1)
     table = {
         name: {
@@ -67,7 +67,7 @@ def sampling_statistics(plan: EpochPlan, labels: I8, names: Sequence[str], epoch
 
 
 def statistics_lines(statistics: Mapping[str, Any]) -> list[str]:
-    """`sampling_statistics` as a table, one line an AU."""
+    """Format `sampling_statistics` as a table, one line an AU."""
     before, after, batches = (statistics[key] for key in ("before", "after", "batches"))
     lines = [
         f"pictures {before['rows']:,} → {after['rows']:,}, MeanIR {_text(before['mean_ir'], '.2f')} → "

@@ -1,1 +1,1 @@
-"""Rendered faces with exact Action Unit labels: a face rig, randomised people and looks, and pictures of them."""
+"""Rendered faces with exact Action Unit labels: a face rig, random people and shot conditions, and pictures."""

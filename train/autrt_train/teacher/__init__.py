@@ -1,1 +1,1 @@
-"""Teachers, and the targets that a student learns from."""
+"""Teachers and the targets that they give a student."""

@@ -1,4 +1,4 @@
-"""Arrays on disk that fill up in chunks: a writer that is killed goes on after its last whole chunk."""
+"""Arrays on disk that are filled in chunks; a writer that was killed continues after its last complete chunk."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SCHEMA: Final = "autrt-teacher/1"
 FACTS: Final = "done.json"
 
 
-class Store:
-    """Float32 arrays of one number of rows, `<name>.npy` each, memory-mapped when read.
+class ChunkedArrays:
+    """Float32 arrays with the same number of rows, in one `<name>.npy` each, memory-mapped for reading.
 
     Args:
-        folder: of these arrays alone; what it holds of other shapes is written anew.
+        folder: of these arrays only; arrays of other shapes in it are overwritten.
         shapes: name → shape of one row.
         rows: of every array.
     """
@@ -30,17 +30,17 @@ class Store:
     def __init__(self, folder: Path, shapes: Mapping[str, tuple[int, ...]], rows: int) -> None:
         self.folder, self.rows = folder, rows
         self._shapes = {name: (rows, *shape) for name, shape in shapes.items()}
-        self.done = self._found()
-        """Rows that are there, from the first on."""
+        self.done = self._rows_found()
+        """Rows written so far, from the first on."""
 
     def write(self, values: Mapping[str, F32]) -> None:
-        """Append rows after those that are there.
+        """Append rows.
 
         Args:
             values: float32 (n, …) for every array, finite or not.
 
         Raises:
-            DiskFullError: no room; what was there stays.
+            DiskFullError: no space is left; the rows written so far stay.
             ResultsError: the folder cannot be written.
         """
         if not self.done:
@@ -54,21 +54,21 @@ class Store:
                 stream.flush()
                 os.fsync(stream.fileno())
         self.done += len(next(iter(values.values())))
-        self._note()
+        self._write_facts()
 
     def arrays(self) -> dict[str, F32]:
-        """Name → float32 (rows, …), read from disk as they are needed; not to be written to."""
+        """Return name → float32 (rows, …), memory-mapped and read-only."""
         return {name: np.load(self._path(name), mmap_mode="r", allow_pickle=False) for name in self._shapes}
 
     def _begin(self) -> None:
-        """Files of their full length, all zeros."""
+        """Create files of full length filled with zeros."""
         for name, shape in self._shapes.items():
             with replacing(self._path(name)) as part, part.open("r+b") as stream:
                 header = {"descr": "<f4", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(stream, header)
                 stream.truncate(stream.tell() + shape[0] * _row_bytes(shape))
 
-    def _found(self) -> int:
+    def _rows_found(self) -> int:
         try:
             facts = json.loads((self.folder / FACTS).read_bytes())
             same = facts["arrays"] == {name: list(shape) for name, shape in self._shapes.items()}
@@ -77,7 +77,7 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError):
             return 0
 
-    def _note(self) -> None:
+    def _write_facts(self) -> None:
         arrays = {name: list(shape) for name, shape in self._shapes.items()}
         facts = {"schema": SCHEMA, "done": self.done, "arrays": arrays}
         with replacing(self.folder / FACTS) as part:
@@ -87,7 +87,7 @@ class Store:
         return self.folder / f"{name}.npy"
 
     def _offset(self, name: str) -> int:
-        """Bytes before the first row."""
+        """Return the number of bytes before the first row."""
         return self._path(name).stat().st_size - self.rows * _row_bytes(self._shapes[name])
 
 

@@ -1,4 +1,4 @@
-"""What pictures are, as a digest, whatever is known of them."""
+"""A digest that identifies pictures, independent of their labels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from autrt_train.types import DataError, Index
 
 
 def pictures_digest(index: Index) -> str:
-    """SHA-256 (hex) over alignment, and every picture's path, size and time of change; labels do not count.
+    """Return the SHA-256 (hex) over alignment and every picture's path, size and modification time, not labels.
 
     Raises:
-        DataError: a picture is not there.
+        DataError: a picture is missing.
     """
     found = hashlib.sha256(f"{index.template} {index.margin_px} ".encode())
     found.update(np.ascontiguousarray(index.paths).view(np.uint8).tobytes())

@@ -1,4 +1,4 @@
-"""What a teacher says about the pictures of an index."""
+"""A teacher's outputs for the pictures of an index."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from autrt.types import F32, I64, check_array
 
 SCAN_ROWS = 8192
-"""Rows that are in memory at a time when all are looked at."""
+"""Rows in memory at a time when all are scanned."""
 
 
-class Joined:
-    """Several arrays, on disk or not, as one by their rows.
+class ConcatenatedRows:
+    """Several arrays, in memory or memory-mapped, as one by their rows.
 
     Args:
-        parts: float32 (n, …), of one shape but for n; at least one.
-        rows: (N,) int64 rows of `parts` one after the other; None: all.
+        parts: float32 (n, …), of the same shape except for n; at least one.
+        rows: (N,) int64 rows of the concatenated `parts`; None: all.
     """
 
     def __init__(self, parts: Sequence[F32], rows: I64 | None = None) -> None:
@@ -31,43 +31,43 @@ class Joined:
         return len(self._rows)
 
     def take(self, rows: I64 | slice) -> F32:
-        """(n, …) float32 in memory: some rows."""
+        """Read some rows into memory: (n, …) float32."""
         where = self._rows[rows]
         out = np.empty((len(where), *self.shape[1:]), np.float32)
         part_of = np.searchsorted(self._starts, where, side="right") - 1
         for number, part in enumerate(self.parts):
-            mine = part_of == number
-            if mine.any():
-                out[mine] = part[where[mine] - self._starts[number]]
+            own_rows = part_of == number
+            if own_rows.any():
+                out[own_rows] = part[where[own_rows] - self._starts[number]]
         return out
 
-    def select(self, rows: I64) -> Joined:
-        """Some rows, none of them read."""
-        return Joined(self.parts, self._rows[rows])
+    def select(self, rows: I64) -> ConcatenatedRows:
+        """Select some rows without reading them."""
+        return ConcatenatedRows(self.parts, self._rows[rows])
 
     @staticmethod
-    def of(several: Sequence[Joined]) -> Joined:
-        """All rows of `several`, in order."""
+    def of(several: Sequence[ConcatenatedRows]) -> ConcatenatedRows:
+        """Concatenate the rows of `several`, in order."""
         starts = np.cumsum([0, *(int(one._starts[-1]) for one in several)])
         parts = [part for one in several for part in one.parts]
-        return Joined(
+        return ConcatenatedRows(
             parts, np.concatenate([one._rows + start for one, start in zip(several, starts, strict=False)])
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Taught:
-    """A teacher's outputs for N pictures, as they are without augmentation."""
+class PictureTargets:
+    """A teacher's outputs for N pictures without augmentation."""
 
-    answers: Joined
-    """(N, T) logits of the teacher's own AUs."""
+    teacher_logits: ConcatenatedRows
+    """(N, T) logits of the teacher's AUs."""
     columns: I64
-    """(A,) int64 the teacher's column of each AU that is learnt; −1 where it does not know the AU."""
-    features: Joined | None = None
-    """(N, D); None: it has none, or nobody asks for them."""
-    landmarks: Joined | None = None
+    """(A,) int64 the teacher's column of each learnt AU; −1 where the teacher lacks the AU."""
+    features: ConcatenatedRows | None = None
+    """(N, D); None: the teacher has none, or they are not used."""
+    landmarks: ConcatenatedRows | None = None
     """(N, 5, 2) crop pixels."""
-    presence: Joined | None = None
+    presence: ConcatenatedRows | None = None
     """(N, 1) logit of a well-placed face."""
 
     def __post_init__(self) -> None:
@@ -78,42 +78,44 @@ class Taught:
                 raise ValueError(f"{name}: expected {len(self)} rows, found {len(found)}")
 
     def __len__(self) -> int:
-        return len(self.answers)
+        return len(self.teacher_logits)
 
     def logits(self, rows: I64 | slice = slice(None)) -> F32:
-        """(n, A) float32 of the AUs that are learnt; NaN for those that the teacher does not know."""
-        found = self.answers.take(rows)
+        """Return (n, A) float32 logits of the learnt AUs; NaN for those that the teacher lacks."""
+        found = self.teacher_logits.take(rows)
         out = np.full((len(found), len(self.columns)), np.nan, np.float32)
         known = self.columns >= 0
         out[:, known] = found[:, self.columns[known]]
         return out
 
-    def select(self, rows: I64) -> Taught:
-        """Some of the pictures."""
-        names = ("answers", "features", "landmarks", "presence")
+    def select(self, rows: I64) -> PictureTargets:
+        """Select some of the pictures."""
+        names = ("teacher_logits", "features", "landmarks", "presence")
         known = {name: found for name in names if (found := getattr(self, name)) is not None}
         return replace(self, **{name: found.select(rows) for name, found in known.items()})
 
     @staticmethod
-    def of(parts: Sequence[Taught]) -> Taught:
-        """All pictures of `parts`, in order, by one teacher."""
+    def of(parts: Sequence[PictureTargets]) -> PictureTargets:
+        """Concatenate the pictures of `parts`, in order, all by one teacher."""
         first = parts[0]
         if len(parts) == 1:
             return first
-        names = ("answers", "features", "landmarks", "presence")
+        names = ("teacher_logits", "features", "landmarks", "presence")
         known = [name for name in names if getattr(first, name) is not None]
-        return replace(first, **{name: Joined.of([getattr(p, name) for p in parts]) for name in known})
+        return replace(
+            first, **{name: ConcatenatedRows.of([getattr(p, name) for p in parts]) for name in known}
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Standardised:
-    """Features of mean 0 and deviation 1 over the training pictures, so that no teacher's scale counts."""
+class StandardisedFeatures:
+    """Features standardised over the training pictures, so that a teacher's scale has no effect."""
 
-    features: Joined
+    features: ConcatenatedRows
     mean: F32
-    """(D,)."""
+    """(D,) float32."""
     scale: F32
-    """(D,) standard deviation; 1 for a feature that never changes."""
+    """(D,) float32 standard deviation; 1 for a constant feature."""
 
     def __post_init__(self) -> None:
         width = (self.features.shape[1],)
@@ -121,8 +123,8 @@ class Standardised:
         check_array(self, "scale", self.scale, np.float32, width)
 
     @staticmethod
-    def of(features: Joined) -> Standardised:
-        """Look at every row once."""
+    def of(features: ConcatenatedRows) -> StandardisedFeatures:
+        """Compute mean and deviation in one pass over all rows."""
         sums = np.zeros((2, features.shape[1]))
         for start in range(0, len(features), SCAN_ROWS):
             some = features.take(slice(start, start + SCAN_ROWS)).astype(np.float64)
@@ -130,8 +132,8 @@ class Standardised:
         mean, square = sums / max(1, len(features))
         deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
         scale = np.where(deviation > 1e-6 * np.maximum(1, np.abs(mean)), deviation, 1)
-        return Standardised(features, mean.astype(np.float32), scale.astype(np.float32))
+        return StandardisedFeatures(features, mean.astype(np.float32), scale.astype(np.float32))
 
     def take(self, rows: I64) -> F32:
-        """(n, D) float32."""
+        """Return (n, D) float32 standardised features of some rows."""
         return (self.features.take(rows) - self.mean) / self.scale

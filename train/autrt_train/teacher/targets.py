@@ -1,32 +1,32 @@
-"""What a student learns from: a teacher's answers, and who the teacher is."""
+"""The targets of a run with a teacher: its outputs, and what they were computed for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from autrt_train.teacher.picture_targets import Standardised, Taught
+from autrt_train.teacher.picture_targets import PictureTargets, StandardisedFeatures
 from autrt_train.teacher.teacher import Teacher
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
-    """A teacher's answers about a run's pictures."""
+class TeacherTargets:
+    """A teacher's outputs for a run's pictures."""
 
     teacher: Teacher = field(repr=False)
-    train: Taught
+    train: PictureTargets
     """Of the training pictures."""
-    features: Standardised | None
-    """Its features of these, where the recipe asks for them and the teacher has any."""
-    validation: Taught
+    features: StandardisedFeatures | None
+    """The teacher's features of these, if the recipe uses them and the teacher has any."""
+    validation: PictureTargets
     """Of the validation pictures."""
-    judged_by_teacher: bool
-    """The validation pictures have no labels of their own: the teacher's decisions stand for them."""
+    validated_by_teacher: bool
+    """True if the validation pictures have no labels of their own and the teacher's decisions replace them."""
     faces: int
-    """Found in unlabelled videos."""
+    """Number of faces found in unlabelled videos."""
     duplicates: int
-    """How many of these were left out, as they hardly differ from the one before."""
+    """Number of these left out because they hardly differ from the one before."""
 
     @property
     def digest(self) -> str:
-        """Names the teacher and its decisions, wherever they were computed: a run may go on on another machine."""
+        """Name of teacher and precision that is the same on every machine, so that a run can move."""
         return f"{self.teacher.model.digest} {self.teacher.settings.precision}"

@@ -1,4 +1,4 @@
-"""A teacher: any model, run through its engines."""
+"""A teacher: any model, run by its engines."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from autrt.model.folder import load_model
 from autrt.pipeline.open_networks import AU_BATCH
 from autrt.settings import InferSettings
 from autrt.types import I64
-from autrt_train.model_outputs import RunningModel
+from autrt_train.model_outputs import ModelRunner
 from autrt_train.recipe import DistillSettings
 from autrt_train.types import DataError
 
 
 @dataclass(frozen=True, slots=True)
-class Teacher(RunningModel):
-    """A model whose answers are learnt from."""
+class Teacher(ModelRunner):
+    """A model whose outputs are targets."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) over everything that decides its outputs: networks, weights, engine, version, device."""
+        """SHA-256 (hex) over all that decides the outputs: networks, weights, engine, version, device."""
         engine, device = self.settings.engine, self.settings.device
         library = packages_distributions().get(engine, [engine])[0]
         return json_digest(
@@ -42,14 +42,14 @@ class Teacher(RunningModel):
         )
 
     def columns(self, au_names: Sequence[str], asked: Collection[str] | None = None) -> I64:
-        """(A,) int64 its own column of each AU; −1 where it does not know the AU or is not asked about it.
+        """Return the teacher's column of each AU, (A,) int64; −1 where it lacks the AU or does not teach it.
 
         Args:
-            au_names: (A,) what is learnt.
-            asked: AUs that it is asked about; None: all.
+            au_names: (A,) AUs of the student.
+            asked: AUs with soft targets; None: all.
 
         Raises:
-            DataError: it knows none of them.
+            DataError: the teacher has none of them.
         """
         at = {name: i for i, name in enumerate(self.model.au_names) if asked is None or name in asked}
         found = np.array([at.get(name, -1) for name in au_names], np.int64)
@@ -62,10 +62,10 @@ class Teacher(RunningModel):
 
 
 def read_teacher(settings: DistillSettings) -> Teacher:
-    """The teacher that a recipe names.
+    """Read the teacher that a recipe names.
 
     Raises:
-        DataError: it names none.
+        DataError: the recipe names no teacher.
         UsageError: there is no such model, or it is damaged.
     """
     if not settings.teacher:

@@ -1,6 +1,6 @@
-"""What a camera and its codec do to a picture.
+"""Faults of a camera and its codec: blur, noise, colours, compression.
 
-Faults are drawn first and applied after, so that a whole shot can share them.
+Faults are drawn first and applied afterwards, so that a whole shot can share them.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from autrt_train.synth.scene.background import smooth_noise
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Groups of randomisation around a face, each to be switched off."""
+    """Randomisation around a face; each group can be switched off."""
 
     background: bool = True
-    """Procedural backgrounds; else plain grey."""
+    """Procedural backgrounds instead of plain grey."""
     shadow: bool = True
     """Cast shadows."""
     occluder: bool = True
-    """Things before the face."""
+    """Occluders in front of the face."""
     blur: bool = True
     """Defocus, motion, low resolution, over-sharpening."""
     sensor: bool = True
     """Noise and JPEG."""
     colour: bool = True
-    """Gamma, cast, contrast, saturation, grey, vignette."""
+    """Gamma, white balance, contrast, saturation, grey, vignette."""
     spared: float = 0.5
-    """Share of pictures without blur and sensor faults: too strong faults hide movements of 1 to 3 pixels."""
+    """Share of pictures without blur and sensor faults, because strong faults hide movements of 1 to 3 pixels."""
     noise_max: float = 9.0
     """Largest standard deviation of the noise, in grey levels."""
     jpeg_min: int = 30
@@ -44,28 +44,28 @@ FULL: Final = Camera()
 CLEAN: Final = Camera(
     shadow=False, occluder=False, blur=False, colour=False, spared=0.0, noise_max=3.0, jpeg_min=85
 )
-"""For a clean hold-out: nothing before the face, mild sensor noise."""
+"""Settings of a clean hold-out set: no occluders, mild sensor noise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
-    """One picture's or one shot's faults; None and 0 mean none."""
+class CameraFaults:
+    """Faults of one picture or one shot; None and 0 mean none."""
 
     motion_px: tuple[float, float] | None = None
-    """x, y from the picture's first to its last position during exposure."""
+    """x, y of the movement during exposure."""
     defocus_px: float = 0.0
-    """Standard deviation."""
+    """Standard deviation of the blur."""
     sharpening: float = 0.0
     grade: Grade | None = None
     resolution: float = 1.0
-    """Share of the pixels along a side that the sensor has."""
+    """Resolution of the sensor along a side, as a share of the picture's."""
     noise: float = 0.0
-    """Standard deviation in grey levels."""
+    """Standard deviation of the noise in grey levels."""
     coloured_noise: bool = False
     jpeg: int | None = None
 
     def apply(self, rng: np.random.Generator, image: F32) -> U8:
-        """The picture as the camera gives it: (H, W, 3) uint8 RGB of a float32 RGB picture 0…255."""
+        """Apply the faults to a float32 RGB picture 0…255; return (H, W, 3) uint8 RGB."""
         height, width = image.shape[:2]
         image = self._focus(image)
         image = image if self.grade is None else self.grade.apply(image)
@@ -91,14 +91,14 @@ class Faults:
         return image
 
 
-def draw_faults(rng: np.random.Generator, camera: Camera) -> Faults:
-    """What goes wrong in one picture or one shot."""
+def draw_faults(rng: np.random.Generator, camera: Camera) -> CameraFaults:
+    """Draw the faults of one picture or one shot."""
     marred = rng.random() >= camera.spared
     grade = draw_grade(rng) if camera.colour and rng.random() < 0.7 else None
     blurred, sensing = marred and camera.blur, marred and camera.sensor
     motion = rng.normal(0, 1.3, 2) if blurred and rng.random() < 0.07 else None
     defocus = rng.uniform(0.3, 1.2) if blurred and rng.random() < 0.35 else 0.0
-    return Faults(
+    return CameraFaults(
         motion_px=None if motion is None else (float(motion[0]), float(motion[1])),
         defocus_px=defocus,
         sharpening=rng.uniform(0.2, 1.2) if blurred and not defocus and rng.random() < 0.25 else 0.0,
@@ -111,7 +111,7 @@ def draw_faults(rng: np.random.Generator, camera: Camera) -> Faults:
 
 
 def cast_shadow(rng: np.random.Generator, width_px: int, height_px: int) -> F32:
-    """What a shadow with soft or hard edges leaves of the light: (height, width, 1) float32, 0…1."""
+    """Return the share of light that a shadow with soft or hard edges leaves, (height, width, 1) float32, 0…1."""
     cells = rng.uniform(2, 6)
     noise = smooth_noise(rng, (cells, cells), width_px, height_px) - 0.5
     shade = np.clip(noise * np.float32(rng.uniform(1.5, 10)) + 0.5, 0, 1)[..., None]
@@ -119,7 +119,7 @@ def cast_shadow(rng: np.random.Generator, width_px: int, height_px: int) -> F32:
 
 
 def _motion_kernel(x: float, y: float) -> F32:
-    """The path of a point that moves by (x, y) pixels, about its middle: it blurs and does not shift."""
+    """Return the kernel of a movement by (x, y) pixels, centred so that it blurs without shifting."""
     reach = max(1, int(np.ceil(max(abs(x), abs(y)) / 2)))
     pixel, moment = np.arange(-reach, reach + 1)[:, None], np.linspace(-0.5, 0.5, 33)
     across, down = (np.maximum(0, 1 - np.abs(pixel - v * moment)) for v in (x, y))

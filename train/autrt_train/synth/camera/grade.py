@@ -1,4 +1,4 @@
-"""How brightness and colour come out of a camera."""
+"""Brightness and colour grading of a camera."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 from autrt.types import F32
 
 GREY: Final = np.array([0.299, 0.587, 0.114], np.float32)
-"""What red, green and blue add to brightness (ITU-R BT.601)."""
+"""Weights of red, green and blue in the brightness (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """One picture's or one shot's tones, in the order in which they are applied."""
+    """Tones of one picture or one shot, in the order in which they are applied."""
 
     gamma: float
     gain: F32
-    """(3,) float32 RGB: the white balance."""
+    """(3,) float32 RGB factors of the white balance."""
     contrast: float
     pivot: float | None
-    """Mean brightness (0…1) of the picture's middle after the change; None: what it was."""
+    """Mean brightness (0…1) of the picture's middle after the change; None: unchanged."""
     saturation: float
     vignette: float
     """Darkening in the corners, 0…1."""
 
     def apply(self, image: F32) -> F32:
-        """(H, W, 3) float32 RGB 0…255, changed."""
+        """Apply the grade to (H, W, 3) float32 RGB 0…255."""
         unit = np.asarray(cv2.pow(np.clip(image, 0, 255) * np.float32(1 / 255), self.gamma), np.float32)
         mean = float((_middle(unit).mean((0, 1)) * self.gain).mean())
         pivot = mean if self.pivot is None else self.pivot
@@ -43,7 +43,7 @@ class Grade:
 
 
 def draw_grade(rng: np.random.Generator) -> Grade:
-    """Gamma, white balance, contrast and saturation; one picture in ten is grey."""
+    """Draw gamma, white balance, contrast and saturation; one picture in ten is grey."""
     saturation = 1.0
     if rng.random() < 0.5:
         saturation = 0.0 if rng.random() < 0.2 else rng.uniform(0.2, 1.25)
@@ -58,7 +58,7 @@ def draw_grade(rng: np.random.Generator) -> Grade:
 
 
 def _middle(unit: F32) -> F32:
-    """Where a camera measures the light: the middle half of either side."""
+    """Return the area in which a camera measures the light: the middle half of either side."""
     y, x = unit.shape[0] // 4, unit.shape[1] // 4
     return unit[y : unit.shape[0] - y, x : unit.shape[1] - x]
 

@@ -1,4 +1,4 @@
-"""Lines and outlines with smooth edges, at fractions of a pixel."""
+"""Anti-aliased lines and outlines with sub-pixel coordinates."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from autrt.types import F32, I32, U8
 
 SUBPIXEL_BITS: Final = 3
 FARTHEST: Final = 2**20
-"""Points beyond are cut off, lest they overflow."""
+"""Points are clipped to this, so that fixed-point coordinates do not overflow."""
 
 Colour = tuple[float, ...]
 
 
 def draw_line(picture: U8, points: F32, colour: Colour, thickness_px: float, *, closed: bool = False) -> None:
-    """Draw through (N, 2) float32 pixels, in place; at least a pixel thick."""
+    """Draw a line through (N, 2) float32 pixels, in place; at least a pixel thick."""
     thickness = max(1, round(thickness_px))
     cv2.polylines(picture, [_fixed(points)], closed, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def fill_outline(picture: U8, points: F32, colour: Colour) -> None:
-    """Fill what (N, 2) float32 pixels surround, in place."""
+    """Fill the outline of (N, 2) float32 pixels, in place."""
     cv2.fillPoly(picture, [_fixed(points)], colour, cv2.LINE_AA, SUBPIXEL_BITS)
 
 

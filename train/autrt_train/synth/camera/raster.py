@@ -1,4 +1,4 @@
-"""Drawing triangles into a picture with a depth buffer."""
+"""Rasterisation of triangles with a depth buffer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autrt.types import F32, I32, U8
 
 @nb.njit(cache=True, nogil=True)
 def draw_triangles(points: F32, triangles: I32, colours: F32, rgba: U8, depth: F32) -> None:
-    """Draw all triangles that show their front, nearest first, into a picture.
+    """Draw all triangles that face the camera, nearest first, into a picture.
 
     Args:
         points: (V, 3) float32: x, y in pixels (pixel centres at whole numbers), and depth, more is nearer.
@@ -55,7 +55,7 @@ def draw_triangles(points: F32, triangles: I32, colours: F32, rgba: U8, depth: F
 
 @nb.njit(cache=True, nogil=True)
 def lay_over(rgba: U8, mask: U8, texture: F32, rgb: F32, behind: bool) -> None:
-    """Lay a coloured shape over, or behind, what a picture shows.
+    """Blend a coloured shape over a picture, or behind it.
 
     Args:
         rgba: (S, S, 4) uint8, colours multiplied by alpha; drawn into.
@@ -80,7 +80,7 @@ def lay_over(rgba: U8, mask: U8, texture: F32, rgb: F32, behind: bool) -> None:
 
 @nb.njit(cache=True, nogil=True)
 def divide_by_alpha(rgba: U8) -> None:
-    """Turn colours that are multiplied by alpha into plain ones, in place."""
+    """Convert premultiplied colours to straight alpha, in place."""
     height, width = rgba.shape[:2]
     for y in range(height):
         for x in range(width):

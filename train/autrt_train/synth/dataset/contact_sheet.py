@@ -1,4 +1,4 @@
-"""A contact sheet: some pictures with what is said of them, for a person to look at."""
+"""A contact sheet: sample pictures with their labels, for visual checks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXT_PX: Final = 26
 GREEN, RED, WHITE = (0, 220, 0), (255, 70, 70), (235, 235, 235)
 
 
-def write_sheet(path: Path, tiles: Sequence[U8]) -> None:
+def write_contact_sheet(path: Path, tiles: Sequence[U8]) -> None:
     """Write tiles of one size, `COLUMNS` a row, as a PNG."""
     blank = np.zeros_like(tiles[0])
     rows = [
@@ -28,10 +28,10 @@ def write_sheet(path: Path, tiles: Sequence[U8]) -> None:
     cv2.imwrite(str(path), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
 
 
-def captioned(
+def labelled_tile(
     pixels: U8, au_names: Sequence[str], label: I8, landmarks: F32, presence: int, margin_px: int
 ) -> U8:
-    """A picture with its landmarks in green, and its active AUs below; red where no well-placed face is.
+    """Draw a picture's landmarks in green and its active AUs below; red text where it shows no well-placed face.
 
     Args:
         pixels: (S, S, 3) uint8 RGB.
@@ -39,7 +39,7 @@ def captioned(
         label: (A,) int8.
         landmarks: (5, 2) float32 crop pixels, or NaN.
         presence: 1 for a well-placed face.
-        margin_px: what the picture shows around the crop.
+        margin_px: margin of the picture around the crop.
     """
     tile = np.concatenate([pixels, np.zeros((TEXT_PX, pixels.shape[1], 3), np.uint8)])
     for x, y in landmarks[np.isfinite(landmarks).all(1)] + margin_px:

@@ -1,4 +1,4 @@
-"""A rendered data set on disk, laid out as Aff-Wild2 is, with all that is known of each picture beside it."""
+"""A rendered data set on disk, laid out like Aff-Wild2, with all labels of each picture beside it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tqdm import tqdm
 from autrt.errors import UsageError
 from autrt.machine import available_cores
 from autrt.storage.atomic_folder import new_folder
-from autrt_train.synth.dataset.drawing import Job, begin_drawing, do_job, open_rig
+from autrt_train.synth.dataset.draw_job import DrawJob, open_rig, run_job, start_worker
 from autrt_train.synth.dataset.labels import Labels, write_labels
-from autrt_train.synth.dataset.processes import spread
+from autrt_train.synth.dataset.process_pool import map_in_processes
 from autrt_train.synth.dataset.settings import COMPOSITIONS, CROP_MARGIN_PX, SynthSettings
 from autrt_train.synth.dataset.stills import SIZE_PX
 from autrt_train.synth.person.expression import EXPRESSIONS, SYNTH_AUS
@@ -28,8 +28,8 @@ SCHEMA: Final = "autrt-synth/1"
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """What was written."""
+class RenderedSet:
+    """Summary of a rendered data set."""
 
     folder: Path
     pictures: int
@@ -45,27 +45,27 @@ def write_dataset(
     workers: int | None = None,
     overwrite: bool = False,
     progress: bool | None = None,
-) -> Rendered:
-    """Draw people and films, write them and their labels; the folder appears whole or not at all.
+) -> RenderedSet:
+    """Render people and videos and write them with their labels; the folder appears complete or not at all.
 
-    The same settings and rig give the same set, whatever the number of processes.
+    The same settings and rig give the same set, for any number of processes.
 
     Args:
         out: the new folder.
         rig: an ICT-FaceKit clone or pack, or `stand-in`.
-        settings: what to draw.
+        settings: of the data set.
         workers: processes; by default one a core.
-        overwrite: replace an earlier set of that name.
-        progress: draw a bar; None: where a terminal is.
+        overwrite: replace an earlier set in `out`.
+        progress: show a progress bar; None: on a terminal only.
 
     Raises:
         DataError: no such rig, or a damaged one.
-        UsageError: `out` exists and is not to be overwritten, or is no rendered set.
+        UsageError: `out` exists and `overwrite` is off, or it is not a rendered set.
     """
     _check_target(out, overwrite)
     described = _describe(open_rig(rig), rig, settings)
     start_s = time.monotonic()
-    jobs: list[Job] = [("video", k) for k in range(settings.videos)]
+    jobs: list[DrawJob] = [("video", k) for k in range(settings.videos)]
     jobs += [("person", k) for k in range(settings.people)]
     with new_folder(out, overwrite=overwrite) as folder:
         labels = _draw_all(folder, rig, settings, jobs, workers or available_cores(), progress)
@@ -73,7 +73,7 @@ def write_dataset(
             write_labels(folder, labels)
         (folder / "synth.json").write_text(json.dumps(described, indent=1) + "\n")
     pictures = settings.people * settings.per_person * COMPOSITIONS
-    return Rendered(out, pictures, settings.videos, time.monotonic() - start_s)
+    return RenderedSet(out, pictures, settings.videos, time.monotonic() - start_s)
 
 
 def _check_target(out: Path, overwrite: bool) -> None:
@@ -108,18 +108,21 @@ def _draw_all(
     folder: Path,
     rig: str | Path,
     settings: SynthSettings,
-    jobs: list[Job],
+    jobs: list[DrawJob],
     workers: int,
     progress: bool | None,
 ) -> list[Labels]:
-    """Every job done; the labels of each person, in order."""
+    """Run all jobs; return each person's labels, in order."""
     labels: dict[int, Labels] = {}
     frames = round(settings.videos * settings.video_s * settings.rate)
     total = settings.people * settings.per_person * COMPOSITIONS + frames
     bar = tqdm(
         total=total, unit=" pictures", dynamic_ncols=True, disable=None if progress is None else not progress
     )
-    with bar, closing(spread(do_job, jobs, workers, begin_drawing, rig, settings, folder)) as results:
+    with (
+        bar,
+        closing(map_in_processes(run_job, jobs, workers, start_worker, rig, settings, folder)) as results,
+    ):
         for (kind, number), made in results:
             if kind == "person":
                 labels[number] = made

@@ -1,4 +1,4 @@
-"""Labels of a rendered set: Aff-Wild2's text files, `labels.npz` with all that is known, and a sheet to look at."""
+"""Labels of a rendered set: Aff-Wild2's text files, `labels.npz` with everything, and a contact sheet."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ import cv2
 import numpy as np
 
 from autrt.aus import ABAW_AUS
-from autrt_train.synth.dataset.contact_sheet import COLUMNS, ROWS, captioned, write_sheet
+from autrt_train.synth.dataset.contact_sheet import COLUMNS, ROWS, labelled_tile, write_contact_sheet
 from autrt_train.synth.dataset.settings import CROP_MARGIN_PX, SynthSettings
 from autrt_train.synth.dataset.stills import Still
 from autrt_train.synth.person.expression import SYNTH_AUS
 
 FOLDS: Final = ("Train_Set", "Validation_Set")
 NARROW: Final = {"expression": np.int8, "presence": np.int8}
-"""Whole numbers of a `Still` and their types in the file."""
+"""Integer fields of `Still` and their types in the file."""
 
 Labels = dict[str, np.ndarray[Any, Any]]
 """Columns of `labels.npz` by name, one row a picture."""
 
 
 def person_name(number: int) -> str:
-    """A person's folder and annotation file."""
+    """Return the name of a person's folder and annotation file."""
     return f"p{number:06d}"
 
 
 def picture_path(number: int, frame: int) -> str:
-    """A picture in the set; frames count from 1."""
+    """Return the path of a picture in the set; frames count from 1."""
     return f"cropped_aligned/{person_name(number)}/{frame:05d}.jpg"
 
 
 def label_rows(stills: Sequence[Still], settings: SynthSettings, number: int) -> Labels:
-    """One person's rows."""
+    """Return one person's rows."""
     n = len(stills)
     known = {
         f.name: np.array([getattr(still, f.name) for still in stills], NARROW.get(f.name))
@@ -54,7 +54,7 @@ def label_rows(stills: Sequence[Still], settings: SynthSettings, number: int) ->
 
 
 def write_labels(folder: Path, people: Sequence[Labels]) -> None:
-    """Write the labels of all people, in order, into the set's folder, and draw the sheet."""
+    """Write the labels of all people, in order, into the set's folder, and draw the contact sheet."""
     for fold in FOLDS:
         (folder / "AU_Detection_Challenge" / fold).mkdir(parents=True)
     for number, rows in enumerate(people):
@@ -65,7 +65,7 @@ def write_labels(folder: Path, people: Sequence[Labels]) -> None:
 
 
 def _write_annotation(folder: Path, number: int, rows: Labels) -> None:
-    """Row k belongs to frame k."""
+    """Write one person's annotation file; row k belongs to frame k."""
     columns = [SYNTH_AUS.index(name) for name in ABAW_AUS]
     lines = [",".join(ABAW_AUS), *(",".join(map(str, row)) for row in rows["label"][:, columns])]
     fold = FOLDS[int(rows["split"][0])]
@@ -74,14 +74,14 @@ def _write_annotation(folder: Path, number: int, rows: Labels) -> None:
 
 
 def _draw_sheet(folder: Path, labels: Labels) -> None:
-    """Pictures spread over all people."""
+    """Draw a contact sheet of pictures spread over all people."""
     paths = [folder / os.fsdecode(bytes(path)) for path in labels["path"]]
     rows = np.unique(np.linspace(0, len(paths) - 1, COLUMNS * ROWS).round().astype(int))
     tiles = [
-        captioned(
+        labelled_tile(
             np.asarray(cv2.imread(str(paths[i]), cv2.IMREAD_COLOR_RGB), np.uint8),
             SYNTH_AUS, labels["label"][i], labels["landmarks"][i], int(labels["presence"][i]), CROP_MARGIN_PX,
         )
         for i in rows
     ]  # fmt: skip
-    write_sheet(folder / "sheet.png", tiles)
+    write_contact_sheet(folder / "sheet.png", tiles)

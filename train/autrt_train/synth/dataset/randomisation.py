@@ -1,4 +1,4 @@
-"""What of a rendered face is random."""
+"""Randomisation of rendered faces."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Knobs:
-    """Groups of randomisation, each of which can be switched off, and how far heads turn."""
+class Randomisation:
+    """Groups of randomisation, each of which can be switched off, and the range of head poses."""
 
     identity: bool = True
-    """The shape of the head."""
+    """Shape of the head."""
     skin: bool = True
     """Skin, brows, lips, lashes, beard, hair and eye colours."""
     wrinkles: bool = True
@@ -18,12 +18,12 @@ class Knobs:
     light: bool = True
     """One to three coloured lights, highlights and occlusion instead of one fixed light."""
     pose: bool = True
-    """The head's rotation and the lens distance."""
+    """Rotation of the head and distance of the lens."""
     extras: bool = True
     """Glasses, and hair around and in front of the face."""
     distract: bool = True
-    """Shapes that no label names: blinks, gaze, pursed or rounded lips, a shifted jaw, puffed cheeks."""
+    """Shapes without a label: blinks, gaze, pursed or rounded lips, a shifted jaw, puffed cheeks."""
     correlated: float = 0.5
-    """Share of expressions from combinations that people really make; the rest draws each AU by itself."""
+    """Share of expressions drawn from combinations that people make; in the rest each AU is drawn by itself."""
     pose_deg: tuple[float, float, float] = (43.0, 26.0, 20.0)
-    """Largest yaw, pitch and roll either way."""
+    """Largest yaw, pitch and roll in either direction."""

@@ -1,4 +1,4 @@
-"""What a rendered data set is made of."""
+"""Settings of a rendered data set."""
 
 from __future__ import annotations
 
@@ -6,52 +6,52 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from autrt_train.synth.camera.camera import CLEAN, FULL, Camera
-from autrt_train.synth.dataset.randomisation import Knobs
+from autrt_train.synth.dataset.randomisation import Randomisation
 from autrt_train.types import DataError
 
 Preset = Literal["full", "clean"]
 
 CROP_MARGIN_PX: Final = 12
-"""Pictures show so much around the 112 px crop: room for alignment jitter."""
+"""Margin of the pictures around the 112 px crop: room for alignment jitter."""
 COMPOSITIONS: Final = 2
-"""Pictures made of each drawn face: composing costs a fraction of drawing."""
+"""Pictures made of each rendered face, because composing costs a fraction of rendering."""
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class AbsentShares:
     """Shares of the pictures that show no well-placed face."""
 
     misplaced: float = 0.04
-    """The crop is grossly off."""
+    """Grossly misplaced crops."""
     empty: float = 0.03
-    """Nothing but background."""
+    """Backgrounds without a face."""
     covered: float = 0.03
-    """Something hides nearly all of the face."""
+    """Faces that are almost completely hidden."""
 
 
 @dataclass(frozen=True, slots=True)
 class SynthSettings:
-    """One rendered data set; with the rig's bytes it decides every pixel."""
+    """One rendered data set; together with the rig's bytes it decides every pixel."""
 
     seed: int = 0
     people: int = 1000
-    """0 where only videos are wanted."""
+    """0 to make only videos."""
     per_person: int = 5
-    """Faces drawn of each person; each becomes `COMPOSITIONS` pictures."""
+    """Faces rendered of each person; each becomes `COMPOSITIONS` pictures."""
     preset: Preset = "full"
-    """`full` randomises everything; `clean`, for a hold-out: heads within ±20°, nothing before them, mild noise."""
+    """`full` randomises everything; `clean`, for a hold-out set: heads within ±20°, no occluders, mild noise."""
     validation: float = 0.1
-    """Share of the people whose pictures are for validation."""
+    """Share of the people in the validation split."""
     videos: int = 0
     video_s: float = 10.0
     rate: float = 25.0
     """Frames a second of the videos."""
     shot_s: tuple[float, float] = (2.0, 6.0)
-    """Shortest and longest time from one cut of a video to the next."""
+    """Shortest and longest time between two cuts of a video."""
     width_px: int = 640
     height_px: int = 360
-    absent: Absent | None = None
-    """None: the preset's own shares; none at all in `clean`."""
+    absent: AbsentShares | None = None
+    """None: the preset's shares; `clean` has none."""
 
     def __post_init__(self) -> None:
         if self.people < (0 if self.videos else 1):
@@ -78,28 +78,28 @@ class SynthSettings:
             )
 
     @property
-    def knobs(self) -> Knobs:
-        """What is random about faces."""
-        return Knobs() if self.preset == "full" else Knobs(pose_deg=(20.0, 20.0, 20.0))
+    def randomisation(self) -> Randomisation:
+        """Randomisation of faces."""
+        return Randomisation() if self.preset == "full" else Randomisation(pose_deg=(20.0, 20.0, 20.0))
 
     @property
     def camera(self) -> Camera:
-        """What is random around faces."""
+        """Randomisation around faces."""
         return FULL if self.preset == "full" else CLEAN
 
     @property
-    def shares(self) -> Absent:
+    def shares(self) -> AbsentShares:
         """Shares of pictures without a well-placed face."""
         if self.absent is not None:
             return self.absent
-        return Absent() if self.preset == "full" else Absent(0.0, 0.0, 0.0)
+        return AbsentShares() if self.preset == "full" else AbsentShares(0.0, 0.0, 0.0)
 
     @property
     def validation_people(self) -> int:
-        """How many people are for validation: at least one where a share is asked for and there are two."""
+        """Number of people for validation: at least one if the share is above 0 and there are two people."""
         count = round(self.people * self.validation)
         return 1 if count == 0 and self.validation > 0 and self.people > 1 else count
 
     def described(self) -> dict[str, Any]:
-        """For `synth.json`."""
+        """Return the settings as written to `synth.json`."""
         return {**asdict(self), "absent": asdict(self.shares), "compositions": COMPOSITIONS}

@@ -12,22 +12,22 @@ from autrt.types import CROP_SIZE_PX, F32, U8
 from autrt_train.synth.dataset.settings import COMPOSITIONS, CROP_MARGIN_PX, SynthSettings
 from autrt_train.synth.person.expression import SYNTH_AUS, draw_expression, hard_labels, soft_targets
 from autrt_train.synth.scene.compose import Composition, compose, compose_empty, misplaced
-from autrt_train.synth.scene.face import FacePicture, FaceRenderer, draw_look, draw_person
+from autrt_train.synth.scene.face import FacePicture, FaceRenderer, draw_person, draw_shot_conditions
 from autrt_train.types import I8, MISSING
 
 SIZE_PX: Final = CROP_SIZE_PX + 2 * CROP_MARGIN_PX
 WIDE_MARGIN_PX: Final = 62
-"""Margin of a face that will be misplaced: what a shifted crop shows is still drawn."""
+"""Margin of a face that will be misplaced, so that a shifted crop still shows its surroundings."""
 HIDDEN: Final = 0.5
 """Share of eyes or mouth that must be hidden for the labels of that half of the face to be unknown."""
 
 UPPER: Final = np.array([int(name[2:]) <= 7 for name in SYNTH_AUS])
-"""(17,) AUs of brows, lids and cheeks; the others are seen at nose, mouth and chin."""
+"""(17,) True for AUs of brows, lids and cheeks; the others are at nose, mouth and chin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """One picture and everything that is known of it."""
+    """One picture with its labels."""
 
     pixels: U8
     """(136, 136, 3) uint8 RGB."""
@@ -38,28 +38,28 @@ class Still:
     target: F32
     """(17,) float32 soft labels, NaN where unknown."""
     expression: int
-    """Class number, or −1."""
+    """Number of the class, or −1."""
     landmarks: F32
-    """(5, 2) float32 crop pixels, NaN where no face is in the crop."""
+    """(5, 2) float32 crop pixels; NaN if no face is in the crop."""
     box: F32
-    """(4,) float32 crop pixels, NaN likewise."""
+    """(4,) float32 crop pixels; NaN likewise."""
     presence: int
-    """1: a well-placed face."""
+    """1: a well-placed face; 0: none."""
 
 
 def draw_stills(renderer: FaceRenderer, settings: SynthSettings, person: int) -> Iterator[Still]:
-    """The pictures of one person, the same whatever other people are drawn."""
+    """Yield the pictures of one person, which do not depend on the other people."""
     rng = np.random.default_rng([settings.seed, person])
     shares = settings.shares
     limits = np.cumsum([shares.misplaced, shares.empty, shares.covered])
-    drawn_person = draw_person(rng, renderer.rig, settings.knobs)
+    drawn_person = draw_person(rng, renderer.rig, settings.randomisation)
     for _ in range(settings.per_person):
         kind = int(np.searchsorted(limits, rng.random(), side="right"))
-        expression = draw_expression(rng, renderer.rig, settings.knobs)
-        look = draw_look(rng, drawn_person, settings.knobs)
+        expression = draw_expression(rng, renderer.rig, settings.randomisation)
+        conditions = draw_shot_conditions(rng, drawn_person, settings.randomisation)
         margin_px = WIDE_MARGIN_PX if kind == 0 else CROP_MARGIN_PX
         face = renderer.draw(
-            drawn_person, expression, look, size_px=CROP_SIZE_PX + 2 * margin_px, margin_px=margin_px
+            drawn_person, expression, conditions, size_px=CROP_SIZE_PX + 2 * margin_px, margin_px=margin_px
         )
         for _ in range(COMPOSITIONS):
             if kind == 0:
@@ -74,7 +74,7 @@ def draw_stills(renderer: FaceRenderer, settings: SynthSettings, person: int) ->
 
 
 def _present(picture: Composition, face: FacePicture, category: int) -> Still:
-    """A well-placed face; AUs of a half that is hidden are unknown."""
+    """Return a picture with a well-placed face; AUs of a hidden half are unknown."""
     unseen = np.where(UPPER, picture.hidden_upper, picture.hidden_lower) >= HIDDEN
     intensity = face.intensities.astype(np.float32)
     target, label = soft_targets(intensity), hard_labels(intensity)
@@ -86,7 +86,7 @@ def _present(picture: Composition, face: FacePicture, category: int) -> Still:
 
 
 def _absent(picture: Composition, face: FacePicture | None) -> Still:
-    """No well-placed face; landmarks where at least one lies in the crop."""
+    """Return a picture without a well-placed face; with landmarks if at least one lies in the crop."""
     unknown = np.full(len(SYNTH_AUS), np.nan, np.float32)
     landmarks, box = np.full((5, 2), np.nan, np.float32), np.full(4, np.nan, np.float32)
     if face is not None:

@@ -1,4 +1,4 @@
-"""What one face does in one picture: weights of the rig's shapes, and the intensities they stand for."""
+"""The expression of one face in one picture: weights of the rig's shapes, and the AU intensities they show."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.random import Generator
 
 from autrt.types import F32, ShapedRepr, check_array
-from autrt_train.synth.dataset.randomisation import Knobs
-from autrt_train.synth.person.actions import EXPRESSIONS, draw_intensities
+from autrt_train.synth.dataset.randomisation import Randomisation
+from autrt_train.synth.person.au_combinations import EXPRESSIONS, draw_intensities
 from autrt_train.synth.person.intensities import SYNTH_AUS, hard_labels, soft_targets
 from autrt_train.synth.rig.rig import Rig
 from autrt_train.synth.rig.shapes import shape_weights
@@ -32,16 +32,17 @@ class Expression(ShapedRepr):
     weights: F32
     """(E,) float32 weights of the rig's shapes."""
     intensities: F32
-    """(17,) float32 as drawn, 0…1; AU11 NaN. AU25 and AU26 are read from the face: see `FacePicture`."""
+    """(17,) float32 as drawn, 0…1; AU11 NaN. Labels of AU25 and AU26 are measured on the face: see
+    `FacePicture`."""
     category: int
-    """Number of the class in `EXPRESSIONS`, −1 where the expression shows none."""
+    """Number of the class in `EXPRESSIONS`, −1 if there is none."""
 
     def __post_init__(self) -> None:
         check_array(self, "weights", self.weights, np.float32, (None,))
         check_array(self, "intensities", self.intensities, np.float32, (len(SYNTH_AUS),))
 
     def mixed(self, other: Expression, share: float) -> Expression:
-        """The way from this expression (share 0) to another (share 1), linear; the class is the nearer one's."""
+        """Interpolate linearly towards another expression (share 0…1); the class is the nearer one's."""
         return Expression(
             weights=_between(self.weights, other.weights, share),
             intensities=_between(self.intensities, other.intensities, share),
@@ -54,14 +55,14 @@ def _between(a: F32, b: F32, share: float) -> F32:
 
 
 def neutral_expression(rig: Rig) -> Expression:
-    """A face at rest."""
+    """Return a face at rest."""
     intensities = np.where(np.array(SYNTH_AUS) == "AU11", np.nan, 0).astype(np.float32)
     weights = np.zeros(len(rig.expression_names), np.float32)
     return Expression(weights, intensities, EXPRESSIONS.index("neutral"))
 
 
-def draw_expression(rng: Generator, rig: Rig, knobs: Knobs) -> Expression:
-    """A random expression; `knobs.correlated` and `knobs.distract` say of what kind."""
-    intensities, category = draw_intensities(rng, knobs.correlated)
-    weights = shape_weights(rng, rig, intensities, distract=knobs.distract)
+def draw_expression(rng: Generator, rig: Rig, randomisation: Randomisation) -> Expression:
+    """Draw a random expression as `randomisation.correlated` and `randomisation.distract` allow."""
+    intensities, category = draw_intensities(rng, randomisation.correlated)
+    weights = shape_weights(rng, rig, intensities, distract=randomisation.distract)
     return Expression(weights, intensities, category)

@@ -1,4 +1,4 @@
-"""What is painted on the skin: lips, brows, lashes, beard and the hair of the scalp."""
+"""Facial features painted on the skin: lips, brows, lashes, beard and the hair of the scalp."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 from numpy.random import Generator
 
 from autrt.types import F32, I64
-from autrt_train.synth.dataset.randomisation import Knobs
+from autrt_train.synth.dataset.randomisation import Randomisation
 from autrt_train.synth.person.noise import PATTERNS, Noise
 from autrt_train.synth.person.skin import Tone, cover, darken
 from autrt_train.synth.rig.masks import Masks, path_distance
 from autrt_train.synth.rig.rig import Rig
 
 BROWS: Final = ((-1.0, slice(17, 22)), (1.0, slice(22, 27)))
-"""Side of x and landmarks."""
+"""Sign of x and landmarks of each brow."""
 HAIRY: Final = 0.9
 """Share of heads with hair on the scalp."""
 
 
-def paint_lips(rng: Generator, face: F32, masks: Masks, tone: Tone, knobs: Knobs) -> None:
-    """Lips of a natural or, for a quarter, a painted colour."""
-    if not knobs.skin:
+def paint_lips(rng: Generator, face: F32, masks: Masks, tone: Tone, randomisation: Randomisation) -> None:
+    """Paint lips in a natural colour or, for a quarter of people, with lipstick."""
+    if not randomisation.skin:
         rgb, opacity = tone.skin_rgb * (0.85, 0.6, 0.6), 0.8
     elif rng.random() < 0.75:
         red = rng.uniform(0.6, 1.0)  # lips are never greener than the skin
@@ -34,18 +34,20 @@ def paint_lips(rng: Generator, face: F32, masks: Masks, tone: Tone, knobs: Knobs
     cover(face, np.float32(opacity) * masks.lips, rgb)
 
 
-def paint_brows(rng: Generator, face: F32, rig: Rig, noise: Noise, tone: Tone, knobs: Knobs) -> None:
-    """Brows of random width, height, slant, arch and density.
+def paint_brows(
+    rng: Generator, face: F32, rig: Rig, noise: Noise, tone: Tone, randomisation: Randomisation
+) -> None:
+    """Paint brows of random width, height, slant, arch and density.
 
-    The rig's brows lie .36 eye distances above the eyes, those of real neutral faces .33: they are lowered.
+    The rig's brows lie .36 eye distances above the eyes, those of real neutral faces .33, so they are lowered.
     """
     width, lift, opacity, taper, tilt, arch = 0.4, 0.0, 0.8, 0.7, 0.0, 0.0
-    if knobs.skin:
+    if randomisation.skin:
         width, taper = rng.uniform(0.22, 0.6), rng.uniform(0.3, 1)
         lift = float(np.clip(rng.normal(-0.15, 0.25), -0.8, 0.45))
         opacity = rng.uniform(0.15, 1) ** 0.7
         tilt, arch = rng.normal(0, 0.07), rng.normal(0, 0.12)
-    rgb = tone.hair_rgb * np.float32(0.6 if knobs.skin else 1.0)
+    rgb = tone.hair_rgb * np.float32(0.6 if randomisation.skin else 1.0)
     ragged = 1 + 0.5 * noise.fine[rng.integers(PATTERNS), : len(face)]
     for side, landmarks in BROWS:
         line = rig.neutral[rig.landmarks[landmarks]].copy()
@@ -66,16 +68,16 @@ def _around_brow(rig: Rig, side: float) -> I64:
     return np.flatnonzero((x * side > 0.3) & (y > 3.6) & (y < 8.5) & (z > 5))
 
 
-def paint_lashes(rng: Generator, face: F32, masks: Masks, knobs: Knobs) -> None:
-    """Lashes and liner: a dark rim along the lids."""
-    strength, width = (rng.uniform(0.2, 1), rng.uniform(0.08, 0.22)) if knobs.skin else (0.6, 0.12)
+def paint_lashes(rng: Generator, face: F32, masks: Masks, randomisation: Randomisation) -> None:
+    """Paint lashes and eyeliner: a dark rim along the lids."""
+    strength, width = (rng.uniform(0.2, 1), rng.uniform(0.08, 0.22)) if randomisation.skin else (0.6, 0.12)
     upper = strength * np.exp(-((masks.upper_lid_cm / width) ** 2))
     lower = 0.5 * strength * rng.random() * np.exp(-((masks.lower_lid_cm / 0.1) ** 2))
     darken(face, np.clip(upper + lower, 0, 0.95), 1.0)
 
 
 def paint_beard(rng: Generator, face: F32, masks: Masks, noise: Noise, tone: Tone) -> None:
-    """Nothing for most; else moustache, goatee and full beard in any combination, down to a stubble."""
+    """Paint no beard for most; else moustache, goatee and full beard in any combination, down to stubble."""
     if rng.random() >= 0.3:
         return
     beard = np.zeros(len(face), np.float32)
@@ -86,15 +88,17 @@ def paint_beard(rng: Generator, face: F32, masks: Masks, noise: Noise, tone: Ton
     cover(face, np.clip(beard * density, 0, 1).astype(np.float32), tone.hair_rgb)
 
 
-def paint_scalp(rng: Generator, albedo: F32, rig: Rig, noise: Noise, tone: Tone, knobs: Knobs) -> None:
-    """Short hair on the skull: a random hair line and strands of light and dark."""
+def paint_scalp(
+    rng: Generator, albedo: F32, rig: Rig, noise: Noise, tone: Tone, randomisation: Randomisation
+) -> None:
+    """Paint short hair on the skull, with a random hair line and light and dark strands."""
     head = albedo[: rig.parts.head]
     x, y, _ = rig.neutral[: rig.parts.head].T
-    line, width = (rng.uniform(8.5, 11), rng.uniform(6.2, 8)) if knobs.skin else (9.5, 7.0)
+    line, width = (rng.uniform(8.5, 11), rng.uniform(6.2, 8)) if randomisation.skin else (9.5, 7.0)
     above = (y - line - 0.02 * x * x + noise.middle[3, : len(x)]) / 0.3
     beside = np.where(y > -1, (np.abs(x) - width + 0.08 * (9 - y)) / 0.25, -9)
     hair = 1 / (1 + np.exp(-np.clip(np.maximum(above, beside), -50, 50)))
     strands = np.cos(14 * x + 3 * noise.middle[0, : len(x)])
     shade = np.clip(1 + 0.35 * strands + 0.3 * noise.fine[rng.integers(PATTERNS), : len(x)], 0.3, 2)
-    if rng.random() < HAIRY or not knobs.skin:
+    if rng.random() < HAIRY or not randomisation.skin:
         cover(head, hair.astype(np.float32), shade[:, None] * tone.hair_rgb)

@@ -1,4 +1,4 @@
-"""Glasses: frames round or square, clear or dark, worn by some people."""
+"""Glasses: round or square frames, clear or dark, worn by some people."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ CORNERS: Final = 40
 BELOW_EYE_CM, BEFORE_EYE_CM = 0.25, 1.6
 BRIDGE: Final = 27
 OUTER_CORNERS: Final = ((-1.0, 36), (1.0, 45))
-"""Side of x and landmark."""
+"""Sign of x and landmark of each eye's outer corner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Glasses:
-    """One pair."""
+    """One pair of glasses."""
 
     half_width_cm: float
     half_height_cm: float
@@ -35,14 +35,14 @@ class Glasses:
     grey: float
     """Brightness of the frame, 0…255."""
     roundness: float
-    """1 an ellipse; less is more square."""
+    """1: an ellipse; less: more square."""
     lens_grey: float
     opacity: float
-    """Of the lenses."""
+    """Opacity of the lenses."""
 
 
 def draw_glasses(rng: Generator) -> Glasses | None:
-    """A random pair, or none."""
+    """Draw a random pair, or none."""
     worn, dark, square = rng.random() < WORN, rng.random() < DARK, rng.random() < 0.5
     glasses = Glasses(
         half_width_cm=rng.uniform(1.7, 2.7),
@@ -57,11 +57,11 @@ def draw_glasses(rng: Generator) -> Glasses | None:
 
 
 def paint_glasses(rgba: U8, glasses: Glasses, landmarks: F32, pinhole: Pinhole) -> None:
-    """Draw glasses into a picture.
+    """Paint glasses into a picture.
 
     Args:
         rgba: (S, S, 4) uint8, colours multiplied by alpha; drawn into.
-        glasses: what to draw.
+        glasses: the pair.
         landmarks: (68, 3) float32 cm of the person's neutral head, on which the glasses sit.
         pinhole: into the picture's pixels.
     """
@@ -81,7 +81,7 @@ def paint_glasses(rgba: U8, glasses: Glasses, landmarks: F32, pinhole: Pinhole) 
 
 
 def _rim(glasses: Glasses, eye: F32) -> F32:
-    """(`CORNERS`, 3) cm: a rounded rectangle before an eye, bent back at the temple."""
+    """Return the rim before an eye, (`CORNERS`, 3) cm: a rounded rectangle, bent back at the temple."""
     angle = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)
     across, up = np.cos(angle), np.sin(angle)
     side = np.sign(eye[0])
@@ -92,6 +92,6 @@ def _rim(glasses: Glasses, eye: F32) -> F32:
 
 
 def _arm(side: float, corner: F32) -> F32:
-    """(2, 3) cm: from the rim past the temple."""
+    """Return an arm, (2, 3) cm, from the rim past the temple."""
     steps = np.array([[1.1 * side, 0.2, 0.8], [3.2 * side, 0.3, -8]], np.float32)
     return corner + steps

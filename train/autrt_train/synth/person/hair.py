@@ -1,4 +1,4 @@
-"""Hair around and in front of the face: a mass behind the head, curtains beside it, a fringe, single strands."""
+"""Hair around and in front of the face: behind the head, beside the face, a fringe, single strands."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from autrt_train.synth.camera.pinhole import Pinhole
 from autrt_train.synth.camera.raster import lay_over
 
 WORN: Final = 0.6
-"""How often there is any such hair."""
+"""Probability of such hair."""
 ROUNDING: Final = 2
-"""How many times corners of an outline are cut."""
+"""Number of corner-cutting passes over an outline."""
 BLUR_MIN_PX: Final = 0.3
 
 
@@ -30,34 +30,34 @@ class Lock:
     tone: float
     """Brightness relative to the person's hair."""
     contrast: float
-    """Of light and dark hairs."""
+    """Contrast between light and dark hairs."""
     hairs: int
-    """How many lighter and darker hairs across the picture."""
+    """Number of lighter and darker hairs across the picture."""
     blur_cm: float
     behind: bool
-    """Behind the head rather than before it."""
+    """Behind the head instead of in front of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strand:
-    """A single thin bunch of hairs: a curve through three points."""
+    """A thin bunch of hairs: a curve through three points."""
 
     points: F32
-    """(3, 3) float32 cm: root, handle and tip of a quadratic Bézier curve."""
+    """(3, 3) float32 cm: root, control point and tip of a quadratic Bézier curve."""
     tone: float
     thickness_cm: float
 
 
 @dataclass(frozen=True, slots=True)
 class Hair:
-    """All hair that is not painted on the scalp; from back to front."""
+    """All hair that is not painted on the scalp, from back to front."""
 
     locks: tuple[Lock, ...] = ()
     strands: tuple[Strand, ...] = ()
 
 
 def draw_hair(rng: Generator) -> Hair:
-    """Random hair, or none."""
+    """Draw random hair, or none."""
     if rng.random() >= WORN:
         return Hair()
     locks: list[Lock] = []
@@ -89,7 +89,7 @@ def _lock(rng: Generator, outline: list[tuple[float, float, float]]) -> Lock:
 
 
 def _curtains(rng: Generator) -> list[Lock]:
-    """Long hair beside the face, parted somewhere on the forehead."""
+    """Draw long hair beside the face, parted somewhere on the forehead."""
     brow, cheek, chin = rng.uniform(4.5, 7.5), rng.uniform(5.8, 8), rng.uniform(5.5, 10)
     locks: list[Lock] = []
     for side in (-1, 1):
@@ -103,7 +103,7 @@ def _curtains(rng: Generator) -> list[Lock]:
 
 
 def _fringe(rng: Generator) -> Lock:
-    """Hair over the forehead, down to the brows."""
+    """Draw hair over the forehead, down to the brows."""
     line = rng.uniform(5.2, 9)
     edge = [
         (x, line + rng.normal(0, 0.5) + 0.03 * x * x * rng.uniform(-1, 1), 10.5 - 0.05 * x * x)
@@ -125,7 +125,7 @@ def _strands(rng: Generator) -> tuple[Strand, ...]:
 
 
 def _rounded(outline: F32) -> F32:
-    """A closed outline with its corners cut (Chaikin 1974)."""
+    """Round a closed outline by cutting its corners (Chaikin 1974)."""
     for _ in range(ROUNDING):
         following = np.roll(outline, -1, axis=0)
         cut = np.stack([0.75 * outline + 0.25 * following, 0.25 * outline + 0.75 * following], 1)
@@ -134,14 +134,14 @@ def _rounded(outline: F32) -> F32:
 
 
 def paint_hair(rgba: U8, hair: Hair, hair_rgb: F32, pinhole: Pinhole, seed: int) -> None:
-    """Draw hair into a picture.
+    """Paint hair into a picture.
 
     Args:
         rgba: (S, S, 4) uint8, colours multiplied by alpha; drawn into.
-        hair: what to draw.
+        hair: the hair.
         hair_rgb: (3,) float32, the person's.
         pinhole: into the picture's pixels.
-        seed: of the single hairs' light and dark.
+        seed: of the brightness of single hairs.
     """
     rng = np.random.default_rng([seed, 1])
     for lock in hair.locks:

@@ -1,4 +1,4 @@
-"""From intensities of Action Units to labels."""
+"""Labels from intensities of Action Units."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SYNTH_AUS: Final = (
     "AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU11", "AU12", "AU15", "AU17", "AU20", "AU23",
     "AU24", "AU25", "AU26",
 )  # fmt: skip
-"""The AUs of a rendered face, in the order of every intensity array. The rig has no shape for AU11: NaN."""
+"""AUs of a rendered face, in the order of all intensity arrays. The rig has no shape for AU11: NaN."""
 
 RAMP: Final = (0.15, 0.35)
 LIP_GAP_RAMP: Final = (0.015, 0.04)
@@ -28,12 +28,12 @@ _RAMPS: Final = np.array(
 
 
 def soft_targets(intensities: NDArray[np.floating[Any]]) -> F32:
-    """(…, 17) float32 soft labels of `FacePicture.intensities`: a ramp from 0 to 1; NaN stays NaN."""
+    """Return soft labels of `FacePicture.intensities`, (…, 17) float32: a ramp from 0 to 1; NaN stays NaN."""
     start, end = _RAMPS.T
     return np.clip((intensities - start) / (end - start), 0, 1).astype(np.float32)
 
 
 def hard_labels(intensities: NDArray[np.floating[Any]]) -> I8:
-    """(…, 17) int8 labels of `FacePicture.intensities`: 1 where the soft label is at least ½, 0, or `MISSING`."""
+    """Return (…, 17) int8 labels of `FacePicture.intensities`: 1 where the soft label is at least ½, else 0."""
     soft = soft_targets(intensities)
     return np.where(np.isnan(soft), MISSING, np.where(np.nan_to_num(soft) >= 0.5, 1, 0)).astype(np.int8)

@@ -18,7 +18,7 @@ _SEED: Final = 7
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """(`PATTERNS`, V) float32 patterns of mean 0 in −1…1, by the length of their waves."""
+    """(`PATTERNS`, V) float32 patterns of mean 0 in −1…1, by wavelength."""
 
     coarse: F32
     """6–20 cm."""
@@ -30,13 +30,13 @@ class Noise:
 
 @lru_cache(maxsize=2)
 def noise_of(rig: Rig) -> Noise:
-    """The patterns of a rig: always the same."""
+    """Return the patterns of a rig, always the same ones."""
     rng = np.random.default_rng(_SEED)
     return Noise(*(_patterns(rng, rig.neutral, *lengths) for lengths in ((6, 20), (1.5, 5), (0.35, 1.0))))
 
 
 def _patterns(rng: np.random.Generator, points: F32, shortest: float, longest: float) -> F32:
-    """Means of a few plane waves of random direction and phase."""
+    """Return means of a few plane waves of random direction and phase."""
     direction = rng.normal(size=(PATTERNS, WAVES, 3))
     length = np.exp(rng.uniform(np.log(shortest), np.log(longest), (PATTERNS, WAVES, 1)))
     wave = 2 * np.pi / length * direction / np.linalg.norm(direction, axis=2, keepdims=True)

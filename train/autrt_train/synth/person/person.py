@@ -1,4 +1,4 @@
-"""One random person: the shape of the head, its colours, how it wrinkles, and glasses."""
+"""A random person: shape and colours of the head, wrinkles, and glasses."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from autrt.types import F32, ShapedRepr
-from autrt_train.synth.dataset.randomisation import Knobs
+from autrt_train.synth.dataset.randomisation import Randomisation
+from autrt_train.synth.person.eyes_and_mouth import paint_inside
 from autrt_train.synth.person.features import paint_beard, paint_brows, paint_lashes, paint_lips, paint_scalp
 from autrt_train.synth.person.glasses import Glasses, draw_glasses
-from autrt_train.synth.person.inside import paint_inside
 from autrt_train.synth.person.noise import noise_of
 from autrt_train.synth.person.skin import draw_tone, paint_age, paint_skin
 from autrt_train.synth.person.wrinkles import Wrinkles, draw_wrinkles
@@ -24,10 +24,10 @@ from autrt_train.synth.rig.rig import Rig
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Person(ShapedRepr):
-    """All that stays of a person from picture to picture."""
+    """Everything about a person that is the same in all pictures."""
 
     shape: F32
-    """(V, 3) float32 cm: the neutral head."""
+    """(V, 3) float32 cm of the neutral head."""
     albedo: F32
     """(V, 3) float32 RGB, 0…255 under full light."""
     wrinkles: Wrinkles
@@ -40,23 +40,23 @@ class Person(ShapedRepr):
     glasses: Glasses | None
 
 
-def draw_person(rng: Generator, rig: Rig, knobs: Knobs) -> Person:
-    """A random person; the knobs identity, skin, wrinkles and extras say what is random."""
-    shape = _draw_shape(rng, rig, knobs)
+def draw_person(rng: Generator, rig: Rig, randomisation: Randomisation) -> Person:
+    """Draw a random person, as the groups identity, skin, wrinkles and extras of `randomisation` allow."""
+    shape = _draw_shape(rng, rig, randomisation)
     masks, noise = masks_of(rig), noise_of(rig)
-    tone = draw_tone(rng, knobs)
+    tone = draw_tone(rng, randomisation)
     albedo = np.tile(tone.skin_rgb, (len(shape), 1))
     face = albedo[rig.parts.of("face")]
-    wrinkles = draw_wrinkles(rng, masks, noise, knobs)
-    if knobs.skin:
+    wrinkles = draw_wrinkles(rng, masks, noise, randomisation)
+    if randomisation.skin:
         paint_skin(rng, albedo, masks, noise, tone)
         paint_age(rng, face, masks, wrinkles.forehead_lines, rng.beta(1, 2))
-    paint_lips(rng, face, masks, tone, knobs)
-    paint_brows(rng, face, rig, noise, tone, knobs)
-    paint_lashes(rng, face, masks, knobs)
-    if knobs.skin:
+    paint_lips(rng, face, masks, tone, randomisation)
+    paint_brows(rng, face, rig, noise, tone, randomisation)
+    paint_lashes(rng, face, masks, randomisation)
+    if randomisation.skin:
         paint_beard(rng, face, masks, noise, tone)
-    paint_scalp(rng, albedo, rig, noise, tone, knobs)
+    paint_scalp(rng, albedo, rig, noise, tone, randomisation)
     paint_inside(rng, albedo, rig, tone)
     return Person(
         shape=shape,
@@ -65,14 +65,14 @@ def draw_person(rng: Generator, rig: Rig, knobs: Knobs) -> Person:
         skin_rgb=tone.skin_rgb,
         hair_rgb=tone.hair_rgb,
         gap_at_rest=lip_gap(shape[rig.landmarks]),
-        glasses=draw_glasses(rng) if knobs.extras else None,
+        glasses=draw_glasses(rng) if randomisation.extras else None,
     )
 
 
 def lip_gap(landmarks: NDArray[np.floating[Any]]) -> float:
-    """How far the inner lips are apart, over the distance of the eyes.
+    """Return the distance between the inner lips over the distance between the eyes.
 
-    Pressed lips and a raised chin push the rig's lips past each other: that is no gap, but 0.
+    Pressed lips and a raised chin push the rig's lips past each other; the gap is 0 then.
 
     Args:
         landmarks: (68, 3) cm, of a head that is not turned.
@@ -82,9 +82,9 @@ def lip_gap(landmarks: NDArray[np.floating[Any]]) -> float:
     return max(0.0, up) / float(np.linalg.norm(eyes))
 
 
-def _draw_shape(rng: Generator, rig: Rig, knobs: Knobs) -> F32:
-    """Identity shapes of normal weights, and a wider or narrower head; real ones are wider than the rig."""
-    if not knobs.identity:
+def _draw_shape(rng: Generator, rig: Rig, randomisation: Randomisation) -> F32:
+    """Draw normal weights of identity shapes, and the head's width; real heads are wider than the rig."""
+    if not randomisation.identity:
         return rig.neutral
     weights = rng.normal(0, rng.uniform(0.7, 1.25), len(rig.identity_deltas)).astype(np.float32)
     shape = rig.neutral + np.einsum("i,ivc->vc", weights, rig.identity_deltas)

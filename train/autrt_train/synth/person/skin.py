@@ -1,4 +1,4 @@
-"""Skin: its colour, blotches, blood, freckles, shadows around the eyes and the lines of age."""
+"""Skin: colour, blotches, blush, freckles, shadows around the eyes and lines of age."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from numpy.random import Generator
 
 from autrt.types import F32
-from autrt_train.synth.dataset.randomisation import Knobs
+from autrt_train.synth.dataset.randomisation import Randomisation
 from autrt_train.synth.person.noise import PATTERNS, Noise
 from autrt_train.synth.rig.masks import Masks
 
 LIGHT_RGB: Final = np.array([238, 200, 180], np.float32)
 DARK_RGB: Final = np.array([85, 55, 42], np.float32)
 BLUSH: Final = np.array([0.12, -0.12, -0.08], np.float32)
-"""What blood adds, as a share of the skin's colour."""
+"""Change by blood, as a share of the skin's colour."""
 FRECKLE_TINT: Final = np.array([0.75, 1, 1.1], np.float32)
 """Freckles are brown: they darken blue the most."""
 SHADOW_TINT: Final = np.array([0.8, 1, 1], np.float32)
@@ -31,19 +31,19 @@ HAIR_RGB: Final = np.array(
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """The colours that the rest of a head is painted from."""
+    """Colours that the rest of a head is derived from."""
 
     skin_rgb: F32
     """(3,) float32 0…255."""
     hair_rgb: F32
     """(3,)."""
     darkness: float
-    """0 the lightest skin, 1 the darkest."""
+    """0: the lightest skin; 1: the darkest."""
 
 
-def draw_tone(rng: Generator, knobs: Knobs) -> Tone:
-    """A random tone of skin and hair."""
-    if not knobs.skin:
+def draw_tone(rng: Generator, randomisation: Randomisation) -> Tone:
+    """Draw a random tone of skin and hair."""
+    if not randomisation.skin:
         return Tone(_between(0.3), HAIR_RGB[1], 0.3)
     darkness = float(rng.beta(1.1, 1.4))
     skin = np.clip(_between(darkness) * (1 + rng.normal(0, 0.05, 3)), 20, 250).astype(np.float32)
@@ -55,8 +55,8 @@ def paint_skin(rng: Generator, albedo: F32, masks: Masks, noise: Noise, tone: To
     """Vary a head of plain skin, in place.
 
     Args:
-        rng: the only source of chance.
-        albedo: (V, 3) float32 0…255; its first rows are the face's.
+        rng: source of all random numbers.
+        albedo: (V, 3) float32 0…255; the face's rows come first.
         masks: of the face.
         noise: over the head.
         tone: colours.
@@ -76,7 +76,7 @@ def paint_skin(rng: Generator, albedo: F32, masks: Masks, noise: Noise, tone: To
 
 
 def paint_age(rng: Generator, face: F32, masks: Masks, forehead_lines: F32, age: float) -> None:
-    """Darken a face's lasting lines, in place; `age` 0…1 says how much at most."""
+    """Darken a face's permanent lines, in place; `age` 0…1 is the largest amount."""
     darken(face, masks.nasolabial, age * rng.uniform(0, 0.3))
     darken(face, masks.forehead * forehead_lines, age * rng.uniform(0, 0.15))
     darken(face, masks.crow_feet, age * rng.uniform(0, 0.2))
@@ -86,12 +86,12 @@ def paint_age(rng: Generator, face: F32, masks: Masks, forehead_lines: F32, age:
 
 
 def darken(face: F32, mask: np.ndarray, amount: float) -> None:
-    """Take away a share of the light, in place, where the (F,) mask is 1."""
+    """Reduce the light by a share, in place, where the (F,) mask is 1."""
     face *= (1 - np.float32(amount) * mask.astype(np.float32))[:, None]
 
 
 def cover(face: F32, mask: F32, rgb: F32) -> None:
-    """Paint over a face, in place: all of it where the (F,) mask is 1."""
+    """Paint over a face, in place, completely where the (F,) mask is 1."""
     face += mask[:, None] * (rgb.astype(np.float32) - face)
 
 

@@ -1,7 +1,7 @@
-"""A small generated head that takes a face rig's place in tests: no download, and drawn in a millisecond or two.
+"""A small generated head that replaces a face rig in tests: no download, and rendered in a millisecond or two.
 
-It has the parts, landmarks and shapes of the real rig at about its places, made of half ellipsoids, flat patches
-and smooth bumps. Nothing to train a model on.
+It has the parts, landmarks and shapes of the real rig at about the same places, made of half ellipsoids, flat
+patches and smooth bumps. It is not suited for training models.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GRID_CM: Final = 1 / 3
 CENTRE_Y: Final = 1.5
 HALF_WIDTH, HALF_HEIGHT, FRONT_CM, BACK_CM = 9.0, 12.0, 11.0, 9.0
 NARROW: Final = 0.85
-"""Radius of the narrow face in the ellipse of the whole."""
+"""Radius of the narrow face in the ellipse of the whole face."""
 LIPS_Y, MOUTH_HALF_WIDTH, LIP_REST_CM = -3.5, 2.3, 0.003
 EYE_X, EYE_Y, EYE_HALF_WIDTH, EYE_HALF_HEIGHT, EYEBALL_CM, EYEBALL_Z = 3.15, 3.4, 1.35, 0.5, 1.6, 8.5
 IDENTITIES: Final = 8
@@ -44,8 +44,8 @@ class _Builder:
         self.ends.append((self.ends[-1] if self.ends else 0) + len(points))
 
 
-def stand_in_rig(seed: int = 0) -> Rig:
-    """A generated head of some four thousand vertices; `seed` varies its identity shapes."""
+def generated_rig(seed: int = 0) -> Rig:
+    """Return a generated head of some four thousand vertices; `seed` varies its identity shapes."""
     builder = _Builder()
     face, face_triangles, narrow = _face()
     builder.add(face, face_triangles)
@@ -75,7 +75,7 @@ def stand_in_rig(seed: int = 0) -> Rig:
 
 
 def _face() -> tuple[F64Array, NDArray[np.int64], int]:
-    """A half ellipsoid with a nose, two slits for the eyes and one for the mouth; the narrow face comes first."""
+    """Return a half ellipsoid with a nose, slits for eyes and mouth; the narrow face comes first."""
     across = np.arange(-HALF_WIDTH, HALF_WIDTH + GRID_CM, GRID_CM)
     up = LIPS_Y + GRID_CM * (np.arange(-21, 51) + 0.5)  # the lips part between two rows
     x, y = (grid.ravel() for grid in np.meshgrid(across, up))
@@ -97,7 +97,7 @@ def _face() -> tuple[F64Array, NDArray[np.int64], int]:
 
 
 def _back() -> tuple[F64Array, NDArray[np.int64]]:
-    """The back half of the head, and a little more."""
+    """Return the back half of the head, and a little more."""
     around, deep = np.meshgrid(np.linspace(0, 2 * np.pi, 25), np.linspace(-0.2, 0.5 * np.pi, 8))
     points = np.stack(
         [
@@ -111,7 +111,7 @@ def _back() -> tuple[F64Array, NDArray[np.int64]]:
 
 
 def _eyeball() -> tuple[F64Array, NDArray[np.int64]]:
-    """The front of a sphere around the origin."""
+    """Return the front of a sphere around the origin."""
     around, out = np.meshgrid(np.linspace(0, 2 * np.pi, 21), np.linspace(0, 0.5 * np.pi, 14))
     points = EYEBALL_CM * np.stack(
         [np.cos(around) * np.sin(out), np.sin(around) * np.sin(out), np.cos(out)], axis=-1
@@ -122,7 +122,7 @@ def _eyeball() -> tuple[F64Array, NDArray[np.int64]]:
 def _patch(
     centre: tuple[float, float, float], half: tuple[float, float], steps: int
 ) -> tuple[F64Array, NDArray[np.int64]]:
-    """A flat rectangle that looks to the front."""
+    """Return a flat rectangle that faces the front."""
     x, y = np.meshgrid(np.linspace(-half[0], half[0], steps), np.linspace(-half[1], half[1], steps))
     points = np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3) + np.array(centre)
     return points, _grid_triangles(steps, steps)
@@ -134,7 +134,7 @@ def _two_eyes(points: F64Array, triangles: NDArray[np.int64]) -> tuple[F64Array,
 
 
 def _grid_triangles(rows: int, columns: int) -> NDArray[np.int64]:
-    """Triangles of a grid whose columns run to the right and rows up, seen from the front."""
+    """Return triangles of a grid whose columns run to the right and rows up, seen from the front."""
     number = np.arange(rows * columns).reshape(rows, columns)
     a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, 1:], number[1:, :-1]
     both = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)])
@@ -142,7 +142,7 @@ def _grid_triangles(rows: int, columns: int) -> NDArray[np.int64]:
 
 
 def _identities(seed: int, neutral: F32) -> F32:
-    """Smooth random changes of the head's form."""
+    """Return smooth random changes of the head's shape."""
     rng = np.random.default_rng(seed)
     waves = rng.normal(0, 0.12, (IDENTITIES, 3, 3))
     phases = rng.uniform(0, 2 * np.pi, (IDENTITIES, 1, 3))
@@ -150,7 +150,7 @@ def _identities(seed: int, neutral: F32) -> F32:
 
 
 def _landmarks(points: F32) -> I32:
-    """The vertices nearest to Multi-PIE's points, seen from the front."""
+    """Return the vertices nearest to Multi-PIE's points, seen from the front."""
     jaw = [(7.4 * np.sin(t), 3.7 - 11.2 * np.cos(t)) for t in np.linspace(-0.5 * np.pi, 0.5 * np.pi, 17)]
     brow = [(5.8, 5.3), (4.9, 6.0), (3.8, 6.3), (2.4, 6.2), (1.2, 5.9)]
     nose = [(0, 3.7), (0, 2.6), (0, 1.6), (0, 0.4)] + [(x, -1.15) for x in (-1.25, -0.6, 0, 0.6, 1.25)]

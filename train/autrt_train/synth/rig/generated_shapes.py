@@ -1,4 +1,4 @@
-"""Which way the stand-in's face moves: one or more smooth bumps for each shape."""
+"""Shapes of the generated head: one or more smooth bumps for each."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Bump(NamedTuple):
     y: float
     width_cm: float
     way: tuple[float, float, float]
-    """How far its middle moves, in cm; x away from the nose."""
+    """Movement of its middle in cm; x away from the nose."""
     above: float = -FAR
     below: float = FAR
-    """Only what lies between these heights moves."""
+    """Only points between these heights move."""
     eyeball: bool = False
-    """The eyeballs move rather than the face."""
+    """Move the eyeballs instead of the face."""
 
 
 SIDED_BUMPS: Final = {
@@ -52,7 +52,7 @@ SIDED_BUMPS: Final = {
     "mouthUpperUp": Bump(1.0, -3.0, 1.0, (0, 0.6, 0), above=LIPS, below=-1.2),
     "noseSneer": Bump(1.2, 1.5, 1.0, (0, 0.4, 0.3)),
 }  # fmt: skip
-"""For the subject's left; mirrored for the right."""
+"""Shapes of the subject's left; mirrored for the right."""
 
 BUMPS: Final = {
     "jawForward": (Bump(0, -6.0, 3.0, (0, 0, 1.0), below=LIPS),),
@@ -75,7 +75,7 @@ BUMPS: Final = {
 
 
 def shape_deltas(name: str, neutral: F32, parts: Parts) -> F32:
-    """(V, 3) float32: what a shape moves."""
+    """Return the movement of each vertex by a shape, (V, 3) float32 cm."""
     base, side = name[:-2], name[-2:]
     if base in SIDED_BUMPS and side in ("_L", "_R"):
         return _moved(SIDED_BUMPS[base], neutral, parts, 1.0 if side == "_L" else -1.0)

@@ -1,4 +1,4 @@
-"""Reading ICT-FaceKit's vertices: from a clone of its repository, or from one packed .npz file.
+"""Reading ICT-FaceKit's vertices from a clone of its repository or from one packed .npz file.
 
 ICT-FaceKit (Li et al. 2020, "Learning Formation of Physically-Based Face Attributes"; MIT licence) keeps its
 morphable face as OBJ files in `FaceXModel`: a neutral mesh, one mesh per expression and one per identity mode,
@@ -28,7 +28,7 @@ FOLDER: Final = "FaceXModel"
 
 @dataclass(frozen=True)
 class Meshes:
-    """The model as published: V vertices in cm, x to the subject's left, y up, z to the front."""
+    """The published model: V vertices in cm, x to the subject's left, y up, z to the front."""
 
     neutral: F32
     """(V, 3)."""
@@ -38,14 +38,14 @@ class Meshes:
     expression_deltas: F16
     """(E, V, 3)."""
     identity_deltas: F16
-    """(I, V, 3), each one standard deviation."""
+    """(I, V, 3) at one standard deviation."""
 
 
 def read_clone(path: Path) -> Meshes:
     """Read the OBJ files of a clone of the repository, or of its FaceXModel folder.
 
     Raises:
-        DataError: no such model in `path`, a file that is missing or damaged, or another version's vertices.
+        DataError: there is no model in `path`, a file is missing or damaged, or the vertices are another version's.
     """
     folder = path if (path / f"{NEUTRAL}.obj").is_file() else path / FOLDER
     if not (folder / f"{NEUTRAL}.obj").is_file():
@@ -91,10 +91,10 @@ def read_pack(path: Path) -> Meshes:
 
 
 def read_vertices(path: Path) -> NDArray[np.float64]:
-    """(V, 3) float64: the `v` lines of an OBJ file, which must be the model's.
+    """Read the `v` lines of an OBJ file, (V, 3) float64; their number must be the model's.
 
     Raises:
-        DataError: a line that is no vertex, or another number of vertices.
+        DataError: a line is not a vertex, or the number of vertices differs.
     """
     lines = [line for line in _lines(path) if line.startswith(b"v ")]
     try:
@@ -107,10 +107,10 @@ def read_vertices(path: Path) -> NDArray[np.float64]:
 
 
 def read_quads(path: Path) -> I32:
-    """(Q, 4) int32: the `f` lines of an OBJ file, from 0; a triangle repeats its last corner.
+    """Read the `f` lines of an OBJ file, (Q, 4) int32 from 0; a triangle repeats its last corner.
 
     Raises:
-        DataError: a face that has neither three nor four corners, or names a vertex that is not there.
+        DataError: a face has neither three nor four corners, or refers to a missing vertex.
     """
     faces: list[list[int]] = []
     for number, line in enumerate(_lines(path), 1):

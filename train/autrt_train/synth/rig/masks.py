@@ -1,4 +1,4 @@
-"""Where things are on a face: weights 0…1 of its vertices, and distances in cm, on the neutral mesh.
+"""Masks of facial regions on the neutral mesh: vertex weights 0…1, and distances in cm.
 
 Places are ICT-FaceKit's: the eyes at (±3.15, 3.35), the nose's tip near (0, 0.4, 13), the mouth's corners at
 (±2.5, −3.5), the chin at y −7.6.
@@ -20,7 +20,7 @@ from autrt_train.synth.rig.rig import Rig
 
 @dataclass(frozen=True, eq=False)
 class Masks:
-    """Arrays of (F,) float32 over the face's vertices, unless said otherwise."""
+    """Arrays of (F,) float32 over the face's vertices, unless stated otherwise."""
 
     x: F32
     """Coordinates in cm."""
@@ -47,18 +47,18 @@ class Masks:
     chin: F32
     """The dimpled ball of the chin."""
     cheeks: F32
-    """Where blood shows: cheeks and the nose's tip."""
+    """Regions of blush: cheeks and the nose's tip."""
     moustache: F32
     goatee: F32
     jaw: F32
-    """Where a full beard grows."""
+    """Region of a full beard."""
     bare_cheek: I64
-    """Rows of vertices of plain cheek skin."""
+    """Rows of vertices of bare cheek skin."""
 
 
 @lru_cache(maxsize=2)
 def masks_of(rig: Rig) -> Masks:
-    """The masks of a rig."""
+    """Compute the masks of a rig."""
     points = rig.neutral[rig.parts.of("face")]
     x, y, z = points.T
     lips = _lips(rig, points)
@@ -103,7 +103,7 @@ def masks_of(rig: Rig) -> Masks:
 
 
 def path_distance(points: F32, path: F32) -> F32:
-    """(N,) float32: how far (N, 3) points lie from a line through (K, 3) points."""
+    """Return the distances of (N, 3) points from a line through (K, 3) points, (N,) float32."""
     nearest = np.full(len(points), np.inf, np.float32)
     for a, b in pairwise(path):
         way = b - a
@@ -113,7 +113,7 @@ def path_distance(points: F32, path: F32) -> F32:
 
 
 def landmark_distance(rig: Rig, points: F32, *paths: tuple[int, ...]) -> F32:
-    """(N,) float32: how far points lie from the nearest of some lines through landmarks."""
+    """Return each point's distance from the nearest of some lines through landmarks, (N,) float32."""
     ways = [path_distance(points, rig.neutral[rig.landmarks[list(path)]]) for path in paths]
     return np.minimum.reduce(ways)
 
@@ -127,13 +127,13 @@ def _lips(rig: Rig, points: F32) -> F32:
 
 
 def _inside(rig: Rig, points: F32, outline: tuple[int, ...]) -> Bool:
-    """Which points lie within a closed line of landmarks, seen from the front."""
+    """Return True for points within a closed line of landmarks, seen from the front."""
     polygon = rig.neutral[rig.landmarks[list(outline)], :2].reshape(-1, 1, 2)
     return np.array([cv2.pointPolygonTest(polygon, (float(p[0]), float(p[1])), False) >= 0 for p in points])
 
 
 def _furrow(points: F32, path: ArrayLike, width_cm: float) -> F32:
-    """A furrow along a line on either side of the face."""
+    """Return the mask of a furrow along a line on either side of the face."""
     left = np.asarray(path, np.float32)
     right = left * np.array([-1, 1, 1], np.float32)
     distance = np.minimum(path_distance(points, left), path_distance(points, right))
@@ -149,7 +149,7 @@ def _rise(value: F32) -> F32:
 
 
 def _crow_feet(x: F32, y: F32) -> F32:
-    """Lines that fan out from the outer corner of the eye."""
+    """Return the mask of lines that fan out from the outer corner of the eye."""
     angle = np.arctan2(y - 3.3, np.abs(x) - 3.6)
     fan = (0.5 + 0.5 * np.cos(14 * angle)) ** 2
     return (fan * np.exp(-((np.hypot(np.abs(x) - 5.6, y - 3.3) / 0.8) ** 4))).astype(np.float32)

@@ -13,33 +13,33 @@ from autrt.types import F32, I32, I64
 from autrt_train.synth.rig.rig import Rig
 
 STILL_CM: Final = 1e-3
-"""Vertices that a shape at weight 1 moves less than this are left where they are."""
+"""Vertices that a shape at weight 1 moves by less than this are left out of it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Moves:
-    """The rig's shapes without the vertices that they leave alone."""
+class SparseShapes:
+    """The rig's shapes without the vertices that they leave unmoved."""
 
     starts: I64
-    """(E + 1,): where each shape's rows begin."""
+    """(E + 1,) first row of each shape."""
     rows: I32
-    """(M,) vertices."""
+    """(M,) vertex numbers."""
     deltas: F32
     """(M, 3) cm."""
 
 
 @lru_cache(maxsize=2)
-def moves_of(rig: Rig) -> Moves:
-    """The shapes of a rig, ready for `moved`."""
+def sparse_shapes(rig: Rig) -> SparseShapes:
+    """Return the shapes of a rig in the form of `apply_shapes`."""
     deltas = rig.expression_deltas
     moving = np.abs(deltas).max(2) > STILL_CM
     starts = np.concatenate([[0], np.cumsum(moving.sum(1))]).astype(np.int64)
-    return Moves(starts, np.nonzero(moving)[1].astype(np.int32), np.ascontiguousarray(deltas[moving]))
+    return SparseShapes(starts, np.nonzero(moving)[1].astype(np.int32), np.ascontiguousarray(deltas[moving]))
 
 
 @nb.njit(cache=True, nogil=True)
-def moved(shape: F32, weights: F32, starts: I64, rows: I32, deltas: F32) -> F32:
-    """(V, 3) float32: a head's vertices in an expression."""
+def apply_shapes(shape: F32, weights: F32, starts: I64, rows: I32, deltas: F32) -> F32:
+    """Return a head's vertices in an expression, (V, 3) float32."""
     out = shape.copy()
     for e in range(len(weights)):
         w = weights[e]
@@ -53,8 +53,8 @@ def moved(shape: F32, weights: F32, starts: I64, rows: I32, deltas: F32) -> F32:
 
 
 @nb.njit(cache=True, nogil=True)
-def turned(points: F32, rotation: F32) -> F32:
-    """(V, 3) float32: points through a (3, 3) rotation."""
+def rotate(points: F32, rotation: F32) -> F32:
+    """Rotate points by a (3, 3) rotation; return (V, 3) float32."""
     out = np.empty_like(points)
     for v in range(len(points)):
         x, y, z = points[v, 0], points[v, 1], points[v, 2]
@@ -65,14 +65,14 @@ def turned(points: F32, rotation: F32) -> F32:
 
 @nb.njit(cache=True, nogil=True)
 def normals_and_hollows(points: F32, triangles: I32) -> tuple[F32, F32]:
-    """Unit normals and how hollow the surface is.
+    """Return unit normals and the depth of hollows.
 
     Args:
         points: (V, 3) float32 cm.
         triangles: (T, 3) int32.
 
     Returns:
-        (V, 3) float32 normals, and (V,) float32 cm: how far the mean of a vertex's neighbours lies above it,
+        (V, 3) float32 normals, and (V,) float32 cm: height of the mean of a vertex's neighbours above it,
         along the normal.
     """
     normals = np.zeros_like(points)
@@ -102,7 +102,7 @@ def normals_and_hollows(points: F32, triangles: I32) -> tuple[F32, F32]:
         for c in range(3):
             normals[v, c] /= length
             if count[v] > 0:
-                # Each triangle's sum has the vertex itself once and two neighbours.
+                # Each triangle's sum contains the vertex itself once and two neighbours.
                 mean = (sums[v, c] - count[v] * points[v, c]) / (np.float32(2) * count[v])
                 hollows[v] += (mean - points[v, c]) * normals[v, c]
     return normals, hollows

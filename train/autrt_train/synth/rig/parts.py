@@ -1,4 +1,4 @@
-"""The parts of a head in the order of a rig's vertices, and its landmarks; where ICT-FaceKit has them."""
+"""Parts of a head in the order of a rig's vertices, and its landmarks; those of ICT-FaceKit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UPPER_LIP, LOWER_LIP = [61, 62, 63], [67, 66, 65]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Where each part of the head ends in the order of vertices; a part starts where the one before ends."""
+    """End of each part of the head in the order of vertices; a part starts where the one before ends."""
 
     narrow: int
     """The face without ears, neck and forehead's upper rim."""
@@ -27,7 +27,7 @@ class Parts:
     mouth: int
     """Inside of the mouth."""
     sockets: int
-    """What lies around the eyeballs."""
+    """Surroundings of the eyeballs."""
     gums: int
     """Gums and tongue."""
     teeth: int
@@ -35,7 +35,7 @@ class Parts:
     right_eye: int
 
     def of(self, name: str) -> slice:
-        """The vertices of one part; `face` includes `narrow`."""
+        """Return the vertices of one part; `face` includes `narrow`."""
         names = [f.name for f in fields(self)]
         before = names[names.index(name) - 1]
         start = 0 if name in ("narrow", "face") else int(getattr(self, before))
@@ -43,7 +43,7 @@ class Parts:
 
 
 def inside_mouth(parts: Parts) -> Bool:
-    """(V,) which vertices are seen through parted lips only."""
+    """Return (V,) True for vertices that are only seen through parted lips."""
     inside = np.zeros(parts.right_eye, np.bool_)
     for name in ("mouth", "gums", "teeth"):
         inside[parts.of(name)] = True
@@ -55,7 +55,7 @@ ICT_PARTS: Final = Parts(
     left_eye=22221, right_eye=22991,
 )  # fmt: skip
 ICT_RIGHT_EYEBALL: Final = slice(23021, 23791)
-"""Eyeballs' whites hide the iris meshes behind them, which are left out with lashes and tear fluid."""
+"""The eyeballs' whites hide the iris meshes behind them, which are left out, as are lashes and tear fluid."""
 
 ICT_LANDMARKS: Final = (
     1225, 1888, 1052, 367, 1719, 1722, 2199, 1447, 966, 3661, 4390, 3927, 3924, 2608, 3272, 4088, 3443,

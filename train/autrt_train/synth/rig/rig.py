@@ -1,7 +1,7 @@
-"""A face rig: a head of triangles that moves by named shapes and differs by identity shapes.
+"""A face rig: a head of triangles with named expression shapes and identity shapes.
 
-All of `synth` works on `Rig`. It comes from ICT-FaceKit (`load_rig`) or, for tests, from `stand_in_rig`.
-Coordinates are centimetres: x to the subject's left (to the right in a picture), y up, z to the front.
+A `Rig` comes from ICT-FaceKit (`load_rig`) or, for tests, from `generated_rig`. Coordinates are centimetres: x to
+the subject's left (to the right in a picture), y up, z to the front.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ WHOLE: Final = (
 """Shapes of the whole face."""
 
 REQUIRED_SHAPES: Final = tuple(sorted([*(n + s for n in SIDED for s in ("_L", "_R")), *WHOLE]))
-"""Every shape that expressions are made of. ICT-FaceKit's pupil shapes are not used: pupils are painted."""
+"""Shapes that expressions are made of. ICT-FaceKit's pupil shapes are not used: pupils are painted."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rig(ShapedRepr):
-    """A head in its neutral pose and what moves it. V vertices, T triangles, E shapes, I identity shapes."""
+    """A neutral head and its shapes. V vertices, T triangles, E expression shapes, I identity shapes."""
 
     neutral: F32
     """(V, 3) float32 cm."""
     triangles: I32
-    """(T, 3) int32, counter-clockwise from outside; the mouth's inside comes last."""
+    """(T, 3) int32, counter-clockwise from outside; the inside of the mouth comes last."""
     outer_triangles: int
-    """How many triangles are not the mouth's inside."""
+    """Number of triangles before the inside of the mouth."""
     expression_names: tuple[str, ...]
     expression_deltas: F32
     """(E, V, 3) float32 cm at weight 1."""
@@ -66,12 +66,12 @@ class Rig(ShapedRepr):
 
     @cached_property
     def at(self) -> dict[str, int]:
-        """Row of each shape."""
+        """Shape name → row."""
         return {name: row for row, name in enumerate(self.expression_names)}
 
     @cached_property
     def eyeballs(self) -> slice:
-        """The vertices of both eyeballs."""
+        """Vertices of both eyeballs."""
         return slice(self.parts.teeth, self.parts.right_eye)
 
 
@@ -79,7 +79,7 @@ def load_rig(path: Path) -> Rig:
     """Read a rig: a clone of the ICT-FaceKit repository, its packed .npz file, or a pack by `save_rig_pack`.
 
     Raises:
-        DataError: `path` is neither, or is damaged.
+        DataError: `path` is none of these, or is damaged.
     """
     if path.is_dir():
         return _from_ict(read_clone(path), path)
@@ -113,7 +113,7 @@ def _is_own_pack(path: Path) -> bool:
         with np.load(path, allow_pickle=False) as pack:
             return "parts" in pack
     except (OSError, ValueError, BadZipFile, TypeError):
-        return False  # the reader of the published model says what is wrong
+        return False  # the reader of the published model raises the error
 
 
 def _load_pack(path: Path) -> Rig:
@@ -158,7 +158,7 @@ def _from_ict(meshes: Meshes, path: Path) -> Rig:
 
 
 def _triangles(quads: I32, kept: np.ndarray, vertices: int) -> tuple[I32, int]:
-    """Triangles among the kept vertices, renumbered, the mouth's inside last; and how many come before it."""
+    """Triangulate quads of the kept vertices, renumbered, the inside of the mouth last; return also its start."""
     number = np.full(vertices, -1, np.int32)
     number[kept] = np.arange(len(kept), dtype=np.int32)
     quads = number[quads]

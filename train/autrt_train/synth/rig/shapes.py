@@ -1,4 +1,4 @@
-"""From intensities of Action Units to weights of the rig's shapes, and the shapes that no label names."""
+"""Weights of the rig's shapes from intensities of Action Units, and random shapes without a label."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import numpy as np
 from numpy.random import Generator
 
 from autrt.types import F32
-from autrt_train.synth.person.actions import AT, DRAWN
+from autrt_train.synth.person.au_combinations import COLUMN_OF, DRAWN
 from autrt_train.synth.rig.rig import Rig
 
 REACH: Final = {
     1: 1.9, 2: 1.9, 4: 1.6, 5: 1.3, 6: 1.4, 7: 1.4, 9: 1.3, 10: 1.3, 12: 1.25, 15: 1.3, 17: 1.3, 20: 1.3, 23: 1.3,
     24: 1.4, 25: 1.2, 26: 1.15,
 }  # fmt: skip
-"""How far an AU at intensity 1 may move: real strong expressions exceed the rig's weight 1 (brows up to 1.9)."""
+"""Weight of a shape at AU intensity 1: strong real expressions exceed the rig's weight 1 (brows up to 1.9)."""
 
 WEIGHT_MAX: Final = 1.9
 JAW_DROP: Final = 0.42
 """Weight of the open jaw for AU26; 1 would be AU27."""
 
 LIDS_NARROWED: Final = 0.35
-"""The most that the upper lid comes down with AU7, for each unit of the squint."""
+"""Largest lowering of the upper lid with AU7, per unit of the squint."""
 
 EYES_SHUT: Final = (0.1, 0.5)
-"""How often the lids are lowered or shut besides, without AU7 and with it at its strongest."""
+"""Probability of lowered or shut lids, without AU7 and with AU7 at its strongest."""
 
 WHOLE_DISTRACTORS: Final = (
     ("mouthPucker", 0.10, 0.8), ("mouthFunnel", 0.10, 0.7), ("jawLeft", 0.04, 0.5), ("jawRight", 0.04, 0.5),
@@ -33,11 +33,11 @@ WHOLE_DISTRACTORS: Final = (
     ("mouthRollLower", 0.05, 0.5), ("mouthRollUpper", 0.05, 0.5),
 )  # fmt: skip
 SIDED_DISTRACTORS: Final = (("cheekPuff", 0.06, 0.9), ("mouthDimple", 0.12, 0.9))
-"""Shape, how often, and its largest weight."""
+"""Shape, probability, and largest weight."""
 
 
 class Weights:
-    """Weights of a rig's shapes, filled in by name."""
+    """Weights of a rig's shapes, set by name."""
 
     def __init__(self, rng: Generator, rig: Rig) -> None:
         self.rng, self.rig = rng, rig
@@ -48,7 +48,7 @@ class Weights:
         self.values[self.rig.at[name]] += value
 
     def sides(self, name: str, value: float, asymmetry: float = 0.25) -> None:
-        """Add to a shape's left and right half, often not quite the same."""
+        """Add to a shape's left and right half, often with a small asymmetry."""
         lean = self.rng.uniform(-asymmetry, asymmetry) if self.rng.random() < 0.6 else 0.0
         self.whole(f"{name}_L", value * (1 + lean))
         self.whole(f"{name}_R", value * (1 - lean))
@@ -58,22 +58,22 @@ class Weights:
 
 
 def shape_weights(rng: Generator, rig: Rig, intensities: F32, *, distract: bool) -> F32:
-    """Weights of an expression.
+    """Return the shape weights of an expression.
 
     Args:
-        rng: the only source of chance.
-        rig: whose shapes.
+        rng: source of all random numbers.
+        rig: the rig of the shapes.
         intensities: (17,) float32 0…1, in the order of `SYNTH_AUS`.
-        distract: add shapes that no label names.
+        distract: add shapes without a label.
 
     Returns:
         (E,) float32 in 0…`WEIGHT_MAX`.
     """
-    amount = {au: float(intensities[AT[au]]) * rng.uniform(0.8, REACH[au]) for au in DRAWN}
+    amount = {au: float(intensities[COLUMN_OF[au]]) * rng.uniform(0.8, REACH[au]) for au in DRAWN}
     weights = Weights(rng, rig)
     _move_upper_face(weights, amount)
     _move_lips(weights, amount)
-    _drop_jaw(weights, float(intensities[AT[26]]))
+    _drop_jaw(weights, float(intensities[COLUMN_OF[26]]))
     if distract:
         _distract(weights, amount[7])
     _keep_lids_apart(weights)
@@ -89,7 +89,7 @@ def _move_upper_face(weights: Weights, amount: dict[int, float]) -> None:
     weights.sides("cheekSquint", amount[6] * rng.uniform(0.7, 1))
     weights.sides("cheekRaiser", amount[6] * rng.uniform(0.3, 0.9))
     weights.sides("eyeSquint", amount[7])
-    # The rig's shape moves the lower lid alone; tightened lids narrow the eye from both sides.
+    # The rig's shape moves only the lower lid; tightened lids narrow the eye from both sides.
     weights.sides("eyeBlink", amount[7] * rng.uniform(0, LIDS_NARROWED))
     # At full weight the shape lifts the upper lip as AU10 does.
     weights.sides("noseSneer", amount[9] * rng.uniform(0.6, 1))
@@ -124,7 +124,7 @@ def _drop_jaw(weights: Weights, intensity: float) -> None:
 
 
 def _distract(weights: Weights, tight: float) -> None:
-    """Add what no label names; eyes shut more often under tightened lids, as in laughing and crying."""
+    """Add shapes without a label; eyes are shut more often under tightened lids, as in laughing and crying."""
     rng = weights.rng
     if rng.random() < EYES_SHUT[0] + (EYES_SHUT[1] - EYES_SHUT[0]) * min(1.0, tight):
         weights.sides("eyeBlink", rng.uniform(0.1, 0.6) if rng.random() < 0.5 else rng.uniform(0.6, 1), 0.1)
@@ -146,7 +146,7 @@ def _look_aside(weights: Weights, left: float, up: float) -> None:
 
 
 def _keep_lids_apart(weights: Weights) -> None:
-    """Lids cannot pass each other: a squint leaves less way to blink, and a wide eye (AU5) is not shut."""
+    """Limit lid shapes, as lids cannot pass each other: a squint leaves less room to blink."""
     for side in ("_L", "_R"):
         blink = weights.rig.at[f"eyeBlink{side}"]
         room = max(0.0, 1.05 - 0.35 * weights[f"eyeSquint{side}"] - weights[f"eyeWide{side}"])

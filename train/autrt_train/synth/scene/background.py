@@ -1,6 +1,6 @@
-"""What is behind a face: procedural rooms, foliage, lights, patterns. No picture is needed.
+"""Procedural backgrounds: rooms, foliage, lights, patterns. No pictures are needed.
 
-Sizes follow the shorter side, so that one recipe serves a crop and a whole video frame.
+Sizes are relative to the shorter side, so that crops and whole video frames get the same kinds of background.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Draw = Callable[[np.random.Generator, int, int], F32]
 
 
 def draw_background(rng: np.random.Generator, width_px: int, height_px: int) -> F32:
-    """A background, mostly out of focus.
+    """Draw a background, mostly out of focus.
 
     Returns:
         (height, width, 3) float32 RGB, 0…255.
@@ -32,7 +32,7 @@ def draw_background(rng: np.random.Generator, width_px: int, height_px: int) -> 
 
 
 def draw_colour(rng: np.random.Generator) -> F32:
-    """A muted colour, (3,) float32 RGB 0…255; one in eight is vivid."""
+    """Draw a muted colour, (3,) float32 RGB 0…255; one in eight is vivid."""
     strength = rng.uniform(0.6, 1.2) if rng.random() < 0.125 else rng.beta(1.2, 4)
     tint = rng.uniform(-1, 1, 3)
     return np.clip(rng.uniform(8, 245) * (1 + strength * tint), 0, 255).astype(np.float32)
@@ -41,7 +41,7 @@ def draw_colour(rng: np.random.Generator) -> F32:
 def smooth_noise(
     rng: np.random.Generator, cells: tuple[float, float], width_px: int, height_px: int, channels: int = 1
 ) -> F32:
-    """Random values 0…1 on a grid of `cells` (across, down), interpolated: (height, width[, channels]) float32."""
+    """Interpolate random values 0…1 on a grid of `cells` (across, down): (height, width[, channels]) float32."""
     across, down = (max(2, round(n)) for n in cells)
     grid = rng.random((down, across, channels), np.float32)
     return np.asarray(cv2.resize(grid, (width_px, height_px), interpolation=cv2.INTER_CUBIC), np.float32)
@@ -52,7 +52,7 @@ def _flat(rng: np.random.Generator, width: int, height: int) -> F32:
 
 
 def _gradient(rng: np.random.Generator, width: int, height: int) -> F32:
-    """Two colours, changing along a random direction."""
+    """Draw two colours that change along a random direction."""
     angle = rng.uniform(0, 2 * np.pi)
     x = np.linspace(-1, 1, width, dtype=np.float32) * np.float32(np.cos(angle))
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * np.float32(np.sin(angle))
@@ -63,7 +63,7 @@ def _gradient(rng: np.random.Generator, width: int, height: int) -> F32:
 
 
 def _clouds(rng: np.random.Generator, width: int, height: int) -> F32:
-    """Coloured noise of several octaves around one colour."""
+    """Draw coloured noise of several octaves around one colour."""
     picture = np.full((height, width, 3), draw_colour(rng), np.float32)
     cells, strength = rng.uniform(2, 5), rng.uniform(30, 150)
     for _ in range(int(rng.integers(1, 4))):
@@ -75,7 +75,7 @@ def _clouds(rng: np.random.Generator, width: int, height: int) -> F32:
 
 
 def _room(rng: np.random.Generator, width: int, height: int) -> F32:
-    """A wall with uneven light, perhaps a floor, and furniture: blocks with an edge, some with shelves or panes."""
+    """Draw a wall with uneven light, perhaps a floor, and furniture: blocks with an edge, shelves or panes."""
     picture = (0.3 * _gradient(rng, width, height) + 0.7 * draw_colour(rng)).astype(np.float32)
     if rng.random() < 0.4:
         picture[int(height * rng.uniform(0.6, 0.95)) :] = draw_colour(rng)
@@ -96,7 +96,7 @@ def _block(rng: np.random.Generator, picture: F32, low: tuple[int, int], high: t
 
 
 def _shelves(rng: np.random.Generator, picture: F32, low: tuple[int, int], high: tuple[int, int]) -> None:
-    """Upright slabs side by side: books, panes, slats."""
+    """Draw upright slabs side by side: books, panes, slats."""
     x, step = low[0], max(2, (high[0] - low[0]) // int(rng.integers(3, 16)))
     base = draw_colour(rng)
     while x < high[0]:
@@ -108,7 +108,7 @@ def _shelves(rng: np.random.Generator, picture: F32, low: tuple[int, int], high:
 
 
 def _shapes(rng: np.random.Generator, width: int, height: int) -> F32:
-    """Ellipses and rotated boxes of any colour; a crowd, a desk, a street, once blurred."""
+    """Draw ellipses and rotated boxes of any colour: blurred, they pass for a crowd, a desk, a street."""
     picture = _gradient(rng, width, height)
     for _ in range(int(rng.integers(4, 26))):
         centre = tuple((rng.uniform(0, 1, 2) * (width, height)).tolist())
@@ -123,7 +123,7 @@ def _shapes(rng: np.random.Generator, width: int, height: int) -> F32:
 
 
 def _bokeh(rng: np.random.Generator, width: int, height: int) -> F32:
-    """Discs of light on a dark ground."""
+    """Draw discs of light on a dark ground."""
     picture = _gradient(rng, width, height) * np.float32(0.35)
     radius = rng.uniform(0.02, 0.12) * min(width, height)
     for _ in range(int(rng.integers(5, 40))):
@@ -137,7 +137,7 @@ def _bokeh(rng: np.random.Generator, width: int, height: int) -> F32:
 
 
 def _stripes(rng: np.random.Generator, width: int, height: int) -> F32:
-    """Blinds, curtains, planks; crossed: tiles and bricks."""
+    """Draw stripes, as of blinds, curtains and planks; crossed, as of tiles and bricks."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     angle = rng.choice([0.0, np.pi / 2]) + rng.normal(0, 0.08)
     along = x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))
@@ -151,7 +151,7 @@ def _stripes(rng: np.random.Generator, width: int, height: int) -> F32:
 
 
 def _outdoors(rng: np.random.Generator, width: int, height: int) -> F32:
-    """Sky above, foliage or stone below, with an uneven border."""
+    """Draw a sky above foliage or stone, with an uneven border."""
     sky = np.array([150, 180, 215], np.float32) * np.float32(rng.uniform(0.5, 1.15)) + draw_colour(rng) * 0.15
     ground = np.array([[70, 90, 45], [110, 95, 70], [120, 118, 112], [60, 75, 60]][int(rng.integers(4))])
     cells = rng.uniform(10, 40)
@@ -167,6 +167,6 @@ KINDS: Final[tuple[tuple[float, Draw], ...]] = (
     (0.10, _flat), (0.14, _gradient), (0.16, _clouds), (0.24, _room),
     (0.12, _shapes), (0.05, _bokeh), (0.09, _stripes), (0.10, _outdoors),
 )  # fmt: skip
-"""Share of each kind of background, and its painter."""
+"""Probability and painter of each kind of background."""
 
 _CUMULATED: Final = np.cumsum([share for share, _ in KINDS])[:-1]

@@ -1,4 +1,4 @@
-"""From a drawn face to a picture: what is behind it, what is before it, and the camera."""
+"""Composition of a picture: background, face, occluder, and the camera."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from autrt.face.align import apply
 from autrt.types import F32, F64, U8
 from autrt_train.synth.camera.camera import Camera, cast_shadow, draw_faults
 from autrt_train.synth.scene.background import draw_background
+from autrt_train.synth.scene.draw_occluder import draw_cover, draw_occluder
 from autrt_train.synth.scene.face import FacePicture
-from autrt_train.synth.scene.occlude import draw_cover, draw_occluder
-from autrt_train.synth.scene.occluder import Occluder, Place
 from autrt_train.synth.scene.overlay import move_box, over, warp_rgba
+from autrt_train.synth.scene.paint_occluder import FacePlace, Occluder
 
 PLAIN: Final = 110.0
-"""Grey behind a face where backgrounds are switched off."""
+"""Grey of the background where backgrounds are switched off."""
 SHADOWED, OCCLUDED, BARE_SKIN = 0.25, 0.15, 0.3
-"""How often a shadow falls on a face, something hides part of it, and a hand shows where no face is."""
+"""Probabilities of a shadow on a face, an occluder, and a hand in a picture without a face."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A whole picture."""
+    """A composed picture."""
 
     pixels: U8
     """(S, S, 3) uint8 RGB."""
     hidden_upper: float = 0.0
-    """Share of eyes and brows that something hides, 0…1."""
+    """Hidden share of eyes and brows, 0…1."""
     hidden_lower: float = 0.0
-    """Share of the mouth that something hides, 0…1."""
+    """Hidden share of the mouth, 0…1."""
 
 
 def compose(
     rng: np.random.Generator, face: FacePicture, camera: Camera, *, covered: bool = False
 ) -> Composition:
-    """Put a face into a scene and photograph it.
+    """Compose a face into a scene and apply the camera's faults.
 
     Args:
-        rng: source of all randomness.
+        rng: source of all random numbers.
         face: the drawn face.
-        camera: what may happen around it.
+        camera: randomisation around the face.
         covered: hide nearly all of the face.
     """
     size = len(face.rgba)
@@ -55,25 +55,25 @@ def compose(
     pixels = draw_faults(rng, camera).apply(rng, image)
     if occluder is None:
         return Composition(pixels)
-    place = Place(size, face.landmarks)
+    place = FacePlace(size, face.landmarks)
     return Composition(pixels, occluder.hides(place.upper()), occluder.hides(place.lower()))
 
 
 def compose_empty(rng: np.random.Generator, size_px: int, camera: Camera, skin_rgb: F32) -> Composition:
-    """A picture of a background without any face; now and then a hand is in it."""
+    """Compose a background without a face; sometimes with a hand."""
     image = _behind(rng, size_px, camera)
     if camera.occluder and rng.random() < BARE_SKIN:
         centre = np.float32(size_px / 2)
         eyes_to_mouth = np.array([[-18, -20], [18, -20], [0, 0], [-15, 20], [15, 20]], np.float32)
-        image = draw_occluder(rng, Place(size_px, centre + eyes_to_mouth), skin_rgb).over(image)
+        image = draw_occluder(rng, FacePlace(size_px, centre + eyes_to_mouth), skin_rgb).over(image)
     return Composition(draw_faults(rng, camera).apply(rng, image))
 
 
 def misplaced(rng: np.random.Generator, face: FacePicture, size_px: int) -> FacePicture:
-    """A face as a bad crop shows it: far off the middle, far too large or small, or far too turned.
+    """Misplace a face as a bad crop does: far off the middle, far too large or small, or far too rotated.
 
     Args:
-        rng: source of all randomness.
+        rng: source of all random numbers.
         face: drawn with so much margin that its surroundings are there when it moves.
         size_px: side of the picture wanted; a well-placed face has its centre in the picture's.
     """
@@ -83,11 +83,11 @@ def misplaced(rng: np.random.Generator, face: FacePicture, size_px: int) -> Face
     linear = np.array([[c, -s], [s, c]])
     middle = np.full(2, (drawn - 1) / 2)
     offset = np.full(2, (size_px - 1) / 2) + shift - linear @ middle
-    return moved(face, np.concatenate([linear, offset[:, None]], axis=1), size_px)
+    return warp_face(face, np.concatenate([linear, offset[:, None]], axis=1), size_px)
 
 
-def moved(face: FacePicture, matrix: F64, size_px: int) -> FacePicture:
-    """A face through a (2, 3) similarity into another square picture."""
+def warp_face(face: FacePicture, matrix: F64, size_px: int) -> FacePicture:
+    """Warp a face by a (2, 3) similarity into another square picture."""
     return replace(
         face,
         rgba=warp_rgba(face.rgba, matrix, size_px, size_px),
@@ -97,7 +97,7 @@ def moved(face: FacePicture, matrix: F64, size_px: int) -> FacePicture:
 
 
 def _gross_error(rng: np.random.Generator) -> tuple[float, float, F64]:
-    """Scale, turn (radians) and shift (crop pixels) of a crop that no detector should have given."""
+    """Draw scale, rotation (radians) and shift (crop pixels) of a grossly wrong crop."""
     scale, turn_rad = float(np.exp(rng.normal(0, 0.15))), rng.normal(0, 0.15)
     shift = rng.normal(0, 5, 2)
     kind = rng.random()
@@ -120,7 +120,7 @@ def _behind(rng: np.random.Generator, size_px: int, camera: Camera) -> F32:
 
 
 def _before(rng: np.random.Generator, face: FacePicture, camera: Camera, covered: bool) -> Occluder | None:
-    place, skin = Place(len(face.rgba), face.landmarks), np.asarray(face.skin_rgb, np.float32)
+    place, skin = FacePlace(len(face.rgba), face.landmarks), np.asarray(face.skin_rgb, np.float32)
     if covered:
         return draw_cover(rng, place, skin)
     if camera.occluder and rng.random() < OCCLUDED:

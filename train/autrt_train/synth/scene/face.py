@@ -1,4 +1,4 @@
-"""A picture of one face: a person, an expression and a look go in; pixels and what is true of them come out."""
+"""Rendering of one face: a person, an expression and shot conditions to pixels and ground truth."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from autrt.types import F32, U8, ShapedRepr, check_array
 from autrt_train.synth.camera.pinhole import Pinhole, five_points, rotation, template
 from autrt_train.synth.camera.raster import divide_by_alpha, draw_triangles
-from autrt_train.synth.dataset.randomisation import Knobs
-from autrt_train.synth.person.actions import AT
+from autrt_train.synth.dataset.randomisation import Randomisation
+from autrt_train.synth.person.au_combinations import COLUMN_OF
 from autrt_train.synth.person.expression import Expression
 from autrt_train.synth.person.glasses import paint_glasses
 from autrt_train.synth.person.hair import paint_hair
@@ -20,21 +20,29 @@ from autrt_train.synth.person.intensities import SYNTH_AUS
 from autrt_train.synth.person.person import Person, draw_person, lip_gap
 from autrt_train.synth.person.wrinkles import fold
 from autrt_train.synth.rig.masks import masks_of
-from autrt_train.synth.rig.mesh import moved, moves_of, normals_and_hollows, turned
+from autrt_train.synth.rig.mesh import apply_shapes, normals_and_hollows, rotate, sparse_shapes
 from autrt_train.synth.rig.rig import Rig
 from autrt_train.synth.scene.light import shade
-from autrt_train.synth.scene.look import CatchLight, Look, draw_look
+from autrt_train.synth.scene.shot_conditions import CatchLight, ShotConditions, draw_shot_conditions
 
-__all__ = ["FacePicture", "FaceRenderer", "Knobs", "Look", "Person", "draw_look", "draw_person"]
+__all__ = [
+    "FacePicture",
+    "FaceRenderer",
+    "Person",
+    "Randomisation",
+    "ShotConditions",
+    "draw_person",
+    "draw_shot_conditions",
+]
 
 SUPERSAMPLING: Final = 1.5
-"""Samples a pixel and direction."""
+"""Samples per pixel and direction."""
 LIPS_PARTED: Final = 0.002
-"""`lip_gap` from which the inside of the mouth is drawn; with closed lips, teeth would come through them."""
+"""`lip_gap` from which the inside of the mouth is drawn; behind closed lips, teeth would show through."""
 MOUTH_BLACK: Final = 0.08
-"""Brightness of the mouth's darkest depth."""
+"""Brightness of the mouth at its darkest depth."""
 SUNK_CM: Final = np.float32(0.25)
-"""How far eyeballs go back under shut lids."""
+"""Distance that eyeballs go back under shut lids."""
 INNER_LIPS: Final = [62, 66]
 GLINT: Final = (225, 225, 225, 255)
 NOTHING: Final = np.float32(-1e9)
@@ -42,7 +50,7 @@ NOTHING: Final = np.float32(-1e9)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FacePicture(ShapedRepr):
-    """One rendered face, aligned, on nothing."""
+    """One rendered face, aligned, on a transparent background."""
 
     rgba: U8
     """(S, S, 4) uint8 RGB and straight alpha."""
@@ -52,9 +60,9 @@ class FacePicture(ShapedRepr):
     landmarks: F32
     """(5, 2) float32 pixels, ArcFace's order."""
     box: F32
-    """(4,) float32 x0, y0, x1, y1 in pixels: forehead to chin, ear to ear; may reach beyond the picture."""
+    """(4,) float32 x0, y0, x1, y1 in pixels: forehead to chin, ear to ear; may exceed the picture."""
     skin_rgb: F32
-    """(3,) float32 0…255: the cheeks' mean colour in this light."""
+    """(3,) float32 0…255 mean colour of the cheeks in this light."""
 
     def __post_init__(self) -> None:
         check_array(self, "rgba", self.rgba, np.uint8, (None, None, 4))
@@ -65,52 +73,52 @@ class FacePicture(ShapedRepr):
 
 
 class FaceRenderer:
-    """Draws faces of one rig. Safe to call from several threads; the same arguments give the same picture."""
+    """Renders faces of one rig. Safe to call from several threads; the same arguments give the same picture."""
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self._masks = masks_of(rig)
-        self._moves = moves_of(rig)
+        self._shapes = sparse_shapes(rig)
         self._outer = np.ascontiguousarray(rig.triangles[: rig.outer_triangles])
 
     def draw(
         self,
         person: Person,
         expression: Expression,
-        look: Look,
+        conditions: ShotConditions,
         size_px: int = 136,
         margin_px: int = 12,
     ) -> FacePicture:
-        """Draw a face.
+        """Render a face.
 
         Args:
-            person: who.
-            expression: what the face does.
-            look: pose, lens, light and hair.
+            person: shape and colours.
+            expression: shape weights.
+            conditions: pose, lens, light and hair.
             size_px: side of the picture.
-            margin_px: how much of each side lies around the aligned crop.
+            margin_px: margin around the aligned crop.
         """
-        moves = self._moves
-        head = moved(person.shape, expression.weights, moves.starts, moves.rows, moves.deltas)
+        shapes = self._shapes
+        head = apply_shapes(person.shape, expression.weights, shapes.starts, shapes.rows, shapes.deltas)
         landmarks = head[self.rig.landmarks]
         gap = lip_gap(landmarks)
         intensities = expression.intensities.copy()
-        intensities[AT[25]] = gap - person.gap_at_rest
-        intensities[AT[26]] = expression.weights[self.rig.at["jawOpen"]]
+        intensities[COLUMN_OF[25]] = gap - person.gap_at_rest
+        intensities[COLUMN_OF[26]] = expression.weights[self.rig.at["jawOpen"]]
 
         self._sink_eyes(head, expression.weights)
-        spin = rotation(look.yaw_deg, look.pitch_deg, look.roll_deg)
-        pinhole = Pinhole.aligned(spin, look.distance_cm, landmarks, template(size_px, margin_px))
-        head = turned(head, spin)
-        colours, skin_rgb = self._light(head, person, expression.intensities, look)
+        spin = rotation(conditions.yaw_deg, conditions.pitch_deg, conditions.roll_deg)
+        pinhole = Pinhole.aligned(spin, conditions.distance_cm, landmarks, template(size_px, margin_px))
+        head = rotate(head, spin)
+        colours, skin_rgb = self._light(head, person, expression.intensities, conditions)
         fine_px = round(size_px * SUPERSAMPLING)
         fine = pinhole.scaled(fine_px / size_px)
         rgba, depth = self._rasterise(fine.view(head), colours, fine_px, parted=gap > LIPS_PARTED)
-        if look.catch_light:
-            self._glint(rgba, depth, head, fine, look.catch_light)
+        if conditions.catch_light:
+            self._glint(rgba, depth, head, fine, conditions.catch_light)
         if person.glasses:
             paint_glasses(rgba, person.glasses, person.shape[self.rig.landmarks], fine)
-        paint_hair(rgba, look.hair, person.hair_rgb, fine, look.seed)
+        paint_hair(rgba, conditions.hair, person.hair_rgb, fine, conditions.seed)
         return FacePicture(
             rgba=_shrink(rgba, size_px),
             intensities=intensities,
@@ -120,20 +128,22 @@ class FaceRenderer:
         )
 
     def _rasterise(self, points: F32, colours: F32, size_px: int, *, parted: bool) -> tuple[U8, F32]:
-        """(S, S, 4) uint8 RGBA and (S, S) float32 depth of the bare head."""
+        """Rasterise the bare head: (S, S, 4) uint8 RGBA and (S, S) float32 depth."""
         rgba = np.zeros((size_px, size_px, 4), np.uint8)
         depth = np.full((size_px, size_px), NOTHING)
         draw_triangles(points, self.rig.triangles if parted else self._outer, colours, rgba, depth)
         return rgba, depth
 
     def _sink_eyes(self, head: F32, weights: F32) -> None:
-        """Move eyes back under closing lids, in place, which differ from person to person and would show them."""
+        """Move eyes back under closing lids, in place; lids differ from person to person and would show them."""
         for name, blink in (("left_eye", "eyeBlink_L"), ("right_eye", "eyeBlink_R")):
             head[self.rig.parts.of(name), 2] -= SUNK_CM * min(np.float32(1), weights[self.rig.at[blink]])
 
-    def _light(self, head: F32, person: Person, intensities: F32, look: Look) -> tuple[F32, F32]:
-        """(V, 3) colours of the rotated head, and the (3,) colour of its cheeks."""
-        parts, light = self.rig.parts, look.light
+    def _light(
+        self, head: F32, person: Person, intensities: F32, conditions: ShotConditions
+    ) -> tuple[F32, F32]:
+        """Return the (V, 3) colours of the rotated head, and the (3,) colour of its cheeks."""
+        parts, light = self.rig.parts, conditions.light
         albedo = person.albedo.copy()
         fold(albedo[: parts.face], person.wrinkles, self._masks, intensities)
         normals, hollows = normals_and_hollows(head, self.rig.triangles)
@@ -144,14 +154,16 @@ class FaceRenderer:
         lips = head[self.rig.landmarks[INNER_LIPS], 2].mean()
         for inside in (parts.of("mouth"), slice(parts.sockets, parts.teeth)):
             behind = lips - head[inside, 2]
-            colours[inside] *= np.clip(1 - behind * np.float32(look.mouth_dark), MOUTH_BLACK, 1)[:, None]
-        colours[self.rig.eyeballs] *= np.float32(look.eye_shade)
+            colours[inside] *= np.clip(1 - behind * np.float32(conditions.mouth_dark), MOUTH_BLACK, 1)[
+                :, None
+            ]
+        colours[self.rig.eyeballs] *= np.float32(conditions.eye_shade)
         cheeks = self._masks.bare_cheek[normals[self._masks.bare_cheek, 2] > 0]
         skin = colours[cheeks].mean(0) if len(cheeks) else person.skin_rgb
         return colours, np.clip(skin, 0, 255).astype(np.float32)
 
     def _glint(self, rgba: U8, depth: F32, head: F32, pinhole: Pinhole, catch: CatchLight) -> None:
-        """Reflect a lamp in each eye that can be seen where it would be."""
+        """Reflect a lamp in each eye that is visible where the reflection would be."""
         for name in ("right_eye", "left_eye"):
             eye = head[self.rig.parts.of(name)]
             front = eye[eye[:, 2].argmax()]

@@ -1,4 +1,4 @@
-"""Light on a head: a few coloured lamps, sky, highlights and the darkness of hollows."""
+"""Light on a head: coloured lamps, sky, highlights and darkness of hollows."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from autrt.types import F32, ShapedRepr, check_array
 LAMP: Final = 12
 """Numbers of a lamp: direction 3, half vector 3, RGB 3, wrap, shininess, brightness of the highlight."""
 FACING: Final = 0.4
-"""Normals that count as facing the camera, by their z, where brightness is measured."""
+"""Normals with a z above this count as facing the camera where brightness is measured."""
 TURNED_AWAY: Final = -0.6
-"""Normals from which a vertex can't be seen, however near the lens and coarse the mesh."""
+"""Vertices whose normal is below this are invisible, however near the lens and coarse the mesh."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Light(ShapedRepr):
-    """The light of one picture, in the camera's frame: it stays when the head turns."""
+    """Light of one picture, in the camera's frame: it does not turn with the head."""
 
     lamps: F32
     """(K, `LAMP`) float32."""
     ambient: F32
     """(3,) float32 RGB."""
     sky: float
-    """How much brighter surfaces are that face up."""
+    """Additional brightness of surfaces that face up."""
     hollow: float
-    """How dark hollows are, per cm."""
+    """Darkness of hollows, per cm."""
     exposure: float
     """Mean brightness of the face as a share of its albedo."""
 
@@ -40,13 +40,13 @@ class Light(ShapedRepr):
 
 
 def fixed_light() -> Light:
-    """One white lamp from above, without highlights."""
+    """Return one white lamp from above, without highlights."""
     lamp = _lamp(np.array([0.3, 0.4, 0.85]), np.full(3, 0.75), 0.0, 1.0, 0.0)
     return Light(np.array([lamp], np.float32), np.full(3, 0.35, np.float32), 0.0, 0.0, 0.9)
 
 
 def draw_light(rng: Generator) -> Light:
-    """One to three lamps of random place, colour, softness and gloss."""
+    """Draw one to three lamps of random place, colour, softness and gloss."""
     lamps: list[list[float]] = []
     for _ in range(rng.integers(1, 4)):
         direction = np.array([rng.normal(0, 0.8), rng.normal(0.25, 0.6), rng.uniform(0, 1)])
@@ -74,9 +74,9 @@ def shade(
     albedo: F32, normals: F32, hollows: F32, lamps: F32, ambient: F32,
     sky: np.float32, hollow: np.float32, exposure: np.float32, face: int,
 ) -> F32:  # fmt: skip
-    """(V, 3) float32 RGB of a lit head, 0…255 and beyond; vertices that face away stay black.
+    """Return the colours of a lit head, (V, 3) float32 RGB, 0…255 and above; vertices that face away stay black.
 
-    The face's mean irradiance is brought to `exposure`, as a camera would.
+    The face's mean irradiance is scaled to `exposure`, as by a camera.
 
     Args:
         albedo: (V, 3) float32.
@@ -87,7 +87,7 @@ def shade(
         sky: see `Light`.
         hollow: see `Light`.
         exposure: see `Light`.
-        face: how many of the first vertices are the face, whose brightness is measured.
+        face: number of leading vertices that are the face, whose brightness is measured.
     """
     one = np.float32(1)
     out = np.zeros_like(albedo)

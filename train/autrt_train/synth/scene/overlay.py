@@ -1,4 +1,4 @@
-"""Moving pictures with transparency, and laying one over another."""
+"""Warping and compositing of pictures with transparency."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from autrt.face.align import apply
 from autrt.types import F32, F64, U8
 
 EDGE_PX: Final = 0.6
-"""Softness of the edge between a drawn face and what is behind it."""
+"""Softness of the edge between a rendered face and the background."""
 
 
 def over(rgba: U8, behind: F32) -> F32:
-    """The (H, W, 4) uint8 picture (straight alpha) before the (H, W, 3) float32 one; its edge softened inwards."""
+    """Composite (H, W, 4) uint8 (straight alpha) over (H, W, 3) float32; edges are softened inwards."""
     alpha = rgba[..., 3].astype(np.float32)
     alpha = (np.minimum(alpha, cv2.GaussianBlur(alpha, (0, 0), EDGE_PX)) * np.float32(1 / 255))[..., None]
     return (behind + (rgba[..., :3].astype(np.float32) - behind) * alpha).astype(np.float32)
 
 
 def warp_rgba(rgba: U8, matrix: F64, width_px: int, height_px: int) -> U8:
-    """A picture with straight alpha through a (2, 3) similarity; transparent outside.
+    """Warp a picture with straight alpha by a (2, 3) similarity; transparent outside.
 
-    Bilinear, with colours multiplied by alpha meanwhile, so that what is transparent lends no colour; blurred first
-    where it becomes much smaller.
+    Bilinear with premultiplied alpha, so that transparent pixels add no colour; blurred first if it becomes much
+    smaller.
     """
     scale = scale_of(matrix)
     lit = rgba.astype(np.float32)
@@ -38,7 +38,7 @@ def warp_rgba(rgba: U8, matrix: F64, width_px: int, height_px: int) -> U8:
 
 
 def paste(picture: F32, rgba: U8, matrix: F64) -> None:
-    """Lay a square (S, S, 4) uint8 picture over an (H, W, 3) float32 one, in place, through a (2, 3) similarity."""
+    """Composite a square (S, S, 4) uint8 picture over (H, W, 3) float32, in place, by a (2, 3) similarity."""
     height, width = picture.shape[:2]
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32) * (len(rgba) - 1)
     corners = apply(matrix, corners)
@@ -53,12 +53,12 @@ def paste(picture: F32, rgba: U8, matrix: F64) -> None:
 
 
 def move_box(matrix: F64, box: F32) -> F32:
-    """A (4,) box through a (2, 3) similarity: its centre turns, its sides stay upright and grow with the scale."""
+    """Transform a (4,) box by a (2, 3) similarity: the centre moves, the sides stay upright and scale."""
     centre = apply(matrix, np.asarray((box[:2] + box[2:]) / 2, np.float32))
     half = (box[2:] - box[:2]) / 2 * scale_of(matrix)
     return np.concatenate([centre - half, centre + half]).astype(np.float32)
 
 
 def scale_of(matrix: F64) -> float:
-    """How many times longer a (2, 3) similarity makes things."""
+    """Return the scale of a (2, 3) similarity."""
     return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))

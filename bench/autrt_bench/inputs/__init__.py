@@ -1,0 +1,1 @@
+"""Inputs of the suites: clips, made-up results, and what each stage of the pipeline takes."""

@@ -1,0 +1,1 @@
+"""Measuring: interleaved repeats, timing, commands in processes of their own, statistics."""

@@ -1,0 +1,1 @@
+"""Reports of a run: history, comparison, tables, plots and the HTML page."""

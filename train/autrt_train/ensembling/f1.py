@@ -1,0 +1,87 @@
+"""F1 of one AU, fast enough for a search: at the probability 0.5, or at the best threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from autrt.model.folder import used_members
+from autrt.postprocess.ensemble import combine, sigmoid
+from autrt.types import F32, F64, Bool
+from autrt_train.metrics import DEFAULT_THRESHOLD, best_thresholds
+from autrt_train.types import I8
+
+ROWS_AT_A_TIME: Final = 1 << 15
+
+Thresholds = Literal["calibrated", "0.5"]
+Score = Callable[[F32, Bool], float]
+"""(n,) float32 logits and (n,) bool labels → f1_binary; NaN unless there are positives and negatives."""
+
+
+def best_f1(logits: F32, labels: Bool) -> float:
+    """Return `f1_binary` at its best threshold; NaN unless there are positives and negatives."""
+    positive = int(labels.sum())
+    if not 0 < positive < len(labels):
+        return float("nan")
+    order = np.argsort(-logits)
+    hits = np.cumsum(labels[order], dtype=np.int64)
+    falling = logits[order]
+    # A threshold cannot separate equal logits, so it lies only where the next one is lower.
+    ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
+    return float((2 * hits[ends] / (ends + 1 + positive)).max())
+
+
+def f1_at_half(logits: F32, labels: Bool) -> float:
+    """Return `f1_binary` at the probability 0.5; NaN unless there are positives and negatives."""
+    positive = int(labels.sum())
+    if not 0 < positive < len(labels):
+        return float("nan")
+    active = logits >= 0
+    return 2 * int((active & labels).sum()) / (int(active.sum()) + positive)
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRule:
+    """Score and thresholds that belong together, for the search and for the ensemble."""
+
+    score: Score
+    choose: Callable[[F32, I8], F32]
+    """(N, A) logits and (N, A) int8 labels → (A,) float32 probabilities from which an AU is active."""
+
+
+def _halves(logits: F32, _: I8) -> F32:
+    return np.full(logits.shape[1], DEFAULT_THRESHOLD, np.float32)
+
+
+def _calibrated(logits: F32, labels: I8) -> F32:
+    return best_thresholds(sigmoid(logits), labels)
+
+
+THRESHOLD_RULES: Final[dict[Thresholds, ThresholdRule]] = {
+    "calibrated": ThresholdRule(best_f1, _calibrated),
+    "0.5": ThresholdRule(f1_at_half, _halves),
+}
+
+
+def combine_logits(logits: F32, weights: F32) -> F32:
+    """Return the (N, A) logits of an ensemble, as `autrt.postprocess.ensemble.combine` but in little memory.
+
+    Args:
+        logits: (N, M, A) float32.
+        weights: (M, A) float32.
+    """
+    used = np.flatnonzero(used_members(weights))
+    parts = [
+        combine(logits[start : start + ROWS_AT_A_TIME][:, used], weights[used])
+        for start in range(0, max(1, len(logits)), ROWS_AT_A_TIME)
+    ]
+    return np.concatenate(parts)
+
+
+def nan_mean(scores: F64) -> float:
+    """Return the mean over values that are not NaN; −∞ if all are."""
+    known = scores[~np.isnan(scores)]
+    return float(known.mean()) if len(known) else float("-inf")

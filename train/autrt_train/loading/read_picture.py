@@ -1,0 +1,58 @@
+"""Reading one picture from disk, complete or not at all."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from autrt.types import CROP_SIZE_PX, U8
+from autrt_train.types import DataError, Index
+
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
+WAY_OUT = "cut or copy the picture anew, or take its row out of the annotations"
+
+
+def picture_side_px(index: Index) -> int:
+    """Return the side of the index's pictures in pixels: the crop and a margin on either side."""
+    return CROP_SIZE_PX + 2 * index.margin_px
+
+
+def read_picture(index: Index, row: int) -> U8:
+    """Decode the picture of a row.
+
+    Returns:
+        (S, S, 3) uint8 RGB, S = 112 + 2·margin.
+
+    Raises:
+        DataError: the file is not there, is no picture, was cut short or has another size.
+    """
+    path = index.path(row)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: expected a picture, found {error.strerror}: {WAY_OUT}") from error
+    picture = _decode(data)
+    if picture is None:
+        raise DataError(
+            f"{path}: expected a whole picture, found {len(data)} bytes that do not decode: {WAY_OUT}"
+        )
+    side = picture_side_px(index)
+    if picture.shape != (side, side, 3):
+        height, width = picture.shape[:2]
+        raise DataError(
+            f"{path}: expected a picture of {side}×{side} pixels ({CROP_SIZE_PX} and {index.margin_px} around), "
+            f"found {width}×{height}: align the faces with `autrt crop`"
+        )
+    return picture
+
+
+def _decode(data: bytes) -> U8 | None:
+    # Of a JPEG that was cut short OpenCV 4 makes a half grey picture and only warns.
+    if not data or (data.startswith(JPEG_START) and JPEG_END not in data):
+        return None
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return None if picture is None else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
