@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from autrt.pipeline.prefetch import ahead
+from autrt.pipeline.prefetch import read_ahead
 from autrt.types import CROP_SIZE_PX, F32, F64, U8
 from autrt_train.loading.batch import assemble
 from autrt_train.loading.erase import erase
@@ -51,7 +51,7 @@ class OpenCvLoader:
         """See `Loader.load`."""
         pool = ThreadPoolExecutor(self._threads, "loader")
         try:
-            for batch in ahead(self._begin(pool, draws), self._prefetch):
+            for batch in read_ahead(self._begin(pool, draws), self._prefetch):
                 for share in batch.shares:
                     share.result()
                 yield assemble(self._index, batch.draw, batch.pixels)
