@@ -40,7 +40,7 @@ class Example:
             path.parent.mkdir(exist_ok=True)
             path.write_text(content)
         self.commands = [
-            line for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
+            line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
         ]
         self.packages = sorted(path.parent for path in folder.glob("*/pyproject.toml"))
         for package in self.packages:

@@ -134,3 +134,13 @@ def test_inline_commands_and_options_exist(page: str):
 def test_links_to_files_lead_somewhere(page: str):
     for target in re.findall(r"\]\(([^)#\s:]+)(?:#[^)\s]*)?\)", (ROOT / page).read_text()):
         assert ((ROOT / page).parent / target).exists(), target
+
+
+ROOTS = ("", "autrt", "train", "train/autrt_train", "bench", "bench/autrt_bench")
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md"])
+def test_python_files_that_a_page_names_exist(page: str):
+    text = re.sub(r"^```\w+ title=.*?^```$", "", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"`((?:[\w.]+/)+\w+\.py)`", text))
+    assert [name for name in sorted(named) if not any((ROOT / root / name).exists() for root in ROOTS)] == []

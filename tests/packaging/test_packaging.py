@@ -143,7 +143,12 @@ def test_nvidias_packages_come_with_the_extras_of_gpus_alone():
 
 def test_advice_names_extras_that_exist_and_bring_the_package():
     assert PURPOSES.keys() <= {name for extra in OPTIONAL for name in closure(extra)}
-    distributions = {"sklearn": "scikit-learn", "nvidia": "nvidia-dali-cuda130"}
+    distributions = {
+        "sklearn": "scikit-learn",
+        "nvidia": "nvidia-dali-cuda130",
+        "torch_tensorrt": "torch-tensorrt",
+        "tensorrt_rtx": "tensorrt-rtx",
+    }
     for module, extra in EXTRAS.items():
         assert distributions.get(module, module) in closure(extra), module
 
