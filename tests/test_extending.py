@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import autrt
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from tests.support.fetched import fetched
 
 ROOT = Path(__file__).parents[1]

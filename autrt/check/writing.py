@@ -14,7 +14,7 @@ from autrt.errors import ResultsError
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import Header, VideoFacts
 from autrt.results.reader import open_results
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from autrt.results.writer import ResultsWriter, utc_now
 from autrt.types import F32, Block, Faces
 

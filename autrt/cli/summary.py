@@ -12,7 +12,7 @@ import click
 from autrt.cli.paths import LocalPath
 
 if TYPE_CHECKING:
-    from autrt.results.summary_formats import SummaryWriter, Write
+    from autrt.results.summaries.formats import SummaryWriter, Write
 
 
 @click.command("summary", short_help="Say what results hold: a table for each video and face.")
@@ -46,8 +46,8 @@ def command(
     if all_tracks and (as_json or as_csv):
         raise click.UsageError("--all-tracks is for the tables alone: JSON and CSV hold every track")
     from autrt.results.find import find_results
-    from autrt.results.summary_formats import CsvSummaryWriter, JsonSummaryWriter
-    from autrt.results.summary_text import TextSummaryWriter
+    from autrt.results.summaries.formats import CsvSummaryWriter, JsonSummaryWriter
+    from autrt.results.summaries.text import TextSummaryWriter
 
     found = list(dict.fromkeys(path for path, _ in find_results(paths)))
     with _opened(out) as write:
@@ -66,8 +66,8 @@ def _summarise(paths: Sequence[Path], writer: SummaryWriter, all_aus: bool) -> i
     """Write all summaries and return the number of damaged files."""
     from autrt.errors import ResultsError
     from autrt.results.open_guarded import open_guarded
-    from autrt.results.summary import summarise
-    from autrt.results.summary_formats import Totals, without_grade
+    from autrt.results.summaries.formats import Totals, without_grade
+    from autrt.results.summaries.summary import summarise
     from autrt.storage.escape import escape
 
     total = Totals()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autrt.console import Mode, Reporter
-    from autrt.results.verify import VerifyResult
+    from autrt.results.verification.verify import VerifyResult
 
 
 @click.command("verify", short_help="Read results files whole and check them.")
@@ -55,10 +55,10 @@ def command(ctx: click.Context, paths: tuple[Path, ...], jobs: int | None, progr
 
 
 def _check(paths: Sequence[Path], jobs: int, reporter: Reporter) -> list[VerifyResult]:
-    """What was found in each file, in their order."""
+    """Return the result of each file, in their order."""
     from contextlib import closing
 
-    from autrt.results.verify_many import verify_many
+    from autrt.results.verification.verify_many import verify_many
     from autrt.storage.escape import escape
 
     reporter.begin(len(paths), None)

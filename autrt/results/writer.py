@@ -22,7 +22,7 @@ from autrt.results.header import Header
 from autrt.results.schema import CACHE_BYTES, FACE_FIELDS, SCHEMA, Column, columns_of
 from autrt.results.table_writer import TableWriter, text_rows
 from autrt.results.tracks import TrackTally
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from autrt.storage.atomic_file import Part
 from autrt.storage.deferred_error_file import DeferredErrorFile
 from autrt.storage.disk import explain

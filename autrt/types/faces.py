@@ -137,7 +137,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Misalignment:
-    """How far the faces of a segment are misaligned, and what is to be done about it."""
+    """Misalignment of a segment's faces, and which of them to move or to detect again."""
 
     offset: F32
     """(F, 5, 2) float32 crop pixels: each landmark's offset from where the detector would place it; 0 where

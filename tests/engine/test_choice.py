@@ -14,7 +14,7 @@ from autrt.engine import open as opening
 from autrt.engine.open import faster_by, resolve_engine
 from autrt.errors import MissingDependencyError
 from autrt.machine import has_int8
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from tests.support.absent import without
 from tests.support.command import assert_equal_results, autrt
 from tests.support.fetched import fetched

@@ -18,7 +18,7 @@ from autrt.model.assemble import save_ensemble
 from autrt.model.folder import Model, load_model, packaged_models
 from autrt.model.schema import MODEL_FILE, AUGrade, ModelFile, read_json
 from autrt.results.reader import open_results
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from tests.support.models import copied
 from tests.support.results import header, results_file
 

@@ -45,7 +45,7 @@ def parse(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_an_image_copies_what_is_there_and_what_dockerignore_lets_in(image):
+def test_image_copies_what_dockerignore_lets_in(image):
     let_in = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0] == "!"]
     copied = [rest for word, rest in instructions(image) if word == "COPY" and "--from" not in rest]
     assert copied
@@ -55,7 +55,7 @@ def test_an_image_copies_what_is_there_and_what_dockerignore_lets_in(image):
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_an_image_installs_extras_that_exist_and_fetches_known_files(image):
+def test_image_installs_extras_and_fetches_known_files(image):
     chosen = arguments(image)
     installs = [rest for word, rest in instructions(image) if word == "RUN" and "pip install" in rest]
     assert [rest.split()[-1] for rest in installs] == ['".[${EXTRAS}]"']
@@ -104,7 +104,7 @@ def test_the_conda_recipe_needs_what_the_wheel_needs():
     assert entry == f"autrt = {PROJECT['scripts']['autrt']}"
 
 
-def test_slimming_takes_what_is_never_loaded_and_refuses_what_is_no_environment(tmp_path):
+def test_slim_removes_what_is_never_loaded(tmp_path):
     libs = tmp_path / "venv/lib/python3.12/site-packages/openvino/libs"
     libs.mkdir(parents=True)
     names = ["libopenvino_intel_gpu_plugin.so", "libopenvino_paddle_frontend.so.2641", "cache.json"]

@@ -16,7 +16,7 @@ from autrt.postprocess.smooth import median_interval_s, smooth
 from autrt.results.reader import open_results
 from autrt.results.schema import Column
 from autrt.results.spool import Spool
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from autrt.types import Block, Faces, Loss
 from tests.support.rows import make_block, make_header, split
 

@@ -24,7 +24,7 @@ from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import VideoFacts
 from autrt.results.reader import open_results
 from autrt.results.schema import ATTRIBUTES, COLUMNS, COMPACT_BYTES, HEADER, PLAIN
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from autrt.results.writer import ResultsWriter
 from autrt.types import Loss
 from tests.support.results import header, names_in, results_file, video

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autrt.errors import UsageError
 from autrt.results.names import results_path
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from autrt.run.shard import Shard, in_shard
 from autrt.storage.escape import escape, unescape
 from tests.support.results import results_file

@@ -16,7 +16,7 @@ from autrt.results.reader import open_results
 from autrt.results.schema import Column
 from autrt.results.spool import Spool
 from autrt.results.tables.export import export_table
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from autrt.results.writer import ResultsWriter
 from autrt.types import TensorSpec
 from tests.support.results import header, results_file, video

@@ -14,7 +14,7 @@ from autrt.errors import ResultsError
 from autrt.results.header import Header
 from autrt.results.reader import open_results
 from autrt.results.schema import ATTRIBUTES
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from autrt.results.writer import ResultsWriter
 from autrt.types import Loss
 from tests.support.results import header, video

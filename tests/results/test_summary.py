@@ -17,8 +17,8 @@ from autrt.cli.summary import command
 from autrt.errors import UsageError
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.reader import open_results
-from autrt.results.summary import summarise
-from autrt.results.summary_text import clock, percent
+from autrt.results.summaries.summary import summarise
+from autrt.results.summaries.text import clock, percent
 from autrt.results.writer import ResultsWriter
 from autrt.types import Block, Faces
 from tests.support.command import autrt

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from autrt.results.schema import COLUMNS
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from tests.support.results import results_file
 
 COUNTS = [1, 0, 2, 1] * 1500

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from autrt.results.verify import VerifyResult, verify_file
-from autrt.results.verify_many import verify_many
+from autrt.results.verification.verify import VerifyResult, verify_file
+from autrt.results.verification.verify_many import verify_many
 from tests.support.command import autrt
 from tests.support.results import results_file
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from autrt.results.writer import ResultsWriter
 from autrt.storage.atomic_file import Part, replacing, sweep
 from tests.support.results import header, names_in, video

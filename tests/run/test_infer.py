@@ -14,7 +14,7 @@ import pytest
 
 from autrt import open_results
 from autrt.machine import has_bf16
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from tests.support.command import assert_equal_results, autrt, leftovers, manifest, start
 from tests.support.fetched import fetched
 

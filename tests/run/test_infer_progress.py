@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from tests.support.command import autrt, leftovers, start
 from tests.support.fetched import fetched
 

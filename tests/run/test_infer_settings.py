@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autrt import open_results
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from tests.support.command import autrt, start
 from tests.support.fetched import fetched
 

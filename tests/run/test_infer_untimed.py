@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from autrt import open_results
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from autrt.run.notes import timing_note
 from autrt.types import Source
 from autrt.video.open import open_decoder

@@ -15,7 +15,7 @@ import pytest
 
 from autrt.machine import available_cores
 from autrt.model.folder import load_model
-from autrt.results.verify import verify
+from autrt.results.verification.verify import verify
 from autrt.run.job import Job
 from autrt.run.worker import PROCESS_BYTES, VIDEOS_EACH, processes_for
 from autrt.settings import InferSettings

@@ -12,7 +12,7 @@ from typing import Final
 from autrt.errors import AutrtError
 from autrt.machine import available_cores
 from autrt.results.reader import open_results
-from autrt.results.verify_many import verify_many
+from autrt.results.verification.verify_many import verify_many
 from autrt.run.result_state import result_state
 from autrt.run.results_index import ResultsIndex
 from autrt_bench.inputs.made_up_archive import SETTINGS, Archive, make_archive

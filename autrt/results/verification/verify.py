@@ -10,10 +10,10 @@ from typing import Final
 from autrt.errors import ResultsError
 from autrt.results.attributes import attribute_problems, read_attributes
 from autrt.results.hdf5_attributes import Attributes, all_attributes, text_of
-from autrt.results.invariants import broken_invariants
 from autrt.results.reader import Results, open_results
 from autrt.results.schema import COLUMNS, Column
 from autrt.results.table import Table
+from autrt.results.verification.invariants import broken_invariants
 from autrt.storage.escape import escape
 
 _BROKEN: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from autrt.aus import AU_MEANING
-from autrt.results.summary import TrackSummary, VideoSummary
-from autrt.results.summary_formats import Totals, Write
+from autrt.results.summaries.formats import Totals, Write
+from autrt.results.summaries.summary import TrackSummary, VideoSummary
 
 SHORT_S: Final = 1.0
 """Tracks shorter than this share one line, unless the video itself is shorter."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Protocol
 
-from autrt.results.summary import AUSummary, TrackSummary, VideoSummary
+from autrt.results.summaries.summary import AUSummary, TrackSummary, VideoSummary
 from autrt.results.tables.csv import csv_line
 
 SUMMARY_SCHEMA: Final = "autrt-summary/1"

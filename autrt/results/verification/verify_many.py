@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from autrt.results.verify import VerifyResult, verify_file
+from autrt.results.verification.verify import VerifyResult, verify_file
 
 
 def verify_many(paths: Sequence[Path], jobs: int) -> Generator[tuple[int, VerifyResult]]:
@@ -41,7 +41,7 @@ class _VerifyProcess:
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["autrt.results.verify"])
+        self._context.set_forkserver_preload(["autrt.results.verification.verify"])
         self._process: Any = None
         self._connection: Connection | None = None
 
