@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from autrt_train.annotations.manifest import read as read_manifest
 from autrt_train.finetune.crossfit import cross_fit
 from autrt_train.finetune.data import Labelled
 from autrt_train.finetune.features import au_inputs, au_layer
-from autrt_train.finetune.head import Head, Lessons, Scaling, learn
+from autrt_train.finetune.head import Head, Lessons, Moved, Scaling, learn
 from autrt_train.finetune.match import match_sources
 from autrt_train.finetune.moments import find_moments
 from autrt_train.finetune.people import likely_people
@@ -167,7 +168,8 @@ def test_a_taught_layer_gives_the_logits_that_were_judged(tmp_path, mirror):
     torch.manual_seed(0)
     network = settled(Student(StudentConfig(width=4, squeeze=8, mirror=mirror, au_names=AUS))).eval()
     index, _ = read_manifest(write_pictures(tmp_path, 12))
-    inputs = au_inputs(network, index, AugmentConfig(), 2, 0, torch.device("cpu"), quiet)
+    looks = (AugmentConfig.none(), AugmentConfig())
+    inputs = au_inputs(network, index, looks, 0, torch.device("cpu"), quiet)
     pixels = torch.from_numpy(np.stack([_rgb(index.path(row)) for row in range(12)]))
     x = (pixels.float().permute(0, 3, 1, 2) - 127.5) / 127.5
     layer, scaling = au_layer(network), Scaling.of(inputs[0])
@@ -218,6 +220,22 @@ def test_strengths_go_from_the_start_to_the_labels():
     )
 
 
+def test_steadiness_drops_inputs_that_hang_on_the_crops_place():
+    """Inputs 0 and 1 tell AU 0 equally well; only the second changes as the crop is moved."""
+    lessons, _ = lessons_of(400, signal=3)
+    z = lessons.z.clone()
+    z[:, :, 1] = z[:, :, 0]
+    lessons = replace(lessons, z=z)
+    moved = z[0].clone()
+    moved[:, 1] += torch.randn(400, generator=torch.Generator().manual_seed(0)) / 30**0.5
+    still = replace(lessons, moved=Moved.between(lessons, lessons.old[0], moved, 3.0))
+    (free,), (steady,) = learn(lessons, (0.1,)), learn(still, (0.1,))
+    assert free.change[1, 0] == pytest.approx(float(free.change[0, 0]), rel=0.05)
+    assert steady.change[1, 0].abs() < 0.2 * steady.change[0, 0].abs()
+    torch.testing.assert_close(steady.change[:, 2], torch.zeros(30))  # nobody labelled it
+    assert steady.scale[2] == 1
+
+
 @pytest.mark.parametrize(("signal", "low", "high"), [(0, 0.40, 0.60), (3, 0.90, 1.0)])
 def test_what_is_told_of_people_left_out_is_neither_flattered_nor_missed(signal, low, high):
     lessons, group = lessons_of(400, signal)
@@ -254,6 +272,7 @@ def taught(tmp_path_factory):
             'finetune.data=["labels.csv"]',
             'finetune.videos=["pictures"]',
             "finetune.views=2",
+            "finetune.steady=0.5",
             "model.licence=CC0",
             *(f"augment.{key}=0" for key in ("shift_px", "scale", "rotation_deg", "flip")),
         ],
@@ -302,6 +321,16 @@ def test_a_models_folder_says_where_it_is_from_and_shows_nobody(taught):
         done.comparison.after["auc"].value[1], abs=1e-4
     )
     assert "| AU12 |" in (root / "run" / "report.md").read_text()
+
+
+def test_a_run_keeps_what_was_said_of_people_left_out(taught):
+    root, start, done, _ = taught
+    kept = np.load(root / "run" / "held_out.npz")
+    assert tuple(kept["au_names"]) == start.au_names
+    known = kept["labels"][:, 1] >= 0
+    auc = roc_auc_score(kept["labels"][known, 1], kept["logit"][known, 1])
+    assert auc == pytest.approx(done.comparison.after["auc"].value[1], abs=1e-4)
+    assert len(set(kept["person"])) == 20
 
 
 # The command

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -37,13 +37,12 @@ def au_layer(network: nn.Module) -> nn.Linear:
 def au_inputs(
     network: nn.Module,
     index: Index,
-    augment: AugmentConfig,
-    views: int,
+    looks: Sequence[AugmentConfig],
     seed: int,
     device: torch.device,
     check: Callable[[], object],
 ) -> NDArray[np.float16]:
-    """The inputs of the AU layer, for pictures as they are and as they might have been.
+    """The inputs of the AU layer, for pictures as they are or as they might have been.
 
     A network that averages a crop and its mirror image calls the layer twice; as the layer is linear, the mean of
     its inputs is what the mean of its outputs is made of.
@@ -51,8 +50,7 @@ def au_inputs(
     Args:
         network: with an AU layer; left in eval mode on `device`.
         index: N pictures.
-        augment: how far the views beyond the first are varied.
-        views: V, how often each picture is seen; the first time as it is.
+        looks: V, how far the pictures are varied each time that they are seen.
         seed: of the variations.
         device: that computes.
         check: called after every batch; may raise.
@@ -69,9 +67,10 @@ def au_inputs(
     parts: list[list[NDArray[np.float16]]] = []
     rows = np.arange(len(index), dtype=np.int64)
     try:
-        with closing(open_loader("opencv", index, cache_bytes=CACHE_BYTES if views > 1 else 0)) as loader:
-            for view in range(views):
-                how = augment if view else AugmentConfig.none()
+        with closing(
+            open_loader("opencv", index, cache_bytes=CACHE_BYTES if len(looks) > 1 else 0)
+        ) as loader:
+            for view, how in enumerate(looks):
                 parts.append([])
                 draws = (
                     _draw(rows[at : at + BATCH], view, seed, how, index) for at in range(0, len(rows), BATCH)

@@ -2,8 +2,9 @@
 
 The new logit of an AU is `scale · old + change · z + bias`, z being the layer's standardised inputs. That is linear
 in the inputs, so it is a layer of the old one's shape: nothing else in the network changes, neither its landmarks
-nor its cost. The loss is convex: cross entropy of the known labels + `strength` · |change|². At an infinite
-strength the order of an AU's answers stays the start's; an AU without labels stays as it was.
+nor its cost. The loss is convex: cross entropy of the known labels + `strength` · |change|² + `cost` · the squared
+difference of the answers about a picture and about the same picture a little moved. At an infinite strength the
+order of an AU's answers stays the start's; an AU without labels stays as it was.
 """
 
 from __future__ import annotations
@@ -84,6 +85,31 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """What changes as N pictures are moved a little: numbers of the moved picture minus those of the first view."""
+
+    old: Tensor
+    """(N, A) float32 the start's logits."""
+    z: Tensor
+    """(N, D) float32 standardised inputs."""
+    cost: float
+    """Of the squared difference of an answer, where a picture's cross entropy costs 1."""
+
+    @staticmethod
+    def between(lessons: Lessons, old: Tensor, z: Tensor, cost: float) -> Moved:
+        """From the first view to a moved one, (N, A) and (N, D)."""
+        return Moved(old - lessons.old[0], z - lessons.z[0], cost)
+
+    def of(self, rows: Tensor) -> Moved:
+        """Some pictures."""
+        return Moved(self.old[rows], self.z[rows], self.cost)
+
+    def loss(self, head: Head, known: Tensor) -> Tensor:
+        """The cost of AUs with labels, (A,) bool, summed over pictures."""
+        return self.cost * ((self.old * head.scale + self.z @ head.change) * known).square().sum()
+
+
+@dataclass(frozen=True, slots=True)
 class Lessons:
     """What a head learns from: V views of N pictures."""
 
@@ -95,11 +121,14 @@ class Lessons:
     """(N, A) int8."""
     weight: F32
     """(N,) float32 what each picture counts."""
+    moved: Moved | None = None
+    """The same pictures a little moved, where steadiness is asked for."""
 
     def of(self, rows: NDArray[np.bool_]) -> Lessons:
         """Some pictures, (N,) bool."""
         chosen = torch.from_numpy(np.flatnonzero(rows))
-        return Lessons(self.old[:, chosen], self.z[:, chosen], self.labels[rows], self.weight[rows])
+        moved = None if self.moved is None else self.moved.of(chosen)
+        return Lessons(self.old[:, chosen], self.z[:, chosen], self.labels[rows], self.weight[rows], moved)
 
 
 def learn(lessons: Lessons, strengths: Sequence[float]) -> Iterator[Head]:
@@ -115,11 +144,14 @@ def learn(lessons: Lessons, strengths: Sequence[float]) -> Iterator[Head]:
     counts = (labels != MISSING) * torch.from_numpy(lessons.weight)[:, None] / views
     target, counts = labels.clamp(min=0).float().repeat(views, 1), counts.repeat(views, 1)
     head = Head.neutral(inputs, old.shape[1])
+    known = (labels != MISSING).any(0)
 
     def loss(now: Head, strength: float) -> Tensor:
         logits = now.logits(old, z) if strength < np.inf else old * now.scale + now.bias
         total = (binary_cross_entropy_with_logits(logits, target, reduction="none") * counts).sum()
         total = total + (now.scale - 1).square().sum()
+        if lessons.moved is not None:
+            total = total + lessons.moved.loss(now, known)
         if strength < np.inf:
             total = total + strength * now.change.square().sum()
         return total / n

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from autrt import __version__
@@ -26,16 +27,18 @@ from autrt.types import F32, I64, Bool
 from autrt_train.annotations.check import require_template
 from autrt_train.annotations.folds import folds, groups
 from autrt_train.evaluate.bootstrap import FEW_UNITS, Resampling
-from autrt_train.finetune.crossfit import Taught, cross_fit
+from autrt_train.finetune.crossfit import Answers, Taught, cross_fit
 from autrt_train.finetune.data import Labelled, gather
 from autrt_train.finetune.features import au_inputs, au_layer
-from autrt_train.finetune.head import Lessons, Scaling
+from autrt_train.finetune.head import Lessons, Moved, Scaling
+from autrt_train.finetune.held_out import HELD_OUT, write_held_out
 from autrt_train.finetune.report import AUC, F1, RESAMPLINGS, Comparison, judged, lines, write
 from autrt_train.fit.reference import noise_crops
 from autrt_train.fit.world import join
 from autrt_train.halt import Halt
+from autrt_train.loading.augment import AugmentConfig
 from autrt_train.recipe import FinetuneSettings, Recipe
-from autrt_train.types import MISSING, DataError, Index
+from autrt_train.types import I8, MISSING, DataError, Index
 
 MODEL_FOLDER: Final = "model"
 LEAST_PEOPLE: Final = FEW_UNITS
@@ -95,6 +98,7 @@ def finetune(
     facts = _facts(recipe, settings, start, data, lesson)
     model = _save(recipe, folder / MODEL_FOLDER, start, lesson, facts)
     write(lesson.comparison, {**facts, "model": model.digest}, folder)
+    write_held_out(folder / HELD_OUT, data.index, lesson.held_out)
     for line in lines(lesson.comparison):
         tell(line)
     tell(f"the model is in {escape(str(model.path))}: autrt infer --model {escape(str(model.path))} …")
@@ -108,6 +112,7 @@ class _Lesson:
 
     network: nn.Module
     thresholds: F32
+    held_out: Answers
     comparison: Comparison
     people: int
     folds: int
@@ -129,15 +134,40 @@ def _teach(
     people = len(np.unique(group))
     say(f"{len(index)} faces of {people} people; {settings.views} views of each")
     network = load_network(start.members[0])
-    inputs = au_inputs(network, index, recipe.augment, settings.views, recipe.seed, device, halt.check)
+    inputs = au_inputs(network, index, _looks(recipe, settings), recipe.seed, device, halt.check)
     layer, scaling = au_layer(network.to("cpu")), Scaling.of(inputs[0])
-    with torch.no_grad():
-        old = torch.stack([layer(torch.from_numpy(view.astype(np.float32))) for view in inputs])
-    lessons = Lessons(old, scaling(inputs), index.labels, _weights(group))
+    lessons = _lessons(layer, scaling, inputs, index.labels, _weights(group), settings)
     found = cross_fit(lessons, fold, group, start.thresholds, taught, recipe.seed, halt.check, say)
     comparison = _compared(start, index, group, taught, lessons, found, recipe.seed)
     found.head.put_into(layer, scaling)
-    return _Lesson(network.eval(), found.thresholds, comparison, people, int(fold.max()) + 1)
+    return _Lesson(network.eval(), found.thresholds, found.held_out, comparison, people, int(fold.max()) + 1)
+
+
+def _looks(recipe: Recipe, settings: FinetuneSettings) -> list[AugmentConfig]:
+    """Each picture as it is, then varied, then where steadiness is asked for a little moved."""
+    looks = [AugmentConfig.none(), *[recipe.augment] * (settings.views - 1)]
+    if settings.steady:
+        move = recipe.steady
+        still = AugmentConfig.none()
+        looks.append(replace(still, shift_px=move.shift_px, scale=move.scale, rotation_deg=move.rotation_deg))
+    return looks
+
+
+def _lessons(
+    layer: nn.Linear,
+    scaling: Scaling,
+    inputs: NDArray[np.float16],
+    labels: I8,
+    weight: F32,
+    settings: FinetuneSettings,
+) -> Lessons:
+    with torch.no_grad():
+        old = torch.stack([layer(torch.from_numpy(view.astype(np.float32))) for view in inputs])
+    z, views = scaling(inputs), settings.views
+    lessons = Lessons(old[:views], z[:views], labels, weight)
+    if not settings.steady:
+        return lessons
+    return replace(lessons, moved=Moved.between(lessons, old[views], z[views], settings.steady))
 
 
 def _save(recipe: Recipe, folder: Path, start: Model, lesson: _Lesson, facts: dict[str, Any]) -> Model:
