@@ -220,8 +220,8 @@ class FinetuneSettings(_Strict):
     views: Positive = 2
     """How often each picture is seen, each time varied as `augment` says but for the first."""
     steady: Annotated[float, Field(ge=0)] = 0
-    """What the squared difference of the answers about a picture and about the same one moved as the section `steady`
-    says costs, where the picture's cross entropy costs 1; 0: nothing is moved."""
+    """Cost of the squared difference between the answers about a picture and about the same one moved as `steady`
+    says, where the picture's cross entropy costs 1; 0: nothing is moved."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Parts of the people that take turns in being left out."""
     least: Positive = 10
