@@ -126,6 +126,8 @@ def judge(chance: F32, labels: I8, limits: F32, au_names: tuple[str, ...]) -> di
     out: dict[str, dict[str, float]] = {}
     for i, au in enumerate(au_names):
         known = labels[:, i] >= 0
+        if not known.any():
+            continue
         shown, active = labels[known, i] == 1, chance[known, i] >= limits[i]
         facts: dict[str, Any] = {"positives": int(shown.sum()), "negatives": int((~shown).sum())}
         if shown.any() and not shown.all():
@@ -173,9 +175,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, action="append", required=True, help="crops; kept for the next run"
     )
-    parser.add_argument(
-        "--judge", action="store_true", help="judge on the fifth that is held back; set nothing"
-    )
+    parser.add_argument("--figures", type=Path, help="file for scripts/grade.py")
     given = parser.parse_args()
     model = load_model(given.model)
     logits, labels, people = coded_faces(given.coded, given.pictures, given.work, given.model)

@@ -16,10 +16,10 @@ CODERS = (
 )
 
 
-def figures(run: Path) -> dict[str, Any]:
+def figures(run: Path, unsure: list[str]) -> dict[str, Any]:
     """As scripts/grade.py reads them."""
     report = json.loads((run / "report.json").read_text())
-    judged = {au: facts for au, facts in report["aus"].items() if "positives" in facts}
+    judged = {au: facts for au, facts in report["aus"].items() if "positives" in facts and au not in unsure}
     people = f"{report['faces']} faces of {report['people']} people"
     return {
         "data_set": f"{people}, {CODERS}; each by a layer and by thresholds that had not seen the person "
@@ -37,4 +37,8 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path)
-    print(json.dumps(figures(parser.parse_args().run), indent=1))
+    parser.add_argument(
+        "--unsure", action="append", default=[], metavar="AU", help="codes too unsure to judge by"
+    )
+    given = parser.parse_args()
+    print(json.dumps(figures(given.run, given.unsure), indent=1))
