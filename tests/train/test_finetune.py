@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from autrt.types import Source
 from autrt_train.annotations.sets.manifest import read as read_manifest
 from autrt_train.finetune.cross_validate import cross_validate
 from autrt_train.finetune.features import au_inputs, au_layer
-from autrt_train.finetune.head import Head, Scaling, TrainingSet, fit_heads
+from autrt_train.finetune.head import CropShift, Head, Scaling, TrainingSet, fit_heads
 from autrt_train.finetune.labelled_crops import LabelledCrops
 from autrt_train.finetune.labelled_faces import find_labelled_faces
 from autrt_train.finetune.match_files import match_sources
@@ -169,7 +170,8 @@ def test_trained_layer_gives_the_heads_logits(tmp_path, mirror):
     torch.manual_seed(0)
     network = settled(Student(StudentConfig(width=4, squeeze=8, mirror=mirror, au_names=AUS))).eval()
     index, _ = read_manifest(write_pictures(tmp_path, 12))
-    inputs = au_inputs(network, index, AugmentConfig(), 2, 0, torch.device("cpu"), quiet)
+    views = (AugmentConfig.none(), AugmentConfig())
+    inputs = au_inputs(network, index, views, 0, torch.device("cpu"), quiet)
     pixels = torch.from_numpy(np.stack([_rgb(index.path(row)) for row in range(12)]))
     x = (pixels.float().permute(0, 3, 1, 2) - 127.5) / 127.5
     layer, scaling = au_layer(network), Scaling.of(inputs[0])
@@ -220,6 +222,22 @@ def test_strengths_go_from_the_start_to_the_labels():
     )
 
 
+def test_steady_head_drops_inputs_that_depend_on_the_place():
+    """Inputs 0 and 1 tell AU 0 equally well; only the second changes as the crop is moved."""
+    lessons, _ = lessons_of(400, signal=3)
+    z = lessons.z.clone()
+    z[:, :, 1] = z[:, :, 0]
+    lessons = replace(lessons, z=z)
+    moved = z[0].clone()
+    moved[:, 1] += torch.randn(400, generator=torch.Generator().manual_seed(0)) / 30**0.5
+    still = replace(lessons, shift=CropShift(torch.zeros_like(lessons.old[0]), moved - z[0], 3.0))
+    (free,), (steady,) = fit_heads(lessons, (0.1,)), fit_heads(still, (0.1,))
+    assert free.change[1, 0] == pytest.approx(float(free.change[0, 0]), rel=0.05)
+    assert steady.change[1, 0].abs() < 0.2 * steady.change[0, 0].abs()
+    torch.testing.assert_close(steady.change[:, 2], torch.zeros(30))  # nobody labelled it
+    assert steady.scale[2] == 1
+
+
 @pytest.mark.parametrize(("signal", "low", "high"), [(0, 0.40, 0.60), (3, 0.90, 1.0)])
 def test_cross_validation_is_unbiased_on_new_people(signal, low, high):
     lessons, group = lessons_of(400, signal)
@@ -256,6 +274,7 @@ def taught(tmp_path_factory):
             'finetune.data=["labels.csv"]',
             'finetune.videos=["pictures"]',
             "finetune.views=2",
+            "finetune.steady=0.5",
             "model.licence=CC0",
             *(f"augment.{key}=0" for key in ("shift_px", "scale", "rotation_deg", "flip")),
         ],
@@ -308,6 +327,16 @@ def test_finetuned_folder_states_its_origin_and_holds_no_picture(taught):
         done.comparison.after["auc"].value[1], abs=1e-4
     )
     assert "| AU12 |" in (root / "run" / "report.md").read_text()
+
+
+def test_finetune_keeps_the_logits_of_held_out_people(taught):
+    root, start, done, _ = taught
+    kept = np.load(root / "run" / "held_out.npz")
+    assert tuple(kept["au_names"]) == start.au_names
+    known = kept["labels"][:, 1] >= 0
+    auc = roc_auc_score(kept["labels"][known, 1], kept["logit"][known, 1])
+    assert auc == pytest.approx(done.comparison.after["auc"].value[1], abs=1e-4)
+    assert len(set(kept["person"])) == 20
 
 
 # The command

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -37,13 +37,12 @@ def au_layer(network: nn.Module) -> nn.Linear:
 def au_inputs(
     network: nn.Module,
     index: Index,
-    augment: AugmentConfig,
-    views: int,
+    views: Sequence[AugmentConfig],
     seed: int,
     device: torch.device,
     check: Callable[[], object],
 ) -> NDArray[np.float16]:
-    """Return the inputs of the AU layer for unaugmented and augmented pictures.
+    """Return the inputs of the AU layer for some views of each picture.
 
     A network that averages a crop and its mirror image calls the layer twice; since the layer is linear, the
     mean of its inputs gives the mean of its outputs.
@@ -51,8 +50,7 @@ def au_inputs(
     Args:
         network: has an AU layer; left in eval mode on `device`.
         index: N pictures.
-        augment: augmentation of all views but the first.
-        views: V views per picture; the first is not augmented.
+        views: V augmentations, one for each view of a picture.
         seed: of the augmentation.
         device: to compute on.
         check: called after every batch; may raise.
@@ -69,9 +67,10 @@ def au_inputs(
     parts: list[list[NDArray[np.float16]]] = []
     rows = np.arange(len(index), dtype=np.int64)
     try:
-        with closing(open_loader("opencv", index, cache_bytes=CACHE_BYTES if views > 1 else 0)) as loader:
-            for view in range(views):
-                how = augment if view else AugmentConfig.none()
+        with closing(
+            open_loader("opencv", index, cache_bytes=CACHE_BYTES if len(views) > 1 else 0)
+        ) as loader:
+            for view, how in enumerate(views):
                 parts.append([])
                 draws = (
                     _draw(rows[at : at + BATCH], view, seed, how, index) for at in range(0, len(rows), BATCH)

@@ -3,8 +3,8 @@
 The new logit of an AU is `scale · old + change · z + bias`, where z are the layer's standardised inputs. That
 is linear in the inputs, so the result is a layer of the old one's shape: nothing else in the network changes,
 neither its landmarks nor its cost. The loss is convex: cross entropy of the known labels + `strength` ·
-|change|². At infinite strength the ranking of an AU's pictures stays the start's; an AU without labels stays
-unchanged.
+|change|² + `weight` · the squared change of the logits as the crop is moved a little. At infinite strength the
+ranking of an AU's pictures stays the start's; an AU without labels stays unchanged.
 """
 
 from __future__ import annotations
@@ -85,6 +85,26 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class CropShift:
+    """Change of the inputs as the crops of N pictures are moved a little, and what it costs."""
+
+    old: Tensor
+    """(N, A) float32 change of the start's logits."""
+    z: Tensor
+    """(N, D) float32 change of the standardised inputs."""
+    weight: float
+    """Weight of a logit's squared change, where a picture's cross entropy has weight 1."""
+
+    def take(self, rows: Tensor) -> CropShift:
+        """Return some pictures; `rows` are their numbers."""
+        return CropShift(self.old[rows], self.z[rows], self.weight)
+
+    def loss(self, head: Head, known: Tensor) -> Tensor:
+        """Return the cost, summed over pictures and over the AUs that are labelled; `known` is (A,) bool."""
+        return self.weight * ((self.old * head.scale + self.z @ head.change) * known).square().sum()
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingSet:
     """Training data of a head: V views of N pictures."""
 
@@ -96,11 +116,16 @@ class TrainingSet:
     """(N, A) int8."""
     weight: F32
     """(N,) float32 weight of each picture in the loss."""
+    shift: CropShift | None = None
+    """Change as the same pictures' crops are moved, where steadiness is asked for."""
 
     def take(self, rows: NDArray[np.bool_]) -> TrainingSet:
         """Return some pictures; `rows` is (N,) bool."""
         chosen = torch.from_numpy(np.flatnonzero(rows))
-        return TrainingSet(self.old[:, chosen], self.z[:, chosen], self.labels[rows], self.weight[rows])
+        shift = None if self.shift is None else self.shift.take(chosen)
+        return TrainingSet(
+            self.old[:, chosen], self.z[:, chosen], self.labels[rows], self.weight[rows], shift
+        )
 
 
 def fit_heads(data: TrainingSet, strengths: Sequence[float]) -> Iterator[Head]:
@@ -116,11 +141,14 @@ def fit_heads(data: TrainingSet, strengths: Sequence[float]) -> Iterator[Head]:
     counts = (labels != MISSING) * torch.from_numpy(data.weight)[:, None] / views
     target, counts = labels.clamp(min=0).float().repeat(views, 1), counts.repeat(views, 1)
     head = Head.neutral(inputs, old.shape[1])
+    known = (labels != MISSING).any(0)
 
     def loss(now: Head, strength: float) -> Tensor:
         logits = now.logits(old, z) if strength < np.inf else old * now.scale + now.bias
         total = (binary_cross_entropy_with_logits(logits, target, reduction="none") * counts).sum()
         total = total + (now.scale - 1).square().sum()
+        if data.shift is not None:
+            total = total + data.shift.loss(now, known)
         if strength < np.inf:
             total = total + strength * now.change.square().sum()
         return total / n

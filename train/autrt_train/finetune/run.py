@@ -14,6 +14,7 @@ from autrt.run.signals import Signals
 from autrt.storage.escape import escape
 from autrt_train.annotations.check import require_template
 from autrt_train.finetune.finetune_report import Comparison, report_lines, write_finetune_report
+from autrt_train.finetune.held_out import HELD_OUT, write_held_out
 from autrt_train.finetune.labelled_crops import make_labelled_crops
 from autrt_train.finetune.save import save_finetuned, training_facts
 from autrt_train.finetune.train_head import train_head
@@ -78,6 +79,7 @@ def finetune(
     facts = training_facts(recipe, settings, start, data, trained)
     model = save_finetuned(recipe, folder / MODEL_FOLDER, start, trained, facts)
     write_finetune_report(trained.comparison, {**facts, "model": model.digest}, folder)
+    write_held_out(folder / HELD_OUT, data.index, trained.held_out)
     for line in report_lines(trained.comparison):
         report(line)
     report(f"the model is in {escape(str(model.path))}: autrt infer --model {escape(str(model.path))} …")

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from autrt.model.folder import Model
@@ -16,25 +17,28 @@ from autrt.postprocess.ensemble import sigmoid
 from autrt.types import F32, I64, Bool
 from autrt_train.annotations.folds import folds, groups
 from autrt_train.evaluate.bootstrap import FEW_UNITS, Resampling
-from autrt_train.finetune.cross_validate import FittedHead, cross_validate
+from autrt_train.finetune.cross_validate import FittedHead, HeldOutPredictions, cross_validate
 from autrt_train.finetune.features import au_inputs, au_layer
 from autrt_train.finetune.finetune_report import RESAMPLINGS, Comparison, score_predictions
-from autrt_train.finetune.head import Scaling, TrainingSet
+from autrt_train.finetune.head import CropShift, Scaling, TrainingSet
+from autrt_train.loading.augment import AugmentConfig
 from autrt_train.recipe import FinetuneSettings, Recipe
 from autrt_train.stop_request import StopRequest
-from autrt_train.types import MISSING, DataError, Index
+from autrt_train.types import I8, MISSING, DataError, Index
 
 LEAST_PEOPLE: Final = FEW_UNITS
 """Number of people who show an AU, and who don't, that it needs: with fewer the layer would learn their faces."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedModel:
     """A network with a trained AU layer."""
 
     network: nn.Module
     thresholds: F32
     """(A,) float32."""
+    held_out: HeldOutPredictions
+    """Logits of people that the layer was trained without."""
     comparison: Comparison
     people: int
     """Number of people in the training data."""
@@ -72,15 +76,47 @@ def train_head(
     people = len(np.unique(group))
     log(f"{len(index)} faces of {people} people; {settings.views} views of each")
     network = load_network(start.members[0])
-    inputs = au_inputs(network, index, recipe.augment, settings.views, recipe.seed, device, halt.check)
+    inputs = au_inputs(network, index, _views(recipe, settings), recipe.seed, device, halt.check)
     layer, scaling = au_layer(network.to("cpu")), Scaling.of(inputs[0])
-    with torch.no_grad():
-        old = torch.stack([layer(torch.from_numpy(view.astype(np.float32))) for view in inputs])
-    data = TrainingSet(old, scaling(inputs), index.labels, _weights(group))
+    data = _training_set(layer, scaling, inputs, index.labels, _weights(group), settings)
     fitted = cross_validate(data, fold, group, start.thresholds, trained, recipe.seed, halt.check, log)
     comparison = _compare(start, index, group, trained, data, fitted, recipe.seed)
     fitted.head.put_into(layer, scaling)
-    return TrainedModel(network.eval(), fitted.thresholds, comparison, people, int(fold.max()) + 1)
+    return TrainedModel(
+        network=network.eval(),
+        thresholds=fitted.thresholds,
+        held_out=fitted.held_out,
+        comparison=comparison,
+        people=people,
+        folds=int(fold.max()) + 1,
+    )
+
+
+def _views(recipe: Recipe, settings: FinetuneSettings) -> list[AugmentConfig]:
+    """Return each picture's views: as it is, then augmented, and where steadiness is asked for a little moved."""
+    views = [AugmentConfig.none(), *[recipe.augment] * (settings.views - 1)]
+    if settings.steady:
+        move = recipe.steady
+        moved = replace(
+            AugmentConfig.none(), shift_px=move.shift_px, scale=move.scale, rotation_deg=move.rotation_deg
+        )
+        views.append(moved)
+    return views
+
+
+def _training_set(
+    layer: nn.Linear,
+    scaling: Scaling,
+    inputs: NDArray[np.float16],
+    labels: I8,
+    weight: F32,
+    settings: FinetuneSettings,
+) -> TrainingSet:
+    with torch.no_grad():
+        old = torch.stack([layer(torch.from_numpy(view.astype(np.float32))) for view in inputs])
+    z, views = scaling(inputs), settings.views
+    shift = CropShift(old[views] - old[0], z[views] - z[0], settings.steady) if settings.steady else None
+    return TrainingSet(old[:views], z[:views], labels, weight, shift)
 
 
 def _aus_with_enough_labels(
