@@ -26,7 +26,8 @@ from autrt.model.load import load_network
 from autrt.model.schema import MODEL_FILE, ModelFile, read_json, write_json
 from autrt.postprocess.ensemble import sigmoid
 from autrt.types import F32, Bool
-from autrt_train.loading.augment import draw_as_they_are
+from autrt_train.finetune.labelled_crops import make_labelled_crops
+from autrt_train.loading.augment import unaugmented_draws
 from autrt_train.loading.loader import open_loader
 from autrt_train.recipe import FinetuneSettings
 from autrt_train.stop_request import StopRequest
@@ -79,7 +80,7 @@ def people_of(index: Index) -> Texts:
 def answers(network: torch.nn.Module, index: Index) -> F32:
     """(N, A) logits of pictures as they are."""
     loader, parts = open_loader("opencv", index, threads=1), list[F32]()
-    for batch in loader.load(draw_as_they_are(index, np.arange(len(index), dtype=np.int64), BATCH)):
+    for batch in loader.load(unaugmented_draws(index, np.arange(len(index), dtype=np.int64), BATCH)):
         x = (torch.as_tensor(batch.pixels).permute(0, 3, 1, 2).float() - 127.5) / 127.5
         parts.append(network(x.contiguous())["logits"].numpy())
     loader.close()

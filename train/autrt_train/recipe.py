@@ -221,7 +221,7 @@ class FinetuneSettings(_Strict):
     views: Positive = 2
     """Views of each picture: the first as it is, the others augmented as `augment` says."""
     steady: Annotated[float, Field(ge=0)] = 0
-    """Weight of the squared change of a logit as the crop is moved as the section `steady` says, where the picture's
+    """Weight of the squared change of a logit as the crop is moved as section `steady` says, where the picture's
     cross entropy has weight 1; 0: no crop is moved."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Folds of the cross-validation over people."""
