@@ -27,8 +27,8 @@ FOLDED: Final = "folded.onnx"
 def quantise(model: onnx.ModelProto, crops: U8, faulty: FindFaulty) -> Derived:
     """Return a graph with int8 convolutions and matrix products: symmetric, weights per channel.
 
-    Layers whose sums could exceed 2³¹ stay float32. If the graph is too inexact, more layers do: first the heads, then
-    also the first convolution, the first quarter, the first half, and the first third with the last two of them.
+    Layers whose sums could exceed 2³¹ stay float32. If the graph is too inexact, more layers do: first the heads,
+    then also the first convolution, the first quarter, the first half, and the first third with the last two.
 
     Args:
         model: a float32 graph with named nodes, of any batch size.
