@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     multiple=True,
     required=True,
     metavar="KIND=ROOT",
-    help="Annotations: affwild2, manifest, rendered, results, disfa or bp4d, and where they lie.",
+    help="Annotations: coded, affwild2, manifest, rendered, results, disfa or bp4d, and where they lie.",
 )
 @click.option(
     "--split", type=click.Choice(["train", "validation"]), help="Which part of them. [default: all]"
@@ -66,6 +66,11 @@ if TYPE_CHECKING:
     help="Write what --calibrate finds into this model folder.",
 )
 @click.option(
+    "--probabilities",
+    is_flag=True,
+    help="With --write: calibrate probabilities too, by a scale and a shift in the network's last layer.",
+)
+@click.option(
     "--resamplings", default=1000, show_default=True, type=click.IntRange(0), help="Behind each interval."
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
@@ -87,6 +92,7 @@ def command(
     calibrate: bool,
     folds: int,
     write: Path | None,
+    probabilities: bool,
     resamplings: int,
     seed: int,
     progress: Mode,
@@ -109,6 +115,8 @@ def command(
 
     if write is not None and not calibrate:
         raise UsageError("--write writes what --calibrate finds: add --calibrate")
+    if probabilities and write is None:
+        raise UsageError("--probabilities changes the model folder that --write names: add --write")
     if most_loss is not None and against is None and len(predictions) < 2:
         raise UsageError("--most-loss judges a difference: name two PREDICTIONS, or add --against f32")
     specs = read_specs(labels, split, changes)
@@ -132,19 +140,30 @@ def command(
         write_report(out, found, predictions, specs, settings)
         write_plots(out, found)
     if write is not None:
-        _write(write, found, labels)
+        _write(write, found, labels, probabilities=probabilities)
     if most_loss is not None:
         verdict = judge_loss(found, most_loss)
         click.echo(str(verdict))
         raise SystemExit(int(not verdict.accepted))
 
 
-def _write(folder: Path, found: Evaluation, labels: tuple[str, ...]) -> None:
+def _write(folder: Path, found: Evaluation, labels: tuple[str, ...], *, probabilities: bool) -> None:
+    from autrt.errors import UsageError
+    from autrt_train.evaluate.fold_in import fold_in
     from autrt_train.evaluate.write_back import require_same_network, write_calibration
 
     assert found.calibration is not None
     scored = found.judged[0].scored
     require_same_network(folder, scored.network_digests)
+    if probabilities and scored.baseline != "none":
+        raise UsageError(
+            f"--probabilities: the results have each person's neutral face subtracted ({scored.baseline}), after "
+            "which no shift of logits is left: calibrate on results without --baseline"
+        )
     baseline = "" if scored.baseline == "none" else f", --baseline {scored.baseline}"
-    model = write_calibration(folder, found.calibration, ", ".join(labels) + baseline)
+    data = ", ".join(labels) + baseline
+    model = write_calibration(folder, found.calibration, data)
+    if probabilities:
+        model = fold_in(folder, found.calibration, data)
+        click.echo("probabilities are calibrated; the network is another: run `autrt infer` anew")
     click.echo(f"{found.calibration.chosen} written to {folder}; its digest is now {model.digest[:12]}")

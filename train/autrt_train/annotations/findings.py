@@ -16,6 +16,7 @@ Kind = Literal[
     "several_faces",
     "incomplete_labels",
     "unusual_classes",
+    "labels_without_pictures",
 ]
 
 MEANING: Final[dict[Kind, str]] = {
@@ -27,6 +28,7 @@ MEANING: Final[dict[Kind, str]] = {
     "several_faces": "frames with several faces and one label, skipped",
     "incomplete_labels": "frames with a missing label, dropped on request",
     "unusual_classes": "classes, where expression sets have 7 or 8",
+    "labels_without_pictures": "labels of files or frames without a picture, skipped",
 }
 
 EXAMPLES: Final = 20
@@ -43,6 +45,8 @@ class Findings:
     """Kind → in how many files or videos."""
     examples: dict[Kind, list[str]] = field(default_factory=dict[Kind, list[str]])
     """Kind → "where: what", at most `EXAMPLES`."""
+    told: list[str] = field(default_factory=list[str])
+    """Sentences about the labels: how far coders agree."""
 
     def note(self, kind: Kind, where: str, what: str = "", count: int = 1) -> None:
         """Count something irregular. A count of 0 is nothing."""
@@ -54,9 +58,13 @@ class Findings:
         if len(examples) < EXAMPLES:
             examples.append(escape(where) + (f": {what}" if what else ""))
 
+    def tell(self, sentence: str) -> None:
+        """Keep a sentence about the labels."""
+        self.told.append(sentence)
+
     def lines(self) -> list[str]:
-        """A line for each kind that occurred, with the first examples."""
-        out: list[str] = []
+        """What was told, and a line for each kind that occurred, with the first examples."""
+        out = list(self.told)
         for kind, count in self.counts.items():
             shown = "; ".join(self.examples[kind][:3])
             more = self.places[kind] - min(3, len(self.examples[kind]))

@@ -26,6 +26,7 @@ READERS: Final = Registry(
         "bp4d": "autrt_train.annotations.bp4d:read",
         "rendered": "autrt_train.annotations.rendered:read",
         "results": "autrt_train.annotations.results:read",
+        "coded": "autrt_train.annotations.coded_crops:read",
     },
 )
 """Kinds of data sets: `read(root, split, **options) -> (Index, Findings)`."""

@@ -15,12 +15,13 @@ from autrt.ensemble import sigmoid
 from autrt.model.schema import Metric
 from autrt.types import F32, F64, I64, Bool, ShapedRepr, check_array
 from autrt_train.evaluate.bootstrap import LEVEL, Resampling, decision_scores, known_mean, ranking_scores
+from autrt_train.evaluate.reliability import calibration_error
 from autrt_train.evaluate.scored import Scored
 from autrt_train.metrics import DEFAULT_THRESHOLD, au_scores
 from autrt_train.types import I8
 
 DECISION_METRICS: Final = ("f1_binary", "f1_posneg", "precision", "recall", "prevalence")
-METRICS: Final = ("f1_binary", "f1_posneg", "precision", "recall", "auc", "ap", "prevalence")
+METRICS: Final = ("f1_binary", "f1_posneg", "precision", "recall", "auc", "ap", "prevalence", "ece")
 STATED: Final = ("f1_binary", "f1_posneg")
 """Those that a model folder states."""
 MEAN: Final = "mean"
@@ -125,10 +126,12 @@ def judge(scored: Scored, resampling: Resampling) -> Judged:
 
 def assess(stage: Stage, labels: I8, resampling: Resampling) -> Assessment:
     """All metrics of one stage."""
-    value = au_scores(stage.scores, labels, stage.thresholds)
+    scores = au_scores(stage.scores, labels, stage.thresholds)
     resampled = decision_scores(stage.scores >= stage.thresholds, labels, resampling)
     resampled |= ranking_scores(stage.scores, labels, resampling)
-    return {name: Estimate.of(getattr(value, name), resampled[name]) for name in METRICS}
+    values = {name: getattr(scores, name) for name in resampled}
+    values["ece"], resampled["ece"] = calibration_error(stage.scores, labels, resampling)
+    return {name: Estimate.of(values[name], resampled[name]) for name in METRICS}
 
 
 def assess_decisions(active: Bool, labels: I8, resampling: Resampling) -> Assessment:

@@ -58,6 +58,7 @@ def read_scored(folder: Path, truths: Sequence[Truth]) -> tuple[Scored, list[str
     known = {video.name for video in videos}
     waiting = [name for truth in truths for name in truth.videos if name not in known]
     notes = [
+        *(note for truth in truths for note in truth.notes),
         *_told(unlabelled, "results files without labels, passed over"),
         *_told(waiting, "labelled videos without results, passed over"),
     ]

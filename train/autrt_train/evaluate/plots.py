@@ -17,12 +17,13 @@ from autrt.results.part import replacing
 from autrt.types import F32
 from autrt_train.evaluate.assess import MEAN, Estimate, Judged, Stage, stages_of
 from autrt_train.evaluate.evaluation import Evaluation
+from autrt_train.evaluate.reliability import BINS
+from autrt_train.metrics import DEFAULT_THRESHOLD
 from autrt_train.types import I8, MISSING
 
 COLUMNS: Final = 4
 """Small pictures, one an AU, in a row."""
 
-RELIABILITY_BINS: Final = 10
 FILES: Final = ("scores.png", "precision-recall.png", "reliability.png")
 
 _ZERO: Any = 0.0
@@ -42,7 +43,13 @@ def write_plots(out: Path, evaluation: Evaluation) -> None:
     figures = (
         _scores(evaluation.judged, names),
         _small("recall", "precision", names, curves, _precision_recall),
-        _small("predicted probability", "share of positives", names, curves, _reliability),
+        _small(
+            "predicted probability",
+            "share of positives",
+            names,
+            [*curves, *_mapped(evaluation)],
+            _reliability,
+        ),
     )
     for name, figure in zip(FILES, figures, strict=True):
         with replacing(out / name) as part:
@@ -56,6 +63,14 @@ def _curves(judged: Sequence[Judged]) -> Iterator[Curve]:
         chosen = stages[-1:] if len(judged) > 1 else [s for s in stages if s.name != "thresholded"]
         for stage in chosen:
             yield (one.name if len(judged) > 1 else stage.name), stage, one.scored.labels
+
+
+def _mapped(evaluation: Evaluation) -> Iterator[Curve]:
+    """The probabilities that a calibration makes of the raw ones, held out."""
+    found, scored = evaluation.calibration, evaluation.judged[0].scored
+    if found is not None:
+        halves = np.full_like(scored.thresholds, DEFAULT_THRESHOLD)
+        yield "calibrated, held out", Stage("calibrated", found.mapped, halves), scored.labels
 
 
 def _scores(judged: Sequence[Judged], names: Sequence[str]) -> Figure:
@@ -144,7 +159,7 @@ def _reliability(axes: Any, name: str, colour: str, scores: F32, truth: I8, thre
     """What was predicted against what was seen, the threshold as a line; nothing without a label."""
     if not len(truth):
         return
-    seen, predicted = calibration_curve(truth, scores, n_bins=RELIABILITY_BINS, pos_label=1)
+    seen, predicted = calibration_curve(truth, scores, n_bins=BINS, pos_label=1)
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
     axes.plot(predicted, seen, "o-", color=colour, markersize=4, label=name)
     axes.axvline(threshold, color=colour, linewidth=0.8, alpha=0.5)

@@ -101,6 +101,14 @@ class Scored(ShapedRepr):
         return (self.labels != MISSING).any(axis=1)
 
     @property
+    def in_order(self) -> bool:
+        """Whether any track has several rows, so that there is something to smooth: stills have none."""
+        if self.timed is None:
+            return False
+        tracks = np.stack([self.video.astype(np.int64), self.timed.track.astype(np.int64)], axis=1)
+        return len(np.unique(tracks, axis=0)) < len(tracks)
+
+    @property
     def n_groups(self) -> int:
         """How many videos (or groups of videos with a person in common) have labels."""
         return len(np.unique(self.group[self.labelled]))

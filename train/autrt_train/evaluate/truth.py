@@ -35,6 +35,7 @@ TRUTHS: Final = Registry(
     "kind of labels",
     {
         "affwild2": "autrt_train.evaluate.truth:affwild2",
+        "coded": "autrt_train.evaluate.coded:coded",
         "manifest": "autrt_train.evaluate.truth:manifest",
         "rendered": "autrt_train.evaluate.films:rendered",
         "results": "autrt_train.evaluate.truth:results",
@@ -75,6 +76,8 @@ class Truth:
     au_names: tuple[str, ...]
     videos: Mapping[str, VideoTruth]
     """By name, as the annotations have it."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the numbers must know of the labels."""
 
     def find(self, video: str) -> str | None:
         """The annotations' name of a video: its path or file name, with or without its extension."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from autrt.errors import UsageError
 from autrt.model.folder import Model, load_model
 from autrt.model.schema import (
@@ -21,7 +23,8 @@ from autrt.model.schema import (
 from autrt.results.names import escape
 from autrt.results.part import replacing
 from autrt_train.evaluate.assess import stated
-from autrt_train.evaluate.calibrate import Calibration
+from autrt_train.evaluate.bootstrap import LEVEL
+from autrt_train.evaluate.calibrate import OWN, Calibration
 
 ABOUT: Final = "calibration on "
 """What the metrics of a calibration begin with; a new one takes their place."""
@@ -90,6 +93,19 @@ def _rewrite(path: Path, kind: type[FileT], calibration: Calibration, data: str)
 def _metrics(calibration: Calibration, data: str) -> list[Metric]:
     about = (
         f"{ABOUT}{data}: held out, chosen on the other {calibration.folds - 1} of {calibration.folds} folds of "
-        f"{calibration.n_groups} videos; the {calibration.chosen} of this file were then chosen on all of them"
+        f"{calibration.n_groups} people or videos; the {calibration.chosen} of this file were then chosen on "
+        "all of them"
     )
-    return stated(calibration.held_out[calibration.chosen], calibration.au_names, about)
+    names, gain = calibration.au_names, calibration.gain(OWN)
+    gains = [
+        _named_gain(metric, *(float(end[-1]) for end in gain[metric.name].interval()))
+        for metric in stated(gain, names, f"{about}; less {OWN} values before")
+    ]
+    return [*stated(calibration.held_out[calibration.chosen], names, about), *gains]
+
+
+def _named_gain(metric: Metric, low: float, high: float) -> Metric:
+    """A difference under a name of its own, with the interval of its mean where there is one."""
+    interval = "" if np.isnan(low) else f"; {LEVEL:.0%} interval of the mean {low:+.4f} to {high:+.4f}"
+    changes = {"name": f"{metric.name} gain", "data_set": metric.data_set + interval}
+    return metric.model_copy(update=changes)

@@ -31,7 +31,7 @@ def likely_people(names: Sequence[str], greys: np.ndarray) -> I64:
     Returns:
         (N,) int64.
     """
-    _, stem = np.unique([_stem(name) for name in names], return_inverse=True)
+    _, stem = np.unique([stem_of(name) for name in names], return_inverse=True)
     looks = _alike(greys)
     n = len(names)
     by_name = np.stack([np.arange(n), stem], axis=1)
@@ -39,7 +39,8 @@ def likely_people(names: Sequence[str], greys: np.ndarray) -> I64:
     return video_groups(n, 2 * n, np.concatenate([by_name, by_look]).astype(np.int32))
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
+    """Return a picture's path without a number at its end: `anna_01.jpg` and `anna_02.jpg` have the same."""
     path = PurePosixPath(name)
     match = _COUNTED.fullmatch(path.stem)
     return str(path.parent / match[1]) if match else name

@@ -16,11 +16,12 @@ from autrt.results.part import replacing
 from autrt.types import F32, I64, Bool
 from autrt_train.evaluate.assess import MEAN, Assessment, Estimate, assess_decisions, difference
 from autrt_train.evaluate.bootstrap import LEVEL, Resampling, ranking_scores
+from autrt_train.evaluate.reliability import calibration_error
 from autrt_train.evaluate.table import number, with_interval
 from autrt_train.metrics import au_scores
 from autrt_train.types import I8
 
-AUC, F1 = "auc", "f1_binary"
+AUC, F1, ECE = "auc", "f1_binary", "ece"
 RESAMPLINGS: Final = 1000
 
 
@@ -75,16 +76,17 @@ class Comparison:
 
 
 def judged(logit: F32, active: Bool, labels: I8, resampling: Resampling) -> Assessment:
-    """AUC and F1 of the positive class, with their resamplings."""
+    """AUC, F1 of the positive class and the probabilities' calibration error, with their resamplings."""
     scores = sigmoid(logit)
     auc = Estimate.of(au_scores(scores, labels).auc, ranking_scores(scores, labels, resampling)[AUC])
-    return {AUC: auc, F1: assess_decisions(active, labels, resampling)[F1]}
+    error = Estimate.of(*calibration_error(scores, labels, resampling))
+    return {AUC: auc, F1: assess_decisions(active, labels, resampling)[F1], ECE: error}
 
 
 def rows_of(found: Comparison) -> list[list[str]]:
     """The table of the AUs that were taught and of their mean, its head first."""
     head = ["", "positive", "negative", "people", "AUC before", "after", "difference"]
-    head += ["F1 before", "after", "difference", "threshold"]
+    head += ["F1 before", "after", "difference", "ECE before", "after", "threshold"]
     rows = [head]
     gain = found.gain
     for i, au in enumerate(found.au_names):
@@ -96,11 +98,13 @@ def rows_of(found: Comparison) -> list[list[str]]:
         for metric in (AUC, F1):
             row += [number(found.before[metric].value[i]), number(found.after[metric].value[i])]
             row.append(with_interval(gain[metric], i, signed=True))
-        rows.append([*row, number(found.thresholds[i])])
+        errors = [number(one[ECE].value[i]) for one in (found.before, found.after)]
+        rows.append([*row, *errors, number(found.thresholds[i])])
     whole = [MEAN, "", "", ""]
     for metric in (AUC, F1):
         whole += [number(found.before[metric].value[-1]), number(found.after[metric].value[-1])]
         whole.append(with_interval(gain[metric], -1, signed=True))
+    whole += [number(one[ECE].value[-1]) for one in (found.before, found.after)]
     return [*rows, [*whole, ""]]
 
 
@@ -115,7 +119,8 @@ def notes(found: Comparison) -> Iterator[str]:
     people = len(np.unique(found.group))
     yield (
         f"On people who were left out of the learning, {len(found.labels)} faces of {people} people, single "
-        f"frames; in brackets {LEVEL:.0%} intervals over people. Before: the start at its own thresholds."
+        f"frames; in brackets {LEVEL:.0%} intervals over people. Before: the start at its own thresholds. ECE: the "
+        "expected calibration error of the probabilities, in ten bins."
     )
     worse = [
         au
@@ -152,7 +157,7 @@ def as_dict(found: Comparison) -> dict[str, Any]:
             ("after", found.after),
             ("difference", found.gain),
         ):
-            for metric in (AUC, F1):
+            for metric in (AUC, F1, ECE):
                 low, high = assessment[metric].interval()
                 values = (assessment[metric].value[i], low[i], high[i])
                 scores.setdefault(metric, {})[when] = [_plain(value) for value in values]
