@@ -15,8 +15,8 @@ from autrt_train.annotations.folds import split_by
 from autrt_train.annotations.read import DataSpec, read_data
 from autrt_train.distill.lesson import Lesson
 from autrt_train.fit.world import World
-from autrt_train.join import join
 from autrt_train.loading.loader import Loader, open_loader
+from autrt_train.mixing import mixed
 from autrt_train.recipe import Recipe
 from autrt_train.rendered import rendered_root
 from autrt_train.sampling.plan import EpochPlan
@@ -41,9 +41,14 @@ class Data:
     def digest(self) -> str:
         """SHA-256 (hex) over pictures, labels and teacher of the training: what a run may not change under way."""
         found = hashlib.sha256()
-        for array in (self.train.paths, self.train.labels, self.train.classes, self.train.targets):
+        train = self.train
+        for array in (
+            train.paths, train.labels, train.classes, train.targets, train.weights, train.source
+        ):  # fmt: skip
             if array is not None:
                 found.update(np.ascontiguousarray(array).view(np.uint8).tobytes())
+        if train.source_shares:
+            found.update(repr(train.source_shares).encode())
         if self.lesson is not None:
             found.update(self.lesson.digest.encode())
         return found.hexdigest()
@@ -79,7 +84,8 @@ def gather(recipe: Recipe, world: World, say: Callable[[str], object]) -> Gather
     if recipe.data.render is not None:
         root = rendered_root(recipe.data.render, world, say)
         options: dict[str, Any] = {} if recipe.task == "au" else {"task": recipe.task}
-        rendered = DataSpec(kind="rendered", root=root, options=options)
+        how = recipe.data.rendered.model_dump(exclude_defaults=True)
+        rendered = DataSpec(kind="rendered", root=root, options=options, **how)
         train_specs.append(rendered.model_copy(update={"split": "train"}))
         if not validation_specs:
             validation_specs.append(rendered.model_copy(update={"split": "validation"}))
@@ -146,7 +152,7 @@ def _read(recipe: Recipe, specs: Sequence[DataSpec]) -> tuple[Index, list[tuple[
         index, findings = read_data(spec)
         told.append((f"{spec.kind} {spec.root}", findings))
         parts.append(index.with_labels(recipe.au_names) if recipe.task == "au" else _classes_alone(index))
-    return join(parts), told
+    return mixed(parts, specs), told
 
 
 def _classes_alone(index: Index) -> Index:
@@ -182,6 +188,8 @@ def make_plan(recipe: Recipe, train: Index, labels: I8 | None = None) -> EpochPl
         recipe.seed,
         label_names=train.label_names,
         classes=train.classes,
+        source=train.source,
+        source_shares=train.source_shares,
     )
 
 

@@ -41,10 +41,14 @@ class Truth:
     classes: Tensor | None
     landmarks: Tensor | None
     presence: Tensor | None
+    weights: Tensor | None = None
+    """(B, L) float32 how much each label counts."""
     noise: Tensor | None = None
     """(B, L) float32 uniform numbers for label smoothing."""
     soft: Tensor | None = None
     """(B, L) float32 the teacher's logits of the unaugmented pictures; NaN for AUs that it does not know."""
+    soft_weights: Tensor | None = None
+    """(B, L) float32 how much each of these counts."""
     features: Tensor | None = None
     """(B, D) float32 the teacher's features of the same, standardised."""
     moves: Tensor | None = None
@@ -71,8 +75,12 @@ class Truth:
             classes=placed(batch.classes),
             landmarks=placed(batch.landmarks),
             presence=placed(batch.presence),
+            weights=placed(batch.weights),
             noise=placed(noise),
             soft=None if lesson is None else placed(lesson.train.logits(batch.rows)),
+            soft_weights=None
+            if lesson is None or lesson.train.weights is None
+            else placed(lesson.train.weights.take(batch.rows)),
             features=None
             if lesson is None or lesson.features is None
             else placed(lesson.features.take(batch.rows)),
@@ -107,12 +115,14 @@ class Objective(nn.Module):
     def counts(self, truth: Truth) -> Tensor:
         """(k,) float32: what each loss is divided by; to be summed over the processes of a step."""
         zero = truth.pixels.new_zeros((1,), dtype=torch.float32)
-        first = self.au.denominators(truth.labels, truth.targets) if self.au is not None else zero
+        first = zero
+        if self.au is not None:
+            first = self.au.denominators(truth.labels, truth.targets, truth.weights)
         own = [
             class_count(truth.classes) if truth.classes is not None and self.au is None else zero[0],
             landmark_count(truth.landmarks) if truth.landmarks is not None else zero[0],
             presence_count(truth.presence) if truth.presence is not None else zero[0],
-            soft_count(truth.soft) if truth.soft is not None else zero[0],
+            soft_count(truth.soft, truth.soft_weights) if truth.soft is not None else zero[0],
             feature_count(truth.features) if truth.features is not None else zero[0],
             steady_count(truth.moves, truth.labels.shape[1]) if truth.moves is not None else zero[0],
         ]
@@ -132,7 +142,9 @@ class Objective(nn.Module):
         *task_counts, landmarks, presence, soft, features, steady = counts
         loss, terms = self._task(outputs["logits"], truth, task_counts)
         if self.distill is not None and self.distill.soft and truth.soft is not None:
-            terms["soft"] = soft_loss(outputs["logits"], truth.soft, self.distill.temperature, soft)
+            terms["soft"] = soft_loss(
+                outputs["logits"], truth.soft, self.distill.temperature, soft, truth.soft_weights
+            )
             loss = loss + self.distill.soft * terms["soft"]
         if self.distill is not None and self.distill.features and truth.features is not None:
             terms["features"] = feature_loss(outputs["projected"], truth.features, features)
@@ -160,5 +172,12 @@ class Objective(nn.Module):
             assert truth.classes is not None
             return class_loss(logits, truth.classes, denominator=classes), {}
         denominators = torch.stack(au_counts)
-        terms = self.au(logits, truth.labels, truth.targets, noise=truth.noise, denominators=denominators)
+        terms = self.au(
+            logits,
+            truth.labels,
+            truth.targets,
+            noise=truth.noise,
+            denominators=denominators,
+            weights=truth.weights,
+        )
         return self.task_weight * terms.pop("total"), terms

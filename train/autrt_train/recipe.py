@@ -10,10 +10,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from autrt.aus import ABAW_AUS
 from autrt.model.folder import DEFAULT_MODEL
-from autrt_train.annotations.read import DataSpec
+from autrt_train.annotations.read import DataSpec, Mix
 from autrt_train.loading.augment import AugmentConfig
 from autrt_train.losses import LossConfig, SteadyConfig
 from autrt_train.sampling.plan import SamplingConfig
+from autrt_train.soft.settings import TargetSettings
 
 Task = Literal["au", "expression", "identity"]
 Positive = Annotated[int, Field(ge=1)]
@@ -88,6 +89,8 @@ class DataSettings(_Strict):
     """Judge on so many pictures at most, evenly spaced."""
     render: Annotated[RenderSettings | None, _TAKES_BACK] = None
     """"none" takes back what an extended recipe says."""
+    rendered: Mix = Mix()
+    """How the faces of `render` count beside others."""
 
 
 class LoaderSettings(_Strict):
@@ -163,6 +166,8 @@ class DistillSettings(_Strict):
     """A model's folder, an ensemble's folder, or a packaged model's name."""
     au_names: tuple[str, ...] | None = None
     """The AUs that it teaches, such as those of which the labels say little; None: all that it knows."""
+    targets: tuple[TargetSettings, ...] = ()
+    """What other tools say of pictures and frames, beside the teacher or without one; the first to know counts."""
     videos: tuple[Path, ...] = ()
     """Unlabelled videos: files, folders, globs. Their faces are found, cut out and trained on."""
     task: Annotated[float, Field(ge=0)] = 1
@@ -273,6 +278,9 @@ class Recipe(_Strict):
         asked = None if self.distill is None else self.distill.au_names
         if asked is not None and (strange := [name for name in asked if name not in self.au_names]):
             raise ValueError(f"distill.au_names: {strange[0]} is none of the AUs that are trained")
+        mixes = (*self.data.train, self.data.rendered)
+        if self.loss.zlpr and any(mix.weight != 1 or mix.weights for mix in mixes):
+            raise ValueError("loss.zlpr: compares a picture's AUs: expected 0 where a source states weights")
         if self.steady.weight and self.task != "au":
             raise ValueError(f"steady.weight: compares AU logits: expected 0 for the task {self.task!r}")
         if self.distill is not None and self.finetune is not None:

@@ -145,9 +145,11 @@ def _finish(fit: Fit, say: Callable[[str], object]) -> Model | None:
 
 def _tell_comparison(fit: Fit, model: Model, look: Judgement, say: Callable[[str], object]) -> None:
     """The student against its teacher, where it has one."""
-    if fit.data.lesson is None:
+    lesson = fit.data.lesson
+    if lesson is None or lesson.teacher is None:
         return
-    comparison = compare(fit.data.lesson, fit.data, model, look.outputs, fit.folder.resolve().name)
+    name = fit.folder.resolve().name
+    comparison = compare(lesson.teacher, lesson, fit.data, model, look.outputs, name)
     for line in comparison.lines():
         say(line)
     say(f"written to {write_comparison(comparison, fit.folder)}")

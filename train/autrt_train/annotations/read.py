@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,10 +32,23 @@ READERS: Final = Registry(
 """Kinds of data sets: `read(root, split, **options) -> (Index, Findings)`."""
 
 
-class DataSpec(BaseModel):
-    """A data set as a recipe names it."""
+class Mix(BaseModel):
+    """How one source counts beside others that are trained on."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    au_names: tuple[str, ...] | None = None
+    """These AUs in this order, the labels of all others being missing; None: those that the data set has."""
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The part of every batch that it has; None: what others leave, shared by number of pictures."""
+    weight: Annotated[float, Field(ge=0)] = 1
+    """How much its labels count in the loss, against those of other sources."""
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict[str, float])
+    """AU → its own weight, multiplied with `weight`; 0 masks it."""
+
+
+class DataSpec(Mix):
+    """A data set as a recipe names it."""
 
     kind: str
     """One of `READERS`."""
@@ -47,8 +60,6 @@ class DataSpec(BaseModel):
     """Where its labels lie, if elsewhere than usual; relative to `root` (results: to the folder above it)."""
     threshold: float | None = None
     """The intensity from which an AU is active."""
-    au_names: tuple[str, ...] | None = None
-    """These AUs in this order; None: those that the data set has."""
     drop_any_missing: bool = False
     """Leave out pictures of which any of these AUs is unknown."""
     options: dict[str, Any] = Field(default_factory=dict[str, Any])

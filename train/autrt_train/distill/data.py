@@ -32,6 +32,7 @@ from autrt_train.halt import Halt
 from autrt_train.join import join
 from autrt_train.recipe import DistillSettings, Recipe
 from autrt_train.running import LANDMARKS, PRESENCE
+from autrt_train.soft.attach import attached, read_source
 from autrt_train.types import I8, MISSING, DataError, Index
 
 LARGEST = 60.0
@@ -41,8 +42,10 @@ LARGEST = 60.0
 def open_taught_data(
     recipe: Recipe, world: World, halt: Halt, progress: Mode, say: Callable[[str], object]
 ) -> Data:
-    """Everything that a run with a teacher reads; what is found and computed on the way is kept in the cache.
+    """Everything that a run with a teacher or soft targets reads; what is found and computed is kept in the cache.
 
+    - Soft targets of other tools (`distill.targets`) stand in place of the teacher's where there are any, and may
+      be all there is.
     - Labelled pictures train as ever, and the labelled validation data judge. Without any, a share of the videos
       does, by the teacher's decisions.
     - Balancing goes by the labels, and by the teacher's decisions where there are none.
@@ -63,8 +66,9 @@ def open_taught_data(
     """
     settings = recipe.distill
     assert settings is not None
-    teacher = read_teacher(settings)
-    columns = teacher.columns(recipe.au_names, settings.au_names)
+    teacher = read_teacher(settings) if settings.teacher or not settings.targets else None
+    columns = None if teacher is None else teacher.columns(recipe.au_names, settings.au_names)
+    sources = [read_source(one, recipe.au_names, say) for one in settings.targets]
     labelled = _labelled(recipe, world, say)
     if labelled is None and not settings.videos:
         raise DataError(
@@ -73,6 +77,8 @@ def open_taught_data(
         )
 
     def ask(index: Index) -> Taught:
+        if teacher is None or columns is None:
+            return Taught.silent(len(index), len(recipe.au_names))
         return teach(teacher, index, columns, halt, say, features=settings.features > 0)
 
     parts = [] if labelled is None else [labelled.train]
@@ -89,6 +95,11 @@ def open_taught_data(
         judged = None if labelled is None else ask(labelled.validation)
     duplicates = found - len(parts[-1]) if found else 0
     decisions = decided(taught, teacher, columns)
+    digest = ""
+    if sources:
+        targets = attached(sources, train, recipe.au_names, say)
+        taught, digest = taught.with_targets(targets.logit, targets.weight), targets.digest
+        decisions = np.where(np.isnan(targets.logit), decisions, targets.logit >= 0).astype(np.int8)
     if labelled is None or judged is None:
         train, validation, taught, judged, decisions = _parted(recipe, train, taught, decisions)
     else:
@@ -97,7 +108,8 @@ def open_taught_data(
     by = np.where(train.labels == MISSING, decisions, train.labels)
     _require_known(by, recipe.au_names)
     features = None if taught.features is None else Standardised.of(taught.features)
-    lesson = Lesson(teacher, taught, features, judged, labelled is None, found, duplicates)
+    tools = tuple(dict.fromkeys(source.tool for source in sources))
+    lesson = Lesson(teacher, taught, features, judged, labelled is None, found, duplicates, tools, digest)
     return Data(
         train,
         validation,
@@ -108,9 +120,11 @@ def open_taught_data(
     )
 
 
-def decided(taught: Taught, teacher: Teacher, columns: I64) -> I8:
+def decided(taught: Taught, teacher: Teacher | None, columns: I64 | None) -> I8:
     """(N, A) int8: the teacher's decisions at its own thresholds; `MISSING` for AUs that it does not know."""
     logits = taught.logits()
+    if teacher is None or columns is None:
+        return np.full(logits.shape, MISSING, np.int8)
     thresholds = np.where(columns >= 0, teacher.model.thresholds[columns], 1).astype(np.float32)
     active = sigmoid(np.clip(np.nan_to_num(logits), -LARGEST, LARGEST)) >= thresholds
     return np.where(np.isnan(logits), MISSING, active).astype(np.int8)
@@ -139,9 +153,9 @@ def _distinct(faces: Index, settings: DistillSettings, say: Callable[[str], obje
     return faces.take(rows)
 
 
-def _with_own_targets(faces: Index, teacher: Teacher) -> Index:
+def _with_own_targets(faces: Index, teacher: Teacher | None) -> Index:
     """What the pipeline knows of faces that it found, but for what the teacher knows better."""
-    heads = teacher.shapes()
+    heads = {} if teacher is None else teacher.shapes()
     return replace(
         faces,
         landmarks=None if LANDMARKS in heads else faces.landmarks,

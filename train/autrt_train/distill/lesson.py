@@ -1,4 +1,4 @@
-"""What a student learns from: a teacher's answers, and who the teacher is."""
+"""What a student learns from: a teacher's answers, other tools' values, and whose they are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from autrt_train.distill.teacher import Teacher
 class Lesson:
     """A teacher's answers about a run's pictures."""
 
-    teacher: Teacher = field(repr=False)
+    teacher: Teacher | None = field(repr=False)
+    """None: soft targets of other tools alone."""
     train: Taught
     """Of the training pictures."""
     features: Standardised | None
@@ -25,8 +26,15 @@ class Lesson:
     """Found in unlabelled videos."""
     duplicates: int
     """How many of these were left out, as they hardly differ from the one before."""
+    tools: tuple[str, ...] = ()
+    """Whose soft targets stand beside or in place of the teacher's."""
+    targets_digest: str = ""
+    """SHA-256 (hex) over these."""
 
     @property
     def digest(self) -> str:
         """Names the teacher and its decisions, wherever they were computed: a run may go on on another machine."""
-        return f"{self.teacher.model.digest} {self.teacher.settings.precision}"
+        teacher = (
+            "" if self.teacher is None else f"{self.teacher.model.digest} {self.teacher.settings.precision}"
+        )
+        return teacher + (f" {self.targets_digest}" if self.targets_digest else "")

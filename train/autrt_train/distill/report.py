@@ -19,6 +19,7 @@ from autrt.types import F32, F64, ShapedRepr, check_array
 from autrt_train.data import Data
 from autrt_train.distill.lesson import Lesson
 from autrt_train.distill.speed import crops_per_s
+from autrt_train.distill.teacher import Teacher
 from autrt_train.metrics import au_scores, best_thresholds
 from autrt_train.running import RunningModel
 from autrt_train.types import I8, MISSING
@@ -148,11 +149,12 @@ class Report:
         yield from self.notes
 
 
-def compare(lesson: Lesson, data: Data, student: Model, logits: F32, name: str) -> Report:
+def compare(teacher: Teacher, lesson: Lesson, data: Data, student: Model, logits: F32, name: str) -> Report:
     """Judge both on the run's validation data, count and measure.
 
     Args:
-        lesson: the teacher and its answers.
+        teacher: whose answers they are.
+        lesson: the answers.
         data: the validation data.
         student: the finished model.
         logits: (N, A) float32 its logits of the validation pictures.
@@ -161,7 +163,7 @@ def compare(lesson: Lesson, data: Data, student: Model, logits: F32, name: str) 
     Raises:
         EngineError: an engine cannot run here.
     """
-    labels, teacher = data.validation.labels, lesson.teacher
+    labels = data.validation.labels
     running = RunningModel(student, teacher.settings)
     rates = crops_per_s([teacher, running])
     theirs = lesson.validation.logits()

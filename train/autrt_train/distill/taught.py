@@ -69,10 +69,12 @@ class Taught:
     """(N, 5, 2) crop pixels."""
     presence: Joined | None = None
     """(N, 1) logit of a well-placed face."""
+    weights: Joined | None = None
+    """(N, A) how much each answer counts; None: all alike."""
 
     def __post_init__(self) -> None:
         check_array(self, "columns", self.columns, np.int64, (None,))
-        for name in ("features", "landmarks", "presence"):
+        for name in ("features", "landmarks", "presence", "weights"):
             found = getattr(self, name)
             if found is not None and len(found) != len(self):
                 raise ValueError(f"{name}: expected {len(self)} rows, found {len(found)}")
@@ -90,9 +92,25 @@ class Taught:
 
     def select(self, rows: I64) -> Taught:
         """Some of the pictures."""
-        names = ("answers", "features", "landmarks", "presence")
+        names = ("answers", "features", "landmarks", "presence", "weights")
         known = {name: found for name in names if (found := getattr(self, name)) is not None}
         return replace(self, **{name: found.select(rows) for name, found in known.items()})
+
+    @staticmethod
+    def silent(n: int, aus: int) -> Taught:
+        """Of a teacher that says nothing about n pictures."""
+        return Taught(Joined([np.full((n, aus), np.nan, np.float32)]), np.arange(aus, dtype=np.int64))
+
+    def with_targets(self, logit: F32, weight: F32) -> Taught:
+        """Others' answers in place of the teacher's, where there are any.
+
+        Args:
+            logit: (N, A) float32, NaN where nobody but the teacher says anything.
+            weight: (N, A) float32.
+        """
+        merged = np.where(np.isnan(logit), self.logits(), logit)
+        columns = np.arange(logit.shape[1], dtype=np.int64)
+        return replace(self, answers=Joined([merged]), columns=columns, weights=Joined([weight]))
 
     @staticmethod
     def of(parts: Sequence[Taught]) -> Taught:

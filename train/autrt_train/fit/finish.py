@@ -66,10 +66,13 @@ def _windows(recipe: Recipe) -> list[int]:
 
 def _teacher(data: Data) -> dict[str, Any]:
     """Who taught the model, if anybody did."""
-    if data.lesson is None:
-        return {}
-    model = data.lesson.teacher.model
-    return {"teacher": {"name": model.name, "model_digest": model.digest, "licence": model.licence}}
+    lesson, told = data.lesson, dict[str, Any]()
+    if lesson is not None and lesson.teacher is not None:
+        model = lesson.teacher.model
+        told["teacher"] = {"name": model.name, "model_digest": model.digest, "licence": model.licence}
+    if lesson is not None and lesson.tools:
+        told["soft_targets"] = list(lesson.tools)
+    return told
 
 
 def _metrics(told: F32, data: Data, thresholds: F32 | None) -> list[Metric]:

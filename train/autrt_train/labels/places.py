@@ -35,12 +35,14 @@ class Places:
         self._pictures, self._videos = Tails[int](), Tails[int]()
         self._rows: dict[tuple[int, int], list[int]] = {}
         self._tracks: dict[tuple[int, int, int], int] = {}
+        self._of_video: dict[int, list[int]] = {}
         paths = [PurePosixPath(os.fsdecode(path)) for path in index.paths.tolist()]
         for video, name in enumerate(index.video_names):
             self._videos.add([name], video)
         for row, (video, number) in enumerate(zip(index.video.tolist(), index.frame.tolist(), strict=True)):
             self._pictures.add(["/".join(paths[row].parts[-DEPTH:])], row)
             self._rows.setdefault((video, number - 1), []).append(row)
+            self._of_video.setdefault(video, []).append(row)
             if (track := paths[row].parent.name).isdigit():
                 self._tracks[video, number - 1, int(track)] = row
         self._meant = cache(self._find)
@@ -50,7 +52,7 @@ class Places:
 
         Args:
             name: of a picture or a video; a path or a part of one.
-            frame: of the video, from 0; a picture found by its own name may have any.
+            frame: of the video, from 0, or `NO_FRAME`: its only one. A picture found by its own name may have any.
             track: of the face, or `NO_TRACK`: the only one.
 
         Raises:
@@ -61,7 +63,7 @@ class Places:
             return picture
         if track != NO_TRACK and (video, frame, track) in self._tracks:
             return self._tracks[video, frame, track]
-        rows = self._rows.get((video, frame), [])
+        rows = self._of_video.get(video, []) if frame == NO_FRAME else self._rows.get((video, frame), [])
         return rows[0] if len(rows) == 1 else UNCLEAR if rows else NOWHERE
 
     def _find(self, name: str) -> tuple[int, int]:

@@ -1,0 +1,54 @@
+"""Several sources as one: whose labels count how much, and how large a part of every batch each has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from autrt_train.annotations.read import Mix
+from autrt_train.join import join
+from autrt_train.types import DataError, Index
+
+
+def mixed(parts: Sequence[Index], mixes: Sequence[Mix]) -> Index:
+    """Join sources.
+
+    Weights and shares are there only where some source states one, so that what states none trains as ever. Classes
+    are dropped where sources with AU labels disagree in them.
+
+    Args:
+        parts: with the labels of the recipe.
+        mixes: how each counts.
+
+    Raises:
+        DataError: as `join`; or the shares leave nothing for sources that state none.
+    """
+    _check_shares(parts, mixes)
+    if parts[0].label_names and len({part.class_names for part in parts}) > 1:
+        parts = [replace(part, classes=None, class_names=()) for part in parts]
+    weighted = any(mix.weight != 1 or mix.weights for mix in mixes)
+    return join([_mixed(part, mix, weighted=weighted) for part, mix in zip(parts, mixes, strict=True)])
+
+
+def _mixed(part: Index, mix: Mix, *, weighted: bool) -> Index:
+    if weighted:
+        row = [mix.weight * mix.weights.get(name, 1.0) for name in part.label_names]
+        part = replace(part, weights=np.tile(np.array(row, np.float32), (len(part), 1)))
+    if mix.share is not None:
+        part = replace(part, source=np.zeros(len(part), np.int32), source_shares=(mix.share,))
+    return part
+
+
+def _check_shares(parts: Sequence[Index], mixes: Sequence[Mix]) -> None:
+    stated = [mix.share for mix in mixes if mix.share is not None]
+    free = sum(len(part) for part, mix in zip(parts, mixes, strict=True) if mix.share is None)
+    if sum(stated) > 1 + 1e-9 or (free and stated and sum(stated) > 1 - 1e-9):
+        raise DataError(
+            f"data.train: share: expected shares that add up to at most 1, with something left for sources that "
+            f"state none, found {', '.join(f'{share:g}' for share in stated)}"
+        )
+    for part, mix in zip(parts, mixes, strict=True):
+        if mix.share is not None and not len(part):
+            raise DataError("data.train: share: expected pictures in a source that states one, found none")
