@@ -269,9 +269,9 @@ def test_the_first_tool_that_knows_an_au_counts_with_its_weight(tmp_path):
 
 
 def test_aus_that_are_not_trained_are_refused_when_named(tmp_path):
+    how = settings(mediapipe_table(tmp_path / "b.csv", ["x.jpg"], [{}]), weights={"AU12": 1})
     with pytest.raises(UsageError, match="AU12 is none of the AUs that are trained"):
-        source = mediapipe_table(tmp_path / "b.csv", ["x.jpg"], [{}])
-        read_source(settings(source, weights={"AU12": 1}), ("AU1",), quiet)
+        read_source(how, ("AU1",), quiet)
 
 
 def test_the_command_needs_targets_for_codes(tmp_path):
