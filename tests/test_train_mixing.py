@@ -157,6 +157,9 @@ def test_sources_are_joined_with_weights_and_shares():
     mixes = [Mix(weight=0.5, weights={"AU2": 0}), Mix(share=0.25, weight=2), Mix()]
     found = mixed([rendered, coded, soft], mixes)
     assert found.weights.tolist() == [[0.5, 0]] * 2 + [[2, 2]] + [[1, 1]] * 3
+    assert (
+        found.labels.tolist() == [[0, -1], [1, -1], [1, -1]] + [[-1, -1]] * 3
+    )  # 0 is a mask, in balancing too
     assert found.source.tolist() == [-1, -1, 0, -1, -1, -1]
     assert found.source_shares == (0.25,)
     assert found.classes is None

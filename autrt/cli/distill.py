@@ -82,7 +82,7 @@ def command(
         files = json.dumps([str(path) for path in coded], ensure_ascii=False)
         values = [json.dumps([str(path)], ensure_ascii=False) for path in targets]
         entries = ", ".join(f"{{ values = {one}, coded = {files} }}" for one in values)
-        changes = (*changes, f"distill.targets=[{entries}]")
+        changes = (f"distill.targets=[{entries}]", *changes)  # --set may change them further
     if read_recipe(recipe, changes).distill is None:
         raise UsageError(f"the recipe {recipe} names no teacher: expected --teacher MODEL or --targets TABLE")
     # Named in full: `train` has options of these names for finetuning.

@@ -12,7 +12,7 @@ import numpy as np
 from autrt_train.annotations.check import require_template, require_trainable
 from autrt_train.annotations.findings import Findings
 from autrt_train.annotations.folds import split_by
-from autrt_train.annotations.read import DataSpec, read_data
+from autrt_train.annotations.read import DataSpec, Mix, read_data
 from autrt_train.distill.lesson import Lesson
 from autrt_train.fit.world import World
 from autrt_train.loading.loader import Loader, open_loader
@@ -91,9 +91,11 @@ def gather(recipe: Recipe, world: World, say: Callable[[str], object]) -> Gather
             validation_specs.append(rendered.model_copy(update={"split": "validation"}))
     if not train_specs:
         raise DataError("the recipe names no training data: set data.train or data.render")
-    train, findings = _read(recipe, train_specs)
+    parts, findings = _read(recipe, train_specs)
+    train = mixed(parts, train_specs)
     if validation_specs:
-        validation, more = _read(recipe, validation_specs)
+        parts, more = _read(recipe, validation_specs)
+        validation = mixed(parts, [Mix()] * len(parts))  # is judged by all its labels alike
         findings += more
     else:
         train, validation = split_by(train, recipe.data.validation_share, recipe.seed)
@@ -145,14 +147,14 @@ def require_judged(found: Gathered) -> None:
         raise DataError("the validation data hold no picture: check data.validation")
 
 
-def _read(recipe: Recipe, specs: Sequence[DataSpec]) -> tuple[Index, list[tuple[str, Findings]]]:
+def _read(recipe: Recipe, specs: Sequence[DataSpec]) -> tuple[list[Index], list[tuple[str, Findings]]]:
     parts: list[Index] = []
     told: list[tuple[str, Findings]] = []
     for spec in specs:
         index, findings = read_data(spec)
         told.append((f"{spec.kind} {spec.root}", findings))
         parts.append(index.with_labels(recipe.au_names) if recipe.task == "au" else _classes_alone(index))
-    return mixed(parts, specs), told
+    return parts, told
 
 
 def _classes_alone(index: Index) -> Index:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from autrt.types import Bool
 from autrt_train.annotations.read import Mix
 from autrt_train.join import join
-from autrt_train.types import DataError, Index
+from autrt_train.types import MISSING, DataError, Index
 
 
 def mixed(parts: Sequence[Index], mixes: Sequence[Mix]) -> Index:
@@ -34,11 +35,18 @@ def mixed(parts: Sequence[Index], mixes: Sequence[Mix]) -> Index:
 
 def _mixed(part: Index, mix: Mix, *, weighted: bool) -> Index:
     if weighted:
-        row = [mix.weight * mix.weights.get(name, 1.0) for name in part.label_names]
-        part = replace(part, weights=np.tile(np.array(row, np.float32), (len(part), 1)))
+        row = np.array([mix.weight * mix.weights.get(name, 1.0) for name in part.label_names], np.float32)
+        part = replace(_masked(part, row == 0), weights=np.tile(row, (len(part), 1)))
     if mix.share is not None:
         part = replace(part, source=np.zeros(len(part), np.int32), source_shares=(mix.share,))
     return part
+
+
+def _masked(part: Index, columns: Bool) -> Index:
+    """Without the labels of some columns, so that neither losses nor balancing go by them."""
+    labels = np.where(columns, np.int8(MISSING), part.labels)
+    targets = None if part.targets is None else np.where(columns, np.float32(np.nan), part.targets)
+    return replace(part, labels=labels, targets=targets)
 
 
 def _check_shares(parts: Sequence[Index], mixes: Sequence[Mix]) -> None:
