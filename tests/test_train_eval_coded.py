@@ -279,7 +279,7 @@ def test_probabilities_of_an_ensemble_are_refused(tmp_path):
         fold_in(tmp_path / "ensemble", found, "made-up faces")
 
 
-def test_the_command_folds_probabilities_only_into_a_folder_it_writes(faces):
+def test_the_command_folds_probabilities_with_write_alone(faces):
     with pytest.raises(UsageError, match="add --write"):
         evaluated(
             faces / "results", "--labels", f"coded={faces / 'codes.csv'}", "--calibrate", "--probabilities"

@@ -170,7 +170,7 @@ def coded_values(folder: Path, n: int = 400, seed: int = 0):
     return value, present
 
 
-def test_calibration_finds_the_probabilities_that_codes_were_drawn_from(tmp_path):
+def test_calibration_finds_what_codes_were_drawn_from(tmp_path):
     value, _ = coded_values(tmp_path, 4000)
     how = settings(tmp_path / "values.csv", coded=(tmp_path / "codes.csv",))
     tool, values = read_values(how)
@@ -203,7 +203,7 @@ def test_too_few_codes_are_refused_with_their_number(tmp_path):
         probabilities(tool, values, how, quiet)
 
 
-def test_values_without_codes_or_with_codes_of_others_are_refused(tmp_path):
+def test_values_without_codes_of_their_own_are_refused(tmp_path):
     coded_values(tmp_path)
     tool, values = read_values(settings(tmp_path / "values.csv"))
     with pytest.raises(DataError, match="are no probabilities: expected `coded`"):
