@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     multiple=True,
     required=True,
     metavar="KIND=ROOT",
-    help="Annotations: their kind (affwild2, manifest, rendered, results, disfa or bp4d) and their folder or file.",
+    help="Annotations: their kind (coded, affwild2, manifest, rendered, results, disfa or bp4d) and folder "
+    "or file.",
 )
 @click.option(
     "--split", type=click.Choice(["train", "validation"]), help="Part of the annotated data. [default: all]"
@@ -66,6 +67,11 @@ if TYPE_CHECKING:
     help="Write what --calibrate finds into this model folder.",
 )
 @click.option(
+    "--probabilities",
+    is_flag=True,
+    help="With --write: calibrate probabilities too, by a scale and a shift in the network's last layer.",
+)
+@click.option(
     "--resamplings",
     default=1000,
     show_default=True,
@@ -91,6 +97,7 @@ def command(
     calibrate: bool,
     folds: int,
     write: Path | None,
+    probabilities: bool,
     resamplings: int,
     seed: int,
     progress: Mode,
@@ -113,6 +120,8 @@ def command(
 
     if write is not None and not calibrate:
         raise UsageError("--write writes what --calibrate finds: add --calibrate")
+    if probabilities and write is None:
+        raise UsageError("--probabilities changes the model folder that --write names: add --write")
     if most_loss is not None and against is None and len(predictions) < 2:
         raise UsageError("--most-loss judges a difference: name two PREDICTIONS, or add --against f32")
     specs = parse_label_options(labels, split, changes)
@@ -136,19 +145,30 @@ def command(
         write_evaluation_report(out, found, predictions, specs, settings)
         write_plots(out, found)
     if write is not None:
-        _write(write, found, labels)
+        _write(write, found, labels, probabilities=probabilities)
     if most_loss is not None:
         verdict = check_loss(found, most_loss)
         click.echo(str(verdict))
         raise SystemExit(int(not verdict.accepted))
 
 
-def _write(folder: Path, found: Evaluation, labels: tuple[str, ...]) -> None:
+def _write(folder: Path, found: Evaluation, labels: tuple[str, ...], *, probabilities: bool) -> None:
+    from autrt.errors import UsageError
+    from autrt_train.evaluate.fold_in import fold_in
     from autrt_train.evaluate.write_calibration import require_same_network, write_calibration
 
     assert found.calibration is not None
     evaluated = found.evaluated[0].predictions
     require_same_network(folder, evaluated.network_digests)
+    if probabilities and evaluated.baseline != "none":
+        raise UsageError(
+            f"--probabilities: the results have each person's neutral face subtracted ({evaluated.baseline}), "
+            "after which no shift of logits is left: calibrate on results without --baseline"
+        )
     baseline = "" if evaluated.baseline == "none" else f", --baseline {evaluated.baseline}"
-    model = write_calibration(folder, found.calibration, ", ".join(labels) + baseline)
+    data = ", ".join(labels) + baseline
+    model = write_calibration(folder, found.calibration, data)
+    if probabilities:
+        model = fold_in(folder, found.calibration, data)
+        click.echo("probabilities are calibrated and the network has changed: run `autrt infer` anew")
     click.echo(f"{found.calibration.method} written to {folder}; its digest is now {model.digest[:12]}")

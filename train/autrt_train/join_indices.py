@@ -45,6 +45,9 @@ def join_indices(parts: Sequence[Index]) -> Index:
         class_names=first.class_names,
         landmarks=_optional(parts, "landmarks", np.nan),
         presence=_optional(parts, "presence", MISSING),
+        weights=_optional(parts, "weights", 1.0),
+        source=_sources(parts),
+        source_shares=tuple(share for part in parts for share in part.source_shares),
         margin_px=first.margin_px,
         template=first.template,
     )
@@ -55,6 +58,13 @@ def _offset(columns: list[np.ndarray], counts: list[int]) -> np.ndarray:
     starts = np.cumsum([0, *counts[:-1]])
     shifted = [np.where(c == MISSING, MISSING, c + start) for c, start in zip(columns, starts, strict=True)]
     return np.concatenate(shifted).astype(np.int32)
+
+
+def _sources(parts: Sequence[Index]) -> Any:
+    if all(part.source is None for part in parts):
+        return None
+    columns = [np.full(len(p), MISSING, np.int32) if p.source is None else p.source for p in parts]
+    return _offset(columns, [len(part.source_shares) for part in parts])
 
 
 def _optional(parts: Sequence[Index], name: str, missing: float) -> Any:

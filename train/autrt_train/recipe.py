@@ -10,10 +10,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from autrt.aus import ABAW_AUS
 from autrt.model.folder import DEFAULT_MODEL
-from autrt_train.annotations.read import DataSpec
+from autrt_train.annotations.read import DataSpec, Mix
 from autrt_train.loading.augment import AugmentConfig
 from autrt_train.losses import LossConfig, StabilityConfig
 from autrt_train.sampling.plan import SamplingConfig
+from autrt_train.soft.settings import TargetSettings
 
 Task = Literal["au", "expression", "identity"]
 Positive = Annotated[int, Field(ge=1)]
@@ -89,6 +90,8 @@ class DataSettings(_Strict):
     """Largest number of validation pictures; of more, evenly spaced ones are taken."""
     render: Annotated[RenderSettings | None, _TAKES_BACK] = None
     """"none" resets the value of an extended recipe."""
+    rendered: Mix = Mix()
+    """Weight of the faces of `render` beside other sources."""
 
 
 class LoaderSettings(_Strict):
@@ -163,7 +166,9 @@ class DistillSettings(_Strict):
     teacher: str = ""
     """A model's folder, an ensemble's folder, or a packaged model's name."""
     au_names: tuple[str, ...] | None = None
-    """AUs with soft targets, such as those with few labels; None: all AUs of the teacher."""
+    """AUs with soft targets of the teacher, such as those with few labels; None: all AUs of the teacher."""
+    targets: tuple[TargetSettings, ...] = ()
+    """Soft targets of other tools, beside the teacher or without one; the first tool that knows an AU counts."""
     videos: tuple[Path, ...] = ()
     """Unlabelled videos: files, folders, globs. Their faces are detected, cropped and trained on."""
     task: Annotated[float, Field(ge=0)] = 1
@@ -277,6 +282,9 @@ class Recipe(_Strict):
         taught_aus = None if self.distill is None else self.distill.au_names
         if taught_aus is not None and (strange := [name for name in taught_aus if name not in self.au_names]):
             raise ValueError(f"distill.au_names: {strange[0]} is none of the AUs that are trained")
+        mixes = (*self.data.train, self.data.rendered)
+        if self.loss.zlpr and any(mix.weight != 1 or mix.weights for mix in mixes):
+            raise ValueError("loss.zlpr: compares a picture's AUs: expected 0 where a source states weights")
         if self.steady.weight and self.task != "au":
             raise ValueError(f"steady.weight: compares AU logits: expected 0 for the task {self.task!r}")
         if self.distill is not None and self.finetune is not None:

@@ -156,11 +156,11 @@ def _log_comparison(
     loop: TrainingLoop, model: Model, validation: ValidationResult, log: Callable[[str], object]
 ) -> None:
     """Compare the student with its teacher, if it has one."""
-    if loop.data.teacher_targets is None:
+    targets = loop.data.teacher_targets
+    if targets is None or targets.teacher is None:
         return
-    comparison = compare_with_teacher(
-        loop.data.teacher_targets, loop.data, model, validation.outputs, loop.folder.resolve().name
-    )
+    name = loop.folder.resolve().name
+    comparison = compare_with_teacher(targets.teacher, targets, loop.data, model, validation.outputs, name)
     for line in comparison.lines():
         log(line)
     log(f"written to {write_comparison(comparison, loop.folder)}")

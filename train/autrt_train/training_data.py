@@ -12,10 +12,10 @@ import numpy as np
 from autrt_train.annotations.check import require_template, require_trainable
 from autrt_train.annotations.data_issues import DataIssues
 from autrt_train.annotations.folds import split_by
-from autrt_train.annotations.read import DataSpec, read_data
+from autrt_train.annotations.read import DataSpec, Mix, read_data
 from autrt_train.fit.process_group import ProcessGroup
-from autrt_train.join_indices import join_indices
 from autrt_train.loading.loader import Loader, open_loader
+from autrt_train.mixing import mix_sources
 from autrt_train.recipe import Recipe
 from autrt_train.rendered_faces import rendered_faces_folder
 from autrt_train.sampling.plan import EpochPlan
@@ -41,9 +41,14 @@ class TrainingData:
     def digest(self) -> str:
         """Return the SHA-256 (hex) over training pictures, labels and teacher, which a resumed run must match."""
         found = hashlib.sha256()
-        for array in (self.train.paths, self.train.labels, self.train.classes, self.train.targets):
+        train = self.train
+        for array in (
+            train.paths, train.labels, train.classes, train.targets, train.weights, train.source
+        ):  # fmt: skip
             if array is not None:
                 found.update(np.ascontiguousarray(array).view(np.uint8).tobytes())
+        if train.source_shares:
+            found.update(repr(train.source_shares).encode())
         if self.teacher_targets is not None:
             found.update(self.teacher_targets.digest.encode())
         return found.hexdigest()
@@ -79,15 +84,18 @@ def index_data(recipe: Recipe, group: ProcessGroup, log: Callable[[str], object]
     if recipe.data.render is not None:
         root = rendered_faces_folder(recipe.data.render, group, log)
         options: dict[str, Any] = {} if recipe.task == "au" else {"task": recipe.task}
-        rendered = DataSpec(kind="rendered", root=root, options=options)
+        mix = recipe.data.rendered.model_dump(exclude_defaults=True)
+        rendered = DataSpec(kind="rendered", root=root, options=options, **mix)
         train_specs.append(rendered.model_copy(update={"split": "train"}))
         if not validation_specs:
             validation_specs.append(rendered.model_copy(update={"split": "validation"}))
     if not train_specs:
         raise DataError("the recipe names no training data: set data.train or data.render")
-    train, findings = _read(recipe, train_specs)
+    parts, findings = _read(recipe, train_specs)
+    train = mix_sources(parts, train_specs)
     if validation_specs:
-        validation, more = _read(recipe, validation_specs)
+        parts, more = _read(recipe, validation_specs)
+        validation = mix_sources(parts, [Mix()] * len(parts))  # all its labels count equally
         findings += more
     else:
         train, validation = split_by(train, recipe.data.validation_share, recipe.seed)
@@ -139,14 +147,14 @@ def require_validation(found: IndexedData) -> None:
         raise DataError("the validation data hold no picture: check data.validation")
 
 
-def _read(recipe: Recipe, specs: Sequence[DataSpec]) -> tuple[Index, list[tuple[str, DataIssues]]]:
+def _read(recipe: Recipe, specs: Sequence[DataSpec]) -> tuple[list[Index], list[tuple[str, DataIssues]]]:
     parts: list[Index] = []
     findings: list[tuple[str, DataIssues]] = []
     for spec in specs:
         index, irregular = read_data(spec)
         findings.append((f"{spec.kind} {spec.root}", irregular))
         parts.append(index.with_labels(recipe.au_names) if recipe.task == "au" else _classes_alone(index))
-    return join_indices(parts), findings
+    return parts, findings
 
 
 def _classes_alone(index: Index) -> Index:
@@ -182,6 +190,8 @@ def make_epoch_plan(recipe: Recipe, train: Index, labels: I8 | None = None) -> E
         recipe.seed,
         label_names=train.label_names,
         classes=train.classes,
+        source=train.source,
+        source_shares=train.source_shares,
     )
 
 

@@ -41,10 +41,14 @@ class DeviceBatch:
     classes: Tensor | None
     landmarks: Tensor | None
     presence: Tensor | None
+    weights: Tensor | None = None
+    """(B, L) float32 weight of each label."""
     noise: Tensor | None = None
     """(B, L) float32 uniform numbers for label smoothing."""
     soft: Tensor | None = None
     """(B, L) float32 teacher's logits of the unaugmented pictures; NaN for AUs that the teacher lacks."""
+    soft_weights: Tensor | None = None
+    """(B, L) float32 weight of each of these logits."""
     features: Tensor | None = None
     """(B, D) float32 teacher's features of the same pictures, standardised."""
     perturbations: Tensor | None = None
@@ -71,8 +75,12 @@ class DeviceBatch:
             classes=placed(batch.classes),
             landmarks=placed(batch.landmarks),
             presence=placed(batch.presence),
+            weights=placed(batch.weights),
             noise=placed(noise),
             soft=None if teacher_targets is None else placed(teacher_targets.train.logits(batch.rows)),
+            soft_weights=None
+            if teacher_targets is None or teacher_targets.train.weights is None
+            else placed(teacher_targets.train.weights.take(batch.rows)),
             features=None
             if teacher_targets is None or teacher_targets.features is None
             else placed(teacher_targets.features.take(batch.rows)),
@@ -107,12 +115,14 @@ class TrainingLoss(nn.Module):
     def counts(self, batch: DeviceBatch) -> Tensor:
         """Return the (k,) float32 denominators of the losses, to be summed over the processes of a step."""
         zero = batch.pixels.new_zeros((1,), dtype=torch.float32)
-        first = self.au.denominators(batch.labels, batch.targets) if self.au is not None else zero
+        first = zero
+        if self.au is not None:
+            first = self.au.denominators(batch.labels, batch.targets, batch.weights)
         own = [
             class_count(batch.classes) if batch.classes is not None and self.au is None else zero[0],
             landmark_count(batch.landmarks) if batch.landmarks is not None else zero[0],
             presence_count(batch.presence) if batch.presence is not None else zero[0],
-            soft_count(batch.soft) if batch.soft is not None else zero[0],
+            soft_count(batch.soft, batch.soft_weights) if batch.soft is not None else zero[0],
             feature_count(batch.features) if batch.features is not None else zero[0],
             stability_count(batch.perturbations, batch.labels.shape[1])
             if batch.perturbations is not None
@@ -134,7 +144,9 @@ class TrainingLoss(nn.Module):
         *task_counts, landmarks, presence, soft, features, steady = counts
         loss, terms = self._task(outputs["logits"], batch, task_counts)
         if self.distill is not None and self.distill.soft and batch.soft is not None:
-            terms["soft"] = soft_loss(outputs["logits"], batch.soft, self.distill.temperature, soft)
+            terms["soft"] = soft_loss(
+                outputs["logits"], batch.soft, self.distill.temperature, soft, batch.soft_weights
+            )
             loss = loss + self.distill.soft * terms["soft"]
         if self.distill is not None and self.distill.features and batch.features is not None:
             terms["features"] = feature_loss(outputs["projected"], batch.features, features)
@@ -164,5 +176,12 @@ class TrainingLoss(nn.Module):
             assert batch.classes is not None
             return class_loss(logits, batch.classes, denominator=classes), {}
         denominators = torch.stack(au_counts)
-        terms = self.au(logits, batch.labels, batch.targets, noise=batch.noise, denominators=denominators)
+        terms = self.au(
+            logits,
+            batch.labels,
+            batch.targets,
+            noise=batch.noise,
+            denominators=denominators,
+            weights=batch.weights,
+        )
         return self.task_weight * terms.pop("total"), terms

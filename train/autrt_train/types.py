@@ -60,6 +60,12 @@ class Index(ShapedRepr):
     """(N, 5, 2) float32 crop pixels, ArcFace's order, NaN where unknown; None where the data have none."""
     presence: I8 | None = None
     """(N,) int8: 1 the picture shows a well-placed face, 0 it does not, `MISSING`."""
+    weights: F32 | None = None
+    """(N, L) float32 weight of each label in the loss, 0 or more; None: all equal."""
+    source: I32 | None = None
+    """(N,) int32 row of `source_shares`, or `MISSING` for sources without a share; None: no source has one."""
+    source_shares: tuple[float, ...] = ()
+    """Share of every batch, by source."""
     margin_px: int = 0
     """Pictures are (112 + 2·margin_px)² pixels: the crop and a margin for alignment jitter."""
     template: str = "arcface-112"
@@ -75,6 +81,8 @@ class Index(ShapedRepr):
             ("classes", np.int32, (n,)),
             ("landmarks", np.float32, (n, 5, 2)),
             ("presence", np.int8, (n,)),
+            ("weights", np.float32, (n, width)),
+            ("source", np.int32, (n,)),
         )
         for name, dtype, shape in optional:
             array = getattr(self, name)
@@ -98,16 +106,22 @@ class Index(ShapedRepr):
         return replace(self, **arrays)
 
     def with_labels(self, names: Sequence[str]) -> Index:
-        """Return the index with these label columns in this order; columns that it lacks are `MISSING`."""
+        """Return the index with these label columns in this order; columns that it lacks are `MISSING`.
+
+        Labels of such columns have weight 1, if labels have weights.
+        """
         at = {name: i for i, name in enumerate(self.label_names)}
         labels = np.full((len(self), len(names)), MISSING, np.int8)
         targets = None if self.targets is None else np.full(labels.shape, np.nan, np.float32)
+        weights = None if self.weights is None else np.ones(labels.shape, np.float32)
         for column, name in enumerate(names):
             if name in at:
                 labels[:, column] = self.labels[:, at[name]]
                 if targets is not None and self.targets is not None:
                     targets[:, column] = self.targets[:, at[name]]
-        return replace(self, label_names=tuple(names), labels=labels, targets=targets)
+                if weights is not None and self.weights is not None:
+                    weights[:, column] = self.weights[:, at[name]]
+        return replace(self, label_names=tuple(names), labels=labels, targets=targets, weights=weights)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -156,6 +170,8 @@ class Batch(ShapedRepr):
     """(B, 5, 2) crop pixels after the draw's matrix; NaN where unknown."""
     presence: I8 | None
     """(B,)."""
+    weights: F32 | None = None
+    """(B, L) weight of each label in the loss."""
 
     def __len__(self) -> int:
         return len(self.rows)

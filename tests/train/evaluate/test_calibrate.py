@@ -133,7 +133,12 @@ def test_a_model_folder_takes_what_was_found_and_keeps_the_rest(student, tmp_pat
     np.testing.assert_array_equal(written.thresholds[others], student.thresholds[others])
     metrics = json.loads((folder / "model.json").read_text())["metrics"]
     metrics = [m for m in metrics if m["data_set"].startswith("calibration")]
-    assert [m["name"] for m in metrics] == ["f1_binary", "f1_posneg"]  # once, though written twice
+    assert [m["name"] for m in metrics] == [
+        "f1_binary",
+        "f1_posneg",
+        "f1_binary gain",
+        "f1_posneg gain",
+    ]  # once, though written twice
     assert "made-up films" in metrics[0]["data_set"]
     assert "held out" in metrics[0]["data_set"]
     held = calibration.held_out[BOTH]["f1_binary"].value

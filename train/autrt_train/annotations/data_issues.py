@@ -16,6 +16,7 @@ Kind = Literal[
     "several_faces",
     "incomplete_labels",
     "unusual_classes",
+    "labels_without_pictures",
 ]
 
 MEANING: Final[dict[Kind, str]] = {
@@ -27,6 +28,7 @@ MEANING: Final[dict[Kind, str]] = {
     "several_faces": "frames with several faces and one label, skipped",
     "incomplete_labels": "frames with a missing label, dropped on request",
     "unusual_classes": "classes, where expression sets have 7 or 8",
+    "labels_without_pictures": "labels of files or frames without a picture, skipped",
 }
 
 EXAMPLES: Final = 20
@@ -43,6 +45,8 @@ class DataIssues:
     """Kind → number of files or videos."""
     examples: dict[Kind, list[str]] = field(default_factory=dict[Kind, list[str]])
     """Kind → "where: what", at most `EXAMPLES` of them."""
+    remarks: list[str] = field(default_factory=list[str])
+    """Sentences about the labels, such as the agreement of coders."""
 
     def note(self, kind: Kind, where: str, what: str = "", count: int = 1) -> None:
         """Count an irregularity; nothing is recorded for a count of 0."""
@@ -54,9 +58,13 @@ class DataIssues:
         if len(examples) < EXAMPLES:
             examples.append(escape(where) + (f": {what}" if what else ""))
 
+    def remark(self, sentence: str) -> None:
+        """Add a sentence about the labels."""
+        self.remarks.append(sentence)
+
     def lines(self) -> list[str]:
-        """Return a line for each kind that occurred, with its first examples."""
-        out: list[str] = []
+        """Return the remarks, and a line for each kind that occurred, with its first examples."""
+        out = list(self.remarks)
         for kind, count in self.counts.items():
             shown = "; ".join(self.examples[kind][:3])
             more = self.places[kind] - min(3, len(self.examples[kind]))

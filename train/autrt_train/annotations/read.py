@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,14 +24,28 @@ READERS: Final = {
     "bp4d": "autrt_train.annotations.sets.bp4d:read",
     "rendered": "autrt_train.annotations.sets.rendered:read",
     "results": "autrt_train.annotations.sets.results:read",
+    "coded": "autrt_train.annotations.sets.coded_crops:read",
 }
 """Kind → module and function, with the signature `read(root, split, **options) -> (Index, DataIssues)`."""
 
 
-class DataSpec(BaseModel):
-    """A data set in a recipe."""
+class Mix(BaseModel):
+    """Weight of one source beside the others that are trained on."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    au_names: tuple[str, ...] | None = None
+    """AUs to keep, in this order, the labels of all others being missing; None: those of the data set."""
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of every batch; None: what the others leave, in proportion to the number of pictures."""
+    weight: Annotated[float, Field(ge=0)] = 1
+    """Weight of its labels in the loss, relative to other sources."""
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict[str, float])
+    """AU → its own weight, multiplied by `weight`; 0 masks the AU."""
+
+
+class DataSpec(Mix):
+    """A data set in a recipe."""
 
     kind: str
     """One of `READERS`."""
@@ -43,8 +57,6 @@ class DataSpec(BaseModel):
     """Folder of the labels if not the usual one; relative to `root` (for results: to the folder above it)."""
     threshold: float | None = None
     """Intensity from which an AU is active."""
-    au_names: tuple[str, ...] | None = None
-    """AUs to keep, in this order; None: those of the data set."""
     drop_any_missing: bool = False
     """True to leave out pictures with a missing label in any of these AUs."""
     options: dict[str, Any] = Field(default_factory=dict[str, Any])

@@ -20,6 +20,7 @@ from autrt_train.distill.speed import crops_per_s
 from autrt_train.metrics import au_scores, best_thresholds
 from autrt_train.model_outputs import ModelRunner
 from autrt_train.teacher.targets import TeacherTargets
+from autrt_train.teacher.teacher import Teacher
 from autrt_train.training_data import TrainingData
 from autrt_train.types import I8, MISSING
 
@@ -149,12 +150,18 @@ class TeacherComparison:
 
 
 def compare_with_teacher(
-    teacher_targets: TeacherTargets, data: TrainingData, student: Model, logits: F32, name: str
+    teacher: Teacher,
+    teacher_targets: TeacherTargets,
+    data: TrainingData,
+    student: Model,
+    logits: F32,
+    name: str,
 ) -> TeacherComparison:
     """Score both models on the run's validation data, and measure their size and speed.
 
     Args:
-        teacher_targets: the teacher and its outputs.
+        teacher: the model.
+        teacher_targets: its outputs.
         data: of the run; its validation part is used.
         student: the finished model.
         logits: (N, A) float32 the student's logits of the validation pictures.
@@ -163,7 +170,7 @@ def compare_with_teacher(
     Raises:
         EngineError: an engine cannot run here.
     """
-    labels, teacher = data.validation.labels, teacher_targets.teacher
+    labels = data.validation.labels
     running = ModelRunner(student, teacher.settings)
     rates = crops_per_s([teacher, running])
     teacher_logits = teacher_targets.validation.logits()

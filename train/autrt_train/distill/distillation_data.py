@@ -18,6 +18,7 @@ from autrt_train.fit.process_group import ProcessGroup
 from autrt_train.join_indices import join_indices
 from autrt_train.model_outputs import LANDMARKS, PRESENCE
 from autrt_train.recipe import DistillSettings, Recipe
+from autrt_train.soft.attach import attach_targets, read_source
 from autrt_train.stop_request import StopRequest
 from autrt_train.teacher.cached_outputs import compute_targets
 from autrt_train.teacher.picture_targets import PictureTargets, StandardisedFeatures
@@ -45,8 +46,10 @@ def open_distillation_data(
     progress: Mode,
     log: Callable[[str], object],
 ) -> TrainingData:
-    """Open all data of a run with a teacher; faces and outputs that are computed on the way are cached.
+    """Open all data of a run with a teacher or soft targets; faces and outputs that are computed are cached.
 
+    - Soft targets of other tools (`distill.targets`) replace the teacher's for pictures that have them, and may be
+     the only ones.
     - Labelled pictures are trained on as without a teacher, and the labelled validation data validate. Without
      labels, a share of the videos validates, with the teacher's decisions as labels.
     - Batches are balanced by the labels, and by the teacher's decisions where labels are missing.
@@ -67,8 +70,9 @@ def open_distillation_data(
     """
     settings = recipe.distill
     assert settings is not None
-    teacher = read_teacher(settings)
-    columns = teacher.columns(recipe.au_names, settings.au_names)
+    teacher = read_teacher(settings) if settings.teacher or not settings.targets else None
+    columns = None if teacher is None else teacher.columns(recipe.au_names, settings.au_names)
+    sources = [read_source(one, recipe.au_names, log) for one in settings.targets]
     labelled = _read_labelled(recipe, group, log)
     if labelled is None and not settings.videos:
         raise DataError(
@@ -77,6 +81,8 @@ def open_distillation_data(
         )
 
     def targets_of(index: Index) -> PictureTargets:
+        if teacher is None or columns is None:
+            return PictureTargets.unknown(len(index), len(recipe.au_names))
         return compute_targets(teacher, index, columns, stop_request, log, features=settings.features > 0)
 
     parts = [] if labelled is None else [labelled.train]
@@ -97,6 +103,11 @@ def open_distillation_data(
         validation_outputs = None if labelled is None else targets_of(labelled.validation)
     duplicates = found - len(parts[-1]) if found else 0
     decisions = teacher_decisions(outputs, teacher, columns)
+    digest = ""
+    if sources:
+        targets = attach_targets(sources, train, recipe.au_names, log)
+        outputs, digest = outputs.with_targets(targets.logit, targets.weight), targets.digest
+        decisions = np.where(np.isnan(targets.logit), decisions, targets.logit >= 0).astype(np.int8)
     if labelled is None or validation_outputs is None:
         train, validation, outputs, validation_outputs, decisions = _split_videos(
             recipe, train, outputs, decisions
@@ -107,8 +118,9 @@ def open_distillation_data(
     by = np.where(train.labels == MISSING, decisions, train.labels)
     _require_known(by, recipe.au_names)
     features = None if outputs.features is None else StandardisedFeatures.of(outputs.features)
+    tools = tuple(dict.fromkeys(source.tool for source in sources))
     teacher_targets = TeacherTargets(
-        teacher, outputs, features, validation_outputs, labelled is None, found, duplicates
+        teacher, outputs, features, validation_outputs, labelled is None, found, duplicates, tools, digest
     )
     return TrainingData(
         train,
@@ -120,9 +132,11 @@ def open_distillation_data(
     )
 
 
-def teacher_decisions(outputs: PictureTargets, teacher: Teacher, columns: I64) -> I8:
+def teacher_decisions(outputs: PictureTargets, teacher: Teacher | None, columns: I64 | None) -> I8:
     """Return the teacher's decisions at its own thresholds, (N, A) int8; `MISSING` for AUs that it lacks."""
     logits = outputs.logits()
+    if teacher is None or columns is None:
+        return np.full(logits.shape, MISSING, np.int8)
     thresholds = np.where(columns >= 0, teacher.model.thresholds[columns], 1).astype(np.float32)
     active = sigmoid(np.clip(np.nan_to_num(logits), -LARGEST, LARGEST)) >= thresholds
     return np.where(np.isnan(logits), MISSING, active).astype(np.int8)
@@ -151,9 +165,9 @@ def _without_duplicates(faces: Index, settings: DistillSettings, log: Callable[[
     return faces.take(rows)
 
 
-def _with_own_targets(faces: Index, teacher: Teacher) -> Index:
+def _with_own_targets(faces: Index, teacher: Teacher | None) -> Index:
     """Keep the detector's landmarks and presence where the teacher has no such heads."""
-    heads = teacher.shapes()
+    heads = {} if teacher is None else teacher.shapes()
     return replace(
         faces,
         landmarks=None if LANDMARKS in heads else faces.landmarks,

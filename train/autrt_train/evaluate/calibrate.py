@@ -11,17 +11,28 @@ from typing import Final
 
 import numpy as np
 
+from autrt.postprocess.ensemble import sigmoid
 from autrt.postprocess.threshold import decide
 from autrt.types import F32, F64, I32, Bool, ShapedRepr, check_array
 from autrt_train.annotations.folds import assign_parts
 from autrt_train.evaluate.bootstrap import Resampling, ratio
 from autrt_train.evaluate.labelled_predictions import LabelledPredictions
-from autrt_train.evaluate.scores import Scores, difference, score_decisions, stages_of
+from autrt_train.evaluate.platt import LogitMap, fit_map, held_out_logits
+from autrt_train.evaluate.reliability import calibration_error
+from autrt_train.evaluate.scores import Estimate, Scores, difference, score_decisions, stages_of
 from autrt_train.metrics import best_thresholds
+from autrt_train.thresholds import thresholds_over_people
 from autrt_train.types import I8, DataError
 
 WINDOWS: Final = (1, 3, 5, 6, 8, 10, 12, 15, 18, 21, 24, 27, 30)
 """Candidate windows, in frames at 30 frames/s; 10 and 24 are the authors'."""
+
+MIN_COUNT: Final = 10
+"""Smallest number of positives, and of negatives, with which an AU is calibrated."""
+
+MIN_GAIN: Final = 0.01
+"""Gain in `f1_binary` over the model's own windows that others must exceed: less is chance, and short windows
+flicker."""
 
 DIGITS: Final = 4
 """Decimals of thresholds."""
@@ -32,6 +43,8 @@ NONE, OWN, THRESHOLDS, BOTH = (
     "thresholds alone",
     "thresholds and windows",
 )
+
+BEFORE, AFTER = "before", "after"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,10 +72,16 @@ class Calibration:
     own: DecisionParameters
     """The parameters that the predictions came with."""
     found: DecisionParameters
-    """Found on all videos; an AU without positives or without negatives keeps its own."""
+    """Found on all videos; an AU with fewer than `MIN_COUNT` positives or negatives keeps its own."""
     held_out: Mapping[str, Scores]
     """Scores of `NONE`, `OWN`, and, found on the other folds, `THRESHOLDS` (without smoothing) and `BOTH` (only for
     rows with an order in time)."""
+    logit_map: LogitMap
+    """Map of logits to calibrated ones of single frames, fitted on all videos."""
+    mapped: F32
+    """(N, A) float32 calibrated probabilities of the rows with a label, by maps fitted on the other folds."""
+    errors: Mapping[str, Estimate]
+    """Expected calibration error of single frames: `BEFORE`, of the model's probabilities; `AFTER`, of `mapped`."""
 
     @property
     def method(self) -> str:
@@ -96,63 +115,91 @@ def calibrate(predictions: LabelledPredictions, resampling: Resampling, folds: i
         )
     rows = np.flatnonzero(predictions.labelled)
     known = predictions.take(rows)
-    fold = _folds(known, folds, seed)
+    fold = assign_folds(known, folds, seed)
     none, own = stages_of(known)[0], stages_of(known)[-1]
-    search = _Search(known, own.scores, fold, folds)
-    for window in WINDOWS if predictions.series is not None else ():
-        search.try_window(predictions.smooth_with([window] * len(predictions.au_names))[rows], window)
-    if predictions.series is None:
-        search.try_window(none.scores, None)
+    search = _Search(known, none.scores, fold, folds)
+    search.try_windows(none.scores, None)
+    found, active = search.result(seed)
     actives = {
         NONE: decide(none.scores, none.thresholds),
         OWN: decide(own.scores, own.thresholds),
-        THRESHOLDS: search.unsmoothed,
+        THRESHOLDS: active,
     }
-    if predictions.series is not None:
-        actives[BOTH] = search.active
+    if predictions.in_order:
+        search = _Search(known, own.scores, fold, folds)
+        search.try_windows(own.scores, predictions.windows, MIN_GAIN)
+        for window in WINDOWS:
+            windows = np.full_like(predictions.windows, window)
+            search.try_windows(predictions.smooth_with(windows.tolist())[rows], windows)
+        found, actives[BOTH] = search.result(seed)
     held_out = {name: score_decisions(active, known.labels, resampling) for name, active in actives.items()}
-    n_groups = predictions.n_groups
-    return Calibration(folds, n_groups, predictions.au_names, _own(predictions), search.found, held_out)
+    mapped = sigmoid(held_out_logits(known.logit, known.labels, fold))
+    return Calibration(
+        folds=folds,
+        n_groups=predictions.n_groups,
+        au_names=predictions.au_names,
+        own=_own(predictions),
+        found=found,
+        held_out=held_out,
+        logit_map=fit_map(known.logit, known.labels),
+        mapped=mapped,
+        errors={
+            BEFORE: Estimate.of(*calibration_error(none.scores, known.labels, resampling)),
+            AFTER: Estimate.of(*calibration_error(mapped, known.labels, resampling)),
+        },
+    )
 
 
 class _Search:
-    """Search over windows in increasing order that keeps the best result of each AU and fold.
+    """Search over windows that keeps the best result of each AU and fold; of equally good ones the first.
 
     AUs without a result are decided by `scores` and their own thresholds. Part k of K + 1 searches all folds
     but k, the last part searches all rows.
     """
 
     def __init__(self, known: LabelledPredictions, scores: F32, fold: I32, folds: int) -> None:
-        self._labels, self._held = known.labels, [fold == k for k in range(folds)]
+        self._known, self._held = known, [fold == k for k in range(folds)]
         own = _own(known)
-        self._thresholds = np.tile(own.thresholds, (folds + 1, 1))
+        self._own, self._own_active = own, decide(scores, own.thresholds)
         self._windows = np.tile(own.windows, (folds + 1, 1))
-        self._best = np.full(self._thresholds.shape, -1.0)
-        self.active: Bool = decide(scores, own.thresholds)
-        """(N, A) bool decisions on each fold by the parameters found on the others."""
-        self.unsmoothed: Bool = self.active.copy()
-        """(N, A) bool, the same with thresholds only."""
+        self._best = np.full(self._windows.shape, -1.0)
+        self._scores = np.tile(scores, (folds + 1, 1, 1))
+        """(K + 1, N, A) scores smoothed by the best window of each part."""
 
-    @property
-    def found(self) -> DecisionParameters:
-        """The parameters found on all rows."""
-        return DecisionParameters(self._thresholds[-1].astype(np.float32), self._windows[-1].astype(np.int32))
+    def try_windows(self, scores: F32, windows: I32 | None, bonus: float = 0) -> None:
+        """Try one window for each AU.
 
-    def try_window(self, scores: F32, window: int | None) -> None:
-        """Try one window for all AUs, None for no smoothing; `scores` is (N, A) float32, smoothed by it."""
+        Args:
+            scores: (N, A) float32, smoothed with these windows.
+            windows: (A,) int32; None: not smoothed.
+            bonus: added to the `f1_binary` of these windows.
+        """
         for part, held in enumerate([*self._held, np.zeros(len(scores), bool)]):
-            labels = self._labels[~held]
-            limits = best_thresholds(scores[~held], labels).round(DIGITS)
-            f1 = _f1(scores[~held] >= limits, labels)
+            labels = self._known.labels[~held]
+            f1 = _f1(scores[~held] >= best_thresholds(scores[~held], labels), labels) + bonus
             better = _decidable(labels) & (f1 > self._best[part] + 1e-9)
             self._best[part, better] = f1[better]
-            self._thresholds[part, better] = limits[better]
-            if window is not None:
-                self._windows[part, better] = window
-            cells = np.ix_(held, better)
-            self.active[cells] = (scores >= limits)[cells]
-            if window in (None, WINDOWS[0]):
-                self.unsmoothed[cells] = (scores >= limits)[cells]
+            self._scores[part][:, better] = scores[:, better]
+            if windows is not None:
+                self._windows[part, better] = windows[better]
+
+    def result(self, seed: int) -> tuple[DecisionParameters, Bool]:
+        """Return the best parameters on all rows, and (N, A) bool decisions on each fold by those of the others."""
+        active = self._own_active.copy()
+        for part, held in enumerate(self._held):
+            limits = self._thresholds(part, ~held, seed)
+            cells = np.ix_(held, ~np.isnan(limits))
+            active[cells] = (self._scores[part] >= limits)[cells]
+        whole = self._thresholds(len(self._held), np.ones(len(active), bool), seed)
+        thresholds = np.where(np.isnan(whole), self._own.thresholds, whole).astype(np.float32)
+        return DecisionParameters(thresholds, self._windows[-1].astype(np.int32)), active
+
+    def _thresholds(self, part: int, rows: Bool, seed: int) -> F64:
+        """Return (A,) thresholds found on the rows of a part; NaN for AUs with too few labels in them."""
+        scores, labels = self._scores[part][rows], self._known.labels[rows]
+        over = thresholds_over_people(scores, labels, self._known.group[rows], seed)
+        limits = np.where(np.isnan(over), best_thresholds(scores, labels), over)
+        return np.where(_decidable(labels), limits, np.nan).round(DIGITS)
 
 
 def _own(predictions: LabelledPredictions) -> DecisionParameters:
@@ -160,8 +207,8 @@ def _own(predictions: LabelledPredictions) -> DecisionParameters:
 
 
 def _decidable(labels: I8) -> Bool:
-    """Return (A,) bool: True for AUs with positives and negatives."""
-    return (labels == 1).any(axis=0) & (labels == 0).any(axis=0)
+    """Return (A,) bool: True for AUs with `MIN_COUNT` positives and negatives."""
+    return ((labels == 1).sum(axis=0) >= MIN_COUNT) & ((labels == 0).sum(axis=0) >= MIN_COUNT)
 
 
 def _f1(active: Bool, labels: I8) -> F64:
@@ -171,8 +218,11 @@ def _f1(active: Bool, labels: I8) -> F64:
     return ratio(2.0 * hits, (hits + alarms + positives).astype(np.float64))
 
 
-def _folds(known: LabelledPredictions, folds: int, seed: int) -> I32:
-    """Return (N,) int32 the fold of each row, balanced in rows and in every AU's positives."""
+def assign_folds(known: LabelledPredictions, folds: int, seed: int) -> I32:
+    """Return (N,) int32 the fold of each row, balanced in rows and in every AU's positives.
+
+    Rows of one group, which may show the same person, are in one fold.
+    """
     _, unit = np.unique(known.group, return_inverse=True)
     marks = [np.ones(len(known), bool), *(known.labels == 1).T]
     counts = np.stack([np.bincount(unit, mark) for mark in marks], axis=1)

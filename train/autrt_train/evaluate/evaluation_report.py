@@ -22,7 +22,7 @@ SCHEMA: Final = "autrt-eval/1"
 JSON_FILE, CSV_FILE = "eval.json", "eval.csv"
 COLUMNS: Final = ("predictions", "stage", "au", "metric", "value", "low", "high")
 
-GAINS: Final = ((BOTH, NONE), (BOTH, OWN), (THRESHOLDS, NONE), (BOTH, THRESHOLDS))
+GAINS: Final = ((BOTH, NONE), (BOTH, OWN), (THRESHOLDS, NONE), (THRESHOLDS, OWN), (BOTH, THRESHOLDS))
 """Methods that are compared with each other on held-out videos."""
 
 
@@ -96,6 +96,13 @@ def _calibration(calibration: Calibration) -> dict[str, Any]:
         "videos": calibration.n_groups,
         "own": _choice(calibration.own, names),
         "found": _choice(calibration.found, names),
+        "logit_map": {
+            name: {"scale": round(scale, 4), "shift": round(shift, 4)}
+            for name, scale, shift in zip(
+                names, calibration.logit_map.scale.tolist(), calibration.logit_map.shift.tolist(), strict=True
+            )
+        },
+        "ece": {when: _scores({"ece": found}, names) for when, found in calibration.errors.items()},
         "held_out": {name: _scores(found, names) for name, found in calibration.held_out.items()},
         "gains": [
             {"of": of, "over": over, **_scores(gain, names)}
@@ -144,6 +151,8 @@ def _rows(evaluation: Evaluation) -> Iterator[list[str]]:
         held = {f"held out: {how}": found for how, found in calibration.held_out.items()}
         gains = {f"held out: {of} - {over}": gain for (of, over), gain in _gains(calibration).items()}
         yield from _table(name, held | gains, calibration.au_names)
+        errors = {f"held out: probabilities {when}": {"ece": e} for when, e in calibration.errors.items()}
+        yield from _table(name, errors, calibration.au_names)
 
 
 def _table(predictions: str, stages: Mapping[str, Scores], names: Sequence[str]) -> Iterator[list[str]]:

@@ -9,11 +9,11 @@ import numpy as np
 
 from autrt.console.text_table import aligned
 from autrt_train.evaluate.bootstrap import LEVEL
-from autrt_train.evaluate.calibrate import NONE, OWN, Calibration
+from autrt_train.evaluate.calibrate import AFTER, BEFORE, NONE, OWN, Calibration
 from autrt_train.evaluate.evaluation import Evaluation
 from autrt_train.evaluate.scores import MEAN, Estimate, EvaluatedPredictions, Scores
 
-SHOWN: Final = ("f1_posneg", "precision", "recall", "auc", "ap")
+SHOWN: Final = ("f1_posneg", "precision", "recall", "auc", "ap", "ece")
 """Metrics shown of the last stage, beside the `f1_binary` of every stage."""
 
 UNKNOWN: Final = "–"
@@ -29,6 +29,8 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
         yield ""
     if evaluation.calibration is not None:
         yield from _calibration(evaluation.calibration)
+        yield ""
+        yield from _errors(evaluation.calibration)
         yield ""
     yield (
         f"in brackets: {LEVEL:.0%} percentile intervals over {evaluation.n_groups} videos "
@@ -62,7 +64,10 @@ def _differences(evaluation: Evaluation) -> Iterator[str]:
 
 def _calibration(calibration: Calibration) -> Iterator[str]:
     own, found, held = calibration.own, calibration.found, calibration.held_out
-    yield f"f1_binary on held-out videos, calibrated in {calibration.folds} folds of {calibration.n_groups} videos:"
+    yield (
+        f"f1_binary held out, calibrated in {calibration.folds} folds of {calibration.n_groups} people (or videos "
+        "that name nobody):"
+    )
     gains = {over: calibration.gain(over)["f1_binary"] for over in (OWN, NONE)}
     head = ["", "threshold", "window", *held, f"gain over {OWN}", "gain over none"]
     rows: list[list[str]] = []
@@ -85,6 +90,18 @@ def _calibration(calibration: Calibration) -> Iterator[str]:
         row += [format_interval(held[calibration.method]["f1_binary"], column)]
         rows.append(row + [format_interval(gain, column, signed=True) for gain in gains.values()])
     yield from aligned([head, *rows], left=1)
+
+
+def _errors(calibration: Calibration) -> Iterator[str]:
+    before, after = (calibration.errors[when] for when in (BEFORE, AFTER))
+    yield "expected calibration error of single frames' probabilities, held out:"
+    scales, shifts = calibration.logit_map.scale.tolist(), calibration.logit_map.shift.tolist()
+    rows = [["", "logit becomes", BEFORE, AFTER, "difference"]]
+    for column, name in enumerate((*calibration.au_names, MEAN)):
+        change = "" if name == MEAN else f"{scales[column]:.2f} · logit {shifts[column]:+.2f}"
+        values = [format_interval(one, column) for one in (before, after)]
+        rows.append([name, change, *values, format_interval(after.minus(before), column, signed=True)])
+    yield from aligned(rows, left=1)
 
 
 def _by_au(scores: Scores, metrics: Sequence[str], names: Sequence[str], *, signed: bool) -> list[list[str]]:

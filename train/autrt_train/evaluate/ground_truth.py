@@ -33,6 +33,7 @@ MAIN_FACE: Final = -1
 
 GROUND_TRUTH_READERS: Final = {
     "affwild2": "autrt_train.evaluate.ground_truth:affwild2",
+    "coded": "autrt_train.evaluate.coded:coded",
     "manifest": "autrt_train.evaluate.ground_truth:manifest",
     "rendered": "autrt_train.evaluate.rendered_videos:rendered",
     "results": "autrt_train.evaluate.ground_truth:results",
@@ -72,6 +73,8 @@ class GroundTruth:
     au_names: tuple[str, ...]
     videos: Mapping[str, VideoLabels]
     """By the annotations' name of the video."""
+    notes: tuple[str, ...] = ()
+    """Notes about the labels for readers of the scores."""
 
     def find(self, video: str) -> str | None:
         """Return the annotations' name of a video, found by path or file name, or None; extensions are optional."""

@@ -101,6 +101,14 @@ class LabelledPredictions(ShapedRepr):
         return (self.labels != MISSING).any(axis=1)
 
     @property
+    def in_order(self) -> bool:
+        """True if any track has several rows, so that there is something to smooth: stills have none."""
+        if self.series is None:
+            return False
+        tracks = np.stack([self.video.astype(np.int64), self.series.track.astype(np.int64)], axis=1)
+        return len(np.unique(tracks, axis=0)) < len(tracks)
+
+    @property
     def n_groups(self) -> int:
         """Number of videos (or groups of videos with a person in common) with labels."""
         return len(np.unique(self.group[self.labelled]))

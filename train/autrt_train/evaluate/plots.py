@@ -16,13 +16,14 @@ from sklearn.metrics import precision_recall_curve, precision_score, recall_scor
 from autrt.storage.atomic_file import replacing
 from autrt.types import F32
 from autrt_train.evaluate.evaluation import Evaluation
+from autrt_train.evaluate.reliability import BINS
 from autrt_train.evaluate.scores import MEAN, Estimate, EvaluatedPredictions, Stage, stages_of
+from autrt_train.metrics import DEFAULT_THRESHOLD
 from autrt_train.types import I8, MISSING
 
 COLUMNS: Final = 4
 """Plots per row, one per AU."""
 
-RELIABILITY_BINS: Final = 10
 FILES: Final = ("scores.png", "precision-recall.png", "reliability.png")
 
 _ZERO: Any = 0.0
@@ -42,7 +43,13 @@ def write_plots(out: Path, evaluation: Evaluation) -> None:
     figures = (
         _scores(evaluation.evaluated, names),
         _small("recall", "precision", names, curves, _precision_recall),
-        _small("predicted probability", "share of positives", names, curves, _reliability),
+        _small(
+            "predicted probability",
+            "share of positives",
+            names,
+            [*curves, *_mapped(evaluation)],
+            _reliability,
+        ),
     )
     for name, figure in zip(FILES, figures, strict=True):
         with replacing(out / name) as part:
@@ -56,6 +63,14 @@ def _curves(evaluated: Sequence[EvaluatedPredictions]) -> Iterator[Curve]:
         chosen = stages[-1:] if len(evaluated) > 1 else [s for s in stages if s.name != "thresholded"]
         for stage in chosen:
             yield (one.name if len(evaluated) > 1 else stage.name), stage, one.predictions.labels
+
+
+def _mapped(evaluation: Evaluation) -> Iterator[Curve]:
+    """Yield the held-out calibrated probabilities, if there is a calibration."""
+    found, predictions = evaluation.calibration, evaluation.evaluated[0].predictions
+    if found is not None:
+        halves = np.full_like(predictions.thresholds, DEFAULT_THRESHOLD)
+        yield "calibrated, held out", Stage("calibrated", found.mapped, halves), predictions.labels
 
 
 def _scores(evaluated: Sequence[EvaluatedPredictions], names: Sequence[str]) -> Figure:
@@ -144,7 +159,7 @@ def _reliability(axes: Any, name: str, colour: str, scores: F32, y_true: I8, thr
     """Plot observed against predicted probability, with a line at the threshold; nothing if there is no label."""
     if not len(y_true):
         return
-    seen, predicted = calibration_curve(y_true, scores, n_bins=RELIABILITY_BINS, pos_label=1)
+    seen, predicted = calibration_curve(y_true, scores, n_bins=BINS, pos_label=1)
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
     axes.plot(predicted, seen, "o-", color=colour, markersize=4, label=name)
     axes.axvline(threshold, color=colour, linewidth=0.8, alpha=0.5)

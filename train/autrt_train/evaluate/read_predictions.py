@@ -61,6 +61,7 @@ def read_predictions(
     known = {video.name for video in videos}
     waiting = [name for ground_truth in ground_truths for name in ground_truth.videos if name not in known]
     notes = [
+        *(note for ground_truth in ground_truths for note in ground_truth.notes),
         *_note(unlabelled, "results files without labels, passed over"),
         *_note(waiting, "labelled videos without results, passed over"),
     ]

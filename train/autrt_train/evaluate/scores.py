@@ -16,11 +16,12 @@ from autrt.postprocess.ensemble import sigmoid
 from autrt.types import F32, F64, I64, Bool, ShapedRepr, check_array
 from autrt_train.evaluate.bootstrap import LEVEL, Resampling, decision_scores, known_mean, ranking_scores
 from autrt_train.evaluate.labelled_predictions import LabelledPredictions
+from autrt_train.evaluate.reliability import calibration_error
 from autrt_train.metrics import DEFAULT_THRESHOLD, au_scores
 from autrt_train.types import I8
 
 DECISION_METRICS: Final = ("f1_binary", "f1_posneg", "precision", "recall", "prevalence")
-METRICS: Final = ("f1_binary", "f1_posneg", "precision", "recall", "auc", "ap", "prevalence")
+METRICS: Final = ("f1_binary", "f1_posneg", "precision", "recall", "auc", "ap", "prevalence", "ece")
 HEADLINE: Final = ("f1_binary", "f1_posneg")
 """Scores that are written to a model folder."""
 MEAN: Final = "mean"
@@ -125,10 +126,12 @@ def evaluate_stages(predictions: LabelledPredictions, resampling: Resampling) ->
 
 def score_stage(stage: Stage, labels: I8, resampling: Resampling) -> Scores:
     """Return all metrics of one stage."""
-    value = au_scores(stage.scores, labels, stage.thresholds)
+    scores = au_scores(stage.scores, labels, stage.thresholds)
     resampled = decision_scores(stage.scores >= stage.thresholds, labels, resampling)
     resampled |= ranking_scores(stage.scores, labels, resampling)
-    return {name: Estimate.of(getattr(value, name), resampled[name]) for name in METRICS}
+    values = {name: getattr(scores, name) for name in resampled}
+    values["ece"], resampled["ece"] = calibration_error(stage.scores, labels, resampling)
+    return {name: Estimate.of(values[name], resampled[name]) for name in METRICS}
 
 
 def score_decisions(active: Bool, labels: I8, resampling: Resampling) -> Scores:

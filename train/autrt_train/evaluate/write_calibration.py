@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from autrt.errors import UsageError
 from autrt.model.folder import Model, load_model
 from autrt.model.schema import (
@@ -20,7 +22,8 @@ from autrt.model.schema import (
 )
 from autrt.storage.atomic_file import replacing
 from autrt.storage.escape import escape
-from autrt_train.evaluate.calibrate import Calibration
+from autrt_train.evaluate.bootstrap import LEVEL
+from autrt_train.evaluate.calibrate import OWN, Calibration
 from autrt_train.evaluate.scores import headline_metrics
 
 ABOUT: Final = "calibration on "
@@ -90,6 +93,19 @@ def _rewrite(path: Path, kind: type[FileT], calibration: Calibration, data: str)
 def _metrics(calibration: Calibration, data: str) -> list[Metric]:
     about = (
         f"{ABOUT}{data}: held out, chosen on the other {calibration.folds - 1} of {calibration.folds} folds of "
-        f"{calibration.n_groups} videos; the {calibration.method} of this file were then chosen on all of them"
+        f"{calibration.n_groups} people or videos; the {calibration.method} of this file were then chosen on "
+        "all of them"
     )
-    return headline_metrics(calibration.held_out[calibration.method], calibration.au_names, about)
+    names, gain = calibration.au_names, calibration.gain(OWN)
+    gains = [
+        _as_gain(metric, *(float(end[-1]) for end in gain[metric.name].interval()))
+        for metric in headline_metrics(gain, names, f"{about}; less {OWN} values before")
+    ]
+    return [*headline_metrics(calibration.held_out[calibration.method], names, about), *gains]
+
+
+def _as_gain(metric: Metric, low: float, high: float) -> Metric:
+    """Return a difference named as a gain, with the interval of its mean unless that is NaN."""
+    interval = "" if np.isnan(low) else f"; {LEVEL:.0%} interval of the mean {low:+.4f} to {high:+.4f}"
+    changes = {"name": f"{metric.name} gain", "data_set": metric.data_set + interval}
+    return metric.model_copy(update=changes)

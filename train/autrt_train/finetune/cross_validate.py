@@ -12,14 +12,12 @@ import torch
 from autrt.postprocess.ensemble import sigmoid
 from autrt.types import F32, I32, I64, Bool, ShapedRepr, check_array
 from autrt_train.finetune.head import Head, TrainingSet, fit_heads
-from autrt_train.metrics import best_thresholds
+from autrt_train.metrics import DEFAULT_THRESHOLD
+from autrt_train.thresholds import thresholds_over_people
 from autrt_train.types import I8, MISSING
 
 STRENGTHS: Final = (np.inf, 3.0, 1.0, 0.3, 0.1, 0.03)
 """Regularisation towards the start, chosen per AU; at infinity only scale and bias are trained."""
-
-HALVES: Final = 25
-"""Random halves of the people whose best thresholds are averaged, so that none depends on a single face."""
 
 DIGITS: Final = 4
 
@@ -130,15 +128,5 @@ def _best_strengths(logits: F32, data: TrainingSet, rows: Bool) -> I64:
 
 def _thresholds(logit: F32, labels: I8, group: I64, seed: int) -> F32:
     """Return (A,) float32 probability thresholds: the mean of the best ones of random halves of the people."""
-    rng, people = np.random.default_rng([seed, 1]), np.unique(group)
-    found = np.full((HALVES, logit.shape[1]), np.nan)
-    probability = sigmoid(logit)
-    for i in range(HALVES):
-        half = np.isin(group, rng.permutation(people)[: max(1, len(people) // 2)])
-        some = labels[half]
-        decidable = (some == 1).any(axis=0) & (some == 0).any(axis=0)
-        found[i] = np.where(decidable, best_thresholds(probability[half], some), np.nan)
-    known = ~np.isnan(found).all(axis=0)
-    mean = np.full(logit.shape[1], 0.5)
-    mean[known] = np.nanmean(found[:, known], axis=0)
-    return mean.astype(np.float32)
+    mean = thresholds_over_people(sigmoid(logit), labels, group, seed)
+    return np.where(np.isnan(mean), DEFAULT_THRESHOLD, mean).astype(np.float32)

@@ -16,11 +16,12 @@ from autrt.storage.atomic_file import replacing
 from autrt.types import F32, I64, Bool
 from autrt_train.evaluate.bootstrap import LEVEL, Resampling, ranking_scores
 from autrt_train.evaluate.evaluation_table import format_interval, format_score
+from autrt_train.evaluate.reliability import calibration_error
 from autrt_train.evaluate.scores import MEAN, Estimate, Scores, difference, score_decisions
 from autrt_train.metrics import au_scores
 from autrt_train.types import I8
 
-AUC, F1 = "auc", "f1_binary"
+AUC, F1, ECE = "auc", "f1_binary", "ece"
 RESAMPLINGS: Final = 1000
 
 
@@ -75,16 +76,17 @@ class Comparison:
 
 
 def score_predictions(logit: F32, active: Bool, labels: I8, resampling: Resampling) -> Scores:
-    """Return AUC and F1 of the positive class with their resamplings."""
+    """Return AUC, F1 of the positive class and the expected calibration error with their resamplings."""
     scores = sigmoid(logit)
     auc = Estimate.of(au_scores(scores, labels).auc, ranking_scores(scores, labels, resampling)[AUC])
-    return {AUC: auc, F1: score_decisions(active, labels, resampling)[F1]}
+    error = Estimate.of(*calibration_error(scores, labels, resampling))
+    return {AUC: auc, F1: score_decisions(active, labels, resampling)[F1], ECE: error}
 
 
 def report_rows(found: Comparison) -> list[list[str]]:
     """Return the rows of the report's table: head, trained AUs, and their mean."""
     head = ["", "positive", "negative", "people", "AUC before", "after", "difference"]
-    head += ["F1 before", "after", "difference", "threshold"]
+    head += ["F1 before", "after", "difference", "ECE before", "after", "threshold"]
     rows = [head]
     gain = found.gain
     for i, au in enumerate(found.au_names):
@@ -96,11 +98,13 @@ def report_rows(found: Comparison) -> list[list[str]]:
         for metric in (AUC, F1):
             row += [format_score(found.before[metric].value[i]), format_score(found.after[metric].value[i])]
             row.append(format_interval(gain[metric], i, signed=True))
-        rows.append([*row, format_score(found.thresholds[i])])
+        errors = [format_score(one[ECE].value[i]) for one in (found.before, found.after)]
+        rows.append([*row, *errors, format_score(found.thresholds[i])])
     whole = [MEAN, "", "", ""]
     for metric in (AUC, F1):
         whole += [format_score(found.before[metric].value[-1]), format_score(found.after[metric].value[-1])]
         whole.append(format_interval(gain[metric], -1, signed=True))
+    whole += [format_score(one[ECE].value[-1]) for one in (found.before, found.after)]
     return [*rows, [*whole, ""]]
 
 
@@ -115,7 +119,8 @@ def report_notes(found: Comparison) -> Iterator[str]:
     people = len(np.unique(found.group))
     yield (
         f"On people who were left out of the training, {len(found.labels)} faces of {people} people, single "
-        f"frames; in brackets {LEVEL:.0%} intervals over people. Before: the start at its own thresholds."
+        f"frames; in brackets {LEVEL:.0%} intervals over people. Before: the start at its own thresholds. ECE: the "
+        "expected calibration error of the probabilities, in ten bins."
     )
     worse = [
         au
@@ -156,7 +161,7 @@ def scores_as_json(found: Comparison) -> dict[str, Any]:
             ("after", found.after),
             ("difference", found.gain),
         ):
-            for metric in (AUC, F1):
+            for metric in (AUC, F1, ECE):
                 low, high = scores[metric].interval()
                 values = (scores[metric].value[i], low[i], high[i])
                 numbers.setdefault(metric, {})[when] = [_plain(value) for value in values]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Final
 
 from autrt.storage.escape import escape
 from autrt.types import Source
 from autrt.video.pictures import picture_number
-from autrt_train.annotations.pictures import is_picture, without_video_suffix
+from autrt_train.labels.path_ends import PathEnds, path_parts
 from autrt_train.types import DataError
 
 SHOWN: Final = 5
@@ -43,18 +42,17 @@ def match_sources(
     Raises:
         DataError: no name has a file, or a name fits several.
     """
-    tails: dict[str, list[Source]] = {}
+    ends = PathEnds[Source]()
     for source in sources:
-        for tail in _tails(source):
-            tails.setdefault(tail, []).append(source)
+        ends.add((str(source.path.absolute()), source.relative), source)
     found: dict[str, MatchedFile] = {}
     lacking: list[str] = []
     for name in dict.fromkeys(names):
-        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-        number = picture_number(parts[-1]) if parts else None
-        hits, frame = _hits(parts, tails), None
+        *folders, last = path_parts(name) or [""]
+        number = picture_number(last)
+        hits, frame = ends.find(name), None
         if not hits and number is not None:
-            hits = [source for source in _hits(parts[:-1], tails) if source.kind == "images"]
+            hits = [source for source in ends.find("/".join(folders)) if source.kind == "images"]
             frame = number - _first_number(hits[0]) if hits else None
         if len(hits) > 1:
             raise DataError(
@@ -73,32 +71,9 @@ def match_sources(
     return found
 
 
-def _tails(source: Source) -> set[str]:
-    """Return the ends of a source's path: its name, its folder and name, and so on."""
-    parts = source.path.absolute().parts[1:]
-    whole = ["/".join(parts[-n:]) for n in range(1, len(parts) + 1)]
-    whole.append(source.relative)
-    return {text for name in whole for text in (name, _bare(name))}
-
-
 def _first_number(folder: Source) -> int:
     """Return the number of the first picture: 0 or 1."""
     return 0 if any(picture_number(entry.name) == 0 for entry in folder.path.iterdir()) else 1
-
-
-def _hits(parts: Sequence[str], tails: dict[str, list[Source]]) -> list[Source]:
-    """Return the sources whose path ends like the longest possible end of a name."""
-    for n in range(len(parts), 0, -1):
-        end = "/".join(parts[-n:])
-        for text in dict.fromkeys((end, _bare(end))):
-            if hits := tails.get(text):
-                return hits
-    return []
-
-
-def _bare(name: str) -> str:
-    """Return a name without the extension of a video or picture."""
-    return str(PurePosixPath(name).with_suffix("")) if is_picture(name) else without_video_suffix(name)
 
 
 def _nearest(lacking: Sequence[str], sources: Sequence[Source]) -> str:

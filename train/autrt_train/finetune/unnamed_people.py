@@ -62,7 +62,7 @@ def likely_people(names: Sequence[str], greys: np.ndarray) -> I64:
         names: N paths of pictures.
         greys: (N, P) float32 coarse grey pictures.
     """
-    _, stem = np.unique([_stem(name) for name in names], return_inverse=True)
+    _, stem = np.unique([picture_stem(name) for name in names], return_inverse=True)
     looks = _alike(greys)
     n = len(names)
     by_name = np.stack([np.arange(n), stem], axis=1)
@@ -70,7 +70,8 @@ def likely_people(names: Sequence[str], greys: np.ndarray) -> I64:
     return video_groups(n, 2 * n, np.concatenate([by_name, by_look]).astype(np.int32))
 
 
-def _stem(name: str) -> str:
+def picture_stem(name: str) -> str:
+    """Return a picture's path without a number at its end: `anna_01.jpg` and `anna_02.jpg` have the same."""
     path = PurePosixPath(name)
     match = _COUNTED.fullmatch(path.stem)
     return str(path.parent / match[1]) if match else name

@@ -71,11 +71,14 @@ def _smoothing_windows(recipe: Recipe) -> list[int]:
 
 
 def _teacher(data: TrainingData) -> dict[str, Any]:
-    """Return the teacher's name, digest and licence, if there is one."""
-    if data.teacher_targets is None:
-        return {}
-    model = data.teacher_targets.teacher.model
-    return {"teacher": {"name": model.name, "model_digest": model.digest, "licence": model.licence}}
+    """Return the teacher's name, digest and licence, and the tools with soft targets, if there are any."""
+    targets, out = data.teacher_targets, dict[str, Any]()
+    if targets is not None and targets.teacher is not None:
+        model = targets.teacher.model
+        out["teacher"] = {"name": model.name, "model_digest": model.digest, "licence": model.licence}
+    if targets is not None and targets.tools:
+        out["soft_targets"] = list(targets.tools)
+    return out
 
 
 def _metrics(probabilities: F32, data: TrainingData, thresholds: F32 | None) -> list[Metric]:

@@ -93,7 +93,7 @@ def _of_coder(
         tuple(aus),
         codes.astype(np.float32),
         video,
-        frame=None if frame is None else _whole(table, frame) - first_frame,
+        frame=None if frame is None else _frames(table, frame, first_frame),
         time_s=None if time is None else numbers(table[time], table.path, time, table.first_line),
         person=_texts(table, PERSON),
         coder=coder,
@@ -123,6 +123,14 @@ def _named(table: Table, names: Sequence[str]) -> str | None:
 def _texts(table: Table, names: Sequence[str]) -> list[str] | None:
     name = _named(table, names)
     return None if name is None else ["" if v is None else str(v).strip() for v in table[name]]
+
+
+def _frames(table: Table, column: str, first_frame: int) -> I64:
+    """Return (N,) int64 frames from 0; `NO_FRAME` for empty cells, as in rows of pictures."""
+    empty = np.isnan(numbers(table[column], table.path, column, table.first_line))
+    filled = [0 if blank else value for value, blank in zip(table[column], empty.tolist(), strict=True)]
+    found = whole_numbers(filled, table.path, column, table.first_line)
+    return np.where(empty, NO_FRAME, found - first_frame).astype(np.int64)
 
 
 def _whole(table: Table, column: str) -> I64:

@@ -29,4 +29,5 @@ def assemble_batch(index: Index, draw: Draw, pixels: U8 | Any) -> Batch:
         classes=known.classes,
         landmarks=landmarks,
         presence=known.presence,
+        weights=known.weights,
     )

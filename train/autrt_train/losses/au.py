@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from autrt_train.losses.config import LossConfig, Reduction, Term, Weighting, weights_of
+from autrt_train.losses.distill import nonzero
 from autrt_train.losses.label_smoothing import smooth_labels
 
 TERMS: Final = ("bce", "multi_label", "zlpr")
@@ -38,7 +39,9 @@ class AuLoss(nn.Module):
             weights = torch.tensor(weights_of(getattr(config, name), au_names), dtype=torch.float32)
             self.register_buffer(name, weights, persistent=False)
 
-    def denominators(self, labels: Tensor, targets: Tensor | None = None) -> Tensor:
+    def denominators(
+        self, labels: Tensor, targets: Tensor | None = None, weights: Tensor | None = None
+    ) -> Tensor:
         """Return the denominator of each term: the number of known labels, or of pictures with one.
 
         Denominators may be summed over micro-batches and processes; with the sums, `forward` returns summands of
@@ -47,14 +50,15 @@ class AuLoss(nn.Module):
         Args:
             labels: (B, L) int8.
             targets: (B, L) float or None, as for `forward`.
+            weights: (B, L) float or None, as for `forward`; each label then counts with its weight.
 
         Returns:
             (3,) float32, in the order of `TERMS`.
         """
         known = labels >= 0
         counts = [
-            _count(self._bce_known(labels, targets), self.config.bce_reduction),
-            _count(known, self.config.multi_label_reduction),
+            _count(self._bce_known(labels, targets), self.config.bce_reduction, weights),
+            _count(known, self.config.multi_label_reduction, weights),
             known.any(1).sum(),
         ]
         return torch.stack(counts).float()
@@ -67,6 +71,7 @@ class AuLoss(nn.Module):
         *,
         noise: Tensor | None = None,
         denominators: Tensor | None = None,
+        weights: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Return the loss of a batch.
 
@@ -76,23 +81,25 @@ class AuLoss(nn.Module):
             targets: (B, L) float, soft labels 0…1 or NaN; used if `use_targets` is set.
             noise: (B, L) float32, uniform in 0…1, for label smoothing; required in training if a term is smoothed.
             denominators: (3,) float32 from `denominators`; None: those of this batch.
+            weights: (B, L) float of 0 or more, weights of labels in BCE and multi-label; None: all equal.
 
         Returns:
             `total`, and each term in use without its weight: float32 scalars. 0 without any known label.
         """
         config, x = self.config, logits.float()
-        counts = self.denominators(labels, targets) if denominators is None else denominators
-        counts = counts.to(x).clamp(min=1)
+        counts = self.denominators(labels, targets, weights) if denominators is None else denominators
+        counts = nonzero(counts.to(x))
         smooth = self._smoothed(labels, noise)
         terms: dict[str, Tensor] = {}
         if config.bce:
             known, goal = self._bce_goal(labels, targets, smooth.get("bce"))
             loss = _label_loss(x, goal, self.bce_weights, config.bce_weighting)
-            terms["bce"] = _sum(loss, known, config.bce_reduction) / counts[0]
+            terms["bce"] = _sum(loss, known, config.bce_reduction, weights) / counts[0]
         if config.multi_label:
             goal = smooth.get("multi_label", labels.float())
             loss = _label_loss(x, goal, self.multi_label_weights, config.multi_label_weighting)
-            terms["multi_label"] = _sum(loss, labels >= 0, config.multi_label_reduction) / counts[1]
+            total = _sum(loss, labels >= 0, config.multi_label_reduction, weights)
+            terms["multi_label"] = total / counts[1]
         if config.zlpr:
             terms["zlpr"] = zlpr(x, labels).sum() / counts[2]
         total = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
@@ -141,13 +148,15 @@ def _label_loss(x: Tensor, goal: Tensor, weights: Tensor, weighting: Weighting) 
     return -weights * (positive + negative) if weighting == "weight" else -(weights * positive + negative)
 
 
-def _sum(loss: Tensor, known: Tensor, reduction: Reduction) -> Tensor:
+def _sum(loss: Tensor, known: Tensor, reduction: Reduction, weights: Tensor | None) -> Tensor:
     """Sum the losses of known labels; the counterpart of `_count`."""
-    loss = loss.masked_fill(~known, 0)
+    counted = known if weights is None else weights.float().masked_fill(~known, 0)
+    loss = loss.masked_fill(~known, 0) * counted
     if reduction == "label-mean":
-        loss = loss / known.sum(1, keepdim=True).clamp(min=1)
+        loss = loss / nonzero(counted.sum(1, keepdim=True))
     return loss.sum()
 
 
-def _count(known: Tensor, reduction: Reduction) -> Tensor:
-    return known.sum() if reduction == "mean" else known.any(1).sum()
+def _count(known: Tensor, reduction: Reduction, weights: Tensor | None) -> Tensor:
+    counted = known if weights is None else weights.float().masked_fill(~known, 0)
+    return counted.sum() if reduction == "mean" else (counted > 0).any(1).sum()

@@ -40,10 +40,11 @@ def places_per_au(batch: int, aus: int, per_au: int | None) -> I64:
     if per_au is not None:
         return np.array([per_au] * aus + [batch - aus * per_au], np.int64)
     shares = [POSITIVE_SHARE / aus] * aus + [1 - POSITIVE_SHARE] if aus else [1.0]
-    return _at_least_one(_largest_remainder(batch, np.array(shares)))
+    return _at_least_one(largest_remainder(batch, np.array(shares)))
 
 
-def _largest_remainder(total: int, shares: F64) -> I64:
+def largest_remainder(total: int, shares: F64) -> I64:
+    """Round the shares of `total` to integers of this sum; of equal remainders, the earlier is rounded up."""
     quotas = np.round(total * shares, 9)
     counts = np.floor(quotas).astype(np.int64)
     by_remainder = np.argsort(-np.round(quotas - counts, 6), kind="stable")

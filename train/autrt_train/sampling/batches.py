@@ -18,6 +18,7 @@ CLASSES: Final = 2
 WALK: Final = 3
 ARRANGE: Final = 4
 RESAMPLE: Final = 5
+MIX: Final = 6
 """Second part of a generator's seed, so that no two uses share random numbers."""
 
 WALK_BLOCK: Final = 4096

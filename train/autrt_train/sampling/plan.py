@@ -16,6 +16,7 @@ from autrt_train.sampling.balanced import AuBalanced
 from autrt_train.sampling.batches import RESAMPLE, BatchSource, ClassBalanced, Shuffled
 from autrt_train.sampling.ml_ros import ml_ros
 from autrt_train.sampling.resample import DOWN_SAMPLED, OVER_SAMPLED, resample_named
+from autrt_train.sampling.sources import MixedBatches, places_per_source, source_seed
 from autrt_train.types import I8, MISSING, DataError
 
 _AU = re.compile(r"AU[1-9]\d?")
@@ -74,6 +75,8 @@ class EpochPlan:
         seed: not negative.
         label_names: of the L columns; "named" resampling goes by them.
         classes: (N,) int32 of the index, for balanced batches where L = 0.
+        source: (N,) int32 as in `Index`, if some sources have a share of every batch.
+        source_shares: shares; rows with the source `MISSING` get what is left.
 
     Raises:
         DataError: no row is left to draw, or not one batch is full and `drop_last` is set.
@@ -89,6 +92,8 @@ class EpochPlan:
         *,
         label_names: Sequence[str] = (),
         classes: I32 | None = None,
+        source: I32 | None = None,
+        source_shares: Sequence[float] = (),
     ) -> None:
         self.config, self.batch_size, self.seed = config, batch_size, seed
         self.labels = labels
@@ -102,19 +107,40 @@ class EpochPlan:
                 f"expected at least {1 if not config.drop_last else batch_size} pictures to train on, found "
                 f"{len(self.rows)} after resampling; add data, or see drop_last, complete_only and keep"
             )
-        self._source = self._make_source(labels, classes)
+        if source is None:
+            self._source = self._make_source(self.rows, batch_size, seed, labels, classes)
+        else:
+            self._source = self._by_source(source, source_shares, labels, classes)
 
-    def _make_source(self, labels: I8, classes: I32 | None) -> BatchSource:
-        size, config = self.batch_size, self.config
+    def _by_source(
+        self, source: I32, shares: Sequence[float], labels: I8, classes: I32 | None
+    ) -> BatchSource:
+        """Make the batches of each source separately; sources without labels are shuffled."""
+        of_row = source[self.rows]
+        numbers = np.unique(of_row).tolist()
+        sizes = places_per_source(
+            self.batch_size, [1 - sum(shares) if number == MISSING else shares[number] for number in numbers]
+        )
+        parts: list[BatchSource] = []
+        for number, size in zip(numbers, sizes, strict=True):
+            rows, seed = self.rows[of_row == number], source_seed(self.seed, number + 1)
+            if labels.shape[1] and (labels[rows] == MISSING).all():
+                parts.append(Shuffled(rows, self._steps, size, seed))
+            else:
+                parts.append(self._make_source(rows, size, seed, labels, classes))
+        return MixedBatches(parts, self.seed)
+
+    def _make_source(self, rows: I64, size: int, seed: int, labels: I8, classes: I32 | None) -> BatchSource:
+        config = self.config
         if config.batches == "shuffle":
-            return Shuffled(self.rows, self._steps, size, self.seed)
+            return Shuffled(rows, self._steps, size, seed)
         if labels.shape[1]:
-            return AuBalanced(labels, self.rows, size, config.positives_per_au, self._steps, self.seed)
-        if classes is None or not (classes[self.rows] != MISSING).any():
+            return AuBalanced(labels, rows, size, config.positives_per_au, self._steps, seed)
+        if classes is None or not (classes[rows] != MISSING).any():
             raise UsageError(
                 'sampling.batches = "balanced": expected data with AU labels or classes, found none'
             )
-        return ClassBalanced(self.rows, classes[self.rows], self._steps, size, self.seed)
+        return ClassBalanced(rows, classes[rows], self._steps, size, seed)
 
     def steps(self, n_processes: int = 1) -> int:
         """Return the number of batches of an epoch; the same for every epoch and any number of processes.

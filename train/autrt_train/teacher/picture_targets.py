@@ -69,10 +69,12 @@ class PictureTargets:
     """(N, 5, 2) crop pixels."""
     presence: ConcatenatedRows | None = None
     """(N, 1) logit of a well-placed face."""
+    weights: ConcatenatedRows | None = None
+    """(N, A) weight of each logit in the loss; None: all equal."""
 
     def __post_init__(self) -> None:
         check_array(self, "columns", self.columns, np.int64, (None,))
-        for name in ("features", "landmarks", "presence"):
+        for name in ("features", "landmarks", "presence", "weights"):
             found = getattr(self, name)
             if found is not None and len(found) != len(self):
                 raise ValueError(f"{name}: expected {len(self)} rows, found {len(found)}")
@@ -90,9 +92,27 @@ class PictureTargets:
 
     def select(self, rows: I64) -> PictureTargets:
         """Select some of the pictures."""
-        names = ("teacher_logits", "features", "landmarks", "presence")
+        names = ("teacher_logits", "features", "landmarks", "presence", "weights")
         known = {name: found for name in names if (found := getattr(self, name)) is not None}
         return replace(self, **{name: found.select(rows) for name, found in known.items()})
+
+    @staticmethod
+    def unknown(n: int, aus: int) -> PictureTargets:
+        """Return the targets of n pictures without a teacher: NaN logits of all AUs."""
+        logits = np.full((n, aus), np.nan, np.float32)
+        return PictureTargets(ConcatenatedRows([logits]), np.arange(aus, dtype=np.int64))
+
+    def with_targets(self, logit: F32, weight: F32) -> PictureTargets:
+        """Return the targets with logits of other tools in place of the teacher's, where they are known.
+
+        Args:
+            logit: (N, A) float32, NaN where only the teacher's logit counts.
+            weight: (N, A) float32.
+        """
+        merged = np.where(np.isnan(logit), self.logits(), logit)
+        columns = np.arange(logit.shape[1], dtype=np.int64)
+        rows, weights = ConcatenatedRows([merged]), ConcatenatedRows([weight])
+        return replace(self, teacher_logits=rows, columns=columns, weights=weights)
 
     @staticmethod
     def of(parts: Sequence[PictureTargets]) -> PictureTargets:

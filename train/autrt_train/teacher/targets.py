@@ -1,4 +1,4 @@
-"""The targets of a run with a teacher: its outputs, and what they were computed for."""
+"""The targets of a run with a teacher or other tools: their outputs, and what they were computed for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from autrt_train.teacher.teacher import Teacher
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TeacherTargets:
-    """A teacher's outputs for a run's pictures."""
+    """A teacher's outputs, or those of other tools, for a run's pictures."""
 
-    teacher: Teacher = field(repr=False)
+    teacher: Teacher | None = field(repr=False)
+    """None: soft targets of other tools only."""
     train: PictureTargets
     """Of the training pictures."""
     features: StandardisedFeatures | None
@@ -26,7 +27,15 @@ class TeacherTargets:
     duplicates: int
     """Number of these left out because they hardly differ from the one before."""
 
+    tools: tuple[str, ...] = ()
+    """Names of tools with soft targets, which take the place of the teacher's."""
+    tools_digest: str = ""
+    """SHA-256 (hex) over their targets."""
+
     @property
     def digest(self) -> str:
-        """Name of teacher and precision that is the same on every machine, so that a run can move."""
-        return f"{self.teacher.model.digest} {self.teacher.settings.precision}"
+        """Name of teacher, precision and tools that is the same on every machine, so that a run can move."""
+        teacher = (
+            "" if self.teacher is None else f"{self.teacher.model.digest} {self.teacher.settings.precision}"
+        )
+        return teacher + (f" {self.tools_digest}" if self.tools_digest else "")

@@ -71,7 +71,7 @@ def read_teacher(settings: DistillSettings) -> Teacher:
     if not settings.teacher:
         raise DataError(
             "the recipe names no teacher: expected a model's or an ensemble's folder, or a packaged model's name: "
-            "--teacher MODEL, or --set distill.teacher=MODEL"
+            "--teacher MODEL, or --set distill.teacher=MODEL; or other tools' values: --targets TABLE"
         )
     engine, device = resolve_engine(settings.engine, settings.device)
     return Teacher(

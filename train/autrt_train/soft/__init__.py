@@ -1,0 +1,1 @@
+"""Soft targets from outputs of other tools, calibrated to probabilities of AUs."""
