@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from types import ModuleType
 from typing import Final
 
-from autrt.errors import AutrtError, VideoError
+from autrt.errors import AutrtError, EngineError, VideoError
 from autrt.machine import memory_limit
 from autrt.pipeline.open_networks import open_networks
 from autrt.pipeline.recognise import StoppedError
@@ -63,6 +63,10 @@ def processes_for(job: Job, videos: int, most: int | None = None) -> int:
         videos: number of videos.
         most: the user's limit; by default the number of cores. Memory is a limit in any case.
     """
+    if (
+        multiprocessing.current_process().daemon
+    ):  # such as a worker of multiprocessing.Pool: it may not start any
+        return 0
     size = sum(facts.size_bytes for member in job.model.members for facts in member.files.values())
     if job.settings.device != "cpu" or job.settings.engine not in LIGHT_ENGINES or size > LIGHT_BYTES:
         return 0
@@ -89,12 +93,13 @@ class Worker:
         """Call `do_video` in the process.
 
         Raises:
-            CrashError: the process died; and all that `do_video` raises.
+            CrashError: the process died.
+            EngineError: no process can be started; and all that `do_video` raises.
         """
         try:
             answer = self._ask(source, stop, on_progress)
         except (EOFError, ConnectionError):
-            how = self._bury()
+            how = self._close_dead()
             raise CrashError(
                 f"crashes the process that does it ({how}), more than once: repair or remove the file"
             ) from None
@@ -117,21 +122,30 @@ class Worker:
                 on_progress(answer)
 
     def _start(self) -> Connection:
+        if multiprocessing.current_process().daemon:
+            raise VideoError("needs a process of its own, which a daemonic process cannot start")
         context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(self._job, theirs))
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(self._job, theirs))
         resource_tracker.ensure_running()  # its start would undo the next line
         # The process inherits the mask: signals go to the whole group, and the parent decides what they mean.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
         try:
             with _without_main():
-                self._process.start()
+                process.start()
+        except OSError as error:
+            ours.close()
+            raise EngineError(
+                f"cannot start a worker process ({error.strerror or error}): free memory or processes, or do all "
+                "videos in one process (--workers 1)"
+            ) from error
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()  # so that its end is the process's end
-        return self._connection
+            theirs.close()  # so that its end is the process's end
+        self._process, self._connection = process, ours
+        return ours
 
-    def _bury(self) -> str:
+    def _close_dead(self) -> str:
         """Close a dead process and return how it ended."""
         assert self._process is not None
         process = self._process

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import shutil
 import signal
 import subprocess
+import sys
+import threading
 import time
 from dataclasses import replace
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
 
+from autrt.errors import EngineError
 from autrt.machine import available_cores
 from autrt.model.folder import load_model
 from autrt.results.verification.verify import verify
 from autrt.run.job import Job
-from autrt.run.worker import PROCESS_BYTES, VIDEOS_EACH, processes_for
+from autrt.run.worker import PROCESS_BYTES, VIDEOS_EACH, Worker, processes_for
 from autrt.settings import InferSettings
+from autrt.types import Source
 from tests.support.command import assert_equal_results, autrt, leftovers, manifest, start
 from tests.support.fetched import fetched
 
@@ -113,6 +119,37 @@ def test_one_process_does_all_on_a_gpu_and_with_large_networks(monkeypatch):
     assert processes_for(replace(job(), settings=InferSettings(engine="torch")), 10_000) == 0
     monkeypatch.setattr("autrt.run.worker.LIGHT_BYTES", 100_000)
     assert processes_for(job(), 10_000) == 0
+
+
+def test_worker_that_cannot_start_says_so_each_time(monkeypatch):
+    def refuse(process):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(SpawnProcess, "start", refuse)
+    worker = Worker(job(), 1)
+    for _ in range(2):
+        with pytest.raises(EngineError, match=r"cannot start a worker process .*--workers 1"):
+            worker.do(Source(Path("a.mp4"), "a.mp4", "video"), threading.Event(), lambda progress: None)
+    worker.close()
+
+
+def test_daemonic_process_does_all_videos_itself(many, tmp_path):
+    script = (
+        "import multiprocessing, sys, autrt\n"
+        "def infer(folders): return autrt.infer(*folders, workers=2).count('ok')\n"
+        "if __name__ == '__main__':\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        print(pool.map(infer, [sys.argv[1:]]))\n"
+    )
+    (tmp_path / "pool.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "pool.py", many, tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout.strip() == f"[{MANY}]", done.stderr
 
 
 @shared
