@@ -44,9 +44,9 @@ def check_detection() -> str:
     with closing(CenterFace(open_canvas, digest)) as detector:
         found = detector.submit(_picture()).result()
     (x, y), side = _CORNER_PX, CROP_SIZE_PX
-    truth = np.array([[x, y, x + side, y + side]], np.float32)
-    if len(found) != 1 or iou_matrix(found.boxes, truth)[0, 0] < 0.4:
-        raise EngineError(f"expected one face at {truth[0].tolist()}, found {found.boxes.tolist()}")
+    expected = np.array([[x, y, x + side, y + side]], np.float32)
+    if len(found) != 1 or iou_matrix(found.boxes, expected)[0, 0] < 0.4:
+        raise EngineError(f"expected one face at {expected[0].tolist()}, found {found.boxes.tolist()}")
     return f"one rendered face found by {name}, score {found.score[0]:.2f}"
 
 

@@ -20,16 +20,16 @@ def check_inference() -> str:
         AutrtError: the engine cannot be opened, or its outputs are not those that torch gave for the crop.
     """
     member = load_model().members[0]
-    crops, truth = read_reference(member)
+    crops, reference = read_reference(member)
     name, device = resolve_engine("auto", "cpu")
     with closing(open_engine(Graph.of(member), engine=name, device=device, batch=AU_BATCH)) as engine:
         found = engine.infer({engine.spec.inputs[0].name: crops[:1]})
         version = engine.spec.versions[name]
-    first = {output: values[:1] for output, values in truth.items()}
+    first = {output: values[:1] for output, values in reference.items()}
     parity = compare(found, first, np.array(member.thresholds), "f32", "reference")
-    if told := excess_errors(parity, "f32"):
+    if errors := excess_errors(parity, "f32"):
         raise EngineError(
-            f"{name} {version} computes something else than the network: {'; '.join(told.values())}"
+            f"{name} {version} computes something else than the network: {'; '.join(errors.values())}"
         )
     return (
         f"{member.name} by {name} {version}: logits within {parity.errors['logits'].max:.1g} of the reference"

@@ -127,7 +127,7 @@ def compare(a: str, b: str, history: Path | None, fail_on_slower: float | None) 
     if fail_on_slower is None:
         return
     if not any(d.is_conclusive for d in found):
-        raise UsageError("nothing can be judged: expected the same suites in both, at least 4 repeats each")
+        raise UsageError("nothing can be compared: expected the same suites in both, at least 4 repeats each")
     worse = [d for d in found if d.worse_by() > fail_on_slower]
     click.echo(f"surely worse, by more than {fail_on_slower:g} %: {len(worse)}", err=True)
     if worse:

@@ -97,10 +97,12 @@ def _lines(reports: Sequence[BuildReport]) -> list[str]:
     header = ("member", "engine", "precision", "for", "batch", "logit error: max", "p99", "p50", "decisions")
     lines = list(aligned([(*header, "s", "MB"), *map(_row, reports)]))
     for report in reports:
-        truth = {"reference": "the model's reference outputs"}.get(
+        against = {"reference": "the model's reference outputs"}.get(
             report.parity.against, report.parity.against
         )
-        lines.append(f"{report.member}: {report.parity.rows} crops against {truth}; kept in {report.folder}")
+        lines.append(
+            f"{report.member}: {report.parity.rows} crops against {against}; kept in {report.folder}"
+        )
         if report.layers:
             lines += ["", *_layers(report.member, report.layers)]
     return lines

@@ -63,8 +63,8 @@ def command(
     """Make one model of MEMBERS: training runs, checkpoints of them (RUN/weights/0003.pt), and model folders.
 
     A run takes part by the checkpoints that were the best of an AU or overall. Members are chosen by f1_binary on
-    validation data, which all runs share; what is reported was chosen on one half of the videos and judged on the
-    other. A member that no AU uses is left out, and what is there twice counts once.
+    validation data, which all runs share; what is reported was chosen on one half of the videos and evaluated on
+    the other. A member that no AU uses is left out, and what is there twice counts once.
     """
     from autrt_train.ensembling.make_ensemble import EnsembleSettings, make_ensemble
     from autrt_train.evaluate.label_options import parse_label_options

@@ -142,14 +142,19 @@ def _finetune(settings: Recipe, folder: Path, *, check_data: bool, **how: Any) -
         raise UsageError(
             "--check-data is for recipes with data.train; finetuning reports on its labels as it reads them"
         )
-    halt = StopRequest()
+    stop_request = StopRequest()
     try:
         finetune(
-            settings, folder, **how, halt=halt, log=lambda line: click.echo(line, err=True), report=click.echo
+            settings,
+            folder,
+            **how,
+            halt=stop_request,
+            log=lambda line: click.echo(line, err=True),
+            report=click.echo,
         )
     except StoppedError:
         click.echo("stopped; the same command goes on with the faces that were found", err=True)
-        raise SystemExit(128 + (halt.signal or 2)) from None
+        raise SystemExit(128 + (stop_request.signal or 2)) from None
 
 
 def _list() -> None:

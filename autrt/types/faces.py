@@ -17,7 +17,7 @@ CROP_SIZE_PX = 112
 """Side of an aligned face crop."""
 
 DETECTED, INTERPOLATED, REFINED = 0, 1, 2
-"""Values of `Faces.source`: found by the detector, interpolated between detections, realigned."""
+"""Values of `Faces.source`: found by the detector, interpolated between detections, refined by realigning."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -27,10 +27,8 @@ class Detections(ShapedRepr):
     boxes: F32
     """(D, 4) float32 x0, y0, x1, y1 in pixels of the frame."""
     landmarks: F32
-    """(D, 5, 2) float32 pixels: the subject's right eye, left eye, nose tip, right and left mouth corner.
-
-    As seen in the picture: left eye first (ArcFace's order).
-    """
+    """(D, 5, 2) float32 pixels: the left eye as seen in the picture, the right eye, nose tip, left and right mouth
+    corner (ArcFace's order; a person's right eye is on the left)."""
     score: F32
     """(D,) float32 in 0…1."""
 
