@@ -13,7 +13,6 @@ from autrt.errors import UsageError
 from autrt.settings import Quality
 from autrt.storage.local_path import checked_path_text, local_path
 
-
 _T = TypeVar("_T")
 
 
@@ -83,8 +82,8 @@ def _text(name: str, value: Any) -> str:
 
 
 def _quality(name: str, value: Any) -> str:
-    if value not in get_args(Quality):
-        raise UsageError(f"{name}: expected one of {', '.join(get_args(Quality))}, found {value!r}")
+    if not isinstance(value, str) or value not in get_args(Quality):
+        raise UsageError(f"{name}: expected one of {', '.join(get_args(Quality))}, found {found_text(value)}")
     return value
 
 

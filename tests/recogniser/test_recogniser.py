@@ -12,7 +12,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from PIL import Image
 
 import autrt
 from autrt.errors import UsageError
@@ -76,7 +75,10 @@ def test_recogniser_finds_nobody_in_an_empty_picture(recogniser):
         (np.zeros((8, 8, 4), np.uint8), "alpha channel"),
         (np.zeros((8, 8, 3), np.float32), "found float32 of shape 8×8×3: values from 0 to 1 become"),
         (np.zeros((2, 8, 8, 3), np.uint8), "one by one"),
-        (np.zeros((3, 8, 9), np.uint8), r"3×8×9: move the channels to the end with picture.transpose\(1, 2, 0\)"),
+        (
+            np.zeros((3, 8, 9), np.uint8),
+            r"3×8×9: move the channels to the end with picture.transpose\(1, 2, 0\)",
+        ),
         (np.zeros((8, 8, 2), np.uint8), "8×8×2$"),
         (np.zeros((0, 8, 3), np.uint8), "0×8×3$"),
         (np.full((8, 8, 3), 200.0), "found float64 .*: values from 0 to 255 become"),
@@ -88,12 +90,18 @@ def test_recogniser_finds_nobody_in_an_empty_picture(recogniser):
         (None, r"found None \(NoneType\)$"),
         ("a.jpg", "found 'a.jpg': `autrt.recognise` reads files"),
         (Path("a.jpg"), "`autrt.recognise` reads files"),
-        *((Image.new(mode, (8, 8)), f"an image of mode {mode}: pass image.convert") for mode in ("P", "L", "RGBA")),
     ],
 )
 def test_recogniser_refuses_other_arrays(recogniser, picture, message):
     with pytest.raises(UsageError, match=message):
         recogniser(picture)
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "RGBA"])
+def test_recogniser_refuses_images_of_other_modes(recogniser, mode):
+    image = pytest.importorskip("PIL.Image").new(mode, (8, 8))
+    with pytest.raises(UsageError, match=f"an image of mode {mode}: pass image.convert"):
+        recogniser(image)
 
 
 def test_recogniser_gives_threads_the_same_numbers(recogniser, pictures):
@@ -158,6 +166,7 @@ def test_stream_refuses_what_is_no_picture_with_a_time(recogniser, frames, messa
         list(recogniser.stream(frames))
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_recogniser_refuses_to_work_in_another_process(recogniser):
     reader, writer = os.pipe()
     child = os.fork()
@@ -169,7 +178,9 @@ def test_recogniser_refuses_to_work_in_another_process(recogniser):
         os._exit(0)
     os.close(writer)
     os.waitpid(child, 0)
-    assert os.read(reader, 1000).decode().startswith("UsageError: this Recogniser was opened in another process")
+    assert (
+        os.read(reader, 1000).decode().startswith("UsageError: this Recogniser was opened in another process")
+    )
     os.close(reader)
     with pytest.raises(TypeError, match="cannot be pickled: open one in each process"):
         pickle.dumps(recogniser)
