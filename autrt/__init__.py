@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autrt.api import InferPlan as InferPlan
     from autrt.api import Outcome as Outcome
+    from autrt.api import PlannedVideo as PlannedVideo
     from autrt.api import RecognisedFace as RecognisedFace
     from autrt.api import RecognisedFaces as RecognisedFaces
     from autrt.api import RecognisedFrame as RecognisedFrame
     from autrt.api import Recogniser as Recogniser
     from autrt.api import Results as Results
+    from autrt.api import RunProgress as RunProgress
     from autrt.api import RunSummary as RunSummary
     from autrt.api import infer as infer
     from autrt.api import open_results as open_results
@@ -27,7 +29,8 @@ __version__ = "0.1.0"
 
 _MODULES = {
     **dict.fromkeys(("Results", "open_results"), "autrt.results.reader"),
-    **dict.fromkeys(("InferPlan", "Outcome", "RunSummary", "infer", "plan"), "autrt.api"),
+    **dict.fromkeys(("InferPlan", "Outcome", "PlannedVideo", "infer", "plan"), "autrt.api"),
+    **dict.fromkeys(("RunProgress", "RunSummary"), "autrt.api"),
     **dict.fromkeys(("RecognisedFace", "RecognisedFaces", "RecognisedFrame"), "autrt.api"),
     **dict.fromkeys(("Recogniser", "recognise"), "autrt.api"),
 }

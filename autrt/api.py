@@ -23,12 +23,13 @@ from autrt.recogniser.video import recognise
 from autrt.results.reader import Results, open_results
 from autrt.run.command_text import call_text
 from autrt.run.job import Outcome
+from autrt.run.option_checks import checked_function, checked_option, found_text, named_option
 from autrt.run.options import InferOptions, parse_baseline, parse_rate
 from autrt.run.plan import InferPlan, PlannedVideo
 from autrt.run.shard import Shard
 from autrt.run.summary import RunSummary
 from autrt.settings import Quality
-from autrt.storage.local_path import as_local_path, local_path
+from autrt.storage.local_path import as_local_path, checked_path_text
 
 __all__ = [
     "InferPlan",
@@ -76,7 +77,8 @@ def infer(
 
     Each video gets the file `out/<path relative to its input folder>.h5`; open it with `autrt.open_results`.
     Files, numbers and digests are those of the command. A run can be stopped and started again at any time:
-    finished videos are not done twice.
+    finished videos are not done twice. Runs at the same time on one folder each need a `shard` of their own: two
+    runs with the same settings and videos are not refused, and compute every video twice.
 
     A video that cannot be read does not stop the run: see `RunSummary.failed`. Many videos are shared among
     processes, one a core. In the main thread the first Ctrl-C or SIGTERM stops the run cleanly, and is then passed
@@ -109,12 +111,13 @@ def infer(
 
     Raises:
         UsageError: an option, an input, the model or the output folder is wrong, finished videos of other settings
-            would be computed again, or another run works in the folder. Nothing was touched.
+            would be computed again, or a run with other settings works in the folder. Nothing was touched.
         MissingDependencyError, EngineError: the engine is not installed, or cannot run here.
         DiskFullError, ResultsError: results cannot be written; finished files stay valid.
     """
     if reporter is not None and on_progress is not None:
         raise TypeError("infer: expected on_progress or reporter, found both")
+    checked_function("on_progress", on_progress)
     prepared = plan(
         inputs,
         out,
@@ -158,7 +161,7 @@ def plan(inputs: PathText | Iterable[PathText], out: PathText, **options: Any) -
         TypeError: there is no such option.
         UsageError: an option, an input or the model is wrong.
     """
-    named = (inputs,) if isinstance(inputs, str | PathLike) else tuple(inputs)
+    named = _several(inputs)
     if not named:
         raise UsageError("no input: expected files, folders or patterns of videos")
     unknown = options.keys() - _DEFAULTS.keys()
@@ -166,26 +169,33 @@ def plan(inputs: PathText | Iterable[PathText], out: PathText, **options: Any) -
         raise TypeError(
             f"expected some of the options {', '.join(_DEFAULTS)}, found {', '.join(sorted(unknown))}"
         )
-    paths, folder = tuple(as_local_path(str(path)) for path in named), as_local_path(str(out))
-    changed = {name: value for name, value in options.items() if value != _DEFAULTS[name]}
-    return InferPlan(
-        InferOptions(
-            inputs=paths, out=folder, command=call_text(paths, folder, changed), **_resolved(changed)
-        )
-    )
+    paths = tuple(as_local_path(checked_path_text("inputs", path)) for path in named)
+    folder = as_local_path(checked_path_text("out", out))
+    plain = {name: checked_option(name, value) for name, value in options.items()}
+    resolved = _resolved(plain)
+    changed = {name: value for name, value in plain.items() if value != _DEFAULTS[name]}
+    command = call_text(paths, folder, changed)
+    return InferPlan(InferOptions(inputs=paths, out=folder, command=command, **resolved))
+
+
+def _several(inputs: Any) -> tuple[Any, ...]:
+    if isinstance(inputs, str | bytes | PathLike):
+        return (inputs,)
+    try:
+        return tuple(inputs)
+    except TypeError as error:
+        raise UsageError(f"inputs: expected a path or several, found {found_text(inputs)}") from error
 
 
 def _resolved(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options as `InferOptions` takes them."""
+    """Return checked options as `InferOptions` takes them."""
     resolved = dict(options)
-    if "model" in options:
-        resolved["model"] = local_path(str(options["model"]))
     if "image_rate" in options:
-        resolved["image_rate"] = parse_rate(options["image_rate"])
-    if "shard" in options:
+        resolved["image_rate"] = named_option("image_rate", parse_rate, options["image_rate"])
+    if options.get("shard") is not None:
         resolved["shard"] = Shard.parse(options["shard"])
     if "baseline" in options:
-        resolved["baseline_percentile"] = parse_baseline(resolved.pop("baseline"))
+        resolved["baseline_percentile"] = named_option("baseline", parse_baseline, resolved.pop("baseline"))
     return resolved
 
 

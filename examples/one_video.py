@@ -1,11 +1,13 @@
 """Recognise Action Units in one video and print who smiles when: python one_video.py VIDEO."""
 
-import sys
+import argparse
 
 import autrt
 
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("video")
 n_frames = n_smiles = 0
-for frame in autrt.recognise(sys.argv[1]):
+for frame in autrt.recognise(parser.parse_args().video):
     n_frames += 1
     for face in frame.faces:
         if "AU12" in face.active_aus:

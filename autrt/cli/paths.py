@@ -38,6 +38,8 @@ class NameOrPath(click.ParamType):
 
 
 def _local(kind: click.ParamType, text: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    if not text:
+        kind.fail("expected a path, found ''; the current folder is written .", param, ctx)
     try:
         return local_path(text)
     except UsageError as error:

@@ -20,12 +20,12 @@ def devices_of(device: str) -> list[str]:
     if device == "cpu":
         return ["cpu"]
     if not re.fullmatch(r"cuda(:[0-9]+)?", device):
-        raise UsageError(f"--device: expected auto, cpu, cuda:N or cuda (every GPU), found {device!r}")
+        raise UsageError(f"device {device!r}: expected auto, cpu, cuda:N or cuda (every GPU)")
     gpus = find_gpus()
     there = [f"cuda:{i}" for i in range(len(gpus))]
     chosen = there if device == "cuda" else [name for name in there if name == device]
     if not chosen:
         named = ", ".join(f"{name} ({gpu.name})" for name, gpu in zip(there, gpus, strict=True))
         found = named or f"no GPU, or no NVIDIA driver ({DRIVER})"
-        raise UsageError(f"--device {device}: found {found}. Use --device cpu, or see `autrt doctor`")
+        raise UsageError(f"device {device!r}: found {found}. Use device cpu, or see `autrt doctor`")
     return chosen

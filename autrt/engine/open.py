@@ -100,7 +100,7 @@ def resolve_engine(engine: str = "auto", device: str = "auto", before: str | Non
         if before in ON_CPU and find_spec(before) is None:
             raise MissingDependencyError(
                 f"the output folder's results were computed by {before}, which is not installed here: "
-                f"pip install 'autrt[{before}]', or name an engine (--engine {ON_CPU[-1]}) to compute them anew"
+                f"pip install 'autrt[{before}]', or name an engine ({ON_CPU[-1]}) to compute them anew"
             )
         there = (name for name in ON_CPU if find_spec(name))
         engine = before if before in ON_CPU else next(there, ON_CPU[-1])

@@ -1,45 +1,17 @@
-"""Pictures in memory: checked arrays, and a decoder that hands out one of them."""
+"""Pictures in memory: frames, and a decoder that hands out one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-
-from autrt.errors import UsageError
 from autrt.types import U8, Frame, Loss, VideoInfo
 from autrt.video.planar_image import PlanarImage, Plane
 
 _RATE: Final = Fraction(30)
 """A picture has no rate; this one keeps `VideoInfo` usable."""
-
-
-def checked_picture(picture: Any) -> U8:
-    """Return a picture as a contiguous array.
-
-    Args:
-        picture: uint8 (H, W, 3) RGB.
-
-    Raises:
-        UsageError: it is something else; says what was found and how to convert it.
-    """
-    array = np.asarray(picture)
-    found = f"{array.dtype} of shape {'×'.join(map(str, array.shape)) or '()'}"
-    expected = f"expected a picture as uint8 (height, width, 3) RGB, found {found}"
-    if array.ndim == 4:
-        raise UsageError(f"{expected}: pass several pictures one by one, frames of one video to `stream`")
-    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 1):
-        raise UsageError(
-            f"{expected}: repeat a grey picture with np.repeat(grey.reshape(h, w, 1), 3, axis=2)"
-        )
-    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise UsageError(f"{expected}: leave out an alpha channel with picture[:, :, :3]")
-    if array.dtype != np.uint8:
-        raise UsageError(f"{expected}: values from 0 to 1 become (255 * picture).round().astype(np.uint8)")
-    return np.ascontiguousarray(array, np.uint8)
 
 
 def picture_frame(picture: U8, index: int = 0, time_s: float = 0.0) -> Frame:

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from autrt.errors import UsageError
 from autrt.recogniser.faces import RecognisedFaces, RecognisedFrame
 from autrt.results.tables.columns import KEYS, TableColumn, table_columns
 
@@ -16,22 +17,26 @@ _GROUPS: Final = ("box", "landmarks", "score", "source", "logit", "probability",
 """Columns of a whole table, in the order of `Results.to_dataframe`."""
 
 
-def faces_dataframe(faces: RecognisedFaces, columns: Sequence[str] | None) -> pd.DataFrame:
+def faces_dataframe(faces: RecognisedFaces, columns: str | Sequence[str] | None) -> pd.DataFrame:
     """Return a row for each face; see `RecognisedFaces.to_dataframe`."""
     chosen = _columns(faces, _GROUPS if columns is None else columns)
     table: dict[str, np.ndarray] = {"track": faces.track}
     for group, members in groupby(chosen, key=lambda column: column.group):
         names = [column.name for column in _columns(faces, [group])]
-        values = getattr(faces, "logits" if group == "logit" else group).reshape(len(faces), len(names))
+        values = getattr(faces, group).reshape(len(faces), len(names))
         table |= {column.name: values[:, names.index(column.name)] for column in members}
     return pd.DataFrame(table, copy=True)
 
 
-def _columns(faces: RecognisedFaces, wanted: Sequence[str]) -> list[TableColumn]:
-    return [column for column in table_columns(faces.au_names, (), wanted) if column not in KEYS]
+def _columns(faces: RecognisedFaces, wanted: str | Sequence[str]) -> list[TableColumn]:
+    names = [wanted] if isinstance(wanted, str) else wanted
+    chosen = [column for column in table_columns(faces.au_names, (), names) if column not in KEYS]
+    if "member_logit" in names:
+        raise UsageError(f"no column 'member_logit': expected {', '.join(_GROUPS)}, or one of their columns")
+    return chosen
 
 
-def frame_dataframe(frame: RecognisedFrame, columns: Sequence[str] | None) -> pd.DataFrame:
+def frame_dataframe(frame: RecognisedFrame, columns: str | Sequence[str] | None) -> pd.DataFrame:
     """Return a row for each face; see `RecognisedFrame.to_dataframe`."""
     table = faces_dataframe(frame.faces, columns)
     table.insert(0, "frame", np.full(len(table), frame.index, np.int64))

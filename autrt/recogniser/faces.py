@@ -7,14 +7,16 @@ from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
+
 from autrt.errors import MissingDependencyError
-from autrt.types import F32, I32, U8, Bool
+from autrt.types import F32, I32, I64, U8, Bool
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RecognisedFace:
     """One face of a frame; letter A: Action Units. `face["AU12"]` is the smoothed probability of one of them."""
 
@@ -30,17 +32,17 @@ class RecognisedFace:
     """Number of the face through the frames of a video or stream, from 0."""
     source: int
     """0 detected, 1 interpolated or carried over, 2 moved or detected again."""
-    logits: F32
+    logit: F32
     """(A,) float32."""
     probability: F32
-    """(A,) float32, the logits' sigmoid: this frame alone."""
+    """(A,) float32, the logit's sigmoid: this frame alone."""
     smoothed: F32
     """(A,) float32 probability, smoothed over time."""
     active: Bool
     """(A,) bool: `smoothed` reaches the model's threshold."""
 
     def __getitem__(self, au: str) -> float:
-        return float(self.smoothed[self.au_names.index(au)])
+        return float(self.smoothed[_au_index(self.au_names, au)])
 
     @property
     def active_aus(self) -> tuple[str, ...]:
@@ -53,12 +55,12 @@ class RecognisedFace:
         return f"<RecognisedFace track {self.track}, box {x0},{y0} to {x1},{y1}: {active} active>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RecognisedFaces:
     """The F faces of one frame, ordered by track; letter A: Action Units.
 
-    `len` counts them, an index or a loop gives `RecognisedFace`s, and `faces["AU12"]` is the (F,) float32 array of
-    the smoothed probabilities of one Action Unit.
+    `len` counts them, an index or a loop gives `RecognisedFace`s, a slice or a mask gives `RecognisedFaces`, and
+    `faces["AU12"]` is the (F,) float32 array of the smoothed probabilities of one Action Unit.
     """
 
     au_names: tuple[str, ...]
@@ -74,10 +76,10 @@ class RecognisedFaces:
     """(F,) int32 number of the face through the frames of a video or stream, from 0."""
     source: U8
     """(F,) uint8: 0 detected, 1 interpolated or carried over, 2 moved or detected again."""
-    logits: F32
+    logit: F32
     """(F, A) float32."""
     probability: F32
-    """(F, A) float32, the logits' sigmoid: this frame alone."""
+    """(F, A) float32, the logit's sigmoid: this frame alone."""
     smoothed: F32
     """(F, A) float32 probabilities, smoothed over time."""
     active: Bool
@@ -90,24 +92,37 @@ class RecognisedFaces:
         return (self[i] for i in range(len(self)))
 
     @overload
-    def __getitem__(self, key: int) -> RecognisedFace: ...
+    def __getitem__(self, key: int | np.integer[Any]) -> RecognisedFace: ...
 
     @overload
     def __getitem__(self, key: str) -> F32: ...
 
-    def __getitem__(self, key: int | str) -> RecognisedFace | F32:
+    @overload
+    def __getitem__(self, key: slice | Sequence[int] | I64 | Bool) -> RecognisedFaces: ...
+
+    def __getitem__(self, key: Any) -> RecognisedFace | RecognisedFaces | F32:
         if isinstance(key, str):
-            return self.smoothed[:, self.au_names.index(key)]
-        values: dict[str, Any] = {name: getattr(self, name)[key] for name in _COLUMNS}
+            return self.smoothed[:, _au_index(self.au_names, key)]
+        if isinstance(key, slice | list | np.ndarray):
+            rows: Any = np.arange(len(self))[key]
+        elif isinstance(key, int | np.integer):
+            rows = int(key)
+        else:
+            raise TypeError(
+                f"faces: expected an index, a slice, a mask or the name of an Action Unit, found {key!r}"
+            )
+        values: dict[str, Any] = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        if isinstance(rows, np.ndarray):
+            return RecognisedFaces(au_names=self.au_names, **values)
         values |= {name: values[name].item() for name in ("score", "track", "source")}
         return RecognisedFace(au_names=self.au_names, **values)
 
-    def to_dataframe(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def to_dataframe(self, columns: str | Sequence[str] | None = None) -> pd.DataFrame:
         """Return a row for each face: track, and columns named as in `Results.to_dataframe`.
 
         Args:
             columns: some of score, box, landmarks, source, logit, probability, smoothed and active, or of their
-                columns such as AU12_smoothed; all if left out.
+                columns such as AU12_smoothed; one may be given as text; all if left out.
 
         Raises:
             MissingDependencyError: pandas is not installed.
@@ -122,10 +137,16 @@ class RecognisedFaces:
         return f"<RecognisedFaces: {faces}{of}, {len(self.au_names)} AUs>"
 
 
+def _au_index(au_names: tuple[str, ...], au: str) -> int:
+    if au not in au_names:
+        raise KeyError(f"no Action Unit {au!r}: expected one of {', '.join(au_names)}")
+    return au_names.index(au)
+
+
 _COLUMNS = tuple(field.name for field in fields(RecognisedFaces) if field.name != "au_names")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class RecognisedFrame:
     """One frame of a video or stream, with its faces."""
 
@@ -137,7 +158,7 @@ class RecognisedFrame:
     """Presentation time in seconds from the video's start; in a stream the time that was given."""
     faces: RecognisedFaces
 
-    def to_dataframe(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def to_dataframe(self, columns: str | Sequence[str] | None = None) -> pd.DataFrame:
         """Return a row for each face: frame, time_s, track, and columns as in `RecognisedFaces.to_dataframe`.
 
         Raises:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Never, Self
 
 from autrt.download.fetch import fetch
 from autrt.errors import UsageError
 from autrt.model.folder import Model
 from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
 from autrt.pipeline.recognise import recognised_blocks
-from autrt.recogniser.arrays import PictureInMemory, checked_picture, picture_frame
+from autrt.recogniser.arrays import PictureInMemory, picture_frame
+from autrt.recogniser.checked_picture import checked_picture
 from autrt.recogniser.delayed_smoothing import smoothed_frames
 from autrt.recogniser.faces import RecognisedFaces, RecognisedFrame
 from autrt.recogniser.follow import FaceFollower
 from autrt.recogniser.scores import combined_logits, recognised_faces
+from autrt.recogniser.timed_pictures import timed_pictures
 from autrt.recogniser.trailing_smoothing import TrailingSmoother
+from autrt.run.option_checks import checked_function, checked_option
 from autrt.run.options import InferOptions, resolve
 from autrt.settings import DETECT_INTERVAL_S, Quality
 
@@ -33,7 +37,8 @@ class Recogniser:
             faces = r(picture)  # uint8 (height, width, 3) RGB
 
     Opening takes about a second, a picture some milliseconds. Several threads may use one `Recogniser`: their
-    pictures and streams do not influence each other's numbers. A single stream is for one thread at a time.
+    pictures and streams do not influence each other's numbers. A single stream is for one thread at a time, and
+    each process opens its own `Recogniser`.
 
     Args:
         model: a packaged model's name, or a model folder; by default `student`, for quality max `student-mirror`.
@@ -65,17 +70,20 @@ class Recogniser:
             inputs=(),
             out=Path(),
             command="autrt.Recogniser",
-            model=None if model is None else str(model),
+            model=checked_option("model", model),
             engine=engine,
             device=device,
             precision=precision,
             quality=quality,
+            offline=offline,
         )
+        checked_function("on_message", on_message)
         job, _ = resolve(options)
         fetch(DETECTOR_FILE, offline=offline, report=on_message or (lambda _: None))
         self._settings, self._model = job.settings, job.model
         self._networks = open_networks(job.model, job.settings, job.threads, batch=1)
         self._open = True
+        self._process = os.getpid()
 
     @property
     def model(self) -> Model:
@@ -96,7 +104,8 @@ class Recogniser:
             picture: uint8 (H, W, 3) RGB. (OpenCV reads BGR: `picture[:, :, ::-1]`.)
 
         Raises:
-            UsageError: the picture is of another shape or dtype, or the recogniser was closed.
+            UsageError: the picture is of another shape or dtype, or the recogniser was closed or opened in another
+                process.
             EngineError: a network failed.
         """
         self._require_open()
@@ -125,26 +134,23 @@ class Recogniser:
             The frames, numbered from 0.
 
         Raises:
-            UsageError: a picture is of another shape or dtype, times do not increase, or the recogniser was closed.
+            UsageError: a picture is of another shape or dtype, times do not increase, or the recogniser was closed
+                or opened in another process.
             EngineError: a network failed.
         """
         self._require_open()
         follower = FaceFollower(self._networks, DETECT_INTERVAL_S[self._settings.quality])
         smoother = TrailingSmoother(self._model)
-        last_s: float | None = None
-        for index, (picture, time_s) in enumerate(frames):
+        for index, (picture, time_s) in enumerate(timed_pictures(frames)):
             self._require_open()
-            if last_s is not None and not time_s > last_s:
-                raise UsageError(f"stream: expected times that increase, found {time_s} s after {last_s} s")
-            last_s = float(time_s)
-            frame = picture_frame(checked_picture(picture), index, last_s)
+            frame = picture_frame(picture, index, time_s)
             faces, member_logits = follower.follow(frame)
             logits = combined_logits(self._model, member_logits)
-            smoothed = smoother.smooth(faces.track, last_s, logits)
+            smoothed = smoother.smooth(faces.track, time_s, logits)
             yield RecognisedFrame(
                 index=index,
                 pts=frame.pts,
-                time_s=last_s,
+                time_s=time_s,
                 faces=recognised_faces(self._model, faces, logits, smoothed),
             )
 
@@ -152,11 +158,17 @@ class Recogniser:
         """Close the networks; results that were returned stay usable."""
         if self._open:
             self._open = False
-            self._networks.close()
+            if os.getpid() == self._process:
+                self._networks.close()
 
     def _require_open(self) -> None:
         if not self._open:
             raise UsageError("this Recogniser was closed: open a new one, or use it inside its `with` block")
+        if os.getpid() != self._process:
+            raise UsageError("this Recogniser was opened in another process: open one in each process")
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a Recogniser cannot be pickled: open one in each process")
 
     def __enter__(self) -> Self:
         return self

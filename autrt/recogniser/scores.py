@@ -41,7 +41,7 @@ def recognised_faces(model: Model, faces: Faces, logits: F32, smoothed: F32) -> 
         score=faces.score,
         track=faces.track,
         source=faces.source,
-        logits=logits,
+        logit=logits,
         probability=sigmoid(logits),
         smoothed=probability,
         active=decide(probability, model.thresholds),

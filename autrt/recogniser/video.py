@@ -9,15 +9,17 @@ from os import PathLike
 from pathlib import Path
 
 from autrt.download.fetch import fetch
-from autrt.errors import UsageError
+from autrt.errors import UsageError, VideoError
 from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
 from autrt.pipeline.recognise import recognised_blocks
 from autrt.recogniser.delayed_smoothing import smoothed_frames
 from autrt.recogniser.faces import RecognisedFrame
+from autrt.run.option_checks import checked_function, checked_option, named_option
 from autrt.run.options import InferOptions, parse_rate, resolve
 from autrt.settings import Quality
-from autrt.storage.local_path import as_local_path
-from autrt.types import Source
+from autrt.storage.escape import escape
+from autrt.storage.local_path import as_local_path, checked_path_text
+from autrt.types import Decoder, Source
 from autrt.video.discover import discover
 from autrt.video.open import open_decoder
 
@@ -70,27 +72,36 @@ def recognise(
         VideoError: nothing of the video can be read.
         MissingDependencyError, EngineError: the engine is not installed, or cannot run here.
     """
-    source = _one_source(as_local_path(str(video)))
+    source = _one_source(as_local_path(checked_path_text("video", video)))
     options = InferOptions(
         inputs=(source.path,),
         out=Path(),
         command="autrt.recognise",
-        model=None if model is None else str(model),
+        model=checked_option("model", model),
         engine=engine,
         device=device,
         precision=precision,
         quality=quality,
         detect_every=detect_every,
-        image_rate=parse_rate(image_rate),
+        image_rate=named_option("image_rate", parse_rate, image_rate),
+        offline=offline,
     )
+    checked_function("on_message", on_message)
     job, _ = resolve(options)
     fetch(DETECTOR_FILE, offline=offline, report=on_message or (lambda _: None))
     with (
         closing(open_networks(job.model, job.settings, job.threads)) as networks,
-        closing(open_decoder(source, image_rate=options.image_rate, device=networks.device)) as decoder,
+        closing(_opened(source, options.image_rate, networks.device)) as decoder,
         closing(recognised_blocks(decoder, networks, job.settings)) as blocks,
     ):
         yield from smoothed_frames(blocks, job.model)
+
+
+def _opened(source: Source, image_rate: Fraction, device: str) -> Decoder:
+    try:
+        return open_decoder(source, image_rate=image_rate, device=device)
+    except VideoError as error:
+        raise VideoError(f"{escape(str(source.path))}: {error}") from error
 
 
 def _one_source(path: Path) -> Source:

@@ -159,15 +159,17 @@ class Results:
             yield slice(start, stop), slice(face, face + n)
             face += n
 
-    def to_dataframe(self, columns: Sequence[str] | None = None, *, faces_only: bool = False) -> pd.DataFrame:
+    def to_dataframe(
+        self, columns: str | Sequence[str] | None = None, *, faces_only: bool = False
+    ) -> pd.DataFrame:
         """Return a table with a row per face: video, frame, time_s, track, and the chosen columns of `/faces`.
 
         A frame without a face has one row whose other values are missing (NaN, or `pandas.NA` in whole numbers
         and decisions, whose columns therefore have pandas' nullable dtypes).
 
         Args:
-            columns: such as `["smoothed", "active", "box"]`, or single ones such as `["AU12_active"]`;
-                default: all but the members' logits.
+            columns: such as `["smoothed", "active", "box"]`, or single ones such as `["AU12_active"]`; one may be
+                given as text; default: all but the members' logits.
             faces_only: leave out frames without a face; all dtypes are then NumPy's.
 
         Raises:
@@ -197,6 +199,8 @@ class Results:
 
 
 def _opened(path: Path) -> Any:
+    if path.is_dir():
+        raise file_error(path, "expected a results file, found a folder")
     try:
         return _unlocked(path)
     except FileNotFoundError as error:

@@ -122,5 +122,5 @@ def _open(out: Path) -> int:
 def _in_use(out: Path) -> str:
     return (
         f"another run with other settings works in {escape(str(out))}, or has just begun there: wait for its end "
-        "and look again (--dry-run), or choose another --out"
+        "and try again, or choose another output folder"
     )

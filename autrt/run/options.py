@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any
 
 from autrt.engine.devices import devices_of
 from autrt.engine.open import engine_names, resolve_engine, resolve_precision
@@ -14,12 +14,11 @@ from autrt.machine import available_cores
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, load_model
 from autrt.pipeline.open_networks import detection_digest
 from autrt.run.job import Job
+from autrt.run.option_checks import CHECKS, found_text
 from autrt.run.run_json import RunJson
 from autrt.run.shard import Shard
 from autrt.run.versions import computing_versions
 from autrt.settings import InferSettings, Quality
-
-_COUNTS: Final = ("detect_every", "max_faces", "workers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,7 @@ class InferOptions:
     """The options of `autrt infer` and `autrt.infer`; `autrt.infer` explains each.
 
     Raises:
-        UsageError: a value is out of range.
+        UsageError: a value is of a wrong type, or out of range.
     """
 
     inputs: tuple[Path, ...]
@@ -50,14 +49,8 @@ class InferOptions:
     offline: bool = False
 
     def __post_init__(self) -> None:
-        if self.quality not in get_args(Quality):
-            raise UsageError(
-                f"quality: expected one of {', '.join(get_args(Quality))}, found {self.quality!r}"
-            )
-        for name in _COUNTS:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"{name}: expected a number from 1, or None, found {value!r}")
+        for name, check in CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
 
     @property
     def model_name(self) -> str:
@@ -106,7 +99,7 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
     return job, devices
 
 
-def parse_rate(value: str | float | Fraction) -> Fraction:
+def parse_rate(value: Any) -> Fraction:
     """Return a positive rate as an exact fraction: 30, 29.97 or "30000/1001".
 
     Raises:
@@ -117,12 +110,14 @@ def parse_rate(value: str | float | Fraction) -> Fraction:
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if rate <= 0:
-        raise UsageError(f"expected a positive rate such as 30, 29.97 or 30000/1001, found {str(value)!r}")
+        raise UsageError(
+            f"expected a positive rate such as 30, 29.97 or 30000/1001, found {found_text(value)}"
+        )
     return rate
 
 
-def parse_baseline(text: str | None) -> float | None:
-    """Return the percentile of a baseline such as p20, or None for none.
+def parse_baseline(text: Any) -> float | None:
+    """Return the percentile of a baseline such as "p20", or None for "none" and None.
 
     Raises:
         UsageError: it is neither.
@@ -130,9 +125,9 @@ def parse_baseline(text: str | None) -> float | None:
     if text is None or text == "none":
         return None
     try:
-        percentile = float(text.removeprefix("p"))
+        percentile = float(text.removeprefix("p")) if isinstance(text, str) and text.startswith("p") else -1
     except ValueError:
         percentile = -1
-    if not text.startswith("p") or not 0 <= percentile <= 100:
-        raise UsageError(f"expected none, or pN with N from 0 to 100 such as p20, found {text!r}")
+    if not 0 <= percentile <= 100:
+        raise UsageError(f"expected none, or pN with N from 0 to 100 such as p20, found {found_text(text)}")
     return percentile

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autrt.check import require
-from autrt.console import Reporter
+from autrt.console import Reporter, SilentReporter
 from autrt.download.fetch import fetch
 from autrt.engine.open import faster_by
 from autrt.errors import AutrtError, UsageError
@@ -26,6 +26,7 @@ from autrt.run.run_json import RunJson
 from autrt.run.summary import RunSummary
 from autrt.run.work_list import WorkList, drop_repeated, work_list
 from autrt.storage.atomic_file import sweep
+from autrt.storage.escape import escape
 from autrt.types import Source, VideoInfo
 from autrt.video.discover import discover
 from autrt.video.probe import probe
@@ -117,11 +118,11 @@ class InferPlan:
                 detect_every=None if info is None else self.job.settings.detection_interval(info.rate),
             )
 
-    def run(self, reporter: Reporter, *, replace_others: bool = False) -> RunSummary:
+    def run(self, reporter: Reporter | None = None, *, replace_others: bool = False) -> RunSummary:
         """Process the videos that must be done.
 
         Args:
-            reporter: shows the progress; the caller closes it.
+            reporter: shows the progress; the caller closes it. By default nothing is shown.
             replace_others: compute results of other settings again instead of refusing; for folders that a program
                 keeps for itself.
 
@@ -135,6 +136,7 @@ class InferPlan:
         """
         if not replace_others and (refusal := self.refusal):
             raise UsageError(refusal)
+        reporter = reporter or SilentReporter()
         todo, options = self.todo, self.options
         with ExitStack() as opened:
             for note in self._notes_of_run():
@@ -184,7 +186,7 @@ class InferPlan:
 
 def _resumption(job: Job, work: WorkList, options: InferOptions, before: RunJson | None) -> Resumption:
     if job.out.exists() and not job.out.is_dir():
-        raise UsageError(f"--out {job.out}: expected a folder, found a file")
+        raise UsageError(f"output folder {escape(str(job.out))}: expected a folder, found a file")
     inputs = sorted(str(path.absolute()) for path in options.inputs)
     settings = {"model": job.model.digest, **job.numbers}
     about = {"model_name": job.model.name, "versions": job.versions, "command": job.command}

@@ -50,9 +50,9 @@ class Resumption:
         lines: list[str] = []
         if self.work.overwrite and (again := len(self.work.of("finished")) + len(other)):
             made = f", {len(other)} of them made with other settings" if other else ""
-            lines.append(f"--overwrite: computing {_videos(again, 'finished ')} again{made}")
+            lines.append(f"overwrite: computing {_videos(again, 'finished ')} again{made}")
         elif other and self._overwrites_again():
-            lines.append(f"going on with --overwrite: {_videos(len(other))} of other settings left")
+            lines.append(f"going on with overwrite: {_videos(len(other))} of other settings left")
         elif not other and self.found is not None and self._mixes(self.found):
             changes = "; ".join(self.settings.changes(self.found))
             lines.append(
@@ -93,7 +93,7 @@ class Resumption:
         return [
             "Choose:",
             f"  {again} to compute them again with the new settings",
-            "  another --out to keep both",
+            "  another output folder to keep both",
             *([f"  the settings of before, to do only what is missing: {before}"] if before else ()),
         ]
 

@@ -1,4 +1,4 @@
-"""The settings that differ between two runs, in the words of the command line."""
+"""The settings that differ between two runs, by the names of the options."""
 
 from __future__ import annotations
 
@@ -12,13 +12,9 @@ from autrt.storage.escape import escape
 _DETECTION: Final = ("detect_every", "detect_interval_s", "detect_every_max")
 """Settings that together decide the detection interval."""
 
-_OPTIONS: Final = {
-    "max_faces": "--max-faces",
-    "image_rate": "--image-rate",
-    "keep_members": "--keep-members",
-    "baseline_percentile": "--baseline",
-    "detector": "face detector",
-}
+_NAMES: Final = {"baseline_percentile": "baseline", "detector": "face detector"}
+"""Setting → its name for users, where that is another."""
+
 _DIGEST_DIGITS: Final = 8
 
 
@@ -51,7 +47,7 @@ def _readable(settings: Mapping[str, Any], model: str) -> dict[str, Any]:
     if any(name in settings for name in _DETECTION):
         shown["faces are searched for"] = _detection(settings)
     for name, value in rest.items():
-        shown[_OPTIONS.get(name, name)] = _value(name, value)
+        shown[_NAMES.get(name, name)] = _value(name, value)
     return shown
 
 
@@ -67,14 +63,14 @@ def _value(name: str, value: Any) -> Any:
 
 def _detection(settings: Mapping[str, Any]) -> str:
     if settings.get("detect_every"):
-        return f"on every {settings['detect_every']} frames (--detect-every)"
+        return f"on every {settings['detect_every']} frames (detect_every)"
     interval_s, most = settings.get("detect_interval_s"), settings.get("detect_every_max")
     presets: dict[Any, str] = {
         (DETECT_INTERVAL_S[quality], MAX_DETECT_EVERY[quality]): quality for quality in DETECT_INTERVAL_S
     }
     quality = presets.get((interval_s, most))
     interval = f"every {interval_s} s" + (f", {most} frames at most" if most else "")
-    return f"{interval} (--quality {quality})" if quality else interval
+    return f"{interval} (quality {quality})" if quality else interval
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from autrt.errors import UsageError
+from autrt.run.option_checks import found_text
 
 
 class Shard(NamedTuple):
@@ -17,15 +18,15 @@ class Shard(NamedTuple):
     n: int
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: Any) -> Self:
         """Read `I/N`: `2/8` is shard 2 of 8.
 
         Raises:
             UsageError: it is not I/N with 1 ≤ I ≤ N.
         """
-        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text) if isinstance(text, str) else None
         if not match or not 1 <= int(match[1]) <= int(match[2]):
-            raise UsageError(f"shard: expected I/N with 1 ≤ I ≤ N such as 2/8, found {text!r}")
+            raise UsageError(f"shard: expected I/N with 1 ≤ I ≤ N such as 2/8, found {found_text(text)}")
         return cls(int(match[1]), int(match[2]))
 
     def holds(self, relative: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import reprlib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from autrt.errors import UsageError
@@ -45,6 +46,27 @@ def local_path(text: str) -> str:
     if match[2] == "/" or Path(f"{match[1]}:").exists():
         message += f" (A local folder that is really called '{match[1]}:' is written ./{match[1]}:/…)"
     raise UsageError(message)
+
+
+def checked_path_text(name: str, value: Any) -> str:
+    """Return a path of the Python API as text.
+
+    Args:
+        name: of the argument, for the error.
+        value: text or an object such as `pathlib.Path`.
+
+    Raises:
+        UsageError: it is something else, or empty.
+    """
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise UsageError(
+            f"{name}: expected a path as text or pathlib.Path, found {reprlib.repr(value)} "
+            f"({type(value).__name__})"
+        )
+    if not text or "\0" in text:
+        raise UsageError(f"{name}: expected a path, found {text!r}; the current folder is written '.'")
+    return text
 
 
 def as_local_path(text: str) -> Path:

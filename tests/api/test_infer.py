@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 
 import autrt as package
-from autrt.errors import AutrtError, UsageError
+from autrt.errors import AutrtError, ResultsError, UsageError
 from autrt.machine import available_cores
 from autrt.run.worker import VIDEOS_EACH
 from tests.support.command import assert_equal_results, autrt, manifest
@@ -143,7 +144,23 @@ def test_plan_does_a_file_in_two_input_folders_once(clips, tmp_path):
     ("options", "message"),
     [
         ({"quality": "best"}, "quality: expected one of max, balanced, fast, found 'best'"),
-        ({"max_faces": 0}, "max_faces: expected a number from 1"),
+        ({"max_faces": 0}, "max_faces: expected a whole number from 1, found 0"),
+        ({"max_faces": 1.5}, r"max_faces: expected a whole number from 1, found 1.5 \(float\)"),
+        ({"detect_every": 2.5}, r"detect_every: expected a whole number from 1, found 2.5 \(float\)"),
+        ({"detect_every": True}, r"found True \(bool\)"),
+        ({"detect_every": np.array([5, 6])}, r"detect_every: expected a whole number"),
+        ({"workers": "2"}, "workers: expected a whole number from 1, found '2'"),
+        ({"keep_members": "no"}, "keep_members: expected True or False, found 'no'"),
+        ({"overwrite": 1}, "overwrite: expected True or False"),
+        ({"device": None}, r"device: expected text, found None"),
+        ({"device": "gpu"}, "^device 'gpu': expected auto, cpu"),
+        ({"precision": 16}, "precision: expected text"),
+        ({"model": 5}, "model: expected a path"),
+        ({"model": ""}, "model: expected a path, found ''"),
+        ({"baseline": 20}, r"baseline: expected none, or pN .* found 20 \(int\)"),
+        ({"shard": (1, 2)}, r"shard: expected I/N .* found \(1, 2\) \(tuple\)"),
+        ({"image_rate": None}, "image_rate: expected a positive rate"),
+        ({"image_rate": np.array([1, 2])}, "image_rate: expected a positive rate"),
         ({"baseline": "20"}, "expected none, or pN"),
         ({"image_rate": 0}, "expected a positive rate"),
         ({"shard": "3/2"}, "expected I/N"),
@@ -163,6 +180,58 @@ def test_plan_refuses_unknown_options_and_no_input(clips, tmp_path):
         package.plan(clips, tmp_path, qualty="fast")
     with pytest.raises(UsageError, match="no input"):
         package.plan([], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "out", "message"),
+    [
+        ("", "out", "inputs: expected a path, found ''"),
+        (["a.mp4", ""], "out", "inputs: expected a path, found ''"),
+        (b"a.mp4", "out", r"inputs: expected a path as text or pathlib.Path, found b'a.mp4' \(bytes\)"),
+        (5, "out", r"inputs: expected a path or several, found 5 \(int\)"),
+        ("a.mp4", None, "out: expected a path as text"),
+        ("a.mp4", "", "out: expected a path, found ''"),
+    ],
+)
+def test_infer_and_plan_refuse_what_is_no_path(inputs, out, message):
+    for call in (package.infer, package.plan):
+        with pytest.raises(UsageError, match=message):
+            call(inputs, out)
+
+
+def test_infer_refuses_progress_that_is_no_function(tmp_path):
+    with pytest.raises(UsageError, match=r"on_progress: expected a function, found 5 \(int\)"):
+        package.infer(tmp_path, tmp_path / "out", on_progress=5)  # pyright: ignore[reportArgumentType]
+
+
+def test_plan_accepts_integers_of_numpy_as_plain_ones(clips, tmp_path):
+    found = package.plan(clips, tmp_path / "out", detect_every=np.int64(3))
+    assert type(found.options.detect_every) is int
+    assert found.options.command.endswith("detect_every=3)")
+
+
+def test_plan_refuses_a_file_as_its_output_folder(clips):
+    with pytest.raises(UsageError, match=r"^output folder .*: expected a folder, found a file"):
+        package.plan(clips / "smile.mp4", clips / "junk.mp4")
+
+
+def test_plan_runs_without_a_reporter(clips, tmp_path, capfd):
+    summary = package.plan(clips / "smile.mp4", tmp_path, quality="fast", workers=1).run()
+    assert summary.count("ok") == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_open_results_refuses_a_folder(tmp_path):
+    with pytest.raises(ResultsError, match="expected a results file, found a folder"):
+        package.open_results(tmp_path)
+
+
+def test_dataframe_takes_one_column_as_text(done):
+    pytest.importorskip("pandas")
+    with package.open_results(done[0] / "smile.mp4.h5") as results:
+        assert list(results.to_dataframe("box")) == list(results.to_dataframe(["box"]))
+        with pytest.raises(UsageError, match="no column 'boxes'"):
+            results.to_dataframe("boxes")
 
 
 def test_import_loads_no_library_and_lists_the_public_names():

@@ -53,6 +53,18 @@ def test_paths_of_all_commands_refuse_other_schemes(line, monkeypatch, capsys, t
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "line", ["infer EMPTY --out o", "infer a.mp4 --out EMPTY", "infer a.mp4 --out o --model EMPTY"]
+)
+def test_paths_refuse_empty_text(line, monkeypatch, capsys):
+    words = ["" if word == "EMPTY" else word for word in line.split()]
+    monkeypatch.setattr("sys.argv", ["autrt", *words])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert "expected a path, found ''" in capsys.readouterr().err
+
+
 def test_paths_of_all_commands_have_our_types():
     context = click.Context(cli.group)
     for name in cli.COMMANDS:

@@ -52,7 +52,7 @@ def test_resumed_run_keeps_its_engine(installed):
         "another device's engine is none for a CPU"
     )
     installed("onnxruntime")
-    with pytest.raises(MissingDependencyError, match=r"autrt\[openvino\].*--engine onnxruntime"):
+    with pytest.raises(MissingDependencyError, match=r"autrt\[openvino\].*name an engine \(onnxruntime\)"):
         resolve_engine(before="openvino")
 
 

@@ -24,7 +24,15 @@ def test_one_video_prints_who_smiles_when():
     *smiles, last = done.stdout.splitlines()
     assert re.fullmatch(r"\d+ smiles in 72 frames", last)
     assert all(re.fullmatch(r" *\d+\.\d\d s  face 0: AU12 [01]\.\d\d", line) for line in smiles)
-    assert len((EXAMPLES / "one_video.py").read_text().splitlines()) <= 15
+    assert len((EXAMPLES / "one_video.py").read_text().splitlines()) <= 16
+
+
+def test_one_video_without_a_video_prints_its_usage():
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "one_video.py"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "usage: one_video.py" in done.stderr
 
 
 def test_results_notebook_runs_from_top_to_bottom(tmp_path):

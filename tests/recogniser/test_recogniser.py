@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +15,14 @@ import pytest
 
 import autrt
 from autrt.errors import UsageError
+from autrt.model.folder import load_model
+from autrt.recogniser.scores import recognised_faces
+from autrt.types import Faces
 from tests.support.absent import without
 from tests.support.fetched import fetched
 from tests.support.media import write_picture
+
+GREY = np.full((8, 8, 3), 128, np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +54,7 @@ def test_recogniser_sees_what_infer_sees_in_a_picture(recogniser, pictures, tmp_
     faces = recogniser(pictures[40][0])
     with autrt.open_results(tmp_path / "out" / "a.png.h5") as results:
         np.testing.assert_array_equal(faces.box, results.faces["box"])
-        np.testing.assert_allclose(faces.logits, results.faces["logit"], atol=1e-4)
+        np.testing.assert_allclose(faces.logit, results.faces["logit"], atol=1e-4)
         np.testing.assert_array_equal(faces.smoothed, faces.probability)
         assert faces.au_names == results.au_names
 
@@ -55,7 +62,7 @@ def test_recogniser_sees_what_infer_sees_in_a_picture(recogniser, pictures, tmp_
 def test_recogniser_finds_nobody_in_an_empty_picture(recogniser):
     faces = recogniser(np.full((120, 160, 3), 128, np.uint8))
     assert len(faces) == 0
-    assert faces.logits.shape == (0, 12)
+    assert faces.logit.shape == (0, 12)
     assert repr(faces) == "<RecognisedFaces: no face, 12 AUs>"
     assert faces.to_dataframe().shape == (0, 65)
 
@@ -68,12 +75,33 @@ def test_recogniser_finds_nobody_in_an_empty_picture(recogniser):
         (np.zeros((8, 8, 4), np.uint8), "alpha channel"),
         (np.zeros((8, 8, 3), np.float32), "found float32 of shape 8×8×3: values from 0 to 1 become"),
         (np.zeros((2, 8, 8, 3), np.uint8), "one by one"),
-        ("a.jpg", "expected a picture as uint8"),
+        (
+            np.zeros((3, 8, 9), np.uint8),
+            r"3×8×9: move the channels to the end with picture.transpose\(1, 2, 0\)",
+        ),
+        (np.zeros((8, 8, 2), np.uint8), "8×8×2$"),
+        (np.zeros((0, 8, 3), np.uint8), "0×8×3$"),
+        (np.full((8, 8, 3), 200.0), "found float64 .*: values from 0 to 255 become"),
+        (np.full((8, 8, 3), 200), "found int64 .*: values from 0 to 255 become"),
+        (np.full((8, 8, 3), 300, np.uint16), "go from 300 to 300, not from 0 to 255"),
+        (np.ones((8, 8, 3), bool), "a mask becomes"),
+        ([[[1, 2, 3]]], "found int64 of shape 1×1×3: values from 0 to 255 become"),
+        ([[1], [2, 3]], "found list: "),
+        (None, r"found None \(NoneType\)$"),
+        ("a.jpg", "found 'a.jpg': `autrt.recognise` reads files"),
+        (Path("a.jpg"), "`autrt.recognise` reads files"),
     ],
 )
 def test_recogniser_refuses_other_arrays(recogniser, picture, message):
     with pytest.raises(UsageError, match=message):
         recogniser(picture)
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "RGBA"])
+def test_recogniser_refuses_images_of_other_modes(recogniser, mode):
+    image = pytest.importorskip("PIL.Image").new(mode, (8, 8))
+    with pytest.raises(UsageError, match=f"an image of mode {mode}: pass image.convert"):
+        recogniser(image)
 
 
 def test_recogniser_gives_threads_the_same_numbers(recogniser, pictures):
@@ -82,7 +110,7 @@ def test_recogniser_gives_threads_the_same_numbers(recogniser, pictures):
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(recogniser, some))
     for a, b in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(a.logits, b.logits)
+        np.testing.assert_array_equal(a.logit, b.logit)
         np.testing.assert_array_equal(a.box, b.box)
 
 
@@ -119,6 +147,81 @@ def test_stream_refuses_times_that_do_not_increase(recogniser, pictures):
         list(recogniser.stream([(picture, 0.5), (picture, 1.0), (picture, 1.0)]))
 
 
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        ([(GREY, float("nan"))], "expected a finite time in seconds, found nan"),
+        ([(GREY, float("inf"))], "expected a finite time in seconds, found inf"),
+        ([(GREY, None)], "pairs of a picture and its time in seconds, found a pair of an array .* and None"),
+        ([(GREY, "a")], "found a pair of an array of shape 8×8×3 and 'a'"),
+        ([(0.5, GREY)], "found a pair of 0.5 and an array of shape 8×8×3"),
+        ([GREY], "found an array of shape 8×8×3"),
+        (GREY, "found an array of shape 8×3"),
+        ([(GREY, 0.0, 1)], "found a tuple"),
+        (5, "pairs of a picture and its time in seconds, found 5"),
+    ],
+)
+def test_stream_refuses_what_is_no_picture_with_a_time(recogniser, frames, message):
+    with pytest.raises(UsageError, match=message):
+        list(recogniser.stream(frames))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_recogniser_refuses_to_work_in_another_process(recogniser):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            recogniser(GREY)
+        except BaseException as error:
+            os.write(writer, f"{type(error).__name__}: {error}".encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    assert (
+        os.read(reader, 1000).decode().startswith("UsageError: this Recogniser was opened in another process")
+    )
+    os.close(reader)
+    with pytest.raises(TypeError, match="cannot be pickled: open one in each process"):
+        pickle.dumps(recogniser)
+
+
+def test_recogniser_refuses_options_of_other_types():
+    for options, message in [
+        ({"device": None}, "device: expected text"),
+        ({"offline": "no"}, "offline: expected True or False"),
+        ({"on_message": 5}, "on_message: expected a function"),
+        ({"model": b"student"}, "model: expected a path"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            autrt.Recogniser(**options)
+
+
+def test_faces_are_chosen_by_index_slice_mask_and_name():
+    faces = recognised_faces(load_model(), three_faces(), *np.ones((2, 3, 12), np.float32))
+    assert [face.track for face in faces] == [0, 1, 2]
+    assert faces[1:].track.tolist() == [1, 2]
+    assert faces[faces.track != 1].box.tolist() == faces.box[[0, 2]].tolist()
+    assert (faces[-1].track, faces[np.int64(1)].track, len(faces[[2]])) == (2, 1, 1)
+    assert faces["AU12"].shape == (3,)
+    assert faces != faces[:]
+    for wrong in ("AU99", "12"):
+        for chosen in (faces, faces[0]):
+            with pytest.raises(KeyError, match=f"no Action Unit '{wrong}': expected one of AU1, "):
+                chosen[wrong]
+    with pytest.raises(TypeError, match="expected an index, a slice, a mask"):
+        faces[2.5]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    with pytest.raises(IndexError):
+        faces[3]
+
+
+def three_faces() -> Faces:
+    track = np.arange(3, dtype=np.int32)
+    box = np.float32([[0, 0, 8, 8]]) + 10 * track[:, None].astype(np.float32)
+    landmarks, score = np.zeros((3, 5, 2), np.float32), np.ones(3, np.float32)
+    return Faces(np.zeros(3, np.int64), box, landmarks, score, track, np.zeros(3, np.uint8))
+
+
 def test_recogniser_refuses_to_work_after_its_close(pictures):
     fetched("centerface")
     with autrt.Recogniser() as closed:
@@ -138,6 +241,10 @@ def test_dataframes_have_the_columns_of_results(recogniser, pictures, stored):
     assert list(table) == list(expected)
     assert [str(kind) for kind in table.dtypes] == [str(kind) for kind in expected.dtypes]
     assert list(frame.faces.to_dataframe(["AU12_active"])) == ["track", "AU12_active"]
+    assert list(frame.faces.to_dataframe("box")) == list(frame.faces.to_dataframe(["box"]))
+    for wrong in ("logits", "member_logit"):
+        with pytest.raises(UsageError, match=f"no column '{wrong}'.* logit, "):
+            frame.faces.to_dataframe(wrong)
     assert table["AU12_smoothed"].item() == pytest.approx(frame.faces["AU12"][0])
 
 

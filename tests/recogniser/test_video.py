@@ -24,7 +24,7 @@ from tests.support.rows import AUS, make_block, split
 
 COLUMNS = {
     "box": "box", "landmarks": "landmarks", "score": "score", "track": "track", "source": "source",
-    "logits": "logit", "probability": "probability", "smoothed": "smoothed", "active": "active",
+    "logit": "logit", "probability": "probability", "smoothed": "smoothed", "active": "active",
 }  # fmt: skip
 
 
@@ -81,8 +81,12 @@ class Closing:
 
 def test_recognise_refuses_what_is_no_single_video(talk, tmp_path):
     (tmp_path / "junk.mp4").write_text("no video")
-    with pytest.raises(VideoError):
-        next(autrt.recognise(tmp_path / "junk.mp4"))
+    for name in ("junk.mp4", "missing.mp4"):
+        with pytest.raises(VideoError, match=f"^{tmp_path / name}: "):
+            next(autrt.recognise(tmp_path / name))
+    for wrong in ("", b"a.mp4", None):
+        with pytest.raises(UsageError, match="video: expected a path"):
+            next(autrt.recognise(wrong))  # pyright: ignore[reportArgumentType]
     for name in ("a", "b"):
         (tmp_path / f"{name}.mp4").symlink_to(talk)
     with pytest.raises(UsageError, match="expected one video, found"):

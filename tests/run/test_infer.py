@@ -139,7 +139,7 @@ def test_shards_together_do_every_video_once(clips, whole, tmp_path):
     assert_equal_results(tmp_path, whole)
     mixed = infer(clips, tmp_path, "--shard", "1/2", "--detect-every", "2")
     assert mixed.returncode == 2
-    assert "on every 2 frames (--detect-every)" in mixed.stderr
+    assert "on every 2 frames (detect_every)" in mixed.stderr
 
 
 @pytest.mark.parametrize("delay_s", [0.4, 1.2, 1.8, 2.6])

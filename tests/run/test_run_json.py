@@ -43,7 +43,7 @@ def test_run_json_is_kept_where_settings_are_equal(tmp_path):
         ({"precision": "bf16"}, ["precision: f32 → bf16"]),
         ({"smooth": {"domain": "logit", "windows": [10, 1]}}, ["smooth.windows: [10,24] → [10,1]"]),
         ({"smooth": None}, ["smooth: not set → null", 'smooth.domain: logit → not set']),
-        ({"max_faces": 1, "engine": "torch"}, ["--max-faces: not set → 1", "engine: openvino → torch"]),
+        ({"max_faces": 1, "engine": "torch"}, ["max_faces: not set → 1", "engine: openvino → torch"]),
     ],
 )  # fmt: skip
 def test_shards_refuse_to_mix_and_say_all_that_differs(tmp_path, changed, messages):
@@ -147,12 +147,12 @@ def test_settings_changes_use_the_words_of_the_command_line():
     told = RunJson(new, {"model_name": "mine"}).changes(RunJson(old, {"model_name": "student"}))
     assert told == [
         "model: student (aaaaaaaa) → mine (bbbbbbbb)",
-        "faces are searched for: every 0.2 s (--quality balanced) → every 0.4 s (--quality fast)",
-        "--max-faces: all → 2",
-        "--baseline: none → p20",
-        "--keep-members: no → yes",
+        "faces are searched for: every 0.2 s (quality balanced) → every 0.4 s (quality fast)",
+        "max_faces: all → 2",
+        "baseline: none → p20",
+        "keep_members: no → yes",
         "face detector: cccccccc → dddddddd",
     ]
     closer = old | {"detect_every": 3, "detect_interval_s": None}
     (told,) = RunJson(closer).changes(RunJson(old))
-    assert told.endswith("every 0.2 s (--quality balanced) → on every 3 frames (--detect-every)")
+    assert told.endswith("every 0.2 s (quality balanced) → on every 3 frames (detect_every)")

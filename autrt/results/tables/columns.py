@@ -64,7 +64,7 @@ KEYS: Final = (VIDEO, FRAME, TIME, TRACK)
 def table_columns(
     au_names: Sequence[str],
     member_names: Sequence[str],
-    wanted: Sequence[str] | None,
+    wanted: str | Sequence[str] | None,
     extra: Mapping[str, Column] | None = None,
 ) -> tuple[TableColumn, ...]:
     """Return the key columns, then the `wanted` ones in their order.
@@ -76,7 +76,7 @@ def table_columns(
     Args:
         au_names: of all results in the table.
         member_names: of all results in the table.
-        wanted: names; `ALL_GROUPS` and the further outputs where it is None.
+        wanted: names, or one name; `ALL_GROUPS` and the further outputs where it is None.
         extra: columns for further outputs that some of the results have; see `extra_columns.extra_columns`.
 
     Raises:
@@ -85,6 +85,8 @@ def table_columns(
     groups = {**OF_FACES, **(extra or {})}
     if wanted is None:
         wanted = [*ALL_GROUPS, *(extra or {})]
+    elif isinstance(wanted, str):
+        wanted = [wanted]
     every = [column for group in groups.values() for column in expand_group(group, au_names, member_names)]
     chosen: dict[str, TableColumn] = {}
     for name in wanted:
