@@ -145,7 +145,7 @@ def figures(facts: dict[str, dict[str, float]], count: str) -> dict[str, Any]:
     return {
         "data_set": f"{count} in no training, {CODERS}; thresholds were chosen on four fifths of these people, "
         "and settings with them in view; single frames",
-        "short": f"{count} in no training",
+        "short": f"{count.partition(' ')[0]} faces of others",
         **{
             name: {au: round(some[name], 3) for au, some in judged.items()}
             for name in ("auc", "f1_binary", "positives", "negatives")

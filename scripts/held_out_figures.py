@@ -24,7 +24,7 @@ def figures(run: Path, unsure: list[str]) -> dict[str, Any]:
     return {
         "data_set": f"{people}, {CODERS}; each by a layer and by thresholds that had not seen the person "
         f"({report['folds']} folds), single frames",
-        "short": f"{people} left out in turns",
+        "short": f"{report['faces']} held-out VLM-coded faces",
         "auc": {au: round(facts["auc"]["after"][0], 3) for au, facts in judged.items()},
         "f1_binary": {au: round(facts["f1_binary"]["after"][0], 3) for au, facts in judged.items()},
         "positives": {au: facts["positives"] for au, facts in judged.items()},
