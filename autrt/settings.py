@@ -15,7 +15,7 @@ MAX_DETECT_EVERY: dict[Quality, int | None] = {"max": 4, "balanced": None, "fast
 """Most frames between detection frames, for each quality."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InferSettings:
     """All settings but the inputs, the model and the output folder."""
 

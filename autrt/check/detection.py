@@ -38,7 +38,7 @@ def check_detection() -> str:
     name, device = resolve_engine("auto", "cpu")
 
     def open_canvas(canvas: tuple[int, int]) -> Engine:
-        graph = Graph(path, digest, input_layout="NCHW-f32", size=canvas)
+        graph = Graph(path=path, network_digest=digest, input_layout="NCHW-f32", size=canvas)
         return open_engine(graph, engine=name, device=device, batch=1)
 
     with closing(CenterFace(open_canvas, digest)) as detector:

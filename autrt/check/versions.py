@@ -17,7 +17,7 @@ _NOT_FOR_USERS: Final = "dev"
 """The extra whose pins do not state a tested range."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """One package that this program uses."""
 
@@ -79,7 +79,7 @@ def _package(name: str, extras: Mapping[str, None], ranges: Mapping[str, None]) 
     except PackageNotFoundError:
         found = None
     brought_by = () if "" in extras else tuple(sorted(extras, key=lambda extra: (extra in _FOR_GPUS, extra)))
-    return Package(name, brought_by, found, tuple(filter(None, ranges)))
+    return Package(name=name, extras=brought_by, version=found, tested=tuple(filter(None, ranges)))
 
 
 def _extra_of(requirement: Requirement) -> str:

@@ -42,14 +42,20 @@ def check_writing() -> str:
 def _write(path: Path, logit: F32) -> Path:
     probability = (1 / (1 + np.exp(-logit))).astype(np.float32)
     faces = Faces(
-        np.arange(2),
-        np.full((2, 4), [8, 8, 40, 40], np.float32),
-        np.full((2, 5, 2), 24, np.float32),
-        np.full(2, 0.9, np.float32),
-        np.zeros(2, np.int32),
-        np.zeros(2, np.uint8),
+        row=np.arange(2),
+        boxes=np.full((2, 4), [8, 8, 40, 40], np.float32),
+        landmarks=np.full((2, 5, 2), 24, np.float32),
+        score=np.full(2, 0.9, np.float32),
+        track=np.zeros(2, np.int32),
+        source=np.zeros(2, np.uint8),
     )
-    block = Block(np.arange(2), np.array([0, 40]), np.array([0.0, 0.04]), faces, {"logits": logit[:, None]})
+    block = Block(
+        index=np.arange(2),
+        pts=np.array([0, 40]),
+        time_s=np.array([0.0, 0.04]),
+        faces=faces,
+        outputs={"logits": logit[:, None]},
+    )
     with ResultsWriter(path, _header()) as writer:
         writer.write(block, logit, probability, probability, probability >= np.float32(0.5))
         return writer.finish()

@@ -88,7 +88,9 @@ def command(
     refuse_inside(out, inputs)
     sources = discover(inputs, out)
     refuse_nested(sources)
-    settings = CropSettings(load_model(search["model"]).template, margin_px, every, all_faces)
+    settings = CropSettings(
+        template=load_model(search["model"]).template, margin_px=margin_px, every=every, all_faces=all_faces
+    )
     require_same_settings(out, settings)
     unrecognised = False
     if results is None:
@@ -97,7 +99,7 @@ def command(
         unrecognised = _find_faces(options, progress)
         sources = [s for s in sources if results_path(results, s.relative).exists()]
     with closing(make_reporter(progress)) as reporter:
-        run = CropRun(results, out, settings, reporter)
+        run = CropRun(results=results, out=out, settings=settings, reporter=reporter)
         run.run(sources, search["workers"] or available_cores())
         exit_code = 3 if unrecognised or run.count("failed") else 0
         exit_code = exit_code if run.signal is None else 128 + run.signal

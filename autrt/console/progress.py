@@ -49,7 +49,7 @@ class VideoUnderWay:
     """Share that is done, 0 to 1; None where its length is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunProgress:
     """A run at one moment."""
 

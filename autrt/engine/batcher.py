@@ -86,7 +86,7 @@ class CropBatcher:
                 engine.close()
 
     def _new_batch(self) -> _Batch:
-        return _Batch(self._size, self.memory.empty(self._size))
+        return _Batch(size=self._size, pixels=self.memory.empty(self._size))
 
     def _run(self, batch: _Batch) -> None:
         """Hand a closed batch to the engines."""
@@ -138,7 +138,7 @@ def _members_of(outputs: Sequence[TensorSpec], engines: Sequence[Engine | None])
     return found
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Batch:
     size: int
     pixels: Any

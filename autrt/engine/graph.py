@@ -14,7 +14,7 @@ from autrt.types import U8
 InputLayout = Literal["NHWC-u8", "NCHW-f32"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
     """A network in an ONNX file. Engines take uint8 (B, H, W, 3) RGB, whatever the file's own input is."""
 
@@ -37,7 +37,9 @@ class Graph:
     @classmethod
     def of(cls, member: Member) -> Graph:
         """Return the graph of a model's member."""
-        return cls(member.onnx, member.network_digest, au_names=member.au_names, member=member)
+        return cls(
+            path=member.onnx, network_digest=member.network_digest, au_names=member.au_names, member=member
+        )
 
     def verify(self) -> None:
         """Check a member's files against their SHA-256; of a bare file, check only that it exists.

@@ -51,7 +51,7 @@ class DetectorSettings:
     nms_iou: float = 0.3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letterbox:
     """A picture's place on its canvas: at the top left, shrunk by `scale_x` and `scale_y`."""
 
@@ -86,7 +86,7 @@ class Letterbox:
         canvas = max(canvases, key=scale)
         w = min(canvas[1], max(1, round(square * scale(canvas))))
         h = min(canvas[0], max(1, round(height * scale(canvas))))
-        return cls(canvas, w, h, w / width, h / height)
+        return cls(canvas=canvas, width=w, height=h, scale_x=w / width, scale_y=h / height)
 
     def draw(self, image: Image) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         """Return the canvas as (1, height, width, 3) uint8 RGB, black where the picture ends."""

@@ -49,7 +49,7 @@ def track(
         Segments that together hold every frame once, in order. Track ids count from 0 by first appearance, ties
         left to right.
     """
-    tracker = _Tracker(schedule)
+    tracker = _Tracker(schedule=schedule)
     before: _TrackedFrame | None = None
     between: list[_TrackedFrame] = []
     if look_ahead is None:
@@ -67,7 +67,7 @@ def track(
                 before, between = frame, []
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _TrackedFrame:
     """A frame whose faces are being tracked, with its detections where it has any."""
 
@@ -93,7 +93,7 @@ def _start_detections(
     for row, shot in enumerate(split_shots(frames)):
         is_detection_frame = shot.first or shot.last or shot.frame.index % detect_every == 0
         pending = schedule.regular(shot.frame, starts_shot=shot.first) if is_detection_frame else None
-        waiting.append(_TrackedFrame(shot.frame, row, shot.first, pending))
+        waiting.append(_TrackedFrame(frame=shot.frame, row=row, starts_shot=shot.first, pending=pending))
         if len(waiting) > look_ahead:
             yield waiting.popleft()
     yield from waiting
@@ -106,7 +106,7 @@ class _Track:
     time_s: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Tracker:
     schedule: DetectionSchedule
     next_id: int = 0

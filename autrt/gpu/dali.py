@@ -133,7 +133,7 @@ class DaliDecoder:
         i = self._count
         self._count += 1
         image = TensorImage(_upright(pixels, self._scan.way), self._colour)
-        return Frame(i, int(self._scan.pts[i]), float(self._scan.time_s[i]), image)
+        return Frame(index=i, pts=int(self._scan.pts[i]), time_s=float(self._scan.time_s[i]), image=image)
 
     def _check(self, sequence: FrameSequence) -> None:
         """Compare a sequence with the scan.

@@ -20,7 +20,7 @@ from autrt.model.iresnet import EMBEDDING, Depth, IResNet, embedding_norm, initi
 from autrt.model.settings import read_settings, require, require_outputs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FullConfig:
     """Size and methods of a full network; the defaults are those of the paper's final network."""
 

@@ -25,7 +25,7 @@ TEMPLATE_STEPS = 10_000
 """Steps per pixel in which the template is stored."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StudentConfig:
     """Size of a student; widths 16, 24 and 32 cost 0.10, 0.22 and 0.39 GFLOP, twice that with `mirror`."""
 

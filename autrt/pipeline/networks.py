@@ -13,7 +13,7 @@ LARGE_FRAME_PX = 960
 """Longer side above which frames are searched on larger canvases, so that the same faces are found in them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Networks:
     """Face detectors and the engines of the model's members."""
 

@@ -124,7 +124,12 @@ def _detector(detector: DetectorSettings, settings: InferSettings, threads: int)
     device = settings.device if engine in ON_GPU_ALONE else "cpu"
 
     def open_canvas(canvas: tuple[int, int]) -> Engine:
-        graph = Graph(fetch(DETECTOR_FILE, offline=True), digest, input_layout="NCHW-f32", size=canvas)
+        graph = Graph(
+            path=fetch(DETECTOR_FILE, offline=True),
+            network_digest=digest,
+            input_layout="NCHW-f32",
+            size=canvas,
+        )
         return open_engine(graph, engine=engine, precision="f32", batch=1, device=device, threads=threads)
 
     return CenterFace(open_canvas, digest, detector)

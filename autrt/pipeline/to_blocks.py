@@ -17,4 +17,10 @@ def to_blocks(segments: Iterable[Segment]) -> Iterator[Block]:
         if len(segment.realigned):
             for name, values in segment.pending.result().items():
                 segment.outputs[name][segment.realigned] = values
-        yield Block(segment.index, segment.pts, segment.time_s, segment.faces, segment.outputs)
+        yield Block(
+            index=segment.index,
+            pts=segment.pts,
+            time_s=segment.time_s,
+            faces=segment.faces,
+            outputs=segment.outputs,
+        )

@@ -22,7 +22,9 @@ def picture_frame(picture: U8, index: int = 0, time_s: float = 0.0) -> Frame:
         index: number of the frame.
         time_s: its time, which also gives its pts in microseconds.
     """
-    return Frame(index, round(time_s * 1e6), time_s, PlanarImage((Plane(picture),), None))
+    return Frame(
+        index=index, pts=round(time_s * 1e6), time_s=time_s, image=PlanarImage((Plane(picture),), None)
+    )
 
 
 class PictureInMemory:

@@ -70,10 +70,10 @@ def _tracked(found: Detections, tracks: dict[int, int], frame: Frame) -> Faces:
     order = sorted(tracks, key=tracks.__getitem__)
     chosen, n = np.array(order, np.int64), len(order)
     return Faces(
-        np.full(n, frame.index, np.int64),
-        found.boxes[chosen],
-        found.landmarks[chosen],
-        found.score[chosen],
-        np.array([tracks[j] for j in order], np.int32),
-        np.full(n, DETECTED, np.uint8),
+        row=np.full(n, frame.index, np.int64),
+        boxes=found.boxes[chosen],
+        landmarks=found.landmarks[chosen],
+        score=found.score[chosen],
+        track=np.array([tracks[j] for j in order], np.int32),
+        source=np.full(n, DETECTED, np.uint8),
     )

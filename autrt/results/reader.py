@@ -52,7 +52,7 @@ def open_results(path: Path | str) -> Results:
     return Results(Path(path))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
     """One face through one shot."""
 
@@ -148,7 +148,14 @@ class Results:
         for i, (track, first, last) in enumerate(zip(*columns, strict=True)):
             rows = order[starts[i] : starts[i + 1]]
             times = self.frames["time_s", first : last + 1]
-            yield Track(track, first, last, rows, times[frame[rows] - first], self.faces)
+            yield Track(
+                id=track,
+                first_frame=first,
+                last_frame=last,
+                rows=rows,
+                time_s=times[frame[rows] - first],
+                _faces=self.faces,
+            )
 
     def spans(self, frames_per_span: int = 4096) -> Iterator[tuple[slice, slice]]:
         """Yield consecutive rows of `/frames`, at most `frames_per_span`, with their rows of `/faces`."""

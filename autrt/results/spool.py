@@ -41,11 +41,11 @@ class Span(NamedTuple):
         """The stretch without its halo."""
         block = self.block
         return Block(
-            block.index[self.frames],
-            block.pts[self.frames],
-            block.time_s[self.frames],
-            block.faces[self.faces],
-            {name: values[self.faces] for name, values in block.outputs.items()},
+            index=block.index[self.frames],
+            pts=block.pts[self.frames],
+            time_s=block.time_s[self.frames],
+            faces=block.faces[self.faces],
+            outputs={name: values[self.faces] for name, values in block.outputs.items()},
         )
 
 
@@ -165,11 +165,11 @@ class Spool:
         frames = _read(self._frames_file.fileno(), _FRAME, low, high)
         faces = _read(self._faces_file.fileno(), self._face, first, last)
         return Block(
-            frames["index"].copy(),
-            frames["pts"].copy(),
-            frames["time_s"].copy(),
-            Faces(**{column.field: faces[column.name].copy() for column in FACE_FIELDS}),
-            {name: faces[_output(name)].copy() for name in self._outputs},
+            index=frames["index"].copy(),
+            pts=frames["pts"].copy(),
+            time_s=frames["time_s"].copy(),
+            faces=Faces(**{column.field: faces[column.name].copy() for column in FACE_FIELDS}),
+            outputs={name: faces[_output(name)].copy() for name in self._outputs},
         )
 
     def _frame_column(self, name: str) -> Any:

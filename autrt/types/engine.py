@@ -49,7 +49,7 @@ class TensorSpec:
     dtype: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
     """Specification of an engine: enough to tell whether two engines give the same numbers."""
 

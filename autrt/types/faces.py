@@ -42,7 +42,7 @@ class Detections(ShapedRepr):
         return len(self.boxes)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Faces(ShapedRepr):
     """Faces in frames, one row per face in a frame, ordered by frame, then track."""
 
@@ -72,7 +72,7 @@ class Faces(ShapedRepr):
         return len(self.row)
 
     def __getitem__(self, rows: slice | I64 | Bool) -> Faces:
-        return Faces(*(getattr(self, f.name)[rows] for f in fields(self)))
+        return Faces(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     def replaced(self, rows: I64 | Bool, others: Faces) -> Faces:
         """Return a copy with `others` in the place of some rows.
@@ -81,10 +81,10 @@ class Faces(ShapedRepr):
             rows: indices, or an (F,) mask, of as many rows as `others` has.
             others: the new rows, in the same order.
         """
-        columns = [getattr(self, f.name).copy() for f in fields(self)]
-        for column, f in zip(columns, fields(self), strict=True):
-            column[rows] = getattr(others, f.name)
-        return Faces(*columns)
+        columns = {f.name: getattr(self, f.name).copy() for f in fields(self)}
+        for name, column in columns.items():
+            column[rows] = getattr(others, name)
+        return Faces(**columns)
 
     @staticmethod
     def of(found: Detections, row: int, track: I32, source: int) -> Faces:
@@ -109,15 +109,19 @@ class Faces(ShapedRepr):
     @staticmethod
     def concatenate(parts: Sequence[Faces]) -> Faces:
         """Return all rows of `parts`, in order; at least one part."""
-        return Faces(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Faces)))
+        return Faces(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Faces)})
 
     @staticmethod
     def empty() -> Faces:
         """Return a table without rows."""
         return Faces(
-            np.empty(0, np.int64), np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32),
-            np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.uint8),
-        )  # fmt: skip
+            row=np.empty(0, np.int64),
+            boxes=np.empty((0, 4), np.float32),
+            landmarks=np.empty((0, 5, 2), np.float32),
+            score=np.empty(0, np.float32),
+            track=np.empty(0, np.int32),
+            source=np.empty(0, np.uint8),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from autrt.types.faces import Detections, Faces, Misalignment, Patch
 from autrt.types.video import Frame, Image, Loss
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Segment:
     """Consecutive frames of one video and the faces in them; every stage fills in what it finds.
 
@@ -71,7 +71,7 @@ class Segment:
         return self.time_s[self.faces.row - self.first_row]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Block(ShapedRepr):
     """Consecutive frames of one video with the final rows of the faces in them, as a `Sink` takes them."""
 

@@ -26,7 +26,7 @@ class Source:
     kind: Literal["video", "images", "still"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoInfo:
     """Facts about a video, known before its first frame is handed out."""
 
@@ -115,7 +115,7 @@ class Image(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """One decoded frame."""
 

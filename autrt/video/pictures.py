@@ -151,7 +151,9 @@ class PictureDecoder:
                 self._losses.add(time_s, str(error))
                 continue
             self._last_index = index
-            self._ready.append(Frame(index, index, time_s, PlanarImage((Plane(pixels),), None)))
+            self._ready.append(
+                Frame(index=index, pts=index, time_s=time_s, image=PlanarImage((Plane(pixels),), None))
+            )
         return bool(self._ready)
 
     def _fitted(self, pixels: U8) -> U8:

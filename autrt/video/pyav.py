@@ -187,7 +187,7 @@ class PyavDecoder:
         ticks, time_s = self._clock.next_time(self._stamp(picture))
         if picture.is_corrupt:
             self._losses.add(time_s, "decoded in spite of damage: the picture may be wrong")
-        self._ready.append(Frame(self._count, ticks, time_s, image))
+        self._ready.append(Frame(index=self._count, pts=ticks, time_s=time_s, image=image))
         self._count += 1
 
     def _stamp(self, picture: VideoFrame) -> int | None:

@@ -12,7 +12,7 @@ from autrt.model.folder import Model
 Better = Literal["higher", "lower", "neither"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """Name, unit and direction of a measured number."""
 
@@ -46,7 +46,7 @@ class Case:
     """Performs one repeat, and times the part that counts itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """Cases that are measured in turns (A B C A B C …), so that a busy moment affects all of them."""
 
@@ -71,7 +71,7 @@ Suite = Callable[["BenchSettings"], Iterator[Group | Skipped]]
 """Yields groups one by one; resources of a group may be opened before its `yield` and closed after it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BenchSettings:
     """Settings of a run for all suites."""
 
@@ -92,7 +92,7 @@ class BenchSettings:
         return 0.2 if self.quick else 1.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """One metric of one case, over all repeats."""
 
@@ -112,7 +112,7 @@ LIKE: Final = ("model", "clips", "quick")
 """Settings of a run that decide the meaning of its cases' names."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BenchRun:
     """One run of `autrt bench`: a line of the history."""
 

@@ -15,7 +15,7 @@ from autrt_bench.reporting.page import write_page
 from autrt_bench.types import BenchRun, Measurement, Metric, Skipped
 from tests.support.command import autrt
 
-SPEED = Metric("speed", "frames/s", "higher")
+SPEED = Metric(name="speed", unit="frames/s", better="higher")
 MACHINE = {"cpu": "Abacus 9", "cores": 2, "features": ["avx2"], "memory_gb": 8, "gpu": []}
 
 
@@ -27,7 +27,9 @@ def run(
         started_utc="2026-01-31T12:00:00+00:00",
         fingerprint=MACHINE | {"commit": commit} | machine,
         settings={"suites": ["pipeline"], "model": "student", "clips": [], "quick": True, "repeats": 4},
-        measurements=(Measurement("pipeline", "whole <640×360>", SPEED, tuple(values)),),
+        measurements=(
+            Measurement(suite="pipeline", case="whole <640×360>", metric=SPEED, values=tuple(values)),
+        ),
         skipped=(Skipped("dali", "not here"),),
     )
 

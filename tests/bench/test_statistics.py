@@ -11,8 +11,8 @@ from autrt_bench.measure.statistics import median_ratio, spread, verdict_of
 from autrt_bench.reporting.compare import Difference
 from autrt_bench.types import Case, Group, Measurement, Metric
 
-SPEED = Metric("speed", "frames/s", "higher")
-TIME = Metric("time", "s", "lower")
+SPEED = Metric(name="speed", unit="frames/s", better="higher")
+TIME = Metric(name="time", unit="s", better="lower")
 
 
 def repeats(mean: float, n: int = 7, seed: int = 0) -> list[float]:
@@ -52,14 +52,23 @@ def test_verdict_follows_the_metrics_direction():
     assert verdict(a, b, SPEED) == "better"
     assert verdict(b, a, SPEED) == "worse"
     assert verdict(a, b, TIME) == "worse"
-    assert verdict(a, b, Metric("share", "")) == "changed"
+    assert verdict(a, b, Metric(name="share", unit="")) == "changed"
 
 
 def test_verdict_needs_repeats_unless_exact():
     assert verdict([1.0, 1.0, 1.0], [2.0, 2.0, 2.0]) == "too few repeats"
-    assert verdict([0.50], [0.51], Metric("changed decisions", "%", "lower", exact=True)) == "worse"
-    assert verdict([0.0], [0.5], Metric("changed decisions", "%", "lower", exact=True)) == "worse"
-    assert verdict([0.0], [0.0], Metric("changed decisions", "%", "lower", exact=True)) == "unchanged"
+    assert (
+        verdict([0.50], [0.51], Metric(name="changed decisions", unit="%", better="lower", exact=True))
+        == "worse"
+    )
+    assert (
+        verdict([0.0], [0.5], Metric(name="changed decisions", unit="%", better="lower", exact=True))
+        == "worse"
+    )
+    assert (
+        verdict([0.0], [0.0], Metric(name="changed decisions", unit="%", better="lower", exact=True))
+        == "unchanged"
+    )
 
 
 def test_a_change_below_the_noise_is_none_however_sure():
@@ -68,15 +77,17 @@ def test_a_change_below_the_noise_is_none_however_sure():
 
 def test_a_difference_speaks_in_its_metrics_words():
     def difference(metric: Metric, a: float, b: float) -> Difference:
-        before, after = (Measurement("suite", "case", metric, (value,) * 5) for value in (a, b))
+        before, after = (
+            Measurement(suite="suite", case="case", metric=metric, values=(value,) * 5) for value in (a, b)
+        )
         ratio = median_ratio(before.values, after.values)
-        return Difference(before, after, ratio, verdict_of(ratio, metric, 5))
+        return Difference(a=before, b=after, ratio=ratio, verdict=verdict_of(ratio, metric, 5))
 
     assert difference(SPEED, 100, 80).words == "slower"
     assert difference(SPEED, 100, 80).worse_by() == pytest.approx(20)
     assert difference(TIME, 2, 1).words == "faster"
     assert difference(TIME, 2, 1).worse_by() == 0
-    assert difference(Metric("peak memory", "MB", "lower"), 100, 150).words == "worse"
+    assert difference(Metric(name="peak memory", unit="MB", better="lower"), 100, 150).words == "worse"
 
 
 def test_cases_are_measured_in_turns_after_a_warm_up():
@@ -90,9 +101,10 @@ def test_cases_are_measured_in_turns_after_a_warm_up():
 
         return Case(name, repeat)
 
-    ratio = Metric("ratio", "", "higher")
+    ratio = Metric(name="ratio", unit="", better="higher")
     group = Group(
-        [case("a"), case("b")], lambda turn: {"a / b": {ratio: turn["a"][SPEED] / turn["b"][SPEED]}}
+        cases=[case("a"), case("b")],
+        derive=lambda turn: {"a / b": {ratio: turn["a"][SPEED] / turn["b"][SPEED]}},
     )
     found = {m.case: m.values for m in measure("suite", group, repeats=2)}
     assert order == ["a", "b"] * 3

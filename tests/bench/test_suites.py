@@ -97,7 +97,7 @@ def test_engine_arithmetic_is_rows_times_flops():
 def test_pipeline_and_stages_process_the_same_video():
     fetched("centerface")
     clip = fetched("clip-talk")
-    settings = BenchSettings(load_model(), clips=(clip,), quick=True)
+    settings = BenchSettings(model=load_model(), clips=(clip,), quick=True)
     (group,) = list(_groups(settings))
     speeds = {m.case.rpartition(" ")[0]: m.values[0] for m in group if m.metric == pipeline_suite.SPEED}
     assert list(speeds) == ["whole", "decode", "detect", "align", "networks", "smooth and write"]
@@ -126,7 +126,7 @@ def test_clip_variants_are_made_once(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "cache"))
     source = Clip(frames=10).write(tmp_path / "clip.mp4")
     said: list[str] = []
-    recipe = ClipVariant(192, 64, faces=1, columns=2, frames=6)
+    recipe = ClipVariant(width=192, height=64, faces=1, columns=2, frames=6)
     wide = make_variant(source, recipe, said.append)
     assert make_variant(source, recipe, said.append) == wide
     assert len(said) == 1
@@ -138,7 +138,7 @@ def test_clip_variants_are_made_once(tmp_path, monkeypatch):
 
 def test_results_are_opened_resumed_and_verified(monkeypatch):
     monkeypatch.setattr(results_suite, "FILES_QUICK", 3)
-    settings = BenchSettings(load_model(), quick=True)
+    settings = BenchSettings(model=load_model(), quick=True)
     found = {
         (m.case, m.metric): m.values[0]
         for group in results_suite.results(settings)
@@ -153,7 +153,7 @@ def test_results_are_opened_resumed_and_verified(monkeypatch):
 
 def test_missing_peer_is_skipped_with_a_hint(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTRT_PEER_MEDIAPIPE", str(tmp_path))
-    found = list(peers(BenchSettings(load_model(), clips=(tmp_path / "any.mp4",))))
+    found = list(peers(BenchSettings(model=load_model(), clips=(tmp_path / "any.mp4",))))
     assert [type(item) for item in found] == [Skipped]
     assert "AUTRT_PEER_MEDIAPIPE" in found[0].why
 

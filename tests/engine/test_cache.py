@@ -63,9 +63,9 @@ def test_cache_folder_follows_every_option_of_an_engine(student_model: Model, tm
     assert EngineCache.of(graph, "openvino", "1.0", Options(**change), tmp_path).folder != base
     assert EngineCache.of(graph, "openvino", "1.1", options, tmp_path).folder != base
     assert EngineCache.of(graph, "onnxruntime", "1.0", options, tmp_path).folder != base
-    sized = Graph(graph.path, graph.network_digest, size=(32, 64))
+    sized = Graph(path=graph.path, network_digest=graph.network_digest, size=(32, 64))
     assert EngineCache.of(sized, "openvino", "1.0", options, tmp_path).folder != base
-    other = Graph(graph.path, "f" * 64)
+    other = Graph(path=graph.path, network_digest="f" * 64)
     assert EngineCache.of(other, "openvino", "1.0", options, tmp_path).folder != base
     assert EngineCache.of(graph, "openvino", "1.0", Options(threads=1), tmp_path).folder == base
 
@@ -165,8 +165,8 @@ def test_open_engine_refuses_a_damaged_model_file(student_model: Model, tmp_path
 def test_open_engine_refuses_a_file_that_is_no_network(tmp_path: Path, engine: str) -> None:
     path = tmp_path / "network.onnx"
     with pytest.raises(EngineError, match=r"network\.onnx.*found no file"):
-        open_engine(Graph(path, "0" * 64), engine=engine, cache=tmp_path)
+        open_engine(Graph(path=path, network_digest="0" * 64), engine=engine, cache=tmp_path)
     for content in (b"", b"text, no network", b"\x08\x07"):
         path.write_bytes(content)
         with pytest.raises(EngineError, match=r"network\.onnx"):
-            open_engine(Graph(path, "0" * 64), engine=engine, cache=tmp_path)
+            open_engine(Graph(path=path, network_digest="0" * 64), engine=engine, cache=tmp_path)

@@ -309,4 +309,4 @@ def test_unknown_engines_precisions_and_devices_are_refused(student_model: Model
     with pytest.raises(EngineError, match="batch: expected at least 1, found 0"):
         open_engine(graph, batch=0, cache=tmp_path)
     with pytest.raises(EngineError, match="not the bare file"):
-        open_engine(Graph(graph.path, "0" * 64), engine="torch", cache=tmp_path)
+        open_engine(Graph(path=graph.path, network_digest="0" * 64), engine="torch", cache=tmp_path)

@@ -166,7 +166,7 @@ def test_derived_graph_is_cached_and_rebuilt_when_damaged(student_model: Model, 
 def test_derive_refuses_a_bare_file(student_model: Model, tmp_path: Path) -> None:
     graph = Graph.of(student_model.members[0])
     with pytest.raises(EngineError, match="fp16 needs crops"):
-        derive(Graph(graph.path, "0" * 64), Options(precision="fp16"), tmp_path)
+        derive(Graph(path=graph.path, network_digest="0" * 64), Options(precision="fp16"), tmp_path)
 
 
 def test_compare_layers_of_equal_graphs_finds_no_errors(student_model: Model) -> None:

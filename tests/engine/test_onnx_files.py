@@ -53,7 +53,7 @@ def pictures(count: int, height: int, width: int) -> np.ndarray:
 
 
 def opened(path: Path, engine: str, cache: Path, size: tuple[int, int] | None, batch: int) -> Engine:
-    graph = Graph(path, "a" * 64, input_layout="NCHW-f32", size=size)
+    graph = Graph(path=path, network_digest="a" * 64, input_layout="NCHW-f32", size=size)
     return open_engine(graph, engine=engine, batch=batch, cache=cache)
 
 

@@ -15,13 +15,13 @@ from autrt.errors import EngineError
 from autrt.types import U8, EngineSpec, TensorSpec
 
 SPEC = EngineSpec(
-    "sum",
-    "0" * 64,
-    (TensorSpec("a", (2,), "uint8"), TensorSpec("b", (), "uint8")),
-    (TensorSpec("total", (), "float32"),),
-    "f32",
-    3,
-    "cpu",
+    engine="sum",
+    network_digest="0" * 64,
+    inputs=(TensorSpec("a", (2,), "uint8"), TensorSpec("b", (), "uint8")),
+    outputs=(TensorSpec("total", (), "float32"),),
+    precision="f32",
+    batch=3,
+    device="cpu",
 )
 
 

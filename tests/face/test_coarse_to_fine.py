@@ -27,7 +27,13 @@ class FakeEngine:
     def __init__(self, faces, canvas):
         self.maps, self.calls, self.closed = maps_of(faces, canvas), 0, False
         self.spec = EngineSpec(
-            "fake", "0", (TensorSpec("input", (*canvas, 3), "uint8"),), (), "f32", 1, "cpu"
+            engine="fake",
+            network_digest="0",
+            inputs=(TensorSpec("input", (*canvas, 3), "uint8"),),
+            outputs=(),
+            precision="f32",
+            batch=1,
+            device="cpu",
         )
 
     def submit(self, inputs):

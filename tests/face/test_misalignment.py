@@ -22,12 +22,12 @@ MOVE, REDETECT = "move", "redetect"
 def faces(rows, tracks, sources):
     n = len(rows)
     return Faces(
-        np.array(rows, np.int64),
-        np.tile(np.array([100, 100, 200, 200], np.float32), (n, 1)),
-        np.tile(ARCFACE_112 + 90, (n, 1, 1)).astype(np.float32),
-        np.full(n, 0.9, np.float32),
-        np.array(tracks, np.int32),
-        np.array(sources, np.uint8),
+        row=np.array(rows, np.int64),
+        boxes=np.tile(np.array([100, 100, 200, 200], np.float32), (n, 1)),
+        landmarks=np.tile(ARCFACE_112 + 90, (n, 1, 1)).astype(np.float32),
+        score=np.full(n, 0.9, np.float32),
+        track=np.array(tracks, np.int32),
+        source=np.array(sources, np.uint8),
     )
 
 

@@ -22,7 +22,7 @@ def scene(seed: int) -> np.ndarray:
 
 
 def starts(pictures):
-    frames = [Frame(i, i, i / 30, Still(p)) for i, p in enumerate(pictures)]
+    frames = [Frame(index=i, pts=i, time_s=i / 30, image=Still(pixels=p)) for i, p in enumerate(pictures)]
     shots = list(split_shots(frames))
     assert [s.frame.index for s in shots] == list(range(len(frames)))
     firsts = [s.frame.index for s in shots if s.first]

@@ -142,7 +142,7 @@ def test_recognise_holds_few_pictures_however_long_the_video(length):
         for i in range(length):
             image = FakeImage(i)
             pictures.add(image)
-            yield Frame(i, i, i / 30, image)
+            yield Frame(index=i, pts=i, time_s=i / 30, image=image)
 
     held = []
     run(FakeDecoder(frames()), advance=lambda *_: held.append(len(pictures)))

@@ -141,11 +141,11 @@ def test_sink_keeps_members_on_request(tmp_path):
 def test_sink_of_no_faces_or_no_frames_writes_a_whole_file(tmp_path, options):
     header = make_header(baseline="p20" if options.get("baseline_percentile") else "none")
     nobody = Block(
-        np.arange(5),
-        np.arange(5),
-        np.arange(5) / 30,
-        Faces.empty(),
-        {"logits": np.empty((0, 2, 3), np.float32)},
+        index=np.arange(5),
+        pts=np.arange(5),
+        time_s=np.arange(5) / 30,
+        faces=Faces.empty(),
+        outputs={"logits": np.empty((0, 2, 3), np.float32)},
     )
     assert written(tmp_path, [nobody], header, **options)["frames/n_faces"].tolist() == [0] * 5
     assert len(written(tmp_path, [], header, **options)["frames/index"]) == 0

@@ -219,7 +219,14 @@ def three_faces() -> Faces:
     track = np.arange(3, dtype=np.int32)
     box = np.float32([[0, 0, 8, 8]]) + 10 * track[:, None].astype(np.float32)
     landmarks, score = np.zeros((3, 5, 2), np.float32), np.ones(3, np.float32)
-    return Faces(np.zeros(3, np.int64), box, landmarks, score, track, np.zeros(3, np.uint8))
+    return Faces(
+        row=np.zeros(3, np.int64),
+        boxes=box,
+        landmarks=landmarks,
+        score=score,
+        track=track,
+        source=np.zeros(3, np.uint8),
+    )
 
 
 def test_recogniser_refuses_to_work_after_its_close(pictures):

@@ -27,11 +27,11 @@ def slow_cut(block: Block, first: int, last: int) -> Block:
     rows = np.array([i for i, r in enumerate(block.faces.row) if first <= r < last], np.int64)
     frames = slice(first, last)
     return Block(
-        block.index[frames],
-        block.pts[frames],
-        block.time_s[frames],
-        block.faces[rows],
-        {"logits": block.member_logits[rows]},
+        index=block.index[frames],
+        pts=block.pts[frames],
+        time_s=block.time_s[frames],
+        faces=block.faces[rows],
+        outputs={"logits": block.member_logits[rows]},
     )
 
 

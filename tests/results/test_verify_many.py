@@ -36,7 +36,7 @@ def test_verify_many_finds_what_verify_file_finds(folder, jobs):
     paths = [*sorted(folder.iterdir()), folder / "missing.h5", folder / "a.mp4.h5"]
     found = dict(verify_many(paths, jobs))
     assert [found[i] for i in range(len(paths))] == [verify_file(path) for path in paths]
-    assert found[0] == VerifyResult((), 40, 60, 2)
+    assert found[0] == VerifyResult(problems=(), frames=40, faces=60, tracks=2)
     assert multiprocessing.active_children() == []
 
 

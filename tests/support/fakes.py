@@ -34,7 +34,16 @@ from autrt.types import (
 WIDTH, HEIGHT = 640, 360
 AUS = 2
 INFO = VideoInfo(
-    Path("fake.mp4"), "video", WIDTH, HEIGHT, Fraction(1, 30), Fraction(30), None, None, "none", "rgb24"
+    path=Path("fake.mp4"),
+    kind="video",
+    width=WIDTH,
+    height=HEIGHT,
+    time_base=Fraction(1, 30),
+    rate=Fraction(30),
+    frame_count=None,
+    duration_s=None,
+    codec="none",
+    pixel_format="rgb24",
 )
 
 
@@ -114,7 +123,7 @@ def scripted_frames(
     length: int, rate: float = 30.0, scene: Callable[[int], int] = lambda number: 0
 ) -> list[Frame]:
     """Frames 0…length−1, of scene `scene(number)` each."""
-    return [Frame(i, i, i / rate, FakeImage(i, scene(i))) for i in range(length)]
+    return [Frame(index=i, pts=i, time_s=i / rate, image=FakeImage(i, scene(i))) for i in range(length)]
 
 
 class FakeDecoder:
@@ -126,16 +135,16 @@ class FakeDecoder:
     def __init__(self, frames: Iterable[Frame], error: Exception | None = None) -> None:
         self._frames, self._error = frames, error
         self.info = VideoInfo(
-            Path("fake.mp4"),
-            "video",
-            WIDTH,
-            HEIGHT,
-            Fraction(1, 30),
-            Fraction(30),
-            None,
-            None,
-            "none",
-            "rgb24",
+            path=Path("fake.mp4"),
+            kind="video",
+            width=WIDTH,
+            height=HEIGHT,
+            time_base=Fraction(1, 30),
+            rate=Fraction(30),
+            frame_count=None,
+            duration_s=None,
+            codec="none",
+            pixel_format="rgb24",
         )
         self.taken = 0
 
@@ -250,11 +259,15 @@ def scripted_segment(faces: Sequence[ScriptedFace], frames: range) -> Segment:
     shown = [(number, track) for number in frames for track, face in enumerate(faces) if face.seen(number)]
     last = frames[-1]
     table = Faces(
-        np.array([number for number, _ in shown], np.int64),
-        np.array([faces[track].box(number) for number, track in shown], np.float32).reshape(-1, 4),
-        np.array([faces[track].landmarks(number) for number, track in shown], np.float32).reshape(-1, 5, 2),
-        np.array([faces[track].score for _, track in shown], np.float32),
-        np.array([track for _, track in shown], np.int32),
-        np.array([DETECTED if number == last else INTERPOLATED for number, _ in shown], np.uint8),
+        row=np.array([number for number, _ in shown], np.int64),
+        boxes=np.array([faces[track].box(number) for number, track in shown], np.float32).reshape(-1, 4),
+        landmarks=np.array([faces[track].landmarks(number) for number, track in shown], np.float32).reshape(
+            -1, 5, 2
+        ),
+        score=np.array([faces[track].score for _, track in shown], np.float32),
+        track=np.array([track for _, track in shown], np.int32),
+        source=np.array([DETECTED if number == last else INTERPOLATED for number, _ in shown], np.uint8),
     )
-    return Segment.of([Frame(i, i, i / 30, FakeImage(i)) for i in frames], table, frames[0])
+    return Segment.of(
+        [Frame(index=i, pts=i, time_s=i / 30, image=FakeImage(i)) for i in frames], table, frames[0]
+    )

@@ -61,7 +61,7 @@ class FakeDecoder:
         for index in range(self.n_frames):
             self.at_frame(index)
             picture = np.full((HEIGHT, WIDTH, 3), grey_of(index), np.uint8)
-            yield Frame(index, index, index / 25, PlanarImage((Plane(picture),), None))
+            yield Frame(index=index, pts=index, time_s=index / 25, image=PlanarImage((Plane(picture),), None))
 
     def close(self) -> None:
         self.closed = True
@@ -178,7 +178,13 @@ def fake_networks(engine: FakeEngine, detector: FakeDetector | None = None) -> N
     """Networks of one fake engine and fake detectors."""
     detector = detector or FakeDetector()
     batcher = CropBatcher([engine], len(engine.spec.au_names))
-    return Networks({"small": detector, "large": detector}, detector, detector, batcher, ARCFACE_112)
+    return Networks(
+        detectors={"small": detector, "large": detector},
+        fast_detector=detector,
+        patch_detector=detector,
+        batcher=batcher,
+        template=ARCFACE_112,
+    )
 
 
 def fake_job(out: Path, **settings: Any) -> Job:

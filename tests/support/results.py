@@ -77,11 +77,11 @@ def names_in(folder: Path) -> list[str]:
 
 def cut(block: Block, frames: slice, rows: slice) -> Block:
     return Block(
-        block.index[frames],
-        block.pts[frames],
-        block.time_s[frames],
-        block.faces[rows],
-        {name: values[rows] for name, values in block.outputs.items()},
+        index=block.index[frames],
+        pts=block.pts[frames],
+        time_s=block.time_s[frames],
+        faces=block.faces[rows],
+        outputs={name: values[rows] for name, values in block.outputs.items()},
     )
 
 
@@ -95,12 +95,25 @@ def video(counts: Sequence[int], n_members: int = 2, n_aus: int = 3, seed: int =
     boxes = np.concatenate([corner, corner + 50], axis=1)
     landmarks = (corner[:, None] + rng.uniform(0, 50, (total, 5, 2))).astype(np.float32)
     score = rng.uniform(0, 1, total).astype(np.float32)
-    faces = Faces(row, boxes, landmarks, score, track, rng.integers(0, 3, total).astype(np.uint8))
+    faces = Faces(
+        row=row,
+        boxes=boxes,
+        landmarks=landmarks,
+        score=score,
+        track=track,
+        source=rng.integers(0, 3, total).astype(np.uint8),
+    )
     member = rng.normal(-1, 3, (total, n_members, n_aus)).astype(np.float32)
     if n_members > 1:
         member[:, 1, 0] = np.nan
     time_s = np.cumsum(rng.uniform(0.03, 0.05, n))
-    block = Block(np.arange(n), np.round(time_s * 15360).astype(np.int64), time_s, faces, {"logits": member})
+    block = Block(
+        index=np.arange(n),
+        pts=np.round(time_s * 15360).astype(np.int64),
+        time_s=time_s,
+        faces=faces,
+        outputs={"logits": member},
+    )
     logit = member[:, 0].copy()
     probability = (1 / (1 + np.exp(-logit.astype(np.float64)))).astype(np.float32)
     smoothed = rng.uniform(0, 1, (total, n_aus)).astype(np.float32)

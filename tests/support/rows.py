@@ -54,17 +54,19 @@ def make_block(n_frames: int, n_tracks: int = 3, n_members: int = 2, seed: int =
     corner = rng.uniform(0, 100, (n, 2))
     side = 20 + 10 * track[:, None] + rng.uniform(0, 5, (n, 1))
     faces = Faces(
-        row.astype(np.int64),
-        np.concatenate([corner, corner + side], axis=1).astype(np.float32),
-        (corner[:, None] + side[:, None] * rng.random((n, 5, 2))).astype(np.float32),
-        rng.random(n).astype(np.float32),
-        track.astype(np.int32),
-        rng.integers(0, 3, n).astype(np.uint8),
+        row=row.astype(np.int64),
+        boxes=np.concatenate([corner, corner + side], axis=1).astype(np.float32),
+        landmarks=(corner[:, None] + side[:, None] * rng.random((n, 5, 2))).astype(np.float32),
+        score=rng.random(n).astype(np.float32),
+        track=track.astype(np.int32),
+        source=rng.integers(0, 3, n).astype(np.uint8),
     )
     drift = np.sin(time_s[row])[:, None, None] + track[:, None, None]
     logits = drift + rng.normal(0, 1, (n, n_members, len(AUS)))
     index = np.arange(n_frames, dtype=np.int64)
-    return Block(index, index, time_s, faces, {"logits": logits.astype(np.float32)})
+    return Block(
+        index=index, pts=index, time_s=time_s, faces=faces, outputs={"logits": logits.astype(np.float32)}
+    )
 
 
 def split(block: Block, at: list[int]) -> list[Block]:
@@ -76,8 +78,11 @@ def split(block: Block, at: list[int]) -> list[Block]:
         frames = slice(low, high)
         parts.append(
             Block(
-                block.index[frames], block.pts[frames], block.time_s[frames], block.faces[faces],
-                {name: values[faces] for name, values in block.outputs.items()},
+                index=block.index[frames],
+                pts=block.pts[frames],
+                time_s=block.time_s[frames],
+                faces=block.faces[faces],
+                outputs={name: values[faces] for name, values in block.outputs.items()},
             )
-        )  # fmt: skip
+        )
     return parts

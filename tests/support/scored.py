@@ -48,11 +48,21 @@ def write_results(path: Path, logits: Any, *, frames: Sequence[int] | None = Non
     )
     member = np.where((track == 0)[:, None], logits[row], 9).astype(np.float32)[:, None]
     faces = Faces(
-        row.astype(np.int64), boxes, np.tile(FACE, (len(row), 1, 1)), np.ones(len(row), np.float32),
-        track.astype(np.int32), np.zeros(len(row), np.uint8),
-    )  # fmt: skip
+        row=row.astype(np.int64),
+        boxes=boxes,
+        landmarks=np.tile(FACE, (len(row), 1, 1)),
+        score=np.ones(len(row), np.float32),
+        track=track.astype(np.int32),
+        source=np.zeros(len(row), np.uint8),
+    )
     time_s = np.arange(n) / RATE
-    block = Block(np.arange(n), np.round(time_s * 15360).astype(np.int64), time_s, faces, {"logits": member})
+    block = Block(
+        index=np.arange(n),
+        pts=np.round(time_s * 15360).astype(np.int64),
+        time_s=time_s,
+        faces=faces,
+        outputs={"logits": member},
+    )
     sink = ResultsSink(
         path, results_header(a, **changes), np.ones((1, a), np.float32), **_sink_options(changes)
     )
@@ -93,7 +103,13 @@ def scored(
     logit = np.asarray(logits, np.float32)
     frame = np.concatenate([np.arange(np.sum(video == v)) for v in np.unique(video)] or [[]]).astype(np.int64)
     windows = np.full(a, 10, np.int32)
-    order = TrackSeries(logit, logit.copy(), np.zeros(n, np.int32), frame / RATE, np.full(n, 1 / RATE))
+    order = TrackSeries(
+        logit=logit,
+        smoothed=logit.copy(),
+        track=np.zeros(n, np.int32),
+        time_s=frame / RATE,
+        interval_s=np.full(n, 1 / RATE),
+    )
     order.smoothed[:] = smooth_with(order, video, "logit", windows.tolist())
     facts: dict[str, Any] = {
         "name": "made-up",

@@ -206,7 +206,7 @@ def lessons_of(n: int, signal: float, seed: int = 0, views: int = 2) -> tuple[Tr
     labels[:, 2] = -1
     unit = torch.from_numpy(z / 30**0.5)
     old_views = torch.from_numpy(np.repeat(old[None], views, 0))
-    return TrainingSet(old_views, unit, labels, np.ones(n, np.float32)), np.arange(n) // 4
+    return TrainingSet(old=old_views, z=unit, labels=labels, weight=np.ones(n, np.float32)), np.arange(n) // 4
 
 
 def test_strengths_go_from_the_start_to_the_labels():

@@ -231,7 +231,8 @@ def test_weights_and_a_loss_that_compares_aus_are_refused():
 def test_targets_of_tools_replace_the_teachers():
     nan = np.nan
     teacher = PictureTargets(
-        ConcatenatedRows([np.array([[1, 2], [3, 4]], np.float32)]), np.array([1, -1], np.int64)
+        teacher_logits=ConcatenatedRows([np.array([[1, 2], [3, 4]], np.float32)]),
+        columns=np.array([1, -1], np.int64),
     )
     logit = np.array([[nan, 9], [7, nan]], np.float32)
     found = teacher.with_targets(logit, np.array([[1, 0.5], [0.2, 1]], np.float32))

@@ -29,7 +29,7 @@ DEFAULT_THRESHOLD = 0.5
 _UNDEFINED: Any = np.nan
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class AuScores(ShapedRepr):
     """Scores of L AUs, each (L,) float64 (`n`: int64), over the rows where the AU's label is known."""
 

@@ -33,7 +33,7 @@ RECIPE_FILE = "recipe.json"
 MODEL_FOLDER = "model"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSummary:
     """Outcome of a run."""
 
@@ -78,7 +78,7 @@ def train(
             with closing(_open(recipe, group, stop_request, progress, quiet)) as data:
                 return _train(recipe, folder, resume, progress, quiet, group, data, stop_request)
     except StoppedError:  # while the data were read; caught out here, so that the other processes learn of it
-        return TrainSummary(False, stop_request.signal, 0, None)
+        return TrainSummary(finished=False, signal=stop_request.signal, steps=0, model=None)
 
 
 def _open(
@@ -126,7 +126,7 @@ def _train(
     finally:
         if training_log is not None:
             training_log.close()
-    return TrainSummary(finished, stop_request.signal, loop.progress.step, model)
+    return TrainSummary(finished=finished, signal=stop_request.signal, steps=loop.progress.step, model=model)
 
 
 def _log_rate(

@@ -26,7 +26,7 @@ TEMPLATE: Final = "arcface-112"
 """Alignment template of the crops that every network is trained on."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class TrainingData:
     """Training and validation data of a run."""
 
@@ -205,11 +205,11 @@ def open_data(recipe: Recipe, group: ProcessGroup, log: Callable[[str], object])
     train, validation = read_indices(recipe, group, log)
     plan = make_epoch_plan(recipe, train)
     return TrainingData(
-        train,
-        validation,
-        plan,
-        open_recipe_loader(recipe, train, group),
-        open_recipe_loader(recipe, validation, group),
+        train=train,
+        validation=validation,
+        plan=plan,
+        train_loader=open_recipe_loader(recipe, train, group),
+        validation_loader=open_recipe_loader(recipe, validation, group),
     )
 
 

@@ -31,7 +31,7 @@ from autrt_train.teacher.targets import TeacherTargets
 from autrt_train.types import Batch, Index
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceBatch:
     """A batch as tensors on the training device. Fields as in `Batch`; None where the data lack them."""
 

@@ -33,7 +33,7 @@ class TrainingError(AutrtError):
     """Training cannot go on: NaN, divergence, a full disk. The last complete checkpoint stays."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Index(ShapedRepr):
     """Labelled pictures: paths and labels in memory, pixels on disk."""
 
@@ -124,7 +124,7 @@ class Index(ShapedRepr):
         return replace(self, label_names=tuple(names), labels=labels, targets=targets, weights=weights)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Draw(ShapedRepr):
     """Augmentation of one batch: all random numbers, drawn before any pixel is read."""
 
@@ -152,7 +152,7 @@ class Draw(ShapedRepr):
         return len(self.rows)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Batch(ShapedRepr):
     """Augmented pictures with their labels. Arrays are numpy; `pixels` may be a torch CUDA tensor."""
 

@@ -14,7 +14,7 @@ from autrt.storage.escape import escape
 from autrt.types import I64, U8, ShapedRepr, check_array
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class FaceFrames(ShapedRepr):
     """Frames of one results file that have a face, and the decisions for their main face."""
 
@@ -49,10 +49,15 @@ class FaceFrames(ShapedRepr):
         main = main_faces(row, results.faces["track"], results.faces["box"])
         number: I64 = results.frames["index"] + 1
         active = results.faces["active"][main][:, columns].astype(np.uint8)
-        return cls(number[row[main]], active, int(number[-1]) if len(number) else 0, len(results.lost))
+        return cls(
+            number=number[row[main]],
+            active=active,
+            last=int(number[-1]) if len(number) else 0,
+            losses=len(results.lost),
+        )
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class FrameDecisions(ShapedRepr):
     """Decisions for the frames of a submission, and how many of them were filled in."""
 
@@ -73,4 +78,9 @@ class FrameDecisions(ShapedRepr):
         active = np.zeros((len(wanted), len(ABAW_AUS)), np.uint8)
         active[known] = faces.active[at[known]]
         filled = int((faces.number[at[known]] != wanted[known]).sum())
-        return cls(active, filled, int((wanted[known] > faces.last).sum()), int((~known).sum()))
+        return cls(
+            active=active,
+            filled=filled,
+            after_last=int((wanted[known] > faces.last).sum()),
+            before_first=int((~known).sum()),
+        )

@@ -20,7 +20,7 @@ LOCATION: Final = "image_location"
 _NUMBERED: Final = re.compile(r"(?P<video>.+)/(?P<number>(?!0+\.)[0-9]{5,})\.[A-Za-z]+")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class WantedFrames(ShapedRepr):
     """Frames of one video that a submission must hold, in the list's order."""
 
@@ -78,10 +78,10 @@ def read_frame_list(path: Path) -> FrameList:
         rows.setdefault(frame["video"], []).append(row)
     wanted = [
         WantedFrames(
-            video,
-            np.array([int(found[row]["number"]) for row in mine], np.int64),
-            tuple(found[row][0] for row in mine),
-            np.array(mine, np.int64),
+            video=video,
+            number=np.array([int(found[row]["number"]) for row in mine], np.int64),
+            location=tuple(found[row][0] for row in mine),
+            place=np.array(mine, np.int64),
         )
         for video, mine in rows.items()
     ]

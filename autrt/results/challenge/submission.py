@@ -90,7 +90,10 @@ def _all_frames(video: str, last: int, start: int) -> WantedFrames:
     number = np.arange(1, last + 1, dtype=np.int64)
     folder = without_suffix(video)
     return WantedFrames(
-        video, number, tuple(f"{folder}/{n:05d}.jpg" for n in number.tolist()), start + number - 1
+        video=video,
+        number=number,
+        location=tuple(f"{folder}/{n:05d}.jpg" for n in number.tolist()),
+        place=start + number - 1,
     )
 
 

@@ -15,7 +15,7 @@ SUMMARY_SCHEMA: Final = "autrt-summary/1"
 Write = Callable[[str], object]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Totals:
     """Totals over all videos."""
 

@@ -20,7 +20,7 @@ GAP_INTERVALS: Final = 2.5
 """A step between frames above both limits is a gap, as in smoothing: the frame before it lasts one interval."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AUSummary:
     """Statistics of one Action Unit in one track; an activation is a run of consecutive active frames."""
 
@@ -40,7 +40,7 @@ class AUSummary:
     """None if there was no activation."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrackSummary:
     """Statistics of one track (one face through one shot)."""
 
@@ -53,7 +53,7 @@ class TrackSummary:
     aus: tuple[AUSummary, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoSummary:
     """Statistics of one results file."""
 
@@ -99,7 +99,7 @@ def summarise(results: Results) -> VideoSummary:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
     """Consecutive rows of one track. Letters: F rows, A Action Units."""
 
@@ -129,7 +129,16 @@ def _by_track(results: Results, frames: slice, faces: slice, steps_s: F64) -> It
     # Without faces np.split still returns one part, which is empty.
     for i, rows in zip(ids.tolist(), np.split(order, starts[1:]), strict=False):
         at = frame[rows] - frames.start
-        yield i, _Part(frame[rows], time_s[at], steps_s[at], smoothed[rows], active[rows])
+        yield (
+            i,
+            _Part(
+                frame=frame[rows],
+                time_s=time_s[at],
+                step_s=steps_s[at],
+                smoothed=smoothed[rows],
+                active=active[rows],
+            ),
+        )
 
 
 class _Tally:
@@ -170,7 +179,12 @@ class _Tally:
         names = zip(results.au_names, results.au_grades, strict=True)
         aus = tuple(self._au(a, au, grade) for a, (au, grade) in enumerate(names))
         return TrackSummary(
-            track, float(self._start_s), float(self._end_s), self._frames, float(self._face_s), aus
+            track=track,
+            start_s=float(self._start_s),
+            end_s=float(self._end_s),
+            frames=self._frames,
+            face_s=float(self._face_s),
+            aus=aus,
         )
 
     def _au(self, a: int, au: str, grade: str) -> AUSummary:

@@ -27,7 +27,7 @@ _LANDMARKS: Final = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth
 """Left and right as seen in the picture."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableColumn:
     """One column of a table."""
 
@@ -43,18 +43,32 @@ class TableColumn:
 
 
 VIDEO: Final = TableColumn(
-    "video", "video", "text", "path", "the video relative to its input folder; see 'Names'"
+    name="video",
+    group="video",
+    dtype="text",
+    unit="path",
+    description="the video relative to its input folder; see 'Names'",
 )
 FRAME: Final = TableColumn(
-    "frame",
-    "frame",
-    "int64",
-    "frames",
-    "index of the frame, from 0; for an image folder the file's number − 1",
+    name="frame",
+    group="frame",
+    dtype="int64",
+    unit="frames",
+    description="index of the frame, from 0; for an image folder the file's number − 1",
 )
-TIME: Final = TableColumn("time_s", "time_s", "float64", "s", "presentation time from the video's start")
+TIME: Final = TableColumn(
+    name="time_s",
+    group="time_s",
+    dtype="float64",
+    unit="s",
+    description="presentation time from the video's start",
+)
 TRACK: Final = TableColumn(
-    "track", "track", "int32", "track id", "one face through one shot; from 0 in each video"
+    name="track",
+    group="track",
+    dtype="int32",
+    unit="track id",
+    description="one face through one shot; from 0 in each video",
 )
 
 KEYS: Final = (VIDEO, FRAME, TIME, TRACK)
@@ -103,7 +117,9 @@ def table_columns(
 def expand_group(column: Column, au_names: Sequence[str], member_names: Sequence[str]) -> list[TableColumn]:
     """Return one table column for each value in a row of a column of `/faces`, row-major; names are escaped."""
     group = column.name
-    one = TableColumn(group, group, column.dtype, column.unit, column.description)
+    one = TableColumn(
+        name=group, group=group, dtype=column.dtype, unit=column.unit, description=column.description
+    )
     match column.tail:
         case ("A",):
             return [replace(one, name=f"{escape(au)}_{group}", au=au) for au in au_names]

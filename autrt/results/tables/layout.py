@@ -19,7 +19,7 @@ from autrt.storage.escape import escape
 TABLE_SCHEMA: Final = "autrt-table/1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableLayout:
     """Columns and metadata of one table."""
 
@@ -86,7 +86,12 @@ def make_layout(
         for model in models.values()
     )
     metadata = {"table": TABLE_SCHEMA, "models": list(models.values()), "videos": len(seen)}
-    return TableLayout(found, faces_only, gaps, metadata if len(seen) != 1 else last | metadata)
+    return TableLayout(
+        columns=found,
+        faces_only=faces_only,
+        gaps=gaps,
+        metadata=metadata if len(seen) != 1 else last | metadata,
+    )
 
 
 def _attributes(results: Results) -> dict[str, Any]:

@@ -91,8 +91,14 @@ def _described(layout: TableLayout) -> list[TableColumn]:
         "face_id": TRACK,
         "timestamp": TIME,
         "confidence": own["score"],
-        "success": TableColumn("success", "success", "bool", "decision", "whether there is a face"),
+        "success": TableColumn(
+            name="success",
+            group="success",
+            dtype="bool",
+            unit="decision",
+            description="whether there is a face",
+        ),
         **{f"AU{au:02}_c": own[f"AU{au}_active"] for au in _PRESENCE_AUS if f"AU{au}_active" in own},
     }
-    nothing = TableColumn("", "", "", "", "")  # for columns without values
+    nothing = TableColumn(name="", group="", dtype="", unit="", description="")  # for columns without values
     return [replace(known.get(name, nothing), name=name) for name in OPENFACE_COLUMNS]

@@ -20,7 +20,7 @@ _BROKEN: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, Memory
 """Exceptions that h5py raises over a broken file structure."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyResult:
     """Result of verifying one file."""
 
@@ -44,11 +44,16 @@ def verify_file(path: Path | str) -> VerifyResult:
                 *_digests(results, attributes),
                 *broken_invariants(results, attributes),
             ]
-            return VerifyResult(tuple(problems), results.n_frames, results.n_faces, len(results.tracks))
+            return VerifyResult(
+                problems=tuple(problems),
+                frames=results.n_frames,
+                faces=results.n_faces,
+                tracks=len(results.tracks),
+            )
     except ResultsError as error:
-        return VerifyResult((str(error).removeprefix(f"{escape(str(path))}: "),))
+        return VerifyResult(problems=(str(error).removeprefix(f"{escape(str(path))}: "),))
     except _BROKEN as error:
-        return VerifyResult((f"the file cannot be read: {' '.join(str(error).split())}",))
+        return VerifyResult(problems=(f"the file cannot be read: {' '.join(str(error).split())}",))
 
 
 def verify(path: Path | str) -> list[str]:

@@ -62,7 +62,7 @@ class _VerifyProcess:
             self.kill()
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             return VerifyResult(
-                (f"the process that read it died ({how}): the file crashes HDF5, or memory ran out",)
+                problems=(f"the process that read it died ({how}): the file crashes HDF5, or memory ran out",)
             )
 
     def kill(self) -> None:

@@ -25,7 +25,7 @@ _MEAN, _P90 = 2.0, 4.0
 """Largest differences of colours in grey levels (mean, 90th percentile): DALI does not interpolate chroma."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Codec:
     """A codec and how to encode a clip with it."""
 
@@ -44,13 +44,23 @@ class Codec:
 
 _VP9: Final = {"deadline": "realtime", "cpu-used": "8", "b": "4M"}
 CODECS: Final = (
-    Codec("h264", "libx264", ".mp4", {"preset": "veryfast", "bf": "2"}),
-    Codec("h264, BT.601 full range", "libx264", ".mp4", colour={"colorspace": 6, "color_range": 2}),
-    Codec("hevc", "libx265", ".mp4", {"preset": "ultrafast", "x265-params": "log-level=none"}),
-    Codec("av1", "libsvtav1", ".mkv", {"preset": "10"}),
-    Codec("mpeg4", "mpeg4", ".mp4", {"b": "4M", "bf": "2"}),
-    Codec("vp9", "libvpx-vp9", ".webm", _VP9, on_cpu=True),
-    Codec("mjpeg", "mjpeg", ".avi", on_cpu=True, on_gpu=False, pixel_format="yuvj420p"),
+    Codec(name="h264", encoder="libx264", suffix=".mp4", options={"preset": "veryfast", "bf": "2"}),
+    Codec(
+        name="h264, BT.601 full range",
+        encoder="libx264",
+        suffix=".mp4",
+        colour={"colorspace": 6, "color_range": 2},
+    ),
+    Codec(
+        name="hevc",
+        encoder="libx265",
+        suffix=".mp4",
+        options={"preset": "ultrafast", "x265-params": "log-level=none"},
+    ),
+    Codec(name="av1", encoder="libsvtav1", suffix=".mkv", options={"preset": "10"}),
+    Codec(name="mpeg4", encoder="mpeg4", suffix=".mp4", options={"b": "4M", "bf": "2"}),
+    Codec(name="vp9", encoder="libvpx-vp9", suffix=".webm", options=_VP9, on_cpu=True),
+    Codec(name="mjpeg", encoder="mjpeg", suffix=".avi", on_cpu=True, on_gpu=False, pixel_format="yuvj420p"),
 )
 
 

@@ -31,7 +31,7 @@ ENCODERS: Final[dict[str, tuple[str, dict[str, str]]]] = {
 """Codec → FFmpeg's encoder and its options, for fast encoding at web quality."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipVariant:
     """A variant of a clip."""
 

@@ -82,7 +82,9 @@ def _rows(n_aus: int, n_members: int, seed: int) -> tuple[F32, Block]:
         source=(index % 6 > 0).astype(np.uint8),
     )
     member = draw.normal(-1, 2, (_FRAMES, n_members, n_aus)).astype(np.float32)
-    return member[:, 0], Block(index, index * 512, index / _RATE, faces, {"logits": member})
+    return member[:, 0], Block(
+        index=index, pts=index * 512, time_s=index / _RATE, faces=faces, outputs={"logits": member}
+    )
 
 
 def _header(source: SourceFacts, model: Model) -> Header:

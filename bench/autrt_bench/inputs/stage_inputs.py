@@ -27,7 +27,7 @@ HELD_BYTES: Final = 400_000_000
 """Bytes of frames kept in memory for stages that read pictures."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageInputs:
     """A video and the inputs of every stage."""
 
@@ -79,7 +79,18 @@ def prepare_stage_inputs(source: Source, job: Job, networks: Networks) -> StageI
     crops = stages_alone.align(segments, info, networks)
     header, n_frames = _finished(source, job, networks)
     blocks = _blocks(source, job, networks)
-    return StageInputs(source, job, networks, info, n_frames, frames, segments, crops, blocks, header)
+    return StageInputs(
+        source=source,
+        job=job,
+        networks=networks,
+        info=info,
+        n_frames=n_frames,
+        frames=frames,
+        segments=segments,
+        crops=crops,
+        blocks=blocks,
+        header=header,
+    )
 
 
 def _finished(source: Source, job: Job, networks: Networks) -> tuple[Header, int]:

@@ -17,7 +17,7 @@ from autrt.errors import AutrtError
 LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandCost:
     """Cost and output of a command."""
 

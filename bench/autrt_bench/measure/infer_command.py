@@ -11,13 +11,13 @@ from typing import Final
 from autrt_bench.measure.command import CommandCost, autrt
 from autrt_bench.types import BenchSettings, Metric
 
-PEAK: Final = Metric("peak memory", "MB", "lower")
-SPEED: Final = Metric("speed", "frames/s", "higher")
+PEAK: Final = Metric(name="peak memory", unit="MB", better="lower")
+SPEED: Final = Metric(name="speed", unit="frames/s", better="higher")
 
 _EVENTS: Final = ("begin", "progress", "video")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InferRun:
     """One run of `autrt infer`."""
 
@@ -57,9 +57,9 @@ def infer_into(out: Path, clips: Sequence[Path], settings: BenchSettings, *optio
     at = {name: [(s, event) for s, event in cost.events() if event["event"] == name] for name in _EVENTS}
     ended = [event for _, event in at["video"]]
     return InferRun(
-        cost,
-        sum(event["frames"] for event in ended),
-        sum(event["faces"] for event in ended),
-        at["progress"][0][0],
-        at["video"][-1][0] - at["begin"][0][0],
+        cost=cost,
+        frames=sum(event["frames"] for event in ended),
+        faces=sum(event["faces"] for event in ended),
+        first_frame_s=at["progress"][0][0],
+        run_s=at["video"][-1][0] - at["begin"][0][0],
     )

@@ -26,7 +26,10 @@ def measure(suite: str, group: Group, repeats: int) -> list[Measurement]:
             for name, values in one.items():
                 for metric, value in values.items():
                     found[name, metric].append(float(value))
-    return [Measurement(suite, name, metric, tuple(values)) for (name, metric), values in found.items()]
+    return [
+        Measurement(suite=suite, case=name, metric=metric, values=tuple(values))
+        for (name, metric), values in found.items()
+    ]
 
 
 def _turns(suite: str, group: Group, repeats: int) -> Iterator[Turn]:

@@ -12,7 +12,7 @@ from typing import Final
 from autrt.download.fetch import RemoteFile, Url
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """Another program."""
 
@@ -27,10 +27,10 @@ class Peer:
 
 PEERS: Final = (
     Peer(
-        "mediapipe",
-        ("mediapipe==1.2.3",),
-        Path(__file__).with_name("mediapipe_clip.py"),
-        RemoteFile(
+        name="mediapipe",
+        requirements=("mediapipe==1.2.3",),
+        script=Path(__file__).with_name("mediapipe_clip.py"),
+        file=RemoteFile(
             name="face-landmarker",
             filename="face_landmarker.task",
             size_bytes=3_758_596,

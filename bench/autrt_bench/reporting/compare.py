@@ -12,7 +12,7 @@ from autrt_bench.reporting.table import amount
 from autrt_bench.types import LIKE, BenchRun, Measurement
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One measurement in two runs."""
 
@@ -70,7 +70,9 @@ def _how(run: BenchRun) -> str:
 
 def _difference(a: Measurement, b: Measurement) -> Difference:
     ratio = median_ratio(a.values, b.values)
-    return Difference(a, b, ratio, verdict_of(ratio, b.metric, min(len(a.values), len(b.values))))
+    return Difference(
+        a=a, b=b, ratio=ratio, verdict=verdict_of(ratio, b.metric, min(len(a.values), len(b.values)))
+    )
 
 
 def _row(d: Difference) -> list[str]:

@@ -122,7 +122,9 @@ def _run(line: str) -> BenchRun | None:
         if found.pop("schema") != SCHEMA:
             return None
         measurements = [
-            Measurement(m["suite"], m["case"], Metric(**m["metric"]), tuple(m["values"]))
+            Measurement(
+                suite=m["suite"], case=m["case"], metric=Metric(**m["metric"]), values=tuple(m["values"])
+            )
             for m in found.pop("measurements")
         ]
         skipped = [Skipped(**s) for s in found.pop("skipped")]

@@ -16,8 +16,8 @@ from autrt_bench.inputs.clips import ClipVariant, demo_clip, make_variant
 from autrt_bench.measure.timing import time_work
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
 
-SPEED: Final = Metric("speed", "frames/s", "higher")
-CORES: Final = Metric("cores used", "", "neither")
+SPEED: Final = Metric(name="speed", unit="frames/s", better="higher")
+CORES: Final = Metric(name="cores used", unit="", better="neither")
 
 SIZES: Final = ((640, 360), (1920, 1080))
 CODECS: Final = ("h264", "hevc", "vp9", "av1", "mjpeg")
@@ -43,7 +43,7 @@ def decode(settings: BenchSettings) -> Iterator[Group | Skipped]:
                 yield Skipped(f"{decoder} {name}", str(error))
                 continue
             cases.append(Case(f"{decoder} {name}", partial(_repeat, decoder, clip)))
-        yield Group(cases)
+        yield Group(cases=cases)
 
 
 def _clips(settings: BenchSettings) -> Iterator[tuple[str, Path]]:
@@ -53,7 +53,7 @@ def _clips(settings: BenchSettings) -> Iterator[tuple[str, Path]]:
     demo = demo_clip(settings.log)
     for codec in QUICK_CODECS if settings.quick else CODECS:
         for width, height in SIZES:
-            recipe = ClipVariant(width, height, codec, frames=FRAMES)
+            recipe = ClipVariant(width=width, height=height, codec=codec, frames=FRAMES)
             yield f"{codec} {width}×{height}", make_variant(demo, recipe, settings.log)
 
 

@@ -24,10 +24,10 @@ PRECISIONS: Final = ("f32", "bf16", "fp16", "int8")
 BATCHES: Final = (1, 4, 16, 32, 64)
 QUICK_BATCHES: Final = (1, 16)
 
-P50, P90, P99 = (Metric(f"latency p{n}", "ms", "lower") for n in (50, 90, 99))
-ROWS: Final = Metric("throughput", "rows/s", "higher")
-GFLOPS: Final = Metric("arithmetic", "GFLOP/s", "higher")
-SHARE: Final = Metric("share of sgemm", "", "higher")
+P50, P90, P99 = (Metric(name=f"latency p{n}", unit="ms", better="lower") for n in (50, 90, 99))
+ROWS: Final = Metric(name="throughput", unit="rows/s", better="higher")
+GFLOPS: Final = Metric(name="arithmetic", unit="GFLOP/s", better="higher")
+SHARE: Final = Metric(name="share of sgemm", unit="", better="higher")
 
 SGEMM: Final = "sgemm"
 
@@ -59,7 +59,7 @@ def engines(settings: BenchSettings) -> Iterator[Group | Skipped]:
                         Case(_name(member, kind, batch), partial(_repeat, engine, gflop, settings.turn_s))
                     )
                 cases.append(Case(f"{SGEMM} beside {member.name} b{batch}", partial(_sgemm, settings.turn_s)))
-                yield Group(cases, _shares)
+                yield Group(cases=cases, derive=_shares)
 
 
 def _open_all(

@@ -21,7 +21,7 @@ from autrt_train.loading.loader import LOADERS, Loader, open_loader
 from autrt_train.loading.loader_rate import loader_rate
 from autrt_train.types import Index
 
-SPEED: Final = Metric("speed", "pictures/s", "higher")
+SPEED: Final = Metric(name="speed", unit="pictures/s", better="higher")
 PICTURES: Final = 512
 JPEG_QUALITY: Final = 95
 
@@ -39,7 +39,7 @@ def loader(settings: BenchSettings) -> Iterator[Group | Skipped]:
                     yield Skipped(f"{name} {device}", str(error))
                     continue
                 cases.append(Case(f"{name} {device}", partial(_repeat, loading, index, settings.turn_s)))
-        yield Group(cases)
+        yield Group(cases=cases)
 
 
 def _repeat(loading: Loader, index: Index, duration_s: float) -> Values:

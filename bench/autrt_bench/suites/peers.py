@@ -16,9 +16,9 @@ from autrt_bench.peers import PEERS, Peer
 from autrt_bench.peers.environment import interpreter, variable
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Turn, Values
 
-WHOLE: Final = Metric("with start-up", "frames/s", "higher")
-FACES: Final = Metric("faces", "/frame", "neither", exact=True)
-RATIO: Final = Metric("speed ratio", "×", "higher")
+WHOLE: Final = Metric(name="with start-up", unit="frames/s", better="higher")
+FACES: Final = Metric(name="faces", unit="/frame", better="neither", exact=True)
+RATIO: Final = Metric(name="speed ratio", unit="×", better="higher")
 
 PRESETS: Final = ("balanced", "max", "fast")
 
@@ -46,7 +46,7 @@ def _group(clip: Path, programs: list[tuple[Peer, Path, Path]], settings: BenchS
         Case(f"{peer.name} {clip.name}", partial(_measure_peer, clip, peer, python, file))
         for peer, python, file in programs
     ]
-    return Group([*own_cases, *other_cases], _ratios)
+    return Group(cases=[*own_cases, *other_cases], derive=_ratios)
 
 
 OURS: Final = "autrt "

@@ -25,13 +25,13 @@ from autrt_bench.measure.timing import time_work
 from autrt_bench.reporting.fingerprint import gpus
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Turn, Values
 
-SPEED: Final = Metric("speed", "frames/s", "higher")
-CORES: Final = Metric("cores used", "", "neither")
-CPU: Final = Metric("processor time", "ms/frame", "lower")
-GPU: Final = Metric("GPU used", "", "neither")
-OF_SLOWEST: Final = Metric("of slowest stage", "", "higher")
+SPEED: Final = Metric(name="speed", unit="frames/s", better="higher")
+CORES: Final = Metric(name="cores used", unit="", better="neither")
+CPU: Final = Metric(name="processor time", unit="ms/frame", better="lower")
+GPU: Final = Metric(name="GPU used", unit="", better="neither")
+OF_SLOWEST: Final = Metric(name="of slowest stage", unit="", better="higher")
 """Speed as a share of that of the slowest stage alone."""
-OF_CORES: Final = Metric("of cores' total", "", "higher")
+OF_CORES: Final = Metric(name="of cores' total", unit="", better="higher")
 """Speed as a share of that of cores that do only the stages' work, without gaps."""
 
 WHOLE: Final = "whole"
@@ -58,7 +58,7 @@ def _clips(settings: BenchSettings) -> Iterator[tuple[str, Path]]:
     demo = demo_clip(settings.log)
     yield "640×360", demo
     frames = QUICK_FRAMES if settings.quick else None
-    yield "1920×1080", make_variant(demo, ClipVariant(1920, 1080, frames=frames), settings.log)
+    yield "1920×1080", make_variant(demo, ClipVariant(width=1920, height=1080, frames=frames), settings.log)
 
 
 def _group(name: str, source: Source, job: Job, networks: Networks, out: Path) -> Group:
@@ -66,7 +66,7 @@ def _group(name: str, source: Source, job: Job, networks: Networks, out: Path) -
     cases = [Case(f"{WHOLE} {name}", partial(_whole, inputs, out))]
     for stage, (work, frames) in inputs.stages(out).items():
         cases.append(Case(f"{stage} {name}", partial(_timed, work, frames)))
-    return Group(cases, partial(_shares, f"{WHOLE} {name}"))
+    return Group(cases=cases, derive=partial(_shares, f"{WHOLE} {name}"))
 
 
 def _whole(inputs: StageInputs, out: Path) -> Values:

@@ -27,12 +27,12 @@ VARIANTS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Name → options of `autrt infer`."""
 
-CHANGED: Final = Metric("changed decisions", "%", "lower", exact=True)
-LOWEST: Final = Metric("lowest correlation", "", "higher", exact=True)
-SHIFT: Final = Metric("landmark error", "eye distances", "lower", exact=True)
-SHIFT_P99: Final = Metric("landmark error p99", "eye distances", "lower", exact=True)
-MISSED: Final = Metric("faces missed", "", "lower", exact=True)
-ADDED: Final = Metric("faces added", "", "lower", exact=True)
+CHANGED: Final = Metric(name="changed decisions", unit="%", better="lower", exact=True)
+LOWEST: Final = Metric(name="lowest correlation", unit="", better="higher", exact=True)
+SHIFT: Final = Metric(name="landmark error", unit="eye distances", better="lower", exact=True)
+SHIFT_P99: Final = Metric(name="landmark error p99", unit="eye distances", better="lower", exact=True)
+MISSED: Final = Metric(name="faces missed", unit="", better="lower", exact=True)
+ADDED: Final = Metric(name="faces added", unit="", better="lower", exact=True)
 
 
 def quality(settings: BenchSettings) -> Iterator[Group | Skipped]:
@@ -53,7 +53,7 @@ def quality(settings: BenchSettings) -> Iterator[Group | Skipped]:
                 yield Skipped(name, str(error))
                 continue
             cases.append(Case(name, partial(_compared, reference, out)))
-        yield Group(cases, max_repeats=1, warm_up=False)
+        yield Group(cases=cases, max_repeats=1, warm_up=False)
 
 
 def _compared(reference: Path, out: Path) -> Values:
@@ -68,6 +68,10 @@ def _compared(reference: Path, out: Path) -> Values:
         ADDED: found.only_b,
     }
     for au, name in enumerate(found.au_names):
-        values[Metric(f"{name} changed", "%", "lower", exact=True)] = 100 * float(found.changed[:, au].mean())
-        values[Metric(f"{name} correlation", "", "higher", exact=True)] = float(correlation[au])
+        values[Metric(name=f"{name} changed", unit="%", better="lower", exact=True)] = 100 * float(
+            found.changed[:, au].mean()
+        )
+        values[Metric(name=f"{name} correlation", unit="", better="higher", exact=True)] = float(
+            correlation[au]
+        )
     return {metric: value for metric, value in values.items() if np.isfinite(value)}

@@ -18,10 +18,10 @@ from autrt.run.results_index import ResultsIndex
 from autrt_bench.inputs.made_up_archive import SETTINGS, Archive, make_archive
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
 
-SIZE: Final = Metric("size of 2 s", "kB", "lower", exact=True)
-OPENING: Final = Metric("opening", "ms a file", "lower")
-RESUMING: Final = Metric("resuming", "ms a file", "lower")
-VERIFYING: Final = Metric("verifying", "files/s", "higher")
+SIZE: Final = Metric(name="size of 2 s", unit="kB", better="lower", exact=True)
+OPENING: Final = Metric(name="opening", unit="ms a file", better="lower")
+RESUMING: Final = Metric(name="resuming", unit="ms a file", better="lower")
+VERIFYING: Final = Metric(name="verifying", unit="files/s", better="higher")
 
 FILES: Final = 1000
 FILES_QUICK: Final = 200
@@ -34,7 +34,7 @@ def results(settings: BenchSettings) -> Iterator[Group | Skipped]:
         settings.log(f"writing {n} results files …")
         archive = make_archive(Path(folder), settings.model, n)
         yield Group(
-            [
+            cases=[
                 Case("a short clip's results", partial(_open, archive)),
                 Case("resume by the index", partial(_resume, archive, ResultsIndex.read)),
                 Case("resume without it", partial(_resume, archive, lambda _: ResultsIndex())),
@@ -42,7 +42,7 @@ def results(settings: BenchSettings) -> Iterator[Group | Skipped]:
         )
         jobs = sorted({1, available_cores()})
         cases = [Case(f"verify, {j} process{'es' * (j > 1)}", partial(_verify, archive, j)) for j in jobs]
-        yield Group(cases, warm_up=False)
+        yield Group(cases=cases, warm_up=False)
 
 
 def _open(archive: Archive) -> Values:

@@ -15,10 +15,10 @@ from autrt_bench.inputs.clips import ClipVariant, demo_clip, make_longer, make_v
 from autrt_bench.measure.infer_command import PEAK, SPEED, infer
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Turn, Values
 
-PER_MINUTE: Final = Metric("time per minute", "s", "lower")
-CROPS: Final = Metric("faces", "faces/s", "higher")
-PEAK_RATIO: Final = Metric("memory growth", "×", "lower")
-TIME_RATIO: Final = Metric("time growth", "×", "lower")
+PER_MINUTE: Final = Metric(name="time per minute", unit="s", better="lower")
+CROPS: Final = Metric(name="faces", unit="faces/s", better="higher")
+PEAK_RATIO: Final = Metric(name="memory growth", unit="×", better="lower")
+TIME_RATIO: Final = Metric(name="time growth", unit="×", better="lower")
 """Peak memory and time per minute, relative to the shortest video."""
 
 LONG_REPEATS: Final = 3
@@ -48,7 +48,7 @@ def _lengths(clip: Path, settings: BenchSettings, minutes: tuple[float, ...]) ->
 
     videos = {m: make_longer(clip, m, settings.log) for m in minutes}
     cases = [Case(f"{m:g} min", partial(repeat, video, _duration_s(video))) for m, video in videos.items()]
-    return Group(cases, _grown, max_repeats=LONG_REPEATS, warm_up=False)
+    return Group(cases=cases, derive=_grown, max_repeats=LONG_REPEATS, warm_up=False)
 
 
 def _duration_s(video: Path) -> float:
@@ -74,17 +74,19 @@ def _videos(clip: Path, settings: BenchSettings, folder: Path, counts: tuple[int
         for number in range(count):
             shutil.copy(clip, folder / str(count) / f"{number}{clip.suffix}")
     return Group(
-        [Case(f"{n} videos" if n > 1 else "1 video", _speed([folder / str(n)], settings)) for n in counts],
+        cases=[
+            Case(f"{n} videos" if n > 1 else "1 video", _speed([folder / str(n)], settings)) for n in counts
+        ],
         warm_up=False,
     )
 
 
 def _faces(clip: Path, settings: BenchSettings, counts: tuple[int, ...]) -> Group:
     """Measure the same clip several times in one picture of one size, the rest grey."""
-    recipes = {n: ClipVariant(1920, 720, faces=n, columns=3, rows=2) for n in counts}
+    recipes = {n: ClipVariant(width=1920, height=720, faces=n, columns=3, rows=2) for n in counts}
     videos = {n: make_variant(clip, recipe, settings.log) for n, recipe in recipes.items()}
     return Group(
-        [Case(f"{n} faces" if n > 1 else "1 face", _speed([v], settings)) for n, v in videos.items()],
+        cases=[Case(f"{n} faces" if n > 1 else "1 face", _speed([v], settings)) for n, v in videos.items()],
         warm_up=False,
     )
 

@@ -10,8 +10,8 @@ from autrt_bench.measure.command import autrt
 from autrt_bench.measure.infer_command import PEAK, infer
 from autrt_bench.types import BenchSettings, Case, Group, Metric, Skipped, Values
 
-TIME: Final = Metric("time", "s", "lower")
-FIRST_FRAME: Final = Metric("to the first frame", "s", "lower")
+TIME: Final = Metric(name="time", unit="s", better="lower")
+FIRST_FRAME: Final = Metric(name="to the first frame", unit="s", better="lower")
 
 
 def startup(settings: BenchSettings) -> Iterator[Group | Skipped]:
@@ -26,4 +26,4 @@ def startup(settings: BenchSettings) -> Iterator[Group | Skipped]:
         done = infer([clip], settings)
         return {FIRST_FRAME: done.first_frame_s, PEAK: done.peak_mb}
 
-    yield Group([Case("autrt --help", help_), Case("autrt infer", first_frame)])
+    yield Group(cases=[Case("autrt --help", help_), Case("autrt infer", first_frame)])

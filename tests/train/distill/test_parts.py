@@ -201,7 +201,9 @@ def test_teacher_decisions_follow_its_thresholds(student_model: Model) -> None:
     assert columns.tolist() == [6, -1, 0]
     answers = np.zeros((2, 12), np.float32)
     answers[1, 6], answers[1, 0] = 100, -100
-    found = teacher_decisions(PictureTargets(ConcatenatedRows([answers]), columns), teacher, columns)
+    found = teacher_decisions(
+        PictureTargets(teacher_logits=ConcatenatedRows([answers]), columns=columns), teacher, columns
+    )
     assert found.tolist() == [[1, -1, 1], [1, -1, 0]]  # thresholds are 0.5
     with pytest.raises(DataError, match=r"has none of the AUs.*expected some of AU99.*found AU1"):
         teacher.columns(("AU99",))

@@ -31,7 +31,9 @@ def face(size=136, offset=0.0):
     for px, py in points:
         rgba[np.hypot(x - px, y - py) < 2.5] = (250, 250, 250, 255)
     box = np.array([18, 34, 118, 134], np.float32) + np.float32(offset)
-    return FacePicture(rgba, np.zeros(len(SYNTH_AUS), np.float32), points, box, SKIN)
+    return FacePicture(
+        rgba=rgba, intensities=np.zeros(len(SYNTH_AUS), np.float32), landmarks=points, box=box, skin_rgb=SKIN
+    )
 
 
 def slow_grade(grade, image):
@@ -109,12 +111,21 @@ def test_no_fault_changes_nothing_but_rounds_and_clips():
 def test_a_grade_equals_its_steps(seed, gamma, contrast, pivot, saturation):
     rng = np.random.default_rng(seed)
     image = rng.uniform(-20, 280, (21, 34, 3)).astype(np.float32)
-    grade = Grade(gamma, rng.uniform(0.8, 1.2, 3).astype(np.float32), contrast, pivot, saturation, 0.0)
+    grade = Grade(
+        gamma=gamma,
+        gain=rng.uniform(0.8, 1.2, 3).astype(np.float32),
+        contrast=contrast,
+        pivot=pivot,
+        saturation=saturation,
+        vignette=0.0,
+    )
     np.testing.assert_allclose(grade.apply(image), slow_grade(grade, image), atol=0.05)
 
 
 def test_a_vignette_darkens_corners_alone():
-    grade = Grade(1.0, np.ones(3, np.float32), 1.0, None, 1.0, 0.4)
+    grade = Grade(
+        gamma=1.0, gain=np.ones(3, np.float32), contrast=1.0, pivot=None, saturation=1.0, vignette=0.4
+    )
     out = grade.apply(np.full((101, 101, 3), 200, np.float32))
     assert out[50, 50, 0] == pytest.approx(200, abs=0.1)
     assert out[0, 0, 0] == pytest.approx(120, abs=0.1)
@@ -212,7 +223,7 @@ def test_transparent_pixels_add_no_colour():
 
 
 def test_composition_depends_only_on_its_seed():
-    plain = Camera(False, False, False, False, False, False)
+    plain = Camera(background=False, shadow=False, occluder=False, blur=False, sensor=False, colour=False)
     first = compose(np.random.default_rng(3), face(), plain).pixels
     np.testing.assert_array_equal(first[84, 68], [250, 250, 250])
     np.testing.assert_array_equal(first[2, 2], [110, 110, 110])

@@ -31,8 +31,12 @@ from autrt_train.types import DataError
 RIG = open_rig("stand-in")
 RENDERER = FaceRenderer(RIG)
 SETTINGS = SynthSettings(people=3, videos=2, video_s=3.0, rate=8, width_px=320, height_px=180, seed=2)
-STILL = Oscillation(np.zeros(3), np.zeros((3, 1)), np.zeros((3, 1)), np.zeros((3, 1)))
-STILL_CENTRE = Oscillation(np.array([160.0, 80.0]), np.zeros((2, 1)), np.zeros((2, 1)), np.zeros((2, 1)))
+STILL = Oscillation(
+    rest=np.zeros(3), amplitude=np.zeros((3, 1)), speed=np.zeros((3, 1)), phase=np.zeros((3, 1))
+)
+STILL_CENTRE = Oscillation(
+    rest=np.array([160.0, 80.0]), amplitude=np.zeros((2, 1)), speed=np.zeros((2, 1)), phase=np.zeros((2, 1))
+)
 seeds = st.integers(0, 5000)
 
 
@@ -48,8 +52,15 @@ def doing(**weights):
     values = np.zeros_like(neutral.weights)
     for name, value in weights.items():
         values[RIG.at[name]] = value
-    episode = Episode(1.0, 0.5, 8.0, 0.5, replace(neutral, weights=values))
-    return FaceMotion(neutral, (episode,), np.array([99.0]), (RIG.at["eyeBlink_L"], RIG.at["eyeBlink_R"]))
+    episode = Episode(
+        start_s=1.0, onset_s=0.5, apex_s=8.0, offset_s=0.5, expression=replace(neutral, weights=values)
+    )
+    return FaceMotion(
+        neutral=neutral,
+        episodes=(episode,),
+        blinks_s=np.array([99.0]),
+        lids=(RIG.at["eyeBlink_L"], RIG.at["eyeBlink_R"]),
+    )
 
 
 def without_hair(placement):
@@ -74,7 +85,7 @@ def test_expressions_come_and_go_without_a_jump(seed):
 
 
 def test_an_episode_rises_holds_and_falls():
-    episode = Episode(1.0, 0.4, 2.0, 0.6, neutral_expression(RIG))
+    episode = Episode(start_s=1.0, onset_s=0.4, apex_s=2.0, offset_s=0.6, expression=neutral_expression(RIG))
     assert episode.end_s == pytest.approx(4.0)
     shares = [episode.share(t) for t in (0.9, 1.0, 1.2, 1.4, 3.4, 3.7, 4.0, 5.0)]
     np.testing.assert_allclose(shares, [0, 0, 0.5, 1, 1, 0.5, 0, 0], atol=1e-9)

@@ -16,7 +16,7 @@ from autrt_train.annotations.pictures import NumberedPictures, as_paths
 from autrt_train.types import I8, Index
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledVideo:
     """Labelled pictures of one video. Letters in shapes: n pictures, L label columns."""
 
@@ -49,7 +49,9 @@ def match_pictures(
         issues.note("row_mismatches", name, f"{len(frame)} rows, {len(pictures.frame)} pictures")
     if not found.all():
         issues.note("missing_frames", name, f"frame {frame[~found][0]}", int((~found).sum()))
-    return LabelledVideo(name, pictures.paths[row[found]], frame[found], labels[found], person=person)
+    return LabelledVideo(
+        name=name, paths=pictures.paths[row[found]], frame=frame[found], labels=labels[found], person=person
+    )
 
 
 def build_index(videos: Sequence[LabelledVideo], label_names: Sequence[str], geometry: CropGeometry) -> Index:

@@ -35,7 +35,7 @@ EXAMPLES: Final = 20
 """Number of examples kept of each kind; all are counted."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class DataIssues:
     """Irregularities in a data set that do not prevent training on it."""
 

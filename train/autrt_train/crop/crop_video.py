@@ -35,7 +35,7 @@ Choose = Callable[[Source, Results], Bool]
 """Function of a video and its results that returns (F,) bool: True for each face to crop."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CropOutcome:
     """Outcome for one video."""
 
@@ -81,22 +81,22 @@ def crop_video(
     try:
         wanted, digest = _faces_to_crop(source, results, settings, choose)
         if rows.is_current(digest):
-            return CropOutcome(source.relative, "skipped")
+            return CropOutcome(relative=source.relative, status="skipped")
         with closing(open_decoder(source)) as decoder:
             written = _write(
                 source, crop_faces(decoder, wanted, settings, stop, advance), wanted, out, settings
             )
     except (VideoError, ResultsError) as error:
-        return CropOutcome(source.relative, "failed", reason=str(error))
+        return CropOutcome(relative=source.relative, status="failed", reason=str(error))
     rows.write(written, digest)
     lacking = len(wanted.index) - len(written)
     return CropOutcome(
-        source.relative,
-        "partial" if lacking else "ok",
-        len(written),
-        len({row.track for row in written}),
-        time.monotonic() - start_s,
-        f"{lacking} faces are in frames that could not be decoded again" if lacking else "",
+        relative=source.relative,
+        status="partial" if lacking else "ok",
+        crops=len(written),
+        tracks=len({row.track for row in written}),
+        seconds=time.monotonic() - start_s,
+        reason=f"{lacking} faces are in frames that could not be decoded again" if lacking else "",
     )
 
 

@@ -18,7 +18,7 @@ from autrt.types import CROP_SIZE_PX, F32, F64, I32, I64, U8, Bool, Decoder, Ima
 from autrt_train.crop.index import CropRow, CropSettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FacesToCrop:
     """Faces to crop from one video, in order of time."""
 
@@ -41,21 +41,21 @@ class FacesToCrop:
         if not settings.all_faces:
             chosen &= main_faces(row, faces["track"], faces["box"])
         return cls(
-            index[chosen],
-            results.frames["time_s"][row[chosen]],
-            *(faces[name][chosen] for name in ("track", "landmarks", "score")),
+            index=index[chosen],
+            time_s=results.frames["time_s"][row[chosen]],
+            **{name: faces[name][chosen] for name in ("track", "landmarks", "score")},
         )
 
     def row(self, row: int, path: str, source: Source, landmarks: F32) -> CropRow:
         """Return the manifest's row of one crop; `landmarks` (5, 2) in crop pixels."""
         return CropRow(
-            path,
-            source.relative,
-            int(self.track[row]),
-            int(self.index[row]) + 1,
-            float(self.time_s[row]),
-            float(self.score[row]),
-            landmarks,
+            path=path,
+            video=source.relative,
+            track=int(self.track[row]),
+            frame=int(self.index[row]) + 1,
+            time_s=float(self.time_s[row]),
+            score=float(self.score[row]),
+            landmarks=landmarks,
         )
 
 

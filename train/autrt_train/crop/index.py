@@ -25,7 +25,7 @@ ROWS: Final = "rows"
 COLUMNS: Final = ("path", "video", "track", "frame", "time_s", "person", "score", *LANDMARKS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CropSettings:
     """Settings of crops."""
 
@@ -46,7 +46,7 @@ class CropSettings:
         return hashlib.sha256(canonical_json(whole).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CropRow:
     """Row of the manifest for one crop."""
 

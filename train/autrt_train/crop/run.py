@@ -21,7 +21,7 @@ from autrt_train.crop.index import CropSettings, write_index, write_settings
 from autrt_train.types import DataError
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class CropRun:
     """Run that crops videos into one folder.
 

@@ -29,7 +29,7 @@ REPORT_FILE: Final = "distill.json"
 UNKNOWN: Final = "–"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class ModelScores(ShapedRepr):
     """Scores, size and speed of one model."""
 
@@ -49,7 +49,7 @@ class ModelScores(ShapedRepr):
         check_array(self, "auc", self.auc, np.float64, self.f1.shape)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TeacherComparison:
     """Scores of teacher and student on the same pictures."""
 
@@ -181,18 +181,18 @@ def compare_with_teacher(
             f"{student.licence!r} (model.licence): see that it may"
         )
     return TeacherComparison(
-        _scored(teacher, teacher.model.name, rates[0], teacher_logits, labels),
-        _scored(running, name, rates[1], logits, labels),
-        data.validation.label_names,
-        len(data.validation),
-        {
+        teacher=_scored(teacher, teacher.model.name, rates[0], teacher_logits, labels),
+        student=_scored(running, name, rates[1], logits, labels),
+        au_names=data.validation.label_names,
+        pictures=len(data.validation),
+        data={
             "pictures": len(data.train),
             "labelled": int((data.train.labels != MISSING).any(1).sum()),
             "faces_in_videos": teacher_targets.faces,
             "near_duplicates": teacher_targets.duplicates,
         },
-        teacher_targets.validated_by_teacher,
-        notes,
+        validated_by_teacher=teacher_targets.validated_by_teacher,
+        notes=notes,
     )
 
 
@@ -215,13 +215,13 @@ def _scored(runs: ModelRunner, name: str, rate: float, logits: F32, labels: I8) 
     probabilities = sigmoid(np.nan_to_num(logits))
     scores = au_scores(probabilities, labels, best_thresholds(probabilities, labels))
     return ModelScores(
-        name,
-        runs.model.digest,
-        sum(size.parameters for size in sizes),
-        sum(size.flops for size in sizes),
-        rate,
-        scores.f1_binary,
-        scores.auc,
+        name=name,
+        digest=runs.model.digest,
+        parameters=sum(size.parameters for size in sizes),
+        flops=sum(size.flops for size in sizes),
+        crops_per_s=rate,
+        f1=scores.f1_binary,
+        auc=scores.auc,
     )
 
 

@@ -120,15 +120,23 @@ def open_distillation_data(
     features = None if outputs.features is None else StandardisedFeatures.of(outputs.features)
     tools = tuple(dict.fromkeys(source.tool for source in sources))
     teacher_targets = TeacherTargets(
-        teacher, outputs, features, validation_outputs, labelled is None, found, duplicates, tools, digest
+        teacher=teacher,
+        train=outputs,
+        features=features,
+        validation=validation_outputs,
+        validated_by_teacher=labelled is None,
+        faces=found,
+        duplicates=duplicates,
+        tools=tools,
+        tools_digest=digest,
     )
     return TrainingData(
-        train,
-        validation,
-        make_epoch_plan(recipe, train, by),
-        open_recipe_loader(recipe, train, group),
-        open_recipe_loader(recipe, validation, group),
-        teacher_targets,
+        train=train,
+        validation=validation,
+        plan=make_epoch_plan(recipe, train, by),
+        train_loader=open_recipe_loader(recipe, train, group),
+        validation_loader=open_recipe_loader(recipe, validation, group),
+        teacher_targets=teacher_targets,
     )
 
 

@@ -69,9 +69,11 @@ def video_faces(
         precision="f32",
     )
     job, _ = resolve(options)
-    crop = CropSettings(job.model.template, every=settings.every, all_faces=True)
+    crop = CropSettings(template=job.model.template, every=settings.every, all_faces=True)
     if margin_px is not None:
-        crop = CropSettings(job.model.template, margin_px, settings.every, all_faces=True)
+        crop = CropSettings(
+            template=job.model.template, margin_px=margin_px, every=settings.every, all_faces=True
+        )
     folder = _folder(settings, job, crop)
     refuse_inside(folder, settings.videos)
     with CacheFolder(folder).lock(), closing(make_reporter(progress)) as reporter:
@@ -103,7 +105,7 @@ def _cut(
     log: Callable[[str], object],
 ) -> None:
     log(f"cutting faces out of {len(sources)} videos, unless that was done before")
-    run = CropRun(folder / RESULTS, folder, settings, SilentReporter())
+    run = CropRun(results=folder / RESULTS, out=folder, settings=settings, reporter=SilentReporter())
     run.run(sources, available_cores())
     if run.signal is not None:
         stop_request.ask(run.signal)

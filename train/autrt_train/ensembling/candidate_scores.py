@@ -14,7 +14,7 @@ from autrt_train.ensembling.f1 import Score, nan_mean
 from autrt_train.types import I8, MISSING
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class CandidateScores(ShapedRepr):
     """Logits, labels and scores by which members of an ensemble are selected."""
 
@@ -37,7 +37,13 @@ class CandidateScores(ShapedRepr):
     @classmethod
     def of(cls, logits: F32, labels: I8, sources: Sequence[Sequence[int]], score: Score) -> CandidateScores:
         """Score every candidate alone."""
-        bare = cls(logits, labels, tuple(map(tuple, sources)), score, np.full(logits.shape[1:], np.nan))
+        bare = cls(
+            logits=logits,
+            labels=labels,
+            sources=tuple(map(tuple, sources)),
+            score=score,
+            alone=np.full(logits.shape[1:], np.nan),
+        )
         for au in range(logits.shape[2]):
             known, labels_of_au = bare.column(au)
             those = list(bare.candidates)

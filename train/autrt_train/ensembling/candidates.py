@@ -59,7 +59,7 @@ class Candidate(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """Weights of one validation in a training run."""
 
@@ -183,7 +183,7 @@ def _read(name: str) -> list[EnsembleSource]:
         return [_run(path)]
     if path.is_file() and path.parent.name == WEIGHTS and (path.parent.parent / RECIPE_FILE).is_file():
         recipe = _recipe(path.parent.parent)
-        checkpoint = Checkpoint(path, recipe, _checkpoint_name(path))
+        checkpoint = Checkpoint(path=path, recipe=recipe, name=_checkpoint_name(path))
         run = TrainingRun(_own_name(path.parent.parent), recipe)
         return [EnsembleSource(checkpoint.name, (checkpoint,), run)]
     found = "nothing" if not path.exists() else "a folder without them" if path.is_dir() else "another file"
@@ -205,7 +205,9 @@ def _run(path: Path) -> EnsembleSource:
             f"{escape(str(path / BEST_FILE))} names {lacking[0]}, which is not there: train the run again, or name "
             "single checkpoints"
         )
-    candidates = [Checkpoint(path / file, recipe, _checkpoint_name(path / file)) for file in files]
+    candidates = [
+        Checkpoint(path=path / file, recipe=recipe, name=_checkpoint_name(path / file)) for file in files
+    ]
     name = _own_name(path)
     return EnsembleSource(name, tuple(candidates), TrainingRun(name, recipe))
 

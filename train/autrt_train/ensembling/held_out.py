@@ -17,7 +17,7 @@ from autrt_train.types import I8
 HALVES = 2
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class HeldOutHalves(ShapedRepr):
     """The validation data in two halves that share neither a video nor a person."""
 
@@ -46,7 +46,7 @@ class HeldOutHalves(ShapedRepr):
             CandidateScores.of(logits[half == i], labels[half == i], sources, rule.score)
             for i in range(HALVES)
         ]
-        return cls(logits, labels, half, rule, tuple(scores))
+        return cls(logits=logits, labels=labels, half=half, rule=rule, scores=tuple(scores))
 
     def decisions(self, select: Selector, without: int | None = None) -> Bool:
         """Return (N, A) bool decisions on each half by the ensemble selected on the other half.

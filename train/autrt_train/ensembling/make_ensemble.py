@@ -34,7 +34,7 @@ from autrt_train.loading.loader import Loader, open_loader
 from autrt_train.recipe import LoaderSettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnsembleSettings:
     """Settings of the selection."""
 

@@ -19,7 +19,7 @@ from autrt_train.evaluate.scores import MEAN, Estimate, Scores, headline_metrics
 HEADLINE = "f1_binary"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberReport:
     """One member. Scores are held-out mean `f1_binary`, except `alone`."""
 
@@ -35,7 +35,7 @@ class MemberReport:
     """Held-out score of the ensemble selected without this member; None if there was no other candidate."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnsembleReport:
     """Everything that is reported about an ensemble and written into its folder."""
 

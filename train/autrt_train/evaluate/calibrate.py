@@ -61,7 +61,7 @@ class DecisionParameters(ShapedRepr):
         check_array(self, "windows", self.windows, np.int32, (len(self.thresholds),))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """Thresholds and windows found on all videos, and the held-out scores of such a search."""
 

@@ -31,7 +31,7 @@ from autrt_train.evaluate.scores import (
 from autrt_train.types import DataError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvalSettings:
     """Settings of an evaluation."""
 
@@ -55,7 +55,7 @@ class EvalSettings:
         return replace(self.infer, precision=self.against), self.infer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """Results of an evaluation."""
 
@@ -114,11 +114,11 @@ def evaluate(
         calibration = calibrate(parts[0], resampling, settings.folds, settings.seed)
         notes = [*notes, *_no_better(calibration)]
     return Evaluation(
-        evaluated,
-        differences(*evaluated) if len(evaluated) == 2 else {},
-        calibration,
-        known[0].n_groups,
-        (*notes, *_interval_notes(known[0])),
+        evaluated=evaluated,
+        differences=differences(*evaluated) if len(evaluated) == 2 else {},
+        calibration=calibration,
+        n_groups=known[0].n_groups,
+        notes=(*notes, *_interval_notes(known[0])),
     )
 
 

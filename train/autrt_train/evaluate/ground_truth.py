@@ -141,7 +141,10 @@ def affwild2(root: Path, split: Split | None = None, *, labels: Path | None = No
     texts = label_texts(root / (labels or ""), split)
     persons = recordings([text.stem for text in texts])
     videos = {
-        text.stem: TableLabels(LabelTable(read_labels(text), None, None, None), _known(persons[text.stem]))
+        text.stem: TableLabels(
+            LabelTable(labels=read_labels(text), frame=None, time_s=None, track=None),
+            _known(persons[text.stem]),
+        )
         for text in texts
     }
     return GroundTruth(ABAW_AUS, videos)
@@ -198,7 +201,9 @@ def _of_pictures(spec: DataSpec) -> GroundTruth:
         part = index.take(index.video == number)
         who = tuple(sorted({index.person_names[p] for p in part.person[part.person >= 0].tolist()}))
         if len(part):
-            videos[name] = TableLabels(LabelTable(part.labels, part.frame, None, None), who)
+            videos[name] = TableLabels(
+                LabelTable(labels=part.labels, frame=part.frame, time_s=None, track=None), who
+            )
     return GroundTruth(index.label_names, videos)
 
 

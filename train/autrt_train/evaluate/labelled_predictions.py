@@ -22,7 +22,7 @@ PER_ROW: Final = ("labels", "logit", "video", "group", "frame", "face")
 """Arrays of `LabelledPredictions` with a row per face."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class TrackSeries(ShapedRepr):
     """Smoothed predictions of rows with an order in time: whole tracks in order of time."""
 
@@ -38,7 +38,7 @@ class TrackSeries(ShapedRepr):
     """(N,) float64 seconds, the median frame interval of the row's video."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class LabelledPredictions(ShapedRepr):
     """Predictions of one model and the labels of the same faces, ordered by video."""
 

@@ -81,7 +81,7 @@ Scores = Mapping[str, Estimate]
 """Metric → its estimate."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatedPredictions:
     """Scores of one set of predictions."""
 
@@ -117,10 +117,12 @@ def evaluate_stages(predictions: LabelledPredictions, resampling: Resampling) ->
         resampling: of these rows.
     """
     return EvaluatedPredictions(
-        predictions.name,
-        predictions,
-        {stage.name: score_stage(stage, predictions.labels, resampling) for stage in stages_of(predictions)},
-        np.count_nonzero(predictions.labels >= 0, axis=0).astype(np.int64),
+        name=predictions.name,
+        predictions=predictions,
+        stages={
+            stage.name: score_stage(stage, predictions.labels, resampling) for stage in stages_of(predictions)
+        },
+        n=np.count_nonzero(predictions.labels >= 0, axis=0).astype(np.int64),
     )
 
 

@@ -69,7 +69,18 @@ def crop_labelled_faces(
     def choose(source: Source, file: Results) -> Bool:
         return _is_labelled(faces[source.relative], file)
 
-    _crop(CropRun(results, folder, _crop_settings(model), SilentReporter(), choose), found, halt, log)
+    _crop(
+        CropRun(
+            results=results,
+            out=folder,
+            settings=_crop_settings(model),
+            reporter=SilentReporter(),
+            choose=choose,
+        ),
+        found,
+        halt,
+        log,
+    )
     return faces
 
 
@@ -85,7 +96,7 @@ def _options(sources: Sequence[Source], results: Path) -> InferOptions:
 
 
 def _crop_settings(model: Model) -> CropSettings:
-    return CropSettings(model.template, all_faces=True)
+    return CropSettings(template=model.template, all_faces=True)
 
 
 def _crop(run: CropRun, sources: Sequence[Source], halt: StopRequest, log: Callable[[str], object]) -> None:

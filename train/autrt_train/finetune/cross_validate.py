@@ -36,7 +36,7 @@ class HeldOutPredictions(ShapedRepr):
         check_array(self, "active", self.active, np.bool_, self.logit.shape)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FittedHead:
     """A head with its thresholds and held-out predictions."""
 
@@ -94,7 +94,12 @@ def cross_validate(
     logit = _at_strengths(logits, chosen)
     thresholds = np.where(trained, _thresholds(logit, data.labels, group, seed), start_thresholds)
     strengths = tuple(STRENGTHS[i] for i in chosen.tolist())
-    return FittedHead(head, thresholds.astype(np.float32).round(DIGITS), strengths, held_out)
+    return FittedHead(
+        head=head,
+        thresholds=thresholds.astype(np.float32).round(DIGITS),
+        strengths=strengths,
+        held_out=held_out,
+    )
 
 
 def _held_out(

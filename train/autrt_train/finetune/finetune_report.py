@@ -25,7 +25,7 @@ AUC, F1, ECE = "auc", "f1_binary", "ece"
 RESAMPLINGS: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Held-out scores of a trained AU, from which it is graded."""
 
@@ -71,7 +71,9 @@ class Comparison:
             if positives and negatives:
                 people = len(np.unique(self.group[label == 1]))
                 auc, f1 = (float(self.after[metric].value[i]) for metric in (AUC, F1))
-                out.append(Evidence(au, positives, negatives, people, auc, f1))
+                out.append(
+                    Evidence(au=au, positives=positives, negatives=negatives, people=people, auc=auc, f1=f1)
+                )
         return out
 
 

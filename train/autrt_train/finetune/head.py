@@ -104,7 +104,7 @@ class CropShift:
         return self.weight * ((self.old * head.scale + self.z @ head.change) * known).square().sum()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSet:
     """Training data of a head: V views of N pictures."""
 
@@ -124,7 +124,11 @@ class TrainingSet:
         chosen = torch.from_numpy(np.flatnonzero(rows))
         shift = None if self.shift is None else self.shift.take(chosen)
         return TrainingSet(
-            self.old[:, chosen], self.z[:, chosen], self.labels[rows], self.weight[rows], shift
+            old=self.old[:, chosen],
+            z=self.z[:, chosen],
+            labels=self.labels[rows],
+            weight=self.weight[rows],
+            shift=shift,
         )
 
 

@@ -17,7 +17,7 @@ from autrt_train.types import DataError
 NONE: Final = -1
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class LabelledFaces(ShapedRepr):
     """Labelled faces of one video."""
 
@@ -64,7 +64,9 @@ def find_labelled_faces(source: Source, coding: Coding, results: Results, every_
     row = row[_one_row_per_face(face[row], coding, row)]
     unclear = faces_labelled - len(row)
     not_found = int((labelled & (face == NONE)).sum())
-    found = LabelledFaces(row, of_face[face[row]], track[face[row]], not_found, unclear)
+    found = LabelledFaces(
+        row=row, index=of_face[face[row]], track=track[face[row]], not_found=not_found, unclear=unclear
+    )
     return found if source.kind == "still" else _thin_out(found, coding, results, face[row], every_s)
 
 

@@ -116,7 +116,7 @@ def _training_set(
         old = torch.stack([layer(torch.from_numpy(view.astype(np.float32))) for view in inputs])
     z, views = scaling(inputs), settings.views
     shift = CropShift(old[views] - old[0], z[views] - z[0], settings.steady) if settings.steady else None
-    return TrainingSet(old[:views], z[:views], labels, weight, shift)
+    return TrainingSet(old=old[:views], z=z[:views], labels=labels, weight=weight, shift=shift)
 
 
 def _aus_with_enough_labels(

@@ -28,7 +28,7 @@ PAIRS = 20_000
 """Number of pairs of pictures for scoring face identity; about half of them show one person."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationResult:
     """Scores and outputs of one validation."""
 
@@ -84,13 +84,15 @@ def _score_aus(logits: F32, index: Index) -> ValidationResult:
     f1 = dict(zip(index.label_names, scores.f1_binary.tolist(), strict=True))
     facts = {**means, **{f"f1_binary/{name}": value for name, value in f1.items()}}
     line = ", ".join(f"{key} {value:.3f}" for key, value in means.items())
-    return ValidationResult({OVERALL: means["f1_binary"], **f1}, facts, line, logits)
+    return ValidationResult(
+        scores={OVERALL: means["f1_binary"], **f1}, facts=facts, line=line, outputs=logits
+    )
 
 
 def _score_classes(logits: F32, classes: I32) -> ValidationResult:
     facts = class_scores(logits, classes)
     line = ", ".join(f"{key} {value:.3f}" for key, value in facts.items())
-    return ValidationResult({OVERALL: facts["f1_macro"]}, dict(facts), line, logits)
+    return ValidationResult(scores={OVERALL: facts["f1_macro"]}, facts=dict(facts), line=line, outputs=logits)
 
 
 def _score_pairs(features: F32, classes: I32) -> ValidationResult:
@@ -98,11 +100,16 @@ def _score_pairs(features: F32, classes: I32) -> ValidationResult:
     if len(np.unique(classes)) < 2:
         nothing = {"pair_auc": float("nan")}
         return ValidationResult(
-            {OVERALL: float("nan")}, nothing, "fewer than two people to validate on", features
+            scores={OVERALL: float("nan")},
+            facts=nothing,
+            line="fewer than two people to validate on",
+            outputs=features,
         )
     a, b = _pairs(classes)
     auc = float(roc_auc_score(classes[a] == classes[b], (unit[a] * unit[b]).sum(1)))
-    return ValidationResult({OVERALL: auc}, {"pair_auc": auc}, f"pair AUC {auc:.3f}", features)
+    return ValidationResult(
+        scores={OVERALL: auc}, facts={"pair_auc": auc}, line=f"pair AUC {auc:.3f}", outputs=features
+    )
 
 
 def _pairs(classes: I32) -> tuple[I64, I64]:

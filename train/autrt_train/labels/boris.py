@@ -22,7 +22,7 @@ NO_SUBJECT: Final = "no focal subject"
 _PLAYER: Final = re.compile(r"player #\d+:", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Start or stop of a state, a point event, or a whole bout."""
 
@@ -90,10 +90,24 @@ def _event(row: Sequence[str], number: int, lines: ExportTable) -> Event:
         stop = text("stop (s)")
         point = stop.lower() in ("", "na", "nan") or text("behavior type").upper() == "POINT"
         stop_s = start_s if point else parse_seconds(stop, lines.path, number, "Stop (s)")
-        return Event(_PLAYER.sub("", video), who, behaviour, modifier, start_s, stop_s)
+        return Event(
+            video=_PLAYER.sub("", video),
+            subject=who,
+            behaviour=behaviour,
+            modifier=modifier,
+            start_s=start_s,
+            stop_s=stop_s,
+        )
     time_s = parse_seconds(text("time"), lines.path, number, "Time")
     kind = text("behavior type", "status").upper()
-    return Event(_PLAYER.sub("", video), who, behaviour, modifier, time_s, kind=kind or "POINT")
+    return Event(
+        video=_PLAYER.sub("", video),
+        subject=who,
+        behaviour=behaviour,
+        modifier=modifier,
+        start_s=time_s,
+        kind=kind or "POINT",
+    )
 
 
 def _observed(name: str, observation: Mapping[str, Any], project: Mapping[str, Any]) -> Iterable[Event]:
@@ -115,7 +129,14 @@ def _observed(name: str, observation: Mapping[str, Any], project: Mapping[str, A
         if behaviour in states:
             kind = "STOP" if (who, behaviour) in open_states else "START"
             open_states ^= {(who, behaviour)}
-        yield Event(files[at], who, behaviour, modifier, time_s - starts_s[at], kind=kind)
+        yield Event(
+            video=files[at],
+            subject=who,
+            behaviour=behaviour,
+            modifier=modifier,
+            start_s=time_s - starts_s[at],
+            kind=kind,
+        )
 
 
 def _coding(path: Path, events: Sequence[Event], every_s: float) -> Coding:
@@ -130,7 +151,9 @@ def _coding(path: Path, events: Sequence[Event], every_s: float) -> Coding:
         coded = bout.behaviour.strip().lower() == CODED
         level = parse_level(bout.modifier) if bout.modifier and bout.modifier.lower() != "none" else np.inf
         for au in [CODED] if coded else aus_in(bout.behaviour):
-            spans.setdefault((bout.video, who), []).append(Span(au, bout.start_s, stop_s, level))
+            spans.setdefault((bout.video, who), []).append(
+                Span(au=au, start_s=bout.start_s, stop_s=stop_s, level=level)
+            )
     units = {span.au for some in spans.values() for span in some} - {CODED}
     if not units:
         behaviours = ", ".join(sorted({event.behaviour for event in events})) or "none"
@@ -138,7 +161,10 @@ def _coding(path: Path, events: Sequence[Event], every_s: float) -> Coding:
             f"{escape(str(path))}: expected behaviours named after AUs (AU12), found the behaviours {behaviours}"
         )
     names = tuple(sorted(units, key=lambda au: int(au[2:])))
-    files = [CodedSpans(video, names, tuple(some), person) for (video, person), some in spans.items()]
+    files = [
+        CodedSpans(video=video, au_names=names, spans=tuple(some), person=person)
+        for (video, person), some in spans.items()
+    ]
     return concatenate([sample_codes(file, every_s) for file in files])
 
 
@@ -160,4 +186,11 @@ def _paired(path: Path, events: Sequence[Event]) -> Iterable[Event]:
                 "unpaired events)"
             )
         for start, stop in list(pairwise(some))[::2]:
-            yield Event(video, subject, behaviour, start.modifier, start.start_s, stop.start_s)
+            yield Event(
+                video=video,
+                subject=subject,
+                behaviour=behaviour,
+                modifier=start.modifier,
+                start_s=start.start_s,
+                stop_s=stop.start_s,
+            )

@@ -22,7 +22,7 @@ _UNIT: Final = re.compile(r"(?:au)?[lrutb]?0*([1-9][0-9]?)[lr]?[a-e]?", re.IGNOR
 _LETTERS: Final = {letter: float(level) for level, letter in enumerate("abcde", 1)}
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Coding(ShapedRepr):
     """AU codes by row: N rows, L AUs. Rows with neither frame nor time are of a picture or a first frame."""
 
@@ -68,19 +68,20 @@ class Coding(ShapedRepr):
         """Return a coding with defaults for the columns that are not given."""
         n = len(video)
         return Coding(
-            tuple(au_names),
-            codes.astype(np.float32).reshape(n, len(au_names)),
-            texts(video),
-            np.full(n, NO_FRAME, np.int64) if frame is None else frame,
-            np.full(n, np.nan) if time_s is None else time_s,
-            texts(person or [""] * n),
-            texts(coder or [""] * n),
-            np.full(n, NO_TRACK, np.int64) if track is None else track,
+            au_names=tuple(au_names),
+            codes=codes.astype(np.float32).reshape(n, len(au_names)),
+            video=texts(video),
+            frame=np.full(n, NO_FRAME, np.int64) if frame is None else frame,
+            time_s=np.full(n, np.nan) if time_s is None else time_s,
+            person=texts(person or [""] * n),
+            coder=texts(coder or [""] * n),
+            track=np.full(n, NO_TRACK, np.int64) if track is None else track,
         )
 
     def take(self, rows: I64 | Bool) -> Coding:
         """Return the given rows."""
-        return Coding(self.au_names, *(getattr(self, f.name)[rows] for f in fields(self)[1:]))
+        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self)[1:]}
+        return Coding(au_names=self.au_names, **columns)
 
     def with_aus(self, names: Sequence[str]) -> Coding:
         """Return the same rows with these AUs; codes of new ones are NaN."""
@@ -100,8 +101,8 @@ def concatenate(parts: Sequence[Coding]) -> Coding:
     """Return the rows of one or more codings, with the AUs of all."""
     names = sorted({name for part in parts for name in part.au_names}, key=lambda name: int(name[2:]))
     parts = [part.with_aus(names) for part in parts]
-    columns = [np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Coding)[1:]]
-    return Coding(tuple(names), *columns)
+    columns = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Coding)[1:]}
+    return Coding(au_names=tuple(names), **columns)
 
 
 def aus_in(text: str) -> list[str]:

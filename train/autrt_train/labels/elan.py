@@ -54,7 +54,7 @@ def _files(root: ElementTree.Element, path: Path) -> Iterator[CodedSpans]:
         name = tier.get("TIER_ID", "")
         found = list(_annotations(tier, seconds, origin_s))
         if name.strip().lower() == CODED:
-            coded += [Span(CODED, start_s, stop_s) for start_s, stop_s, _ in found]
+            coded += [Span(au=CODED, start_s=start_s, stop_s=stop_s) for start_s, stop_s, _ in found]
             continue
         whose = tier.get("PARTICIPANT", "").strip(), tier.get("ANNOTATOR", "").strip()
         units, mine = _of_tier(name, found)
@@ -63,7 +63,7 @@ def _files(root: ElementTree.Element, path: Path) -> Iterator[CodedSpans]:
             spans.setdefault(whose, []).extend(mine)
     for (person, coder), mine in spans.items():
         units = tuple(dict.fromkeys(names[person, coder]))
-        yield CodedSpans(video, units, (*mine, *coded), person, coder)
+        yield CodedSpans(video=video, au_names=units, spans=(*mine, *coded), person=person, coder=coder)
 
 
 def _of_tier(name: str, found: list[tuple[float, float, str]]) -> tuple[list[str], list[Span]]:
@@ -71,9 +71,10 @@ def _of_tier(name: str, found: list[tuple[float, float, str]]) -> tuple[list[str
     units = aus_in(name) if "au" in name.lower() else []
     if len(units) == 1:
         return units, [
-            Span(units[0], a, b, parse_level(text) if text.strip() else np.inf) for a, b, text in found
+            Span(au=units[0], start_s=a, stop_s=b, level=parse_level(text) if text.strip() else np.inf)
+            for a, b, text in found
         ]
-    spans = [Span(unit, a, b) for a, b, text in found for unit in aus_in(text)]
+    spans = [Span(au=unit, start_s=a, stop_s=b) for a, b, text in found for unit in aus_in(text)]
     return [span.au for span in spans], spans
 
 

@@ -16,7 +16,7 @@ HEAD_LINES: Final = 60
 """Number of lines that are searched for the header."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportTable:
     """Table below some lines of another kind."""
 
@@ -48,7 +48,7 @@ def read_export_table(path: Path, is_header: Callable[[Sequence[str]], bool]) ->
         tuple(value.strip() for value in row) for row in csv.reader(text.splitlines(), delimiter=delimiter)
     ]
     header = tuple(name.lower() for name in whole[number])
-    return ExportTable(path, header, tuple(whole[number + 1 :]), number + 2)
+    return ExportTable(path=path, header=header, rows=tuple(whole[number + 1 :]), first_line=number + 2)
 
 
 def find_header(text: str, is_header: Callable[[Sequence[str]], bool]) -> tuple[int, str] | None:

@@ -19,7 +19,7 @@ POINT_S: Final = 0.5
 """The same around a point event."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
     """An AU (or `CODED`) from one time to another."""
 
@@ -30,7 +30,7 @@ class Span:
     """Its code; infinity if no level is stated."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CodedSpans:
     """Spans of one video, by one coder, of one person."""
 

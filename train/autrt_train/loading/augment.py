@@ -18,7 +18,7 @@ from autrt_train.types import Draw, Index
 HALF_TURN_DEG = 180.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentConfig:
     """Strength of the augmentation. The defaults are the paper's (its "30 % chance" is a magnitude of 0.3)."""
 
@@ -85,11 +85,11 @@ def draw_batch(
     )
     erased = rectangles(numbers[:, 14:18], numbers[:, 13] < config.erase) if config.erase else None
     return Draw(
-        rows.astype(np.int64),
-        matrices.astype(np.float32),
-        _colours(numbers[:, 1:5], numbers[:, 5:9], config),
-        flipped,
-        erased,
+        rows=rows.astype(np.int64),
+        matrices=matrices.astype(np.float32),
+        colours=_colours(numbers[:, 1:5], numbers[:, 5:9], config),
+        flipped=flipped,
+        erased=erased,
     )
 
 

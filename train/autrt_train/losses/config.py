@@ -36,7 +36,7 @@ NAMED_WEIGHTS: Final[dict[str, dict[str, float]]] = {
 _AU = re.compile(r"AU[1-9]\d?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LossConfig:
     """total = bce · BCE + multi_label · multi-label soft margin + zlpr · ZLPR; a term of weight 0 is left out.
 

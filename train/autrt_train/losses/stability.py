@@ -17,7 +17,7 @@ from autrt.types import CROP_SIZE_PX
 from autrt_train.loading.geometry import require_jitter
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StabilityConfig:
     """Size of the perturbations, and weight of the loss."""
 

@@ -34,7 +34,7 @@ class BatchSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Shuffled:
     """Every row once an epoch, in random order.
 
@@ -53,7 +53,7 @@ class Shuffled:
         return np.resize(order, (self.steps, self.batch))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ClassBalanced:
     """Every class equally often, to within one over an epoch; its pictures in random order, repeatedly.
 

@@ -22,7 +22,7 @@ from autrt_train.types import I8, MISSING, DataError
 _AU = re.compile(r"AU[1-9]\d?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
     """Settings of the sampling. The data set is resampled once; then every epoch is divided into batches."""
 
@@ -125,7 +125,7 @@ class EpochPlan:
         for number, size in zip(numbers, sizes, strict=True):
             rows, seed = self.rows[of_row == number], source_seed(self.seed, number + 1)
             if labels.shape[1] and (labels[rows] == MISSING).all():
-                parts.append(Shuffled(rows, self._steps, size, seed))
+                parts.append(Shuffled(rows=rows, steps=self._steps, batch=size, seed=seed))
             else:
                 parts.append(self._make_source(rows, size, seed, labels, classes))
         return MixedBatches(parts, self.seed)
@@ -133,14 +133,14 @@ class EpochPlan:
     def _make_source(self, rows: I64, size: int, seed: int, labels: I8, classes: I32 | None) -> BatchSource:
         config = self.config
         if config.batches == "shuffle":
-            return Shuffled(rows, self._steps, size, seed)
+            return Shuffled(rows=rows, steps=self._steps, batch=size, seed=seed)
         if labels.shape[1]:
             return AuBalanced(labels, rows, size, config.positives_per_au, self._steps, seed)
         if classes is None or not (classes[rows] != MISSING).any():
             raise UsageError(
                 'sampling.batches = "balanced": expected data with AU labels or classes, found none'
             )
-        return ClassBalanced(rows, classes[rows], self._steps, size, seed)
+        return ClassBalanced(rows=rows, classes=classes[rows], steps=self._steps, batch=size, seed=seed)
 
     def steps(self, n_processes: int = 1) -> int:
         """Return the number of batches of an epoch; the same for every epoch and any number of processes.

@@ -41,7 +41,7 @@ class SoftTargets(ShapedRepr):
         return found.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SoftSource:
     """Values of one tool and their probabilities."""
 
@@ -73,12 +73,18 @@ def read_source(
         raise UsageError(f"distill.targets: {strange[0]} is none of the AUs that are trained")
     at = [i for i, au in enumerate(whole.au_names) if au in au_names]
     known = Values(
-        tuple(whole.au_names[i] for i in at), whole.values[:, at], whole.name, whole.frame, whole.track
+        au_names=tuple(whole.au_names[i] for i in at),
+        values=whole.values[:, at],
+        name=whole.name,
+        frame=whole.frame,
+        track=whole.track,
     )
     values = known.unambiguous()
     if len(values) < len(known):
         log(f"{tool}: {len(known) - len(values)} rows left out: several faces of one picture or frame")
-    return SoftSource(tool, values, calibrate_values(tool, values, settings, log), settings)
+    return SoftSource(
+        tool=tool, values=values, probability=calibrate_values(tool, values, settings, log), settings=settings
+    )
 
 
 def attach_targets(

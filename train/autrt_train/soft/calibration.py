@@ -25,7 +25,7 @@ LOW_AUC: Final = 0.6
 """AUC on coded pictures below which the log advises to leave an AU out."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """Data behind the calibration of one AU."""
 
@@ -79,7 +79,7 @@ def calibrate_values(
         out[given, i] = np.clip(curve.predict(values.values[given, i]), low, high)
         n = int((labels[rows, i] == 1).sum())
         auc = float(roc_auc_score(labels[rows, i], values.values[rows, i]))
-        log(f"{tool}: {Fit(au, n, int(rows.sum()) - n, auc)}")
+        log(f"{tool}: {Fit(au=au, positives=n, negatives=int(rows.sum()) - n, auc=auc)}")
     return out
 
 

@@ -98,7 +98,13 @@ def _of_table(table: Table, tool: Tool, settings: TargetSettings) -> Values:
     name = _names(table)
     frame, track = _whole(table, FRAME, NO_FRAME), _whole(table, TRACK, NO_TRACK)
     video = (frame != NO_FRAME) & ~np.array([is_picture(text) for text in name], bool)
-    return Values(tuple(columns), values, texts(name), np.where(video, frame - first, NO_FRAME), track)
+    return Values(
+        au_names=tuple(columns),
+        values=values,
+        name=texts(name),
+        frame=np.where(video, frame - first, NO_FRAME),
+        track=track,
+    )
 
 
 def _columns(table: Table, tool: Tool, settings: TargetSettings) -> dict[str, tuple[str, ...]]:
@@ -151,9 +157,9 @@ def _of_results(results: Results, name: str, settings: TargetSettings) -> Values
     main = main_faces(faces["frame"], faces["track"], faces["box"])
     track = np.concatenate([faces["track"].astype(np.int64), np.full(int(main.sum()), NO_TRACK, np.int64)])
     return Values(
-        tuple(wanted),
-        np.concatenate([smoothed, smoothed[main]]),
-        texts([name] * len(track)),
-        np.concatenate([frame, frame[main]]),
-        track,
+        au_names=tuple(wanted),
+        values=np.concatenate([smoothed, smoothed[main]]),
+        name=texts([name] * len(track)),
+        frame=np.concatenate([frame, frame[main]]),
+        track=track,
     )

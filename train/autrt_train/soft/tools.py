@@ -12,7 +12,7 @@ from autrt_train.annotations.columns import au_name
 _INTENSITY: Final = re.compile(r"(au\d\d)_r", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """Layout of a tool's tables."""
 
@@ -41,8 +41,8 @@ def _both(stem: str) -> tuple[str, str]:
 
 
 MEDIAPIPE: Final = Tool(
-    "mediapipe",
-    {
+    name="mediapipe",
+    mean={
         "AU1": ("browinnerup",),
         "AU2": _both("browouterup"),
         "AU4": _both("browdown"),
@@ -58,14 +58,14 @@ MEDIAPIPE: Final = Tool(
     default=("AU1", "AU2", "AU12", "AU26"),
 )
 OPENFACE: Final = Tool(
-    "openface",
+    name="openface",
     suffix="_r",
     # AU10 was hardly better than chance on coded faces; for AU23 there were too few.
     default=("AU1", "AU2", "AU4", "AU6", "AU7", "AU12", "AU15", "AU25", "AU26"),
     first_frame=1,
 )
-PY_FEAT: Final = Tool("py-feat", suffix="")
-TABLE: Final = Tool("table", suffix="")
+PY_FEAT: Final = Tool(name="py-feat", suffix="")
+TABLE: Final = Tool(name="table", suffix="")
 AUTRT: Final = "autrt"
 """Name of `autrt infer`, whose results are no tables."""
 

@@ -11,7 +11,7 @@ from autrt.types import F32, I64, ShapedRepr, check_array
 from autrt_train.labels.coding import NO_FRAME, Texts
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Values(ShapedRepr):
     """N faces of pictures and videos, A AUs."""
 
@@ -64,7 +64,7 @@ def concatenate(parts: Sequence[Values]) -> Values:
     columns = {
         key: np.concatenate([getattr(part, key) for part in parts]) for key in ("name", "frame", "track")
     }
-    return Values(names, np.concatenate(wide), **columns)
+    return Values(au_names=names, values=np.concatenate(wide), **columns)
 
 
 def no_frame(n: int) -> I64:

@@ -66,11 +66,11 @@ def compute_targets(
                 _fill(store, teacher, index, stop_request, log)
     found = {key: ConcatenatedRows([array]) for key, array in store.arrays().items()}
     return PictureTargets(
-        found[LOGITS],
-        columns,
-        found.get(FEATURES) if features else None,
-        found.get(LANDMARKS),
-        found.get(PRESENCE),
+        teacher_logits=found[LOGITS],
+        columns=columns,
+        features=found.get(FEATURES) if features else None,
+        landmarks=found.get(LANDMARKS),
+        presence=found.get(PRESENCE),
     )
 
 

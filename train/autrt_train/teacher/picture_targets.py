@@ -55,7 +55,7 @@ class ConcatenatedRows:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PictureTargets:
     """A teacher's outputs for N pictures without augmentation."""
 
@@ -100,7 +100,9 @@ class PictureTargets:
     def unknown(n: int, aus: int) -> PictureTargets:
         """Return the targets of n pictures without a teacher: NaN logits of all AUs."""
         logits = np.full((n, aus), np.nan, np.float32)
-        return PictureTargets(ConcatenatedRows([logits]), np.arange(aus, dtype=np.int64))
+        return PictureTargets(
+            teacher_logits=ConcatenatedRows([logits]), columns=np.arange(aus, dtype=np.int64)
+        )
 
     def with_targets(self, logit: F32, weight: F32) -> PictureTargets:
         """Return the targets with logits of other tools in place of the teacher's, where they are known.

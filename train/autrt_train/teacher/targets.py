@@ -8,7 +8,7 @@ from autrt_train.teacher.picture_targets import PictureTargets, StandardisedFeat
 from autrt_train.teacher.teacher import Teacher
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TeacherTargets:
     """A teacher's outputs, or those of other tools, for a run's pictures."""
 

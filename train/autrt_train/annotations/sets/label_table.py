@@ -20,7 +20,7 @@ def au_columns(table: Table) -> dict[str, str]:
     return {au: column for column in table.columns if (au := au_name(column)) is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelTable:
     """Labels of one video, by row, and the frames, times and tracks they apply to. Letters: R rows, L AUs."""
 
@@ -55,7 +55,7 @@ class LabelTable:
             time_s = numbers(table["time_s"], table.path, "time_s", table.first_line)
             if np.isnan(time_s).any():
                 raise DataError(f"{escape(str(table.path))}: time_s: expected a time in every row")
-        return cls(labels, frame, time_s, track)
+        return cls(labels=labels, frame=frame, time_s=time_s, track=track)
 
     def face_rows(self, faces: FrameFaces) -> I64:
         """Return (F,) int64, the label row of each face, or −1."""

@@ -16,7 +16,7 @@ from autrt_train.synth.camera.grade import Grade, draw_grade
 from autrt_train.synth.scene.background import smooth_noise
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
     """Randomisation around a face; each group can be switched off."""
 
@@ -47,7 +47,7 @@ CLEAN: Final = Camera(
 """Settings of a clean hold-out set: no occluders, mild sensor noise."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraFaults:
     """Faults of one picture or one shot; None and 0 mean none."""
 

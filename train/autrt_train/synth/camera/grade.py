@@ -14,7 +14,7 @@ GREY: Final = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in the brightness (ITU-R BT.601)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
     """Tones of one picture or one shot, in the order in which they are applied."""
 

@@ -27,7 +27,7 @@ from autrt_train.synth.rig.rig import Rig
 SCHEMA: Final = "autrt-synth/1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedSet:
     """Summary of a rendered data set."""
 
@@ -73,7 +73,9 @@ def write_dataset(
             write_labels(folder, labels)
         (folder / "synth.json").write_text(json.dumps(described, indent=1) + "\n")
     pictures = settings.people * settings.per_person * COMPOSITIONS
-    return RenderedSet(out, pictures, settings.videos, time.monotonic() - start_s)
+    return RenderedSet(
+        folder=out, pictures=pictures, videos=settings.videos, duration_s=time.monotonic() - start_s
+    )
 
 
 def _check_target(out: Path, overwrite: bool) -> None:

@@ -29,7 +29,7 @@ class AbsentShares:
     """Faces that are almost completely hidden."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SynthSettings:
     """One rendered data set; together with the rig's bytes it decides every pixel."""
 

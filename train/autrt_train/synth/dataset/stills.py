@@ -25,7 +25,7 @@ UPPER: Final = np.array([int(name[2:]) <= 7 for name in SYNTH_AUS])
 """(17,) True for AUs of brows, lids and cheeks; the others are at nose, mouth and chin."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Still:
     """One picture with its labels."""
 
@@ -80,9 +80,15 @@ def _present(picture: Composition, face: FacePicture, category: int) -> Still:
     target, label = soft_targets(intensity), hard_labels(intensity)
     target[unseen], label[unseen] = np.nan, MISSING
     return Still(
-        picture.pixels, intensity, label, target, MISSING if unseen.any() else category,
-        face.landmarks - np.float32(CROP_MARGIN_PX), face.box - np.float32(CROP_MARGIN_PX), 1,
-    )  # fmt: skip
+        pixels=picture.pixels,
+        intensity=intensity,
+        label=label,
+        target=target,
+        expression=MISSING if unseen.any() else category,
+        landmarks=face.landmarks - np.float32(CROP_MARGIN_PX),
+        box=face.box - np.float32(CROP_MARGIN_PX),
+        presence=1,
+    )
 
 
 def _absent(picture: Composition, face: FacePicture | None) -> Still:
@@ -94,4 +100,13 @@ def _absent(picture: Composition, face: FacePicture | None) -> Still:
         if ((points >= 0) & (points <= CROP_SIZE_PX - 1)).all(1).any():
             landmarks, box = points, face.box - np.float32(CROP_MARGIN_PX)
     label = np.full(len(SYNTH_AUS), MISSING, np.int8)
-    return Still(picture.pixels, unknown, label, unknown, MISSING, landmarks, box, 0)
+    return Still(
+        pixels=picture.pixels,
+        intensity=unknown,
+        label=label,
+        target=unknown,
+        expression=MISSING,
+        landmarks=landmarks,
+        box=box,
+        presence=0,
+    )

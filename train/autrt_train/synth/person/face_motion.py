@@ -25,7 +25,7 @@ SPEECH: Final = {
 """Ranges of intensities that the mouth takes in speech."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
     """One expression: onset, apex and offset, in seconds."""
 
@@ -48,7 +48,7 @@ class Episode:
         return linear * linear * (3 - 2 * linear)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Oscillation:
     """Slow movement around a resting value: a sum of sines, one row a coordinate."""
 
@@ -66,7 +66,7 @@ class Oscillation:
         return self.rest + (self.amplitude * np.sin(self.speed * time_s + self.phase)).sum(1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaceMotion:
     """Motion of a person's face through a video."""
 
@@ -111,7 +111,7 @@ def draw_face_motion(
         time_s = added[-1].end_s + (rng.uniform(0.3, 2.5) if rng.random() < 0.75 else 0.0)
     blinks = np.cumsum(rng.uniform(1.2, 6.0, 1 + int(duration_s)))
     lids = (rig.at["eyeBlink_L"], rig.at["eyeBlink_R"])
-    return FaceMotion(neutral_expression(rig), tuple(episodes), blinks, lids)
+    return FaceMotion(neutral=neutral_expression(rig), episodes=tuple(episodes), blinks_s=blinks, lids=lids)
 
 
 def draw_head(rng: np.random.Generator, randomisation: Randomisation) -> Oscillation:
@@ -125,12 +125,23 @@ def draw_oscillation(rng: np.random.Generator, rest: F64, reach: F64) -> Oscilla
     shape = (len(rest), 3)
     amplitude = rng.uniform(0, 1, shape) * (reach / 1.5)[:, None]
     speed = 2 * np.pi / np.exp(rng.uniform(np.log(1.5), np.log(20), shape))
-    return Oscillation(rest, amplitude * np.minimum(1, 1.5 / speed), speed, rng.uniform(0, 2 * np.pi, shape))
+    return Oscillation(
+        rest=rest,
+        amplitude=amplitude * np.minimum(1, 1.5 / speed),
+        speed=speed,
+        phase=rng.uniform(0, 2 * np.pi, shape),
+    )
 
 
 def _episode(rng: np.random.Generator, rig: Rig, randomisation: Randomisation, start_s: float) -> Episode:
     onset_s, apex_s, offset_s = rng.uniform(0.2, 0.8), rng.exponential(0.9) + 0.15, rng.uniform(0.3, 1.2)
-    return Episode(start_s, onset_s, apex_s, offset_s, draw_expression(rng, rig, randomisation))
+    return Episode(
+        start_s=start_s,
+        onset_s=onset_s,
+        apex_s=apex_s,
+        offset_s=offset_s,
+        expression=draw_expression(rng, rig, randomisation),
+    )
 
 
 def _speech(rng: np.random.Generator, rig: Rig, start_s: float) -> list[Episode]:
@@ -139,7 +150,11 @@ def _speech(rng: np.random.Generator, rig: Rig, start_s: float) -> list[Episode]
     syllables: list[Episode] = []
     while start_s < end_s:
         half_s = rng.uniform(0.08, 0.16)
-        syllables.append(Episode(start_s, half_s, 0.0, half_s, _syllable(rng, rig)))
+        syllables.append(
+            Episode(
+                start_s=start_s, onset_s=half_s, apex_s=0.0, offset_s=half_s, expression=_syllable(rng, rig)
+            )
+        )
         start_s = syllables[-1].end_s
     return syllables
 

@@ -25,7 +25,7 @@ OUTER_CORNERS: Final = ((-1.0, 36), (1.0, 45))
 """Sign of x and landmark of each eye's outer corner."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Glasses:
     """One pair of glasses."""
 

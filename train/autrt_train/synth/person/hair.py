@@ -21,7 +21,7 @@ ROUNDING: Final = 2
 BLUR_MIN_PX: Final = 0.3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """A flat patch of hair."""
 
@@ -74,7 +74,14 @@ def _mass(rng: Generator) -> Lock:
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     centre, width, top = 3 + rng.uniform(-3, 3), rng.uniform(8.2, 11), 14 + rng.uniform(0, 3)
     outline = np.stack([width * np.cos(angle), centre + (top - centre) * np.sin(angle), 0 * angle], 1)
-    return Lock(outline.astype(np.float32), rng.uniform(0.5, 1.1), 0.25, 64, 0.05, behind=True)
+    return Lock(
+        outline=outline.astype(np.float32),
+        tone=rng.uniform(0.5, 1.1),
+        contrast=0.25,
+        hairs=64,
+        blur_cm=0.05,
+        behind=True,
+    )
 
 
 def _lock(rng: Generator, outline: list[tuple[float, float, float]]) -> Lock:

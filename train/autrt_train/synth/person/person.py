@@ -22,7 +22,7 @@ from autrt_train.synth.rig.parts import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LI
 from autrt_train.synth.rig.rig import Rig
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Person(ShapedRepr):
     """Everything about a person that is the same in all pictures."""
 

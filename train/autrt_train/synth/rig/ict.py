@@ -26,7 +26,7 @@ NEUTRAL: Final = "generic_neutral_mesh"
 FOLDER: Final = "FaceXModel"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Meshes:
     """The published model: V vertices in cm, x to the subject's left, y up, z to the front."""
 

@@ -18,7 +18,7 @@ from autrt.types import F32, I64, Bool
 from autrt_train.synth.rig.rig import Rig
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Masks:
     """Arrays of (F,) float32 over the face's vertices, unless stated otherwise."""
 

@@ -37,7 +37,7 @@ REQUIRED_SHAPES: Final = tuple(sorted([*(n + s for n in SIDED for s in ("_L", "_
 """Shapes that expressions are made of. ICT-FaceKit's pupil shapes are not used: pupils are painted."""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Rig(ShapedRepr):
     """A neutral head and its shapes. V vertices, T triangles, E expression shapes, I identity shapes."""
 

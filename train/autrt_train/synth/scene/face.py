@@ -48,7 +48,7 @@ GLINT: Final = (225, 225, 225, 255)
 NOTHING: Final = np.float32(-1e9)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class FacePicture(ShapedRepr):
     """One rendered face, aligned, on a transparent background."""
 

@@ -19,7 +19,7 @@ TURNED_AWAY: Final = -0.6
 """Vertices whose normal is below this are invisible, however near the lens and coarse the mesh."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Light(ShapedRepr):
     """Light of one picture, in the camera's frame: it does not turn with the head."""
 
@@ -42,7 +42,13 @@ class Light(ShapedRepr):
 def fixed_light() -> Light:
     """Return one white lamp from above, without highlights."""
     lamp = _lamp(np.array([0.3, 0.4, 0.85]), np.full(3, 0.75), 0.0, 1.0, 0.0)
-    return Light(np.array([lamp], np.float32), np.full(3, 0.35, np.float32), 0.0, 0.0, 0.9)
+    return Light(
+        lamps=np.array([lamp], np.float32),
+        ambient=np.full(3, 0.35, np.float32),
+        sky=0.0,
+        hollow=0.0,
+        exposure=0.9,
+    )
 
 
 def draw_light(rng: Generator) -> Light:

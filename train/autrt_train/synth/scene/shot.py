@@ -44,7 +44,7 @@ class Actor:
     motion: FaceMotion
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """Place, size and conditions of an actor in a shot."""
 
@@ -71,7 +71,7 @@ class Shot:
     faults: CameraFaults
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaceLabels:
     """Ground truth of one face in one frame."""
 
@@ -114,10 +114,10 @@ def draw_frame(
         _draw_body(picture, placement, time_s)
         seen.append(
             FaceLabels(
-                placement.actor.number,
-                move_box(matrix, face.box),
-                apply(matrix, face.landmarks),
-                face.intensities,
+                number=placement.actor.number,
+                box=move_box(matrix, face.box),
+                landmarks=apply(matrix, face.landmarks),
+                intensities=face.intensities,
             )
         )
     return shot.faults.apply(rng, picture), seen

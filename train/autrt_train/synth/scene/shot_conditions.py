@@ -30,7 +30,7 @@ class CatchLight:
     radius_cm: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShotConditions:
     """Conditions of one shot. `with_pose` returns the same with another head pose, for videos."""
 
