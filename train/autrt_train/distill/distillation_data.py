@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from autrt_train.fit.process_group import ProcessGroup
 from autrt_train.join_indices import join_indices
 from autrt_train.model_outputs import LANDMARKS, PRESENCE
 from autrt_train.recipe import DistillSettings, Recipe
-from autrt_train.soft.attach import attach_targets, read_source
+from autrt_train.soft.attach import SoftSource, attach_targets, read_source
 from autrt_train.stop_request import StopRequest
 from autrt_train.teacher.cached_outputs import compute_targets
 from autrt_train.teacher.picture_targets import PictureTargets, StandardisedFeatures
@@ -85,29 +85,19 @@ def open_distillation_data(
             return PictureTargets.unknown(len(index), len(recipe.au_names))
         return compute_targets(teacher, index, columns, stop_request, log, features=settings.features > 0)
 
-    parts = [] if labelled is None else [labelled.train]
-    found = 0
+    parts, found, duplicates = [] if labelled is None else [labelled.train], 0, 0
     with group.leader_first():  # the others find the leader's crops and outputs in the cache
         if settings.videos:
             margin_px = labelled.train.margin_px if labelled is not None else None
-            faces = video_faces(
-                settings, margin_px, progress if group.is_leader else "none", stop_request, log
-            )
-            found = len(faces)
-            parts.append(
-                _with_own_targets(
-                    _without_duplicates(faces, settings, log).with_labels(recipe.au_names), teacher
-                )
-            )
+            shown = progress if group.is_leader else "none"
+            faces = video_faces(settings, margin_px, shown, stop_request, log)
+            distinct = _without_duplicates(faces, settings, log).with_labels(recipe.au_names)
+            found, duplicates = len(faces), len(faces) - len(distinct)
+            parts.append(_with_own_targets(distinct, teacher))
         train, outputs = join_indices(parts), PictureTargets.of([targets_of(part) for part in parts])
         validation_outputs = None if labelled is None else targets_of(labelled.validation)
-    duplicates = found - len(parts[-1]) if found else 0
     decisions = teacher_decisions(outputs, teacher, columns)
-    digest = ""
-    if sources:
-        targets = attach_targets(sources, train, recipe.au_names, log)
-        outputs, digest = outputs.with_targets(targets.logit, targets.weight), targets.digest
-        decisions = np.where(np.isnan(targets.logit), decisions, targets.logit >= 0).astype(np.int8)
+    outputs, decisions, digest = _with_soft_targets(sources, train, recipe, outputs, decisions, log)
     if labelled is None or validation_outputs is None:
         train, validation, outputs, validation_outputs, decisions = _split_videos(
             recipe, train, outputs, decisions
@@ -117,17 +107,15 @@ def open_distillation_data(
     train = _with_teachers_targets(train, outputs)
     by = np.where(train.labels == MISSING, decisions, train.labels)
     _require_known(by, recipe.au_names)
-    features = None if outputs.features is None else StandardisedFeatures.of(outputs.features)
-    tools = tuple(dict.fromkeys(source.tool for source in sources))
     teacher_targets = TeacherTargets(
         teacher=teacher,
         train=outputs,
-        features=features,
+        features=None if outputs.features is None else StandardisedFeatures.of(outputs.features),
         validation=validation_outputs,
         validated_by_teacher=labelled is None,
         faces=found,
         duplicates=duplicates,
-        tools=tools,
+        tools=tuple(dict.fromkeys(source.tool for source in sources)),
         tools_digest=digest,
     )
     return TrainingData(
@@ -171,6 +159,22 @@ def _without_duplicates(faces: Index, settings: DistillSettings, log: Callable[[
         f"{len(rows)} to learn from"
     )
     return faces.take(rows)
+
+
+def _with_soft_targets(
+    sources: Sequence[SoftSource],
+    train: Index,
+    recipe: Recipe,
+    outputs: PictureTargets,
+    decisions: I8,
+    log: Callable[[str], object],
+) -> tuple[PictureTargets, I8, str]:
+    """Put other tools' targets in the place of the teacher's outputs and decisions; return their digest, too."""
+    if not sources:
+        return outputs, decisions, ""
+    targets = attach_targets(sources, train, recipe.au_names, log)
+    decisions = np.where(np.isnan(targets.logit), decisions, targets.logit >= 0).astype(np.int8)
+    return outputs.with_targets(targets.logit, targets.weight), decisions, targets.digest
 
 
 def _with_own_targets(faces: Index, teacher: Teacher | None) -> Index:
