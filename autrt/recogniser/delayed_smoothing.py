@@ -16,7 +16,7 @@ from autrt.recogniser.scores import combined_logits, recognised_faces, to_smooth
 from autrt.types import F32, F64, Block
 
 INTERVAL_FRAMES: Final = 1000
-"""First frames of a video whose median interval the windows are measured with."""
+"""Most frames, from the first, whose median interval the windows are measured with."""
 
 
 def smoothed_frames(blocks: Iterable[Block], model: Model) -> Iterator[RecognisedFrame]:
