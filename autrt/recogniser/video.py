@@ -41,8 +41,8 @@ def recognise(
 
     The numbers are those that `autrt.infer` writes, with two exceptions. Smoothing windows are measured with the
     median interval of the frames so far, of the first 1,000 at most, and a file's with that of all: `smoothed` can
-    differ where the frame rate varies. And what needs the whole video before its first frame is not offered: baselines and
-    `max_faces`.
+    differ where the frame rate varies. And what needs the whole video before its first frame is not offered:
+    baselines and `max_faces`.
 
     Decoding and networks run in threads ahead of the loop, by the smoothing window (half a second of video) and
     some batches of work. They end, and the video is closed, when the loop ends or the generator is closed::
