@@ -32,6 +32,7 @@ from autrt_train.training_data import open_data
 from autrt_train.training_network import build_training_network, start_from
 from autrt_train.types import DataError, TrainingError
 from tests.support.command import autrt, start
+from tests.support.data_sets import affwild2, jpeg
 from tests.support.pictures import AUS, TINY_RECIPE, write_classes, write_pictures
 
 
@@ -300,6 +301,36 @@ def test_check_data_reports_untrainable_data_too(pictures: Path, tmp_path: Path)
     report = json.loads((tmp_path / "run" / "data.json").read_text())
     assert report["parts"]["train"]["aus"]["AU1"]["positive"] > 0
     assert any("AU4" in line for line in report["problems"])
+
+
+def test_check_data_tells_issues_of_each_part_apart(tmp_path: Path) -> None:
+    """Training and validation data lie below one root, as Aff-Wild2's do."""
+    row = ",".join(["1", "0"] + ["1"] * 10)
+    affwild2(tmp_path, {"a": [row, row, row], "gone": [row]}, "Train_Set")
+    affwild2(tmp_path, {"b": [row, row]}, "Validation_Set")
+    for video, numbers in (("a", (1, 3)), ("b", (2,))):
+        for number in numbers:
+            jpeg(tmp_path / "cropped_aligned" / video / f"{number:05d}.jpg", value=number)
+    specs = [
+        f'data.{part}=[{{kind="affwild2", root="{tmp_path}", split="{part}"}}]'
+        for part in ("train", "validation")
+    ]
+    recipe_of(tmp_path, tmp_path)
+    done = autrt(
+        *("train", tmp_path / "recipe.toml", "--check-data", "--out", tmp_path / "run"),
+        *(word for spec in specs for word in ("--set", spec)),
+    )
+    findings = json.loads((tmp_path / "run" / "data.json").read_text())["findings"]
+    counts = {
+        name.partition(":")[0]: {kind: n["count"] for kind, n in found.items()}
+        for name, found in findings.items()
+    }
+    assert counts == {
+        "train": {"missing_frames": 1, "row_mismatches": 1, "videos_without_pictures": 1},
+        "validation": {"missing_frames": 1, "row_mismatches": 1},
+    }
+    for line in ("train: affwild2", "a: frame 2", "gone", "validation: affwild2", "b: frame 1"):
+        assert line in done.stdout + done.stderr
 
 
 def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:

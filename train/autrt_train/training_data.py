@@ -66,7 +66,7 @@ class IndexedData:
     train: Index
     validation: Index
     findings: list[tuple[str, DataIssues]]
-    """(source, irregularities found in it)."""
+    """(part and source, irregularities found in it)."""
 
 
 def index_data(recipe: Recipe, group: ProcessGroup, log: Callable[[str], object]) -> IndexedData:
@@ -91,10 +91,10 @@ def index_data(recipe: Recipe, group: ProcessGroup, log: Callable[[str], object]
             validation_specs.append(rendered.model_copy(update={"split": "validation"}))
     if not train_specs:
         raise DataError("the recipe names no training data: set data.train or data.render")
-    parts, findings = _read(recipe, train_specs)
+    parts, findings = _read(recipe, train_specs, "train")
     train = mix_sources(parts, train_specs)
     if validation_specs:
-        parts, more = _read(recipe, validation_specs)
+        parts, more = _read(recipe, validation_specs, "validation")
         validation = mix_sources(parts, [Mix()] * len(parts))  # all its labels count equally
         findings += more
     else:
@@ -147,12 +147,15 @@ def require_validation(found: IndexedData) -> None:
         raise DataError("the validation data hold no picture: check data.validation")
 
 
-def _read(recipe: Recipe, specs: Sequence[DataSpec]) -> tuple[list[Index], list[tuple[str, DataIssues]]]:
+def _read(
+    recipe: Recipe, specs: Sequence[DataSpec], part: str
+) -> tuple[list[Index], list[tuple[str, DataIssues]]]:
+    """Read the sources of a part; both parts may have sources of one kind and root, so issues name the part."""
     parts: list[Index] = []
     findings: list[tuple[str, DataIssues]] = []
     for spec in specs:
         index, irregular = read_data(spec)
-        findings.append((f"{spec.kind} {spec.root}", irregular))
+        findings.append((f"{part}: {spec.kind} {spec.root}", irregular))
         parts.append(index.with_labels(recipe.au_names) if recipe.task == "au" else _classes_alone(index))
     return parts, findings
 

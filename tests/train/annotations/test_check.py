@@ -48,6 +48,13 @@ def test_check_counts_labels_per_part(report):
     assert report["findings"]["mine"]["missing_frames"]["count"] == 1
 
 
+def test_check_keeps_issues_of_sets_of_one_name(sets):
+    (train, found), (judge, other) = sets
+    report = check_index(train, judge, [("mine", found), ("mine", other), ("mine", found)], sample=None)
+    assert list(report["findings"]) == ["mine", "mine (2)", "mine (3)"]
+    assert report["findings"]["mine (3)"] == report["findings"]["mine"] != {}
+
+
 def test_pictures_and_duplicates(report):
     decoded = report["parts"]["train"]["decoded"]
     assert decoded["unreadable"]["count"] == 1

@@ -49,9 +49,18 @@ def check_index(
         "schema": SCHEMA,
         "parts": {name: _part(index, sample, seed) for name, index in parts.items()},
         "duplicates": None if validation is None else _duplicates(train, validation),
-        "findings": {name: found.as_dict() for name, found in issues},
+        "findings": _by_name(issues),
     }
     return report | {"problems": _problems(report, train)}
+
+
+def _by_name(issues: Sequence[tuple[str, DataIssues]]) -> dict[str, Any]:
+    """Return the issues as JSON values; equal names are numbered, so that none replaces another."""
+    found: dict[str, Any] = {}
+    for name, some in issues:
+        n = sum(key == name or key.startswith(f"{name} (") for key in found)
+        found[f"{name} ({n + 1})" if n else name] = some.as_dict()
+    return found
 
 
 def require_trainable(index: Index, au_names: Sequence[str]) -> None:
