@@ -18,8 +18,10 @@ from autrt_train.fit.best_checkpoints import OVERALL, BestCheckpoints
 from autrt_train.fit.divergence import FIRST_STEPS, DivergenceGuard
 from autrt_train.fit.ema import Ema
 from autrt_train.fit.optimiser import learning_rate, make_optimiser
+from autrt_train.fit.process_group import ProcessGroup
 from autrt_train.join_indices import join_indices
-from autrt_train.recipe import OptimiserSettings
+from autrt_train.recipe import OptimiserSettings, Recipe
+from autrt_train.training_data import open_recipe_loader
 from autrt_train.types import DataError, Index, TrainingError
 
 
@@ -161,3 +163,21 @@ def test_join_indices_keeps_videos_and_persons_apart() -> None:
     assert both.targets is None
     with pytest.raises(DataError, match="label_names"):
         join_indices([a, index(names=("AU1", "AU4"))])
+
+
+@pytest.mark.parametrize(
+    ("size", "on_this_machine", "asked", "threads"),
+    [(1, None, None, 8), (4, "2", None, 4), (4, None, None, 2), (16, "16", None, 1), (4, "4", 3, 3)],
+)
+def test_loaders_of_one_machine_share_its_cores(monkeypatch, size, on_this_machine, asked, threads) -> None:
+    opened: list[int] = []
+    monkeypatch.setattr("autrt_train.training_data.available_cores", lambda: 8)
+    monkeypatch.setattr(
+        "autrt_train.training_data.open_loader", lambda *_, **how: opened.append(how["threads"])
+    )
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    if on_this_machine is not None:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", on_this_machine)
+    recipe = Recipe.model_validate({"about": "a test", "loader": {"threads": asked}})
+    open_recipe_loader(recipe, index(), ProcessGroup(size=size))
+    assert opened == [threads]

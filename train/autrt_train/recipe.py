@@ -99,6 +99,7 @@ class LoaderSettings(_Strict):
 
     name: Literal["opencv", "dali"] = "opencv"
     threads: Positive | None = None
+    """Decoding threads of each process; None: the machine's cores, divided among its processes."""
     prefetch: Positive = 4
     """Batches prepared ahead."""
     cache_gb: Annotated[float, Field(ge=0)] = 0

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from autrt.machine import available_cores
 from autrt_train.annotations.check import require_template, require_trainable
 from autrt_train.annotations.data_issues import DataIssues
 from autrt_train.annotations.folds import split_by
@@ -217,7 +218,7 @@ def open_data(recipe: Recipe, group: ProcessGroup, log: Callable[[str], object])
 
 
 def open_recipe_loader(recipe: Recipe, index: Index, group: ProcessGroup) -> Loader:
-    """Open the recipe's loader for an index.
+    """Open the recipe's loader for an index; by default the processes of one machine share its cores.
 
     Raises:
         MissingDependencyError: its library is not installed.
@@ -226,7 +227,7 @@ def open_recipe_loader(recipe: Recipe, index: Index, group: ProcessGroup) -> Loa
     return open_loader(
         settings.name,
         index,
-        threads=settings.threads,
+        threads=settings.threads or max(1, available_cores() // group.processes_here),
         device=str(group.device),
         prefetch=settings.prefetch,
         cache_bytes=int(settings.cache_gb * 1e9),

@@ -37,6 +37,11 @@ class ProcessGroup:
         """True for the process that writes files and logs."""
         return self.rank == 0
 
+    @property
+    def processes_here(self) -> int:
+        """Number of the run's processes on this machine; all of them where torchrun does not say."""
+        return min(self.size, int(os.environ.get("LOCAL_WORLD_SIZE", self.size)))
+
     def all_sum(self, value: Tensor) -> Tensor:
         """Return the sum over all processes; `value` itself if there is only one."""
         if self.size > 1:
