@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any
 
 from autrt.engine.memory import CropMemory
 from autrt.face.align import crop_matrix, cut_patches, patch_matrices
 from autrt.pipeline.networks import Networks
-from autrt.types import F64, Patch, Segment, VideoInfo
+from autrt.types import F64, Faces, Image, Patch, Segment, VideoInfo
 
 
 def align(segments: Iterable[Segment], networks: Networks, info: VideoInfo) -> Iterator[Segment]:
@@ -29,10 +30,23 @@ def align(segments: Iterable[Segment], networks: Networks, info: VideoInfo) -> I
 
 def cut_out(segment: Segment, networks: Networks, info: VideoInfo) -> tuple[list[Patch], Any]:
     """Return the patch of each of a segment's faces, and their crops in the batcher's memory."""
-    faces = segment.faces
-    matrices = crop_matrix(faces.landmarks, networks.template, info.pixel_aspect)
-    images = [segment.images[row - segment.first_row] for row in faces.row.tolist()]
-    patches = cut_patches(images, matrices, info.pixel_aspect)
+    images = [segment.images[row - segment.first_row] for row in segment.faces.row.tolist()]
+    return cut_faces(images, segment.faces, networks, info.pixel_aspect)
+
+
+def cut_faces(
+    images: Sequence[Image], faces: Faces, networks: Networks, pixel_aspect: Fraction
+) -> tuple[list[Patch], Any]:
+    """Return the patch of each face, and the crops in the batcher's memory.
+
+    Args:
+        images: the frame of each of F faces.
+        faces: F faces.
+        networks: give template and memory.
+        pixel_aspect: width over height of a frame pixel.
+    """
+    matrices = crop_matrix(faces.landmarks, networks.template, pixel_aspect)
+    patches = cut_patches(images, matrices, pixel_aspect)
     return patches, aligned_crops(patches, matrices, networks.batcher.memory)
 
 

@@ -31,14 +31,19 @@ class Networks:
 
     def schedule(self, info: VideoInfo) -> DetectionSchedule:
         """Return a new detection schedule for one video."""
-        large = max(info.width, info.height) > LARGE_FRAME_PX
-        return DetectionSchedule(
-            self.detectors["large" if large else "small"],
-            self.fast_detector if large else None,
-            info.pixel_aspect,
-        )
+        detector = self.frame_detector(info.width, info.height)
+        fast = self.fast_detector if _is_large(info.width, info.height) else None
+        return DetectionSchedule(detector, fast, info.pixel_aspect)
+
+    def frame_detector(self, width: int, height: int) -> FaceDetector:
+        """Return the detector for whole frames of this size in pixels."""
+        return self.detectors["large" if _is_large(width, height) else "small"]
 
     def close(self) -> None:
         """Close every engine."""
         for part in (*self.detectors.values(), self.patch_detector, self.batcher):
             part.close()
+
+
+def _is_large(width: int, height: int) -> bool:
+    return max(width, height) > LARGE_FRAME_PX

@@ -14,10 +14,9 @@ from typing import Final
 
 import numpy as np
 
-from autrt.face.align import crop_matrix, cut_patches
 from autrt.face.misalignment import Misalignment, MisalignmentDetector, move
-from autrt.pipeline.align import aligned_crops
-from autrt.pipeline.networks import LARGE_FRAME_PX, Networks
+from autrt.pipeline.align import cut_faces
+from autrt.pipeline.networks import Networks
 from autrt.recogniser.causal_tracker import CausalTracker
 from autrt.types import F32, INTERPOLATED, Detections, Faces, Frame, Image, Outputs
 
@@ -86,12 +85,9 @@ class FaceFollower:
         return self._misalignment.check(faces, times_s, outputs.get("landmarks"), outputs.get("presence"))
 
     def _detections(self, image: Image) -> Detections:
-        large = max(image.width, image.height) > LARGE_FRAME_PX
-        return self._networks.detectors["large" if large else "small"].submit(image).result()
+        return self._networks.frame_detector(image.width, image.height).submit(image).result()
 
     def _run(self, frame: Frame, faces: Faces) -> Outputs:
         """Cut the faces out of a frame and run the networks."""
-        matrices = crop_matrix(faces.landmarks, self._networks.template)
-        patches = cut_patches([frame.image] * len(faces), matrices, _SQUARE)
-        batcher = self._networks.batcher
-        return batcher.submit(aligned_crops(patches, matrices, batcher.memory)).result()
+        _, crops = cut_faces([frame.image] * len(faces), faces, self._networks, _SQUARE)
+        return self._networks.batcher.submit(crops).result()

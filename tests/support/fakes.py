@@ -134,18 +134,7 @@ class FakeDecoder:
 
     def __init__(self, frames: Iterable[Frame], error: Exception | None = None) -> None:
         self._frames, self._error = frames, error
-        self.info = VideoInfo(
-            path=Path("fake.mp4"),
-            kind="video",
-            width=WIDTH,
-            height=HEIGHT,
-            time_base=Fraction(1, 30),
-            rate=Fraction(30),
-            frame_count=None,
-            duration_s=None,
-            codec="none",
-            pixel_format="rgb24",
-        )
+        self.info = INFO
         self.taken = 0
 
     def __iter__(self) -> Iterator[Frame]:
