@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -15,10 +16,11 @@ from autrt.errors import AutrtError, UsageError
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
 from autrt.results.names import results_path
+from autrt.run.finished_file import FinishedFile
 from autrt.run.folder_lock import lock_folder
 from autrt.run.job import Job
 from autrt.run.options import InferOptions, resolve
-from autrt.run.result_state import ResultState
+from autrt.run.result_state import ResultState, unchanged
 from autrt.run.results_index import ResultsIndex
 from autrt.run.resumption import Resumption
 from autrt.run.run import Run
@@ -75,9 +77,11 @@ class InferPlan:
         self.work: WorkList = work_list(
             [source for source in found if shard is None or shard.holds(source.relative)],
             self.job,
-            options.overwrite,
             self._index,
+            overwrite=options.overwrite,
+            trust_fingerprint=options.trust_fingerprint,
         )
+        self._touched = {source.relative for source in self.work.touched}
         self._resumption = _resumption(self.job, self.work, options, before)
 
     @property
@@ -148,14 +152,22 @@ class InferPlan:
             reporter.begin(len(todo), skipped=len(self.done))
             summary = RunSummary(out=options.out, command=options.command)
             if todo:
-                summary = Run(self.job, networks, reporter, options.shard).run(todo, options.workers)
-        return replace(summary, skipped=len(self.done), overwrite=options.overwrite, au_grades=self._grades())
+                run = Run(self.job, networks, reporter, options.shard)
+                summary = run.run(todo, options.workers, self._unchanged)
+        skipped = len(self.done) + summary.skipped
+        return replace(summary, skipped=skipped, overwrite=options.overwrite, au_grades=self._grades())
 
     def _notes_of_run(self) -> Iterator[str]:
         yield from self.notes
         if self.todo and self.options.precision == "auto" and self.options.quality == "fast":
             advice = faster_by(self.job.settings.engine)
             yield from [advice] if advice else []
+
+    def _unchanged(self, source: Source, stop: threading.Event) -> FinishedFile | None:
+        """Return the description of a touched video's results where its bytes are those of before."""
+        if source.relative not in self._touched:
+            return None
+        return unchanged(results_path(self.job.out, source.relative), source, self._index, stop)
 
     def _grades(self) -> dict[str, str]:
         model = self.job.model
