@@ -78,8 +78,8 @@ def infer(
 
     Each video gets the file `out/<path relative to its input folder>.h5`; open it with `autrt.open_results`.
     Files, numbers and digests are those of the command. A run can be stopped and started again at any time:
-    finished videos are not done twice. Runs at the same time on one folder must share no video: give each a `shard` of
-    its own.
+    finished videos are not done twice. Runs at the same time on one folder must share no video: give each a
+    `shard` of its own.
 
     A video that cannot be read does not stop the run: see `RunSummary.failed`. Many videos are shared among
     processes, one a core. In the main thread the first Ctrl-C or SIGTERM stops the run cleanly, and is then passed

@@ -26,7 +26,7 @@ from autrt.run.resumption import Resumption
 from autrt.run.run import Run
 from autrt.run.run_json import RunJson
 from autrt.run.summary import RunSummary
-from autrt.run.work_list import WorkList, drop_repeated, work_list
+from autrt.run.work_list import WorkList, drop_repeated, renewed, work_list
 from autrt.storage.atomic_file import sweep
 from autrt.storage.escape import escape
 from autrt.types import Source, VideoInfo
@@ -141,14 +141,16 @@ class InferPlan:
         if not replace_others and (refusal := self.refusal):
             raise UsageError(refusal)
         reporter = reporter or SilentReporter()
-        todo, options = self.todo, self.options
+        options = self.options
         with ExitStack() as opened:
             for note in self._notes_of_run():
                 reporter.say(note)
-            networks = self._open_networks(opened, reporter) if todo else []
+            networks = self._open_networks(opened, reporter) if self.todo else []
             self.work.require_any()
-            self._lock(opened)  # only now: a mistake above must not have touched the folder
+            self._lock(opened, reporter)  # only now: a mistake above must not have touched the folder
+            self.work = renewed(self.work, self.job, self._index)
             self._index.save(options.out, options.shard)
+            todo = self.todo
             reporter.begin(len(todo), skipped=len(self.done))
             summary = RunSummary(out=options.out, command=options.command)
             if todo:
@@ -184,11 +186,18 @@ class InferPlan:
             for device in self._devices
         ]
 
-    def _lock(self, opened: ExitStack) -> None:
+    def _lock(self, opened: ExitStack, reporter: Reporter) -> None:
         """Make the output folder this run's: `run.json` agrees, and what crashed runs left is deleted."""
         found = self._resumption
         if self.todo or found.found is None:
-            locked = lock_folder(found.out, found.settings, sharded=found.sharded, found=found.found)
+            locked = lock_folder(
+                found.out,
+                found.settings,
+                sharded=found.sharded,
+                videos=[source.relative for source in self.todo],
+                found=found.found,
+                say=reporter.say,
+            )
             opened.enter_context(closing(locked))
             sweep(found.out)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autrt.errors import UsageError, VideoError
@@ -77,6 +77,18 @@ def work_list(
         (s, _state(s, job, numbers, index, trust_fingerprint)) for s in sources
     )
     return WorkList(states=states, overwrite=overwrite)
+
+
+def renewed(work: WorkList, job: Job, index: ResultsIndex) -> WorkList:
+    """Look again where results were missing: another run may have finished them since."""
+    numbers = job.numbers
+    states: tuple[tuple[Source, ResultState], ...] = tuple(
+        (source, _state(source, job, numbers, index, trust_fingerprint=False))
+        if state == "missing" and results_path(job.out, source.relative).exists()
+        else (source, state)
+        for source, state in work.states
+    )
+    return replace(work, states=states)
 
 
 def _state(

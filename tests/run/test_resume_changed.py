@@ -53,6 +53,13 @@ def test_completed_download_is_done_again(whole, tmp_path):
     assert again.frames > first.frames
 
 
+def test_run_does_not_do_again_what_another_finished_since(whole, tmp_path):
+    plan = autrt.plan(whole, tmp_path / "out", workers=1)
+    assert infer(whole, tmp_path / "out").count("ok") == 1
+    summary = plan.run()
+    assert (summary.todo, summary.skipped) == (0, 1)
+
+
 def test_touched_video_is_compared_once(whole, tmp_path, monkeypatch):
     out = tmp_path / "out"
     video = Path(shutil.copyfile(whole, tmp_path / "v.avi"))
