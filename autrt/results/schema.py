@@ -126,7 +126,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("faces", "box", "float32", "px", "x0, y0, x1, y1 in the upright frame; (0, 0) is the centre of the "
            "top left pixel", (4,), field="boxes"),
     Column("faces", "landmarks", "float32", "px", "x, y of eye, eye, nose tip, mouth corner, mouth corner, each "
-           "pair left first as seen in the picture", (5, 2), field="landmarks"),
+           "pair left first as seen in the picture; an upside-down face as seen when it is turned upright", (5, 2),
+           field="landmarks"),
     Column("faces", "score", "float32", "1", "confidence of the face detection, 0 to 1", field="score"),
     Column("faces", "source", "uint8", "code", "0 detected, 1 interpolated between detections, 2 refined",
            field="source"),
