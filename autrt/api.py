@@ -69,6 +69,7 @@ def infer(
     baseline: str = "none",
     workers: int | None = None,
     overwrite: bool = False,
+    trust_fingerprint: bool = False,
     offline: bool = False,
     on_progress: Callable[[RunProgress], object] | None = None,
     reporter: Reporter | None = None,
@@ -77,8 +78,8 @@ def infer(
 
     Each video gets the file `out/<path relative to its input folder>.h5`; open it with `autrt.open_results`.
     Files, numbers and digests are those of the command. A run can be stopped and started again at any time:
-    finished videos are not done twice. Runs at the same time on one folder each need a `shard` of their own: two
-    runs with the same settings and videos are not refused, and compute every video twice.
+    finished videos are not done twice. Runs at the same time on one folder must share no video: give each a
+    `shard` of its own.
 
     A video that cannot be read does not stop the run: see `RunSummary.failed`. Many videos are shared among
     processes, one a core. In the main thread the first Ctrl-C or SIGTERM stops the run cleanly, and is then passed
@@ -102,6 +103,8 @@ def infer(
             least 5 s; none: subtract nothing.
         workers: videos in flight at once; 1: in this process. By default as suits the cores.
         overwrite: do finished videos again, with these settings.
+        trust_fingerprint: where a finished video's time of change is another, compare its first and last MiB alone,
+            not all of its bytes.
         offline: never use the network; fail if the face detector is not there.
         on_progress: called with a `RunProgress` of the run a few times a second, from the run's threads.
         reporter: receives every event instead; see `autrt.console.Reporter`.
@@ -111,7 +114,8 @@ def infer(
 
     Raises:
         UsageError: an option, an input, the model or the output folder is wrong, finished videos of other settings
-            would be computed again, or a run with other settings works in the folder. Nothing was touched.
+            would be computed again, or another run works in the folder with other settings or on one of these
+            videos. Nothing was touched.
         MissingDependencyError, EngineError: the engine is not installed, or cannot run here.
         DiskFullError, ResultsError: results cannot be written; finished files stay valid.
     """
@@ -134,6 +138,7 @@ def infer(
         baseline=baseline,
         workers=workers,
         overwrite=overwrite,
+        trust_fingerprint=trust_fingerprint,
         offline=offline,
     )
     own: Reporter = SilentReporter() if on_progress is None else CallbackReporter(on_progress)

@@ -69,6 +69,11 @@ from autrt.storage.escape import escape
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--overwrite", is_flag=True, help="Do finished videos again, with these settings.")
+@click.option(
+    "--trust-fingerprint",
+    is_flag=True,
+    help="Compare only the first and last MiB of finished videos with a new time of change, not all bytes.",
+)
 @click.option("--offline", is_flag=True, help="Never use the network; fail if something is not there yet.")
 @click.option(
     "--progress", default="auto", show_default=True, type=click.Choice(["auto", "plain", "json", "none"])
@@ -119,7 +124,8 @@ def _print_plan(plan: InferPlan) -> None:
 
 
 def _planned_line(video: PlannedVideo) -> str:
-    word = "done" if not video.todo else "to do" if video.state == "missing" else "again"
+    words = {"missing": "to do", "touched": "check"}
+    word = words.get(video.state, "again") if video.todo else "done"
     facts, interval = f"unreadable: {escape(video.error)}", ""
     if (info := video.info) is not None:
         facts = (

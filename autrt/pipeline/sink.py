@@ -7,6 +7,7 @@ median frame interval are known only at its end. The memory that is held grows b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from autrt.postprocess.baseline import subtract_baseline
 from autrt.postprocess.ensemble import combine, sigmoid
 from autrt.postprocess.smooth import half_window_s, median_interval_s, smooth
 from autrt.postprocess.threshold import decide
+from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import Header
 from autrt.results.schema import Column
 from autrt.results.spool import Span, Spool
@@ -72,6 +74,10 @@ class ResultsSink:
         """Take the next frames and their faces."""
         self._spool.append(block)
         self.n_tracks = max(self.n_tracks, int(block.faces.track.max(initial=-1)) + 1)
+
+    def set_source(self, facts: SourceFacts) -> None:
+        """Replace the header's facts about the source by those that are known at its end."""
+        self._header = replace(self._header, source=facts)
 
     def finish(self, losses: Sequence[Loss], repaired_times: int) -> Path:
         """Smooth, decide, write, verify, and give the file its name; see `Sink`."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from autrt.errors import VideoError
-from autrt.storage.escape import escape
+from autrt.results.source_hash import sha256
+from autrt.results.source_state import SourceState, files_of, unreadable
 from autrt.types import Source
 
 _MIB: Final = 1 << 20
@@ -28,6 +28,9 @@ class SourceFacts:
     mtime_ns: int
     fingerprint: str
     sha256: str = ""
+    """Over all bytes; empty in older results, and where the source could not be read in full."""
+    ctime_ns: int | None = None
+    """None in older results."""
 
     @staticmethod
     def of(source: Source, *, full_hash: bool = False) -> SourceFacts:
@@ -36,28 +39,28 @@ class SourceFacts:
         Raises:
             VideoError: the source cannot be read.
         """
-        size_bytes, mtime_ns = size_and_mtime(source.path)
+        state = SourceState.of(source.path)
         return SourceFacts(
             path=source.relative,
             kind=source.kind,
-            size_bytes=size_bytes,
-            mtime_ns=mtime_ns,
+            size_bytes=state.size_bytes,
+            mtime_ns=state.mtime_ns,
+            ctime_ns=state.ctime_ns,
             fingerprint=fingerprint(source.path),
             sha256=sha256(source.path) if full_hash else "",
         )
 
+    def describes(self, path: Path) -> bool:
+        """Return whether a source on disk is the one of these facts: by its hash where its time is another.
 
-def size_and_mtime(path: Path) -> tuple[int, int]:
-    """Return a file's size in bytes and modification time in ns; of a folder the sum and the latest of its files.
-
-    Raises:
-        VideoError: the source cannot be read.
-    """
-    try:
-        stats = [os.stat(p) for p in _parts(path)]  # noqa: PTH116
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    return sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)
+        Raises:
+            VideoError: it cannot be read.
+        """
+        if self.fingerprint != fingerprint(path):
+            return False
+        return (
+            not self.sha256 or SourceState.of(path).mtime_ns == self.mtime_ns or sha256(path) == self.sha256
+        )
 
 
 def fingerprint(path: Path) -> str:
@@ -71,7 +74,7 @@ def fingerprint(path: Path) -> str:
     digest = hashlib.sha256()
     try:
         if path.is_dir():
-            for part in _parts(path):
+            for part in files_of(path):
                 digest.update(os.fsencode(part.name) + b"\0" + str(part.stat().st_size).encode() + b"\0")
             return digest.hexdigest()
         with path.open("rb") as file:
@@ -80,23 +83,8 @@ def fingerprint(path: Path) -> str:
             file.seek(max(size - _MIB, 0))
             digest.update(file.read(_MIB))
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return digest.hexdigest()
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 (hex) over all bytes of a file; for a folder over its pictures' names and SHA-256.
-
-    Raises:
-        VideoError: the source cannot be read.
-    """
-    try:
-        if not path.is_dir():
-            return _file_sha256(path)
-        lines = (os.fsencode(p.name) + b"\0" + _file_sha256(p).encode() + b"\0" for p in _parts(path))
-        return hashlib.sha256(b"".join(lines)).hexdigest()
-    except OSError as error:
-        raise _unreadable(path, error) from error
 
 
 def run_digest(fingerprint: str, model_digest: str, settings: Mapping[str, Any]) -> str:
@@ -114,22 +102,3 @@ def run_digest(fingerprint: str, model_digest: str, settings: Mapping[str, Any])
 def canonical_json(value: Any) -> str:
     """Return one fixed JSON text per value: sorted keys, no spaces, ASCII; tuples become lists."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _parts(path: Path) -> Iterator[Path]:
-    """Yield the file itself, or a folder's files by name without hidden ones."""
-    if not path.is_dir():
-        yield path
-        return
-    with os.scandir(path) as entries:
-        names = [e.name for e in entries if e.is_file() and not e.name.startswith(".")]
-    yield from (path / name for name in sorted(names))
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _unreadable(path: Path, error: OSError) -> VideoError:
-    return VideoError(f"{escape(str(path))} cannot be read: {error.strerror or error}")

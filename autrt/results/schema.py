@@ -126,7 +126,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("faces", "box", "float32", "px", "x0, y0, x1, y1 in the upright frame; (0, 0) is the centre of the "
            "top left pixel", (4,), field="boxes"),
     Column("faces", "landmarks", "float32", "px", "x, y of eye, eye, nose tip, mouth corner, mouth corner, each "
-           "pair left first as seen in the picture", (5, 2), field="landmarks"),
+           "pair left first as seen in the picture; an upside-down face as seen when it is turned upright", (5, 2),
+           field="landmarks"),
     Column("faces", "score", "float32", "1", "confidence of the face detection, 0 to 1", field="score"),
     Column("faces", "source", "uint8", "code", "0 detected, 1 interpolated between detections, 2 refined",
            field="source"),
@@ -161,9 +162,12 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute("source_path", "path", "the video relative to its input folder; see 'Names' in docs/results.md"),
     Attribute("source_kind", "text", "video, images (a folder of numbered pictures) or still"),
     Attribute("source_size_bytes", "int", "size of the file, or of all pictures"),
-    Attribute("source_mtime_ns", "int", "last change of the file or newest picture, ns since 1970 (UTC)"),
+    Attribute("source_mtime_ns", "int", "last change of the file, or of a folder and its pictures, ns since 1970 "
+              "(UTC); any integer"),
+    Attribute("source_ctime_ns", "maybe_int", "last change of its bytes, name or permissions", optional=True),
     Attribute("source_fingerprint", "text", "SHA-256 over size, first and last MiB (pictures: names and sizes)"),
-    Attribute("source_sha256", "text", "SHA-256 of all bytes, where it was asked for; else empty"),
+    Attribute("source_sha256", "text", "SHA-256 of all bytes (pictures: of names and SHA-256); empty in older "
+              "files, and where the source could not be read in full"),
     Attribute("video_width_px", "int", "width of the upright frame"),
     Attribute("video_height_px", "int", "height of the upright frame"),
     Attribute("video_rate_hz", "float", "average frames a second as the container states"),

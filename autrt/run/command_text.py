@@ -48,6 +48,11 @@ def resume_command(command: str, *, without: Sequence[str] = ()) -> str:
     return shlex.join(words)
 
 
+def fingerprint_advice(command: str) -> str:
+    """Return the option that has the first and last MiB of videos compared alone."""
+    return "trust_fingerprint=True" if is_call(command) else "--trust-fingerprint"
+
+
 def overwrite_advice(command: str, out: str) -> str:
     """Return the advice that makes a command compute finished videos again.
 

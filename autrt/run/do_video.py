@@ -21,6 +21,7 @@ from autrt.results.writer import utc_now
 from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
 from autrt.run.notes import video_note
+from autrt.run.source_watch import SourceWatch
 from autrt.types import Source, VideoInfo
 from autrt.video.open import open_decoder
 from autrt.video.probe import length_of
@@ -45,43 +46,52 @@ def do_video(
         EngineError: a network failed.
     """
     start_s = time.monotonic()
-    with closing(open_decoder(source, image_rate=job.settings.image_rate, device=networks.device)) as decoder:
-        header = _header(SourceFacts.of(source), decoder.info, job, networks.device)
+    with (
+        closing(SourceWatch(source)) as watch,
+        closing(open_decoder(source, image_rate=job.settings.image_rate, device=networks.device)) as decoder,
+    ):
+        header = _header(watch.facts, decoder.info, job, networks.device)
         sink = _open_sink(source, header, job)
-        position = _Position(decoder.info, on_progress)
+        position = _Position(decoder.info, on_progress, watch)
         try:
             recognise(decoder, networks, job.settings, sink, stop, position.advance)
-            target = sink.finish(decoder.lost, decoder.repaired_times)
+            facts, changed = watch.finish()
+            lost = [*changed, *decoder.lost]
+            sink.set_source(facts)
+            target = sink.finish(lost, decoder.repaired_times)
         finally:
             sink.abandon()
         state = FileState.of(target)
         return Outcome(
             relative=source.relative,
-            status="partial" if decoder.lost else "ok",
-            reason=video_note(decoder, sink.n_frames),
+            status="partial" if lost else "ok",
+            reason=video_note(decoder, sink.n_frames, lost),
             frames=sink.n_frames,
             faces=sink.n_faces,
             tracks=sink.n_tracks,
-            lost=sum(loss.packets for loss in decoder.lost),
+            lost=sum(loss.packets for loss in lost),
             seconds=time.monotonic() - start_s,
             video_s=position.position_s,
             tracks_without_baseline=_without_baseline(target) if header.baseline != "none" else 0,
             run_digest=header.run_digest,
-            finished=state and FinishedFile.of(header.source, header.run_digest, state),
+            finished=state and FinishedFile.of(facts, header.run_digest, state, partial=bool(lost)),
         )
 
 
 class _Position:
     """Reports the position in a video; the first report is made at once."""
 
-    def __init__(self, info: VideoInfo, on_progress: OnProgress) -> None:
+    def __init__(self, info: VideoInfo, on_progress: OnProgress, watch: SourceWatch) -> None:
         self._length_s, self._frame_s, self._on_progress = length_of(info), float(1 / info.rate), on_progress
+        self._watch = watch
         self.position_s = 0.0
         on_progress(VideoProgress(0, 0.0, self._length_s))
 
     def advance(self, frames: int, time_s: float) -> None:
         """Report `frames` more finished frames, the last of which is shown at `time_s`."""
         self.position_s = time_s + self._frame_s
+        if self._length_s:
+            self._watch.advance(self.position_s / self._length_s)
         self._on_progress(VideoProgress(frames, self.position_s, self._length_s))
 
 

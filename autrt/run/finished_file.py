@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autrt.results.fingerprint import SourceFacts
+from autrt.results.source_state import SourceState
 
 
 class FileState(NamedTuple):
@@ -37,13 +38,39 @@ class FinishedFile(NamedTuple):
     fingerprint: str
     run_digest: str
     file: FileState
+    sha256: str = ""
+    """Over all bytes of the source; empty where it is not known."""
+    ctime_ns: int | None = None
+    """Of the source, where part of it was lost: then any change since is looked into."""
 
     @staticmethod
-    def of(source: SourceFacts, run_digest: str, file: FileState) -> FinishedFile:
-        """Describe a results file by the header that it holds."""
+    def of(source: SourceFacts, run_digest: str, file: FileState, *, partial: bool = False) -> FinishedFile:
+        """Describe a results file by the header that it holds.
+
+        Args:
+            source: of the header.
+            run_digest: of the header.
+            file: the file's state.
+            partial: part of the source was lost.
+        """
         return FinishedFile(
-            source.kind, source.size_bytes, source.mtime_ns, source.fingerprint, run_digest, file
+            source.kind,
+            source.size_bytes,
+            source.mtime_ns,
+            source.fingerprint,
+            run_digest,
+            file,
+            source.sha256,
+            source.ctime_ns if partial else None,
         )
+
+    def is_touched(self, now: SourceState) -> bool:
+        """Return whether the source's times are others than they were."""
+        return self.mtime_ns != now.mtime_ns or self.ctime_ns not in (None, now.ctime_ns)
+
+    def at(self, now: SourceState) -> FinishedFile:
+        """Return the description with the source's times of now."""
+        return self._replace(mtime_ns=now.mtime_ns, ctime_ns=None if self.ctime_ns is None else now.ctime_ns)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that a manifest's line holds beside the run digest."""
@@ -66,4 +93,6 @@ class FinishedFile(NamedTuple):
             found["fingerprint"],
             run_digest,
             FileState(file["size_bytes"], file["mtime_ns"], file["ctime_ns"], file["inode"]),
+            found.get("sha256", ""),
+            found.get("ctime_ns"),
         )

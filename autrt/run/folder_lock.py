@@ -1,126 +1,174 @@
-"""Locking an output folder for a run: `run.json` is the run's own, and no run with other settings is at work."""
+"""Locking an output folder for a run: its settings are the folder's, and no other run does the same videos."""
 
 from __future__ import annotations
 
-import fcntl
+import hashlib
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from autrt.errors import ResultsError, UsageError
+from autrt.results.fingerprint import canonical_json
+from autrt.results.writer import utc_now
 from autrt.run.run_json import RunJson
 from autrt.storage.disk import make_folder, writing
 from autrt.storage.escape import escape
+from autrt.storage.mutex import folder_mutex
+from autrt.storage.presence import DEAD_S, Found, Presence
 
-_WAIT_S: Final = 0.01
-"""Time between tries while another process is about to write `run.json`."""
-_TRIES: Final = 500
-
-
-@dataclass(slots=True)
-class FolderLock:
-    """The lock of a folder that a run works in (flock, shared), held until it is closed or the process dies.
-
-    On a file system without locks, runs with other settings are only noticed by `run.json`.
-    """
-
-    fd: int
-
-    def acquire(self, *, alone: bool) -> bool:
-        """Lock the folder, shared or alone; return False where other runs work in it."""
-        try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
-        except BlockingIOError:
-            return False
-        except OSError:  # no locks here
-            return True
-        return True
-
-    def release(self) -> None:
-        """Release the lock, but keep the folder open."""
-        with suppress(OSError):
-            fcntl.flock(self.fd, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Release the lock for good."""
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+_WAIT_S: Final = 1.0
+"""Time between looks at a run on another machine that may have died."""
+_NAMED: Final = 3
+"""Videos that a refusal names."""
 
 
-def lock_folder(out: Path, settings: RunJson, *, sharded: bool, found: RunJson | None = None) -> FolderLock:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What a run is about to do in a folder."""
+
+    out: Path
+    settings: RunJson
+    videos: Sequence[str]
+    sharded: bool
+    found: RunJson | None
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(canonical_json(self.settings.settings).encode()).hexdigest()
+
+    @property
+    def marks(self) -> bytes:
+        """A mark of 8 bytes for each video."""
+        return b"".join(hashlib.sha256(os.fsencode(name)).digest()[:8] for name in self.videos)
+
+    def presence(self) -> Presence:
+        command = str(self.settings.about.get("command", ""))
+        facts = {"since": utc_now(), "command": escape(command), "settings": self.digest}
+        return Presence(self.out, facts, self.marks)
+
+    def same_videos(self, other: Found) -> list[str]:
+        """Return the videos that another run does too."""
+        mine, others = (
+            np.frombuffer(marks[: len(marks) // 8 * 8], "<u8") for marks in (self.marks, other.data)
+        )
+        return [name for name, same in zip(self.videos, np.isin(mine, others), strict=True) if same]
+
+
+def lock_folder(
+    out: Path,
+    settings: RunJson,
+    *,
+    sharded: bool,
+    videos: Sequence[str] = (),
+    found: RunJson | None = None,
+    say: Callable[[str], object] = lambda line: None,
+) -> Presence:
     """Lock a folder for a run, and make its `run.json` the run's own.
 
-    A file of equal settings is left as it is, but for the inputs that --overwrite names. Several shards may start
-    at once: one writes the file, the others compare.
+    Runs of equal settings may work side by side on different videos, as shards do. A run that was killed holds no
+    lock. Where a run on another machine may have been killed within the last two minutes, its next sign of life is
+    waited for.
+
+    A `run.json` of equal settings is left as it is, but for the inputs that --overwrite names.
 
     Args:
         out: made if need be.
         settings: of this run.
         sharded: whether they must agree with those that are there.
+        videos: paths of the videos that the run will do, relative to their input folders.
         found: the folder's settings when the caller decided to replace them.
+        say: takes a line when something is waited for.
+
+    Returns:
+        The lock, held until it is closed or the process dies.
 
     Raises:
-        UsageError: a shard finds other settings, another run is at work or came in between with other settings, the
-            file there is of another kind, or `out` cannot be written.
+        UsageError: a run of other settings, or one that does some of these videos, is at work; a shard finds other
+            settings; the settings there are others than those found; `out` cannot be written.
         DiskFullError: no room.
     """
-    held = FolderLock(_open(out))
-    try:
-        for _ in range(_TRIES):
-            if _try_lock(held, out, settings, sharded, found):
-                return held
-            time.sleep(_WAIT_S)
-        raise UsageError(_in_use(out))
-    except BaseException:
-        held.close()
-        raise
-
-
-def _try_lock(held: FolderLock, out: Path, settings: RunJson, sharded: bool, found: RunJson | None) -> bool:
-    """Try once; return False where another process is about to write `run.json`."""
-    existing = RunJson.read(out)
-    if existing is not None and existing.agrees(settings):
-        return _join(held, out, settings)
-    if existing is not None and sharded:
-        settings.require_agreement(existing)
-    if existing is not None and (found is None or not existing.agrees(found)):
-        raise UsageError(_in_use(out))
-    if not held.acquire(alone=True):
-        if existing is not None and RunJson.read(out) == existing:
-            raise UsageError(_in_use(out))
-        return False
-    if RunJson.read(out) == existing:
-        settings.write(out, replace=existing is not None)
-    return _join(held, out, settings)
-
-
-def _join(held: FolderLock, out: Path, settings: RunJson) -> bool:
-    """Share the folder; return False where its settings are others by now."""
-    held.acquire(alone=False)
-    existing = RunJson.read(out)
-    if existing is None or not existing.agrees(settings):
-        held.release()
-        return False
-    if more := [path for path in settings.overwrites if path not in existing.overwrites]:
-        replace(existing, overwrites=(*existing.overwrites, *more)).write(out, replace=True)
-    return True
-
-
-def _open(out: Path) -> int:
+    wanted = _Wanted(out=out, settings=settings, videos=videos, sharded=sharded, found=found)
     try:
         with writing(out):
             make_folder(out)
-            return os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        doubtful: Found | None = None
+        while True:
+            with folder_mutex(out):
+                held, other = _try_lock(wanted)
+            if held is not None:
+                return held
+            if other is not None and doubtful is not None and other.path == doubtful.path:
+                if other.touched_s != doubtful.touched_s:
+                    raise UsageError(_refusal(wanted, other))
+            elif other is not None:
+                doubtful = other
+                say(f"waiting {DEAD_S:.0f} s at most for a sign of life of {_who(other)}")
+            time.sleep(_WAIT_S)
     except ResultsError as error:
         raise UsageError(f"the output folder is of no use: {error}") from error
 
 
-def _in_use(out: Path) -> str:
+def _try_lock(wanted: _Wanted) -> tuple[Presence | None, Found | None]:
+    """Lock the folder, or return a run that is in the way and may be dead.
+
+    Raises:
+        UsageError: as `lock_folder`.
+    """
+    held = wanted.presence()
+    try:
+        for other in held.others():
+            if refusal := _refusal(wanted, other):
+                if other.sure:
+                    raise UsageError(refusal)
+                held.close()
+                return None, other
+        _write_settings(wanted)
+    except BaseException:
+        held.close()
+        raise
+    return held, None
+
+
+def _write_settings(wanted: _Wanted) -> None:
+    settings, existing = wanted.settings, RunJson.read(wanted.out)
+    if existing is None:
+        settings.write(wanted.out, replace=False)
+    elif existing.agrees(settings):
+        if more := [path for path in settings.overwrites if path not in existing.overwrites]:
+            replace(existing, overwrites=(*existing.overwrites, *more)).write(wanted.out, replace=True)
+    else:
+        if wanted.sharded:
+            settings.require_agreement(existing)
+        if wanted.found is None or not existing.agrees(wanted.found):
+            raise UsageError(
+                f"another run with other settings has just begun or ended in {escape(str(wanted.out))}: try again, "
+                "or choose another output folder"
+            )
+        settings.write(wanted.out, replace=True)
+
+
+def _refusal(wanted: _Wanted, other: Found) -> str:
+    """Return why a run must not begin beside another; empty where it may."""
+    out, who = escape(str(wanted.out)), _who(other)
+    if other.facts.get("settings") != wanted.digest:
+        return (
+            f"another run with other settings works in {out}: {who}. Wait for its end and try again, or choose "
+            "another output folder"
+        )
+    if not (same := wanted.same_videos(other)):
+        return ""
+    names = ", ".join(escape(name) for name in same[:_NAMED]) + (", …" if len(same) > _NAMED else "")
     return (
-        f"another run with other settings works in {escape(str(out))}, or has just begun there: wait for its end "
-        "and try again, or choose another output folder"
+        f"another run does {len(same)} of these videos into {out} ({names}): {who}. Wait for its end and run the "
+        "same command again, give each run a shard of its own (--shard I/N), or choose another output folder"
     )
+
+
+def _who(other: Found) -> str:
+    facts: dict[str, Any] = {"command": "?", "host": "?", "pid": "?", "since": "?", **other.facts}
+    return f"{facts['command']} (host {facts['host']}, process {facts['pid']}, since {facts['since']})"

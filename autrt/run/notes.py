@@ -14,9 +14,15 @@ REPAIRS_IGNORED_SHARE: Final = 0.01
 """Up to this many repaired times, or this share of the frames, need no note."""
 
 
-def video_note(decoder: Decoder, frames: int) -> str:
-    """Return the notes on a decoded video of `frames` frames; empty where there are none."""
-    notes = loss_note(decoder.lost), timing_note(decoder.info, decoder.repaired_times, frames)
+def video_note(decoder: Decoder, frames: int, lost: Sequence[Loss]) -> str:
+    """Return the notes on a decoded video; empty where there are none.
+
+    Args:
+        decoder: of the video, at its end.
+        frames: number of frames.
+        lost: parts that were lost.
+    """
+    notes = loss_note(lost), timing_note(decoder.info, decoder.repaired_times, frames)
     return "; ".join(filter(None, notes))
 
 

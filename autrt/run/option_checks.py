@@ -102,6 +102,7 @@ CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "keep_members": _flag,
     "workers": _count,
     "overwrite": _flag,
+    "trust_fingerprint": _flag,
     "offline": _flag,
 }
 """Option → the function that checks it."""

@@ -46,6 +46,7 @@ class InferOptions:
     baseline_percentile: float | None = None
     workers: int | None = None
     overwrite: bool = False
+    trust_fingerprint: bool = False
     offline: bool = False
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -15,16 +16,17 @@ from autrt.errors import AutrtError, UsageError
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
 from autrt.results.names import results_path
+from autrt.run.finished_file import FinishedFile
 from autrt.run.folder_lock import lock_folder
 from autrt.run.job import Job
 from autrt.run.options import InferOptions, resolve
-from autrt.run.result_state import ResultState
+from autrt.run.result_state import ResultState, unchanged
 from autrt.run.results_index import ResultsIndex
 from autrt.run.resumption import Resumption
 from autrt.run.run import Run
 from autrt.run.run_json import RunJson
 from autrt.run.summary import RunSummary
-from autrt.run.work_list import WorkList, drop_repeated, work_list
+from autrt.run.work_list import WorkList, drop_repeated, renewed, work_list
 from autrt.storage.atomic_file import sweep
 from autrt.storage.escape import escape
 from autrt.types import Source, VideoInfo
@@ -75,9 +77,11 @@ class InferPlan:
         self.work: WorkList = work_list(
             [source for source in found if shard is None or shard.holds(source.relative)],
             self.job,
-            options.overwrite,
             self._index,
+            overwrite=options.overwrite,
+            trust_fingerprint=options.trust_fingerprint,
         )
+        self._touched = {source.relative for source in self.work.touched}
         self._resumption = _resumption(self.job, self.work, options, before)
 
     @property
@@ -137,25 +141,35 @@ class InferPlan:
         if not replace_others and (refusal := self.refusal):
             raise UsageError(refusal)
         reporter = reporter or SilentReporter()
-        todo, options = self.todo, self.options
+        options = self.options
         with ExitStack() as opened:
             for note in self._notes_of_run():
                 reporter.say(note)
-            networks = self._open_networks(opened, reporter) if todo else []
+            networks = self._open_networks(opened, reporter) if self.todo else []
             self.work.require_any()
-            self._lock(opened)  # only now: a mistake above must not have touched the folder
+            self._lock(opened, reporter)  # only now: a mistake above must not have touched the folder
+            self.work = renewed(self.work, self.job, self._index)
             self._index.save(options.out, options.shard)
+            todo = self.todo
             reporter.begin(len(todo), skipped=len(self.done))
             summary = RunSummary(out=options.out, command=options.command)
             if todo:
-                summary = Run(self.job, networks, reporter, options.shard).run(todo, options.workers)
-        return replace(summary, skipped=len(self.done), overwrite=options.overwrite, au_grades=self._grades())
+                run = Run(self.job, networks, reporter, options.shard)
+                summary = run.run(todo, options.workers, self._unchanged)
+        skipped = len(self.done) + summary.skipped
+        return replace(summary, skipped=skipped, overwrite=options.overwrite, au_grades=self._grades())
 
     def _notes_of_run(self) -> Iterator[str]:
         yield from self.notes
         if self.todo and self.options.precision == "auto" and self.options.quality == "fast":
             advice = faster_by(self.job.settings.engine)
             yield from [advice] if advice else []
+
+    def _unchanged(self, source: Source, stop: threading.Event) -> FinishedFile | None:
+        """Return the description of a touched video's results where its bytes are those of before."""
+        if source.relative not in self._touched:
+            return None
+        return unchanged(results_path(self.job.out, source.relative), source, self._index, stop)
 
     def _grades(self) -> dict[str, str]:
         model = self.job.model
@@ -172,11 +186,18 @@ class InferPlan:
             for device in self._devices
         ]
 
-    def _lock(self, opened: ExitStack) -> None:
+    def _lock(self, opened: ExitStack, reporter: Reporter) -> None:
         """Make the output folder this run's: `run.json` agrees, and what crashed runs left is deleted."""
         found = self._resumption
         if self.todo or found.found is None:
-            locked = lock_folder(found.out, found.settings, sharded=found.sharded, found=found.found)
+            locked = lock_folder(
+                found.out,
+                found.settings,
+                sharded=found.sharded,
+                videos=[source.relative for source in self.todo],
+                found=found.found,
+                say=reporter.say,
+            )
             opened.enter_context(closing(locked))
             sweep(found.out)
 

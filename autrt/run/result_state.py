@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from autrt.errors import ResultsError
-from autrt.results.fingerprint import fingerprint, run_digest, size_and_mtime
+from autrt.pipeline.recognise import StoppedError
+from autrt.results.fingerprint import fingerprint, run_digest
 from autrt.results.reader import open_results
+from autrt.results.source_hash import sha256
+from autrt.results.source_state import SourceState
 from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.results_index import ResultsIndex
 from autrt.types import Source
 
-ResultState = Literal["finished", "missing", "other-settings", "source-changed", "damaged"]
-"""`other-settings`: whole and of this source, by another model or other settings."""
+ResultState = Literal["finished", "touched", "missing", "other-settings", "source-changed", "damaged"]
+"""`touched`: finished, but the source's time of change is another, and its bytes are still to be compared (see
+`unchanged`); `other-settings`: whole and of this source, by another model or other settings."""
 
 
 def result_state(
@@ -23,12 +28,14 @@ def result_state(
     model_digest: str,
     settings: Mapping[str, Any],
     index: ResultsIndex | None = None,
+    *,
+    trust_fingerprint: bool = False,
 ) -> ResultState:
     """Compare the results in `target` with a source, a model and settings.
 
-    The source's size must be the same, and its time of change too, or else its fingerprint: only then is the
-    source opened. A file that is incomplete or foreign counts as damaged. The index can only spare opening a file
-    that is finished; anything else is read from the file.
+    The source's size and time of change must be those of the results; it is not opened then. A file that is
+    incomplete or foreign counts as damaged. The index can only spare opening a file that is finished; anything else
+    is read from the file.
 
     Args:
         target: see `results.names.results_path`.
@@ -36,39 +43,82 @@ def result_state(
         model_digest: as for `fingerprint.run_digest`.
         settings: as for `fingerprint.run_digest`.
         index: of the output folder; gets what was read.
+        trust_fingerprint: take a source whose time alone differs for unchanged if its first and last MiB are.
 
     Raises:
         VideoError: the source cannot be read.
     """
     index = index or ResultsIndex()
     known = index.find(source.relative, target)
-    if known and _compare(known, source, model_digest, settings, index) == "finished":
-        return "finished"
+    if known and (known.sha256 or not known.is_touched(SourceState.of(source.path))):
+        state = _compare(known, source, model_digest, settings, index, trust=trust_fingerprint)
+        if state in ("finished", "touched"):
+            return state
     before = FileState.of(target)
     try:
         with open_results(target) as results:
-            stored, digest = results.header.source, results.run_digest
+            stored, digest, partial = results.header.source, results.run_digest, len(results.lost) > 0
     except ResultsError:
         return "damaged" if before else "missing"
     if stored.path != source.relative:
         return "source-changed"
-    finished = FinishedFile.of(stored, digest, before or FileState(0, 0, 0, 0))
+    finished = FinishedFile.of(stored, digest, before or FileState(0, 0, 0, 0), partial=partial)
     if before == FileState.of(target):  # not replaced while it was read
         index.add(source.relative, finished)
-    return _compare(finished, source, model_digest, settings, index)
+    # Without a hash the first and last MiB decide, which say nothing about a part that was lost.
+    trust = trust_fingerprint or not (finished.sha256 or partial)
+    return _compare(finished, source, model_digest, settings, index, trust=trust)
 
 
 def _compare(
-    stored: FinishedFile, source: Source, model_digest: str, settings: Mapping[str, Any], index: ResultsIndex
+    stored: FinishedFile,
+    source: Source,
+    model_digest: str,
+    settings: Mapping[str, Any],
+    index: ResultsIndex,
+    *,
+    trust: bool,
 ) -> ResultState:
-    size_bytes, mtime_ns = size_and_mtime(source.path)
-    if (stored.kind, stored.size_bytes) != (source.kind, size_bytes):
+    now = SourceState.of(source.path)
+    if (stored.kind, stored.size_bytes) != (source.kind, now.size_bytes):
         return "source-changed"
-    touched = stored.mtime_ns != mtime_ns
-    if touched and stored.fingerprint != fingerprint(source.path):
+    agrees = stored.run_digest == run_digest(stored.fingerprint, model_digest, settings)
+    touched = stored.is_touched(now)
+    if touched and (trust or not agrees) and stored.fingerprint != fingerprint(source.path):
         return "source-changed"
-    if stored.run_digest != run_digest(stored.fingerprint, model_digest, settings):
+    if not agrees:
         return "other-settings"
-    if touched:  # so that its fingerprint need not be read again
-        index.add(source.relative, stored._replace(mtime_ns=mtime_ns))
-    return "finished"
+    if not touched:
+        return "finished"
+    if trust:  # so that its fingerprint need not be read again
+        index.add(source.relative, stored.at(now))
+        return "finished"
+    return "touched" if stored.sha256 else "source-changed"
+
+
+def unchanged(
+    target: Path, source: Source, index: ResultsIndex, stop: threading.Event
+) -> FinishedFile | None:
+    """Read all bytes of a touched source; return its results' description as of now if they are those of before.
+
+    Args:
+        target: the results.
+        source: a video whose results' state is `touched`.
+        index: as it was given to `result_state`.
+        stop: ends the reading early when set.
+
+    Returns:
+        None where the bytes are others, or the results are gone.
+
+    Raises:
+        VideoError: the source cannot be read.
+        StoppedError: `stop` was set.
+    """
+    known = index.find(source.relative, target)
+    if known is None or not known.sha256:
+        return None
+    now = SourceState.of(source.path)
+    found = sha256(source.path, stop)
+    if stop.is_set():
+        raise StoppedError
+    return known.at(now) if found == known.sha256 else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from autrt.errors import ResultsError, UsageError
 from autrt.results.names import results_path
 from autrt.results.reader import open_results
-from autrt.run.command_text import overwrite_advice, resume_command
+from autrt.run.command_text import fingerprint_advice, overwrite_advice, resume_command
 from autrt.run.run_json import RunJson
 from autrt.run.work_list import WorkList
 from autrt.storage.escape import escape
@@ -57,6 +57,12 @@ class Resumption:
             changes = "; ".join(self.settings.changes(self.found))
             lines.append(
                 f"note: {escape(str(self.out))} was begun with other settings; now it mixes them ({changes})"
+            )
+        if self.work.touched:
+            lines.append(
+                f"comparing the bytes of {_videos(len(self.work.touched))} of another time of change; only changed "
+                "ones are computed again (a shorter comparison: "
+                f"{fingerprint_advice(str(self.settings.about.get('command', '')))})"
             )
         if changed:
             lines.append(f"computing {_videos(len(changed))} again that changed since")

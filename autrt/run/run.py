@@ -13,11 +13,12 @@ from queue import SimpleQueue
 from typing import Final
 
 from autrt.console import Reporter
-from autrt.errors import AutrtError, DiskFullError, EngineError
+from autrt.errors import AutrtError, DiskFullError, EngineError, VideoError
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.recognise import StoppedError
 from autrt.run.do_video import do_video
 from autrt.run.durations import DurationSurvey
+from autrt.run.finished_file import FinishedFile
 from autrt.run.job import Job, OnProgress, Outcome, VideoProgress, configure_process
 from autrt.run.manifest import Manifest
 from autrt.run.notes import internal_error
@@ -30,6 +31,9 @@ from autrt.types import Source
 
 VideoWorker = Callable[[Source, threading.Event, OnProgress], Outcome]
 """A function that does a video: `Worker.do`, or `do_video` with networks of this process."""
+
+UnchangedCheck = Callable[[Source, threading.Event], FinishedFile | None]
+"""A function that returns the description of a video's results, if it finds that they need not be computed."""
 
 CRASHES_TOLERATED: Final = 2
 """A video that was in flight at this many crashes is tried alone, in a process of its own."""
@@ -55,22 +59,28 @@ class Run:
         self.stop = threading.Event()
         """Ends the run cleanly when set."""
         self._outcomes: list[Outcome] = []
+        self._unchanged = 0
+        self._check: UnchangedCheck = lambda source, stop: None
         self._signal: int | None = None
         self._error: AutrtError | None = None
         self._survey: DurationSurvey | None = None
         self._idle: SimpleQueue[VideoWorker] = SimpleQueue()
 
-    def run(self, todo: Sequence[Source], workers: int | None = None) -> RunSummary:
+    def run(
+        self, todo: Sequence[Source], workers: int | None = None, check: UnchangedCheck | None = None
+    ) -> RunSummary:
         """Do all videos; return when the last has ended, or soon after a signal or a full disk.
 
         Args:
             todo: the videos.
             workers: videos in flight at once, at least one for each device; by default as suits the cores.
+            check: called before a video is done; where it returns a description, the video counts as skipped.
 
         Raises:
             DiskFullError, ResultsError: the manifest cannot be opened.
         """
         start_s = time.monotonic()
+        self._check = check or self._check
         configure_process()
         with (
             ExitStack() as opened,
@@ -91,7 +101,8 @@ class Run:
         return RunSummary(
             out=self.job.out,
             command=self.job.command,
-            todo=len(todo),
+            todo=len(todo) - self._unchanged,
+            skipped=self._unchanged,
             outcomes=tuple(self._outcomes),
             seconds=time.monotonic() - start_s,
             signal=self._signal,
@@ -133,10 +144,28 @@ class Run:
         if self.stop.is_set():
             return
         try:
+            if self._is_unchanged(source, manifest):
+                return
             manifest.record(source.relative, "started")
             self._record(self._outcome(source, do), manifest)
         except AutrtError as error:
             self._stop_for(error)
+
+    def _is_unchanged(self, source: Source, manifest: Manifest) -> bool:
+        """Return whether a video need not be done, and note why for the next run."""
+        try:
+            finished = self._check(source, self.stop)
+        except StoppedError:
+            self._record(Outcome(relative=source.relative, status="stopped"), manifest)
+            return True
+        except VideoError:
+            return False  # its reason is given when it is done
+        if finished is None:
+            return False
+        manifest.record(source.relative, "found", run_digest=finished.run_digest, finished=finished)
+        self._unchanged += 1
+        self.reporter.ended(escape(source.relative), "skipped", {})
+        return True
 
     def _outcome(self, source: Source, do: Callable[[Source], Outcome]) -> Outcome:
         start_s = time.monotonic()

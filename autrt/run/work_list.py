@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autrt.errors import UsageError, VideoError
@@ -26,13 +26,18 @@ class WorkList:
 
     @property
     def todo(self) -> list[Source]:
-        """Videos that must be done."""
+        """Videos that must be done, and those whose bytes must be compared first."""
         return [source for source, state in self.states if self.overwrite or state != "finished"]
 
     @property
     def done(self) -> list[Source]:
         """Videos that are left as they are."""
         return [] if self.overwrite else self.of("finished")
+
+    @property
+    def touched(self) -> list[Source]:
+        """Videos that need not be done if their bytes are those of before."""
+        return [] if self.overwrite else self.of("touched")
 
     def of(self, state: ResultState) -> list[Source]:
         """Return the videos whose results are in this state."""
@@ -50,23 +55,50 @@ class WorkList:
             raise UsageError(f"no such file or folder: {names}{', …' if len(todo) > 3 else ''}")
 
 
-def work_list(sources: Sequence[Source], job: Job, overwrite: bool, index: ResultsIndex) -> WorkList:
+def work_list(
+    sources: Sequence[Source],
+    job: Job,
+    index: ResultsIndex,
+    *,
+    overwrite: bool = False,
+    trust_fingerprint: bool = False,
+) -> WorkList:
     """Look up the state of each video's results.
 
     Args:
         sources: the videos.
         job: model, settings and output folder.
-        overwrite: finished videos are to be done again.
         index: of the output folder; gets what was read.
+        overwrite: finished videos are to be done again.
+        trust_fingerprint: as for `result_state`.
     """
     numbers = job.numbers
-    return WorkList(states=tuple((s, _state(s, job, numbers, index)) for s in sources), overwrite=overwrite)
+    states: tuple[tuple[Source, ResultState], ...] = tuple(
+        (s, _state(s, job, numbers, index, trust_fingerprint)) for s in sources
+    )
+    return WorkList(states=states, overwrite=overwrite)
 
 
-def _state(source: Source, job: Job, numbers: Mapping[str, Any], index: ResultsIndex) -> ResultState:
+def renewed(work: WorkList, job: Job, index: ResultsIndex) -> WorkList:
+    """Look again where results were missing: another run may have finished them since."""
+    numbers = job.numbers
+    states: tuple[tuple[Source, ResultState], ...] = tuple(
+        (source, _state(source, job, numbers, index, trust_fingerprint=False))
+        if state == "missing" and results_path(job.out, source.relative).exists()
+        else (source, state)
+        for source, state in work.states
+    )
+    return replace(work, states=states)
+
+
+def _state(
+    source: Source, job: Job, numbers: Mapping[str, Any], index: ResultsIndex, trust_fingerprint: bool
+) -> ResultState:
     target = results_path(job.out, source.relative)
     try:
-        return result_state(target, source, job.model.digest, numbers, index)
+        return result_state(
+            target, source, job.model.digest, numbers, index, trust_fingerprint=trust_fingerprint
+        )
     except VideoError:
         return "source-changed"  # it will fail, with its reason, when its turn comes
 

@@ -48,6 +48,17 @@ def stored(tmp_path_factory):
         yield results
 
 
+def test_landmarks_of_an_upside_down_face_keep_the_order_of_the_face(recogniser, pictures):
+    upright = pictures[40][0]
+    turned = np.ascontiguousarray(upright[::-1, ::-1])
+    before, after = recogniser(upright), recogniser(turned)
+    assert len(before) == len(after) == 1
+    assert before.landmarks[0, 0, 0] < before.landmarks[0, 1, 0]  # left first
+    assert after.landmarks[0, 0, 0] > after.landmarks[0, 1, 0]
+    assert after.landmarks[0, 3, 0] > after.landmarks[0, 4, 0]
+    assert after.landmarks[0, :2, 1].min() > after.landmarks[0, 3:, 1].max()  # eyes below the mouth
+
+
 def test_recogniser_sees_what_infer_sees_in_a_picture(recogniser, pictures, tmp_path):
     write_picture(tmp_path / "a.png", pictures[40][0][:, :, ::-1][:, :, ::-1])
     autrt.infer(tmp_path / "a.png", tmp_path / "out", engine="onnxruntime")

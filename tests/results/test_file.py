@@ -212,6 +212,10 @@ def test_round_trip_at_any_length(tmp_path_factory, n_frames, faces, keep, with_
         assert results.lost["reason"].tolist() == [loss.reason for loss in losses]
 
 
+ANY_TIME_NS = st.integers(-(2**70), 2**70) | st.just(13_569_465_600 * 10**9)
+"""Times of files from long before 1970 to long after 2262, where 63 bits of nanoseconds end; the last is 2400."""
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     name=st.binary(min_size=1, max_size=40).filter(lambda b: b"\0" not in b),
@@ -219,6 +223,8 @@ def test_round_trip_at_any_length(tmp_path_factory, n_frames, faces, keep, with_
     duration=st.none() | st.floats(0, 1e6),
     count=st.none() | st.integers(0, 2**40),
     base=st.fractions(min_value=Fraction(1, 10**6), max_value=2, max_denominator=10**6),
+    times=st.tuples(ANY_TIME_NS, st.none() | ANY_TIME_NS),
+    size=st.integers(0, 2**64),
     extra=st.recursive(
         st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
         | st.text(CHARACTERS),
@@ -226,10 +232,11 @@ def test_round_trip_at_any_length(tmp_path_factory, n_frames, faces, keep, with_
         max_leaves=6,
     ),
 )  # fmt: skip
-def test_any_header_comes_back(tmp_path_factory, name, words, duration, count, base, extra):
+def test_any_header_comes_back(tmp_path_factory, name, words, duration, count, base, times, size, extra):
     head = header(
         source=SourceFacts(
-            path=os.fsdecode(name), kind="still", size_bytes=2**60, mtime_ns=2**62, fingerprint="0", sha256="1"
+            path=os.fsdecode(name), kind="still", size_bytes=size, mtime_ns=times[0], ctime_ns=times[1],
+            fingerprint="0", sha256="1",
         ),
         video=VideoFacts(
             width_px=1, height_px=2, rate_hz=29.97, frame_count=count, duration_s=duration, codec="vp9",
@@ -243,6 +250,7 @@ def test_any_header_comes_back(tmp_path_factory, name, words, duration, count, b
     path = tmp_path_factory.mktemp("out") / "a.h5"
     with ResultsWriter(path, head) as writer:
         writer.finish()
+    assert verify(path) == []
     with open_results(path) as results:
         assert results.header == head
         assert results.run_digest == head.run_digest

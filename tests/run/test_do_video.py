@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +13,10 @@ import pytest
 from autrt import open_results
 from autrt.errors import EngineError, VideoError
 from autrt.pipeline.recognise import StoppedError
+from autrt.results.verification.verify import verify
 from autrt.run.do_video import do_video
 from autrt.run.job import VideoProgress
-from autrt.types import Loss
+from autrt.types import Loss, Source
 from tests.support.command import leftovers
 from tests.support.fakes_run import (
     BOX,
@@ -33,7 +37,8 @@ def do(tmp_path, monkeypatch):
         monkeypatch.setattr("autrt.run.do_video.open_decoder", lambda source, **how: decoder)
         job = fake_job(tmp_path / "out", **settings)
         networks = fake_networks(FakeEngine(job.model.au_names, engine_error))
-        source = fake_source(tmp_path / "videos", "a.mp4")
+        path = tmp_path / "videos" / "a.mp4"
+        source = Source(path, path.name, "video") if path.exists() else fake_source(path.parent, path.name)
         reported: list[VideoProgress] = []
         try:
             outcome = do_video(job, networks, source, stop or threading.Event(), reported.append)
@@ -96,3 +101,46 @@ def test_do_video_counts_tracks_too_short_for_a_baseline(do, n_frames, without):
     outcome, _ = do(FakeDecoder(n_frames), baseline_percentile=20.0)
     assert outcome.tracks_without_baseline == without
     assert do(FakeDecoder(n_frames))[0].tracks_without_baseline == 0
+
+
+def change_at_10(change):
+    return lambda index: change() if index == 10 else None
+
+
+def test_do_video_stores_the_hash_of_its_source(do, tmp_path):
+    outcome, _ = do(FakeDecoder(20))
+    with open_results(tmp_path / "out" / "a.mp4.h5") as results:
+        assert results.header.source.sha256 == hashlib.sha256(b"a.mp4").hexdigest()
+        assert outcome.finished.sha256 == results.header.source.sha256
+
+
+@pytest.mark.parametrize("content", [b"A.mp4", b"longer than before"])
+def test_do_video_is_partial_where_its_file_changed_meanwhile(do, tmp_path, content):
+    source = tmp_path / "videos" / "a.mp4"
+    outcome, _ = do(FakeDecoder(20, at_frame=change_at_10(lambda: source.write_bytes(content))))
+    assert outcome.status == "partial"
+    assert "changed while it was read" in outcome.reason
+    with open_results(tmp_path / "out" / "a.mp4.h5") as results:
+        assert results.header.source.sha256 == ""
+        assert results.header.source.mtime_ns != source.stat().st_mtime_ns
+        assert len(results.lost) == 1
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.chmod(0o600)])
+def test_do_video_is_whole_where_its_file_was_moved_away_or_made_private(do, tmp_path, change):
+    source = tmp_path / "videos" / "a.mp4"
+    outcome, _ = do(FakeDecoder(20, at_frame=change_at_10(lambda: change(source))))
+    assert (outcome.status, outcome.reason) == ("ok", "")
+
+
+@pytest.mark.parametrize("mtime_ns", [13_569_465_600 * 10**9 + 1, -(10**18), 0])
+def test_do_video_takes_any_time_of_change(do, tmp_path, mtime_ns):
+    source = fake_source(tmp_path / "videos", "a.mp4").path
+    os.utime(source, ns=(0, mtime_ns))
+    if source.stat().st_mtime_ns != mtime_ns:
+        pytest.skip("this file system has no such times")
+    outcome, _ = do(FakeDecoder(20))
+    assert outcome.status == "ok"
+    with open_results(tmp_path / "out" / "a.mp4.h5") as results:
+        assert results.header.source.mtime_ns == outcome.finished.mtime_ns == mtime_ns
+    assert verify(tmp_path / "out" / "a.mp4.h5") == []

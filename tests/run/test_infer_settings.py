@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from autrt import open_results
 from autrt.results.verification.verify import verify
+from autrt.run.folder_lock import lock_folder
+from autrt.run.run_json import RunJson
 from tests.support.command import autrt, start
 from tests.support.fetched import fetched
 
@@ -160,6 +164,16 @@ def test_runs_with_other_settings_exclude_each_other(clips, tmp_path):
     assert "other settings" in second.stderr
     assert running.returncode == 0, said
     assert limits(out) == dict.fromkeys("abcd")
+
+
+def test_equal_run_is_refused_while_another_does_its_videos(clips, out):
+    settings = RunJson.read(out)
+    assert settings is not None
+    with closing(lock_folder(out, settings, sharded=False, videos=["c.mp4"])):
+        refused = infer(out, clips)
+    assert refused.returncode == 2
+    assert "1 of these videos" in refused.stderr
+    assert f"process {os.getpid()}" in refused.stderr
 
 
 def test_shards_are_refused_with_all_differences(clips, out):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autrt.errors import ResultsError
+from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.manifest import Manifest, ManifestEvent, crash_counts, read_manifests
 from autrt.run.shard import Shard
 from autrt.storage.escape import escape
@@ -42,6 +43,14 @@ def test_events_come_back_with_wild_names(tmp_path):
         "run_digest",
         "time",
     }
+
+
+def test_integers_of_file_systems_come_back_whatever_their_size(tmp_path):
+    file = FileState(2**64 - 1, -(2**70), 2**70, 2**64 - 1)
+    finished = FinishedFile("video", 2**64, 13_569_465_600 * 10**9, "f", "d", file, "a" * 64, -(2**70))
+    with Manifest(tmp_path) as manifest:
+        manifest.record("a.mp4", "ok", run_digest="d", finished=finished)
+    assert [event.finished for event in read_manifests(tmp_path)] == [finished]
 
 
 def test_manifest_files_are_named_by_shard(tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -12,9 +14,10 @@ import pytest
 
 from autrt.errors import VideoError
 from autrt.results.fingerprint import SourceFacts, fingerprint, run_digest
-from autrt.run.result_state import result_state
-from autrt.types import Source
-from tests.support.results import header, results_file
+from autrt.run.result_state import result_state, unchanged
+from autrt.run.results_index import ResultsIndex
+from autrt.types import Loss, Source
+from tests.support.results import LOST, header, results_file
 
 MIB = 1 << 20
 MODEL = header().model_digest
@@ -38,8 +41,9 @@ def images(tmp_path) -> Source:
     return Source(folder, "frames", "images")
 
 
-def results_of(source: Source, tmp_path: Path) -> Path:
-    return results_file(tmp_path / "out" / "r.h5", [1], source=SourceFacts.of(source))
+def results_of(source: Source, tmp_path: Path, *, full_hash: bool = False, lost: Sequence[Loss] = ()) -> Path:
+    facts = SourceFacts.of(source, full_hash=full_hash)
+    return results_file(tmp_path / "out" / "r.h5", [1], source=facts, lost=lost)
 
 
 def touch(path: Path) -> None:
@@ -100,6 +104,80 @@ def test_result_of_changed_bytes_is_not_finished(source, tmp_path):
     source.path.write_bytes(data)
     touch(source.path)
     assert not is_finished(target, source, MODEL, SETTINGS)
+
+
+def complete(path: Path, ns: int | None = 9) -> None:
+    """Write other bytes between the first and last MiB, as a download does into a file of its final size."""
+    with path.open("r+b") as file:
+        file.seek(2 * MIB)
+        file.write(b"complete" * 1000)
+    if ns is not None:
+        os.utime(path, ns=(ns, ns))
+
+
+def check(source: Source, target: Path, **how) -> str:
+    """Return the state of results, and of touched ones whether their source's bytes are those of before."""
+    index = ResultsIndex()
+    state = result_state(target, source, MODEL, SETTINGS, index, **how)
+    if state != "touched":
+        return state
+    found = unchanged(target, source, index, threading.Event())
+    return "changed bytes" if found is None else "same bytes"
+
+
+@pytest.mark.parametrize("lost", [(), LOST])
+def test_bytes_decide_where_the_time_is_another(source, tmp_path, lost):
+    target = results_of(source, tmp_path, full_hash=True, lost=lost)
+    touch(source.path)
+    assert check(source, target) == "same bytes"
+    assert check(source, target, trust_fingerprint=True) == "finished"
+    before = fingerprint(source.path)
+    complete(source.path)
+    assert fingerprint(source.path) == before
+    assert check(source, target) == "changed bytes"
+    assert check(source, target, trust_fingerprint=True) == "finished"
+
+
+def test_partial_results_without_a_hash_are_done_again_where_the_time_is_another(source, tmp_path):
+    target = results_of(source, tmp_path, lost=LOST)
+    assert check(source, target) == "finished"
+    touch(source.path)
+    assert check(source, target) == "source-changed"
+    assert check(source, target, trust_fingerprint=True) == "finished"
+
+
+def test_whole_results_without_a_hash_are_kept_by_the_fingerprint(source, tmp_path):
+    target = results_of(source, tmp_path)
+    touch(source.path)
+    assert check(source, target) == "finished"
+
+
+def test_partial_results_notice_a_change_whose_time_was_set_back(source, tmp_path):
+    mtime_ns = source.path.stat().st_mtime_ns
+    target = results_of(source, tmp_path, full_hash=True, lost=LOST)
+    assert check(source, target) == "finished"
+    source.path.chmod(0o600)
+    assert check(source, target) == "same bytes"
+    complete(source.path, mtime_ns)
+    assert check(source, target) == "changed bytes"
+
+
+@pytest.mark.parametrize("change", ["rewritten", "renamed", "replaced by an older one"])
+def test_pictures_that_changed_are_noticed(images, tmp_path, change):
+    target = results_of(images, tmp_path, full_hash=True)
+    first, second = images.path / "00001.jpg", images.path / "00002.jpg"
+    if change == "rewritten":
+        second.write_bytes(b"ab")
+    elif change == "renamed":
+        second.rename(images.path / "x")
+        first.rename(second)
+        (images.path / "x").rename(first)
+    else:
+        shutil.copy2(second, images.path / ".new")
+        (images.path / ".new").write_bytes(b"ab")
+        os.utime(images.path / ".new", (1, 1))
+        (images.path / ".new").rename(second)
+    assert check(images, target) == "changed bytes"
 
 
 def test_source_is_not_opened_where_size_and_time_agree(source, tmp_path):

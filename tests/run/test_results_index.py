@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ from autrt.run.manifest_event import ManifestEvent
 from autrt.run.result_state import ResultState, result_state
 from autrt.run.results_index import ResultsIndex
 from autrt.run.shard import Shard
-from autrt.types import Source
-from tests.support.results import header, results_file
+from autrt.types import Loss, Source
+from tests.support.results import LOST, header, results_file
 
 MODEL = header().model_digest
 SETTINGS = dict(header().settings)
@@ -30,7 +31,8 @@ NAME = "sub/ä\udcff\\.mp4"
 class Folder:
     """One video, its results and their manifests."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, hashed: bool = True, lost: Sequence[Loss] = ()) -> None:
+        self.hashed, self.lost = hashed, lost
         self.out = folder / "out"
         self.source = Source(folder / "in.mp4", NAME, "video")
         self.target = self.out / "sub" / "r.h5"
@@ -40,16 +42,20 @@ class Folder:
 
     def compute(self, **changes) -> None:
         """Write results, as a run does."""
-        results_file(self.target, [1], source=SourceFacts.of(self.source), **changes)
+        results_file(self.target, [1], lost=self.lost, source=self.facts(), **changes)
+
+    def facts(self) -> SourceFacts:
+        return SourceFacts.of(self.source, full_hash=self.hashed)
 
     def record(self, shard: Shard | None = None) -> None:
         """Note them in a manifest, as a run does."""
-        facts, state = SourceFacts.of(self.source), FileState.of(self.target)
+        facts, state = self.facts(), FileState.of(self.target)
         assert state
         digest = header(source=facts).run_digest
         with Manifest(self.out, shard) as manifest:
             manifest.record(NAME, "started")
-            manifest.record(NAME, "ok", run_digest=digest, finished=FinishedFile.of(facts, digest, state))
+            finished = FinishedFile.of(facts, digest, state, partial=bool(self.lost))
+            manifest.record(NAME, "ok", run_digest=digest, finished=finished)
 
     def state(self, index: ResultsIndex | None = None, **changes) -> ResultState:
         return result_state(self.target, self.source, MODEL, SETTINGS | changes, index)
@@ -103,13 +109,20 @@ def test_index_notes_what_was_read(folder, opened):
     assert len(opened) == 1
 
 
-def test_index_has_a_touched_source_read_once(folder, opened, monkeypatch):
+def test_index_has_a_touched_source_read_once(tmp_path, opened, monkeypatch):
+    folder = Folder(tmp_path, hashed=False)
     os.utime(folder.source.path, ns=(5, 5))
     index = ResultsIndex.read(folder.out)
     assert folder.state(index) == "finished"
     index.save(folder.out)
     monkeypatch.setattr(result_state_module, "fingerprint", lambda path: pytest.fail("read again"))
     assert folder.indexed() == "finished"
+    assert opened == [folder.target]
+
+
+def test_index_spares_opening_the_results_of_a_touched_source(folder, opened):
+    os.utime(folder.source.path, ns=(5, 5))
+    assert folder.indexed() == "touched"
     assert opened == []
 
 
@@ -210,9 +223,9 @@ ACTIONS = {
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.sampled_from(sorted(ACTIONS)), max_size=8))
-def test_index_decides_as_the_files_do_whatever_happens(tmp_path_factory, actions):
-    folder = Folder(tmp_path_factory.mktemp("run"))
+@given(st.lists(st.sampled_from(sorted(ACTIONS)), max_size=8), st.booleans(), st.sampled_from([(), LOST]))
+def test_index_decides_as_the_files_do_whatever_happens(tmp_path_factory, actions, hashed, lost):
+    folder = Folder(tmp_path_factory.mktemp("run"), hashed=hashed, lost=lost)
     for action in actions:
         ACTIONS[action](folder)
         assert folder.indexed() == folder.state(), action

@@ -120,8 +120,17 @@ def video(counts: Sequence[int], n_members: int = 2, n_aus: int = 3, seed: int =
     return Video(block, logit, probability, smoothed, smoothed >= np.asarray(header(n_aus).thresholds))
 
 
-def results_file(path: Path, counts: Sequence[int] = (1, 0, 2, 1), seed: int = 0, **changes: Any) -> Path:
+LOST = (Loss(0.5, 2, "bad packet"),)
+
+
+def results_file(
+    path: Path,
+    counts: Sequence[int] = (1, 0, 2, 1),
+    seed: int = 0,
+    lost: Sequence[Loss] = LOST,
+    **changes: Any,
+) -> Path:
     """Write a whole, sound file."""
     with ResultsWriter(path, header(**changes), keep_members=True) as writer:
         video(counts, seed=seed).write(writer)
-        return writer.finish([Loss(0.5, 2, "bad packet")], repaired_times=1)
+        return writer.finish(lost, repaired_times=1)

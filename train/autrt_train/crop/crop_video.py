@@ -18,7 +18,6 @@ from pathlib import Path
 import cv2
 
 from autrt.errors import ResultsError, VideoError
-from autrt.results.fingerprint import fingerprint
 from autrt.results.names import results_path
 from autrt.results.reader import Results, open_results
 from autrt.storage.atomic_file import replacing
@@ -104,12 +103,13 @@ def _faces_to_crop(
     source: Source, results: Path, settings: CropSettings, choose: Choose | None
 ) -> tuple[FacesToCrop, str]:
     with open_results(results_path(results, source.relative)) as file:
-        if fingerprint(source.path) != file.header.source.fingerprint:
+        facts = file.header.source
+        if not facts.describes(source.path):
             raise VideoError(
                 f"{escape(str(file.path))} holds the results of another video: recognise it anew"
             )
         among = None if choose is None else choose(source, file)
-        return FacesToCrop.of(file, settings, among), settings.digest(file.run_digest, among)
+        return FacesToCrop.of(file, settings, among), settings.digest(file.run_digest, facts.sha256, among)
 
 
 def _write(

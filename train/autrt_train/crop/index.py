@@ -38,9 +38,17 @@ class CropSettings:
     """True: all tracks, each in a folder of its own; False: the main face of each frame."""
     jpeg_quality: int = 95
 
-    def digest(self, run_digest: str, among: Bool | None = None) -> str:
-        """Return the SHA-256 (hex) over all that determines a video's crops; `among` as in `FacesToCrop.of`."""
+    def digest(self, run_digest: str, source_sha256: str, among: Bool | None = None) -> str:
+        """Return the SHA-256 (hex) over all that determines a video's crops.
+
+        Args:
+            run_digest: of its results, which holds the source's fingerprint alone.
+            source_sha256: over all bytes of the source; empty in results without one.
+            among: as in `FacesToCrop.of`.
+        """
         whole: dict[str, object] = {"settings": asdict(self), "results": run_digest}
+        if source_sha256:
+            whole["source"] = source_sha256
         if among is not None:
             whole["among"] = hashlib.sha256(among.tobytes()).hexdigest()
         return hashlib.sha256(canonical_json(whole).encode()).hexdigest()

@@ -1,0 +1,57 @@
+"""A source while it is processed: its facts before, its hash, and whether it changed meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from autrt.errors import VideoError
+from autrt.results.fingerprint import SourceFacts
+from autrt.results.source_hash import SourceHash
+from autrt.results.source_state import SourceState
+from autrt.types import Loss, Source
+
+CHANGED: Final = (
+    "the file changed while it was read (is it still being copied or recorded?): run the same command again once "
+    "it is whole"
+)
+
+
+class SourceWatch:
+    """Facts about a source from before its first byte was read until after the last.
+
+    Args:
+        source: the video.
+
+    Raises:
+        VideoError: it cannot be read.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.facts = SourceFacts.of(source)
+        """As they were before."""
+        self._path = source.path
+        self._hash = SourceHash(source.path, self.facts.size_bytes)
+
+    def advance(self, share: float) -> None:
+        """Follow the decoder, which has read a share (0 to 1) of the source."""
+        self._hash.advance(share)
+
+    def finish(self) -> tuple[SourceFacts, list[Loss]]:
+        """Return the facts with the hash of all bytes, and a loss where the source changed meanwhile.
+
+        A source that changed keeps the times of before and no hash, so that the next run does it again. One that
+        was deleted or moved away has lost nothing.
+        """
+        facts = replace(self.facts, sha256=self._hash.finish())
+        try:
+            now = SourceState.of(self._path)
+        except VideoError:
+            return facts, []
+        if (now.size_bytes, now.mtime_ns) == (facts.size_bytes, facts.mtime_ns):
+            return facts, []
+        return self.facts, [Loss(0.0, 0, CHANGED)]
+
+    def close(self) -> None:
+        """Close the files."""
+        self._hash.close()
