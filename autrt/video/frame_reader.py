@@ -14,6 +14,7 @@ from autrt.video.colour import grey_to_rgb, yuv_to_rgb
 from autrt.video.orientation import UPRIGHT, Orientation, UprightImage
 from autrt.video.planar_image import PlanarImage, Plane
 from autrt.video.pyav_compat import ONE_THREAD
+from autrt.video.shrunk_image import shrunk
 
 _CHROMA_STEPS: Final = {
     "yuv420p": (2, 2), "yuvj420p": (2, 2), "yuva420p": (2, 2), "yuv422p": (2, 1), "yuvj422p": (2, 1),
@@ -48,7 +49,7 @@ class FrameReader:
         Raises:
             av.error.FFmpegError: the pixel format cannot be converted.
         """
-        picture = self._stored(frame)
+        picture = shrunk(self._stored(frame))
         return picture if self._way == UPRIGHT else UprightImage(picture, self._way)
 
     def _stored(self, frame: VideoFrame) -> PlanarImage:

@@ -13,7 +13,7 @@ from typing import Final, cast
 import cv2
 import numpy as np
 
-from autrt.types import F32, U8, Image
+from autrt.types import F32, U8, Image, picture_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,11 @@ class UprightImage:
     def origin(self) -> tuple[float, float, float]:
         """(x, y, shrink): position of pixel (0, 0) in the picture that this one was cut from."""
         return self._origin
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the stored picture."""
+        return picture_bytes(self._stored)
 
     def rgb(self) -> U8:
         """Convert the whole picture to (height, width, 3) uint8 RGB."""

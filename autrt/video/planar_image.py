@@ -71,6 +71,15 @@ class PlanarImage:
         """(x, y, shrink): position of pixel (0, 0) in the picture that this one was cut from."""
         return self._origin
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the planes."""
+        return sum(plane.samples.nbytes for plane in self._planes)
+
+    def placed(self, origin: tuple[float, float, float]) -> PlanarImage:
+        """Return the same picture with another `origin`."""
+        return PlanarImage(self._planes, self._colour, origin)
+
     def rgb(self) -> U8:
         """Convert the whole picture to (height, width, 3) uint8 RGB; chroma is interpolated."""
         if self._colour is None:
