@@ -16,7 +16,7 @@ class FramesInFlight:
     """Counts the bytes of the pictures between decoder and alignment, and keeps them near a limit.
 
     Args:
-        limit_bytes: pictures that may be in flight; more only where the tracker holds all of them and asks for more.
+        limit_bytes: pictures that may be in flight; more only where the tracker holds all and asks for more.
     """
 
     def __init__(self, limit_bytes: int) -> None:

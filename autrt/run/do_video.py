@@ -45,7 +45,13 @@ def do_video(
         EngineError: a network failed.
     """
     start_s = time.monotonic()
-    with closing(open_decoder(source, image_rate=job.settings.image_rate, device=networks.device)) as decoder:
+    opened = open_decoder(
+        source,
+        image_rate=job.settings.image_rate,
+        device=networks.device,
+        max_pixels=job.settings.max_pixels,
+    )
+    with closing(opened) as decoder:
         header = _header(SourceFacts.of(source), decoder.info, job, networks.device)
         sink = _open_sink(source, header, job)
         position = _Position(decoder.info, on_progress)

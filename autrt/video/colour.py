@@ -12,6 +12,7 @@ from autrt.types import F32
 BT709: Final = 1
 YCGCO: Final = 8
 BT601: Final = 6
+UNSPECIFIED: Final = 2
 HD_LINES: Final = 720
 """Lines from which on a stream without a stated matrix is taken as BT.709; below it is BT.601."""
 

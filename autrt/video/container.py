@@ -67,7 +67,8 @@ def main_stream(container: InputContainer) -> VideoStream:
     known = [s for s in streams if _has_decoder(s)]
     if not known:
         raise VideoError("its video is in a codec that this build of FFmpeg cannot decode")
-    return next((s for s in known if s.disposition & Disposition.default), known[0])
+    moving = [s for s in known if s.frames > 1] or known  # an animated AVIF has a still beside its frames
+    return next((s for s in moving if s.disposition & Disposition.default), moving[0])
 
 
 def rate_of(stream: VideoStream) -> Fraction:

@@ -49,10 +49,15 @@ class FrameReader:
         Raises:
             av.error.FFmpegError: the pixel format cannot be converted.
         """
-        picture = shrunk(self._stored(frame))
+        picture = shrunk(self.stored(frame))
         return picture if self._way == UPRIGHT else UprightImage(picture, self._way)
 
-    def _stored(self, frame: VideoFrame) -> PlanarImage:
+    def stored(self, frame: VideoFrame) -> PlanarImage:
+        """Return a frame's image as it is stored: not turned upright, and whole however large it is.
+
+        Raises:
+            av.error.FFmpegError: the pixel format cannot be converted.
+        """
         space = frame.colorspace
         full = is_full_range(frame)
         frame = self._in_bytes(frame, full)

@@ -51,6 +51,13 @@ class Orientation:
         x, y = (width - 1 - x if self.mirrored_x else x), (height - 1 - y if self.mirrored_y else y)
         return (y, x) if self.transposed else (x, y)
 
+    def then(self, other: Orientation) -> Orientation:
+        """Return the orientation of a picture that is turned by this one first, then by another."""
+        x, y = self.mirrored_x, self.mirrored_y
+        if other.transposed:
+            x, y = y, x
+        return Orientation(self.transposed != other.transposed, x != other.mirrored_x, y != other.mirrored_y)
+
 
 UPRIGHT: Final = Orientation()
 """Orientation of a picture that is stored upright."""

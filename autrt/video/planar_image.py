@@ -57,6 +57,16 @@ class PlanarImage:
         self._origin = origin
 
     @property
+    def planes(self) -> tuple[Plane, ...]:
+        """Luma (or RGB), then none or two chroma planes."""
+        return self._planes
+
+    @property
+    def colour(self) -> F32 | None:
+        """(3, planes + 1) float32 from the planes' samples to RGB; None where the plane is RGB."""
+        return self._colour
+
+    @property
     def width(self) -> int:
         """Width in pixels."""
         return self._planes[0].samples.shape[1]

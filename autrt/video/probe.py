@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+from autrt.settings import MAX_PIXELS
 from autrt.types import Source, VideoInfo
 from autrt.video.container import duration_of, main_stream, open_container
 from autrt.video.open import open_decoder
@@ -52,17 +53,18 @@ def _credible(length_s: float | None, path: Path) -> float | None:
     return None if length_s is None or size < _LEAST_BYTES_PER_S * length_s else length_s
 
 
-def probe(source: Source, image_rate: Fraction = Fraction(30)) -> VideoInfo:
+def probe(source: Source, image_rate: Fraction = Fraction(30), max_pixels: int = MAX_PIXELS) -> VideoInfo:
     """Return the facts about a source; decodes its first frame.
 
     Args:
         source: as discovery found it.
-        image_rate: pictures a second, for folders of numbered pictures.
+        image_rate: pictures a second, for folders of numbered pictures and TIFF files of several pages.
+        max_pixels: pictures of more pixels are refused before they are decoded.
 
     Raises:
         VideoError: nothing of it can be read; the message is the reason.
     """
-    decoder = open_decoder(source, image_rate=image_rate)
+    decoder = open_decoder(source, image_rate=image_rate, max_pixels=max_pixels)
     try:
         return decoder.info
     finally:

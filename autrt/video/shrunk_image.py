@@ -40,8 +40,8 @@ class ShrunkImage:
 
     @property
     def size_bytes(self) -> int:
-        """Memory of the block means."""
-        return self._means.size_bytes
+        """Memory of the block means, times `factor`: the decoder holds whole frames besides, so fewer may wait."""
+        return self._means.size_bytes * self._factor
 
     def rgb(self) -> U8:
         """Enlarge the block means to (height, width, 3) uint8 RGB."""

@@ -20,7 +20,7 @@ def test_shrunk_image_agrees_with_the_whole_one(width, height, factor, turned):
         way = Orientation(True, True, False)
         whole, small = UprightImage(whole, way), UprightImage(small, way)
     assert (small.width, small.height, small.origin) == (whole.width, whole.height, whole.origin)
-    assert small.size_bytes < whole.size_bytes / factor
+    assert small.size_bytes < 1.1 * whole.size_bytes / factor
     for do in (
         lambda image: image.rgb(),
         lambda image: image.resized(96, 54),
@@ -54,5 +54,5 @@ def test_frames_of_8k_are_halved_and_those_of_5k_are_not():
     assert isinstance(shrunk(frame(5120, 2880)), PlanarImage)
     image = shrunk(frame(7680, 4320))
     assert isinstance(image, ShrunkImage)
-    assert image.size_bytes == 7680 * 4320 * 3 // 2 // 4
+    assert image.size_bytes == 7680 * 4320 * 3 // 2 // 2
     assert MAX_WAITING_PX == 4096**2
