@@ -11,7 +11,7 @@ from typing import Final
 
 from autrt.video.orientation import UPRIGHT, Orientation
 from autrt.video.stills.heif import heif_size, is_heif
-from autrt.video.stills.tiff import directories, is_tiff
+from autrt.video.stills.tiff import Data, directories, is_tiff
 
 EXIF_ORIENTATIONS: Final = {
     1: UPRIGHT,
@@ -45,7 +45,7 @@ class PictureHead:
     """Orientation by EXIF; `UPRIGHT` for TIFF, which OpenCV turns itself, and HEIF, which has its own way."""
 
 
-def picture_head(data: bytes) -> PictureHead | None:
+def picture_head(data: Data) -> PictureHead | None:
     """Return the head of a picture file; None where it is of an unknown format, or damaged before its size.
 
     Args:
@@ -61,15 +61,15 @@ def picture_head(data: bytes) -> PictureHead | None:
     return None
 
 
-def is_animated(data: bytes) -> bool:
+def is_animated(data: Data) -> bool:
     """Return whether a file is an animated PNG or WebP, by its first bytes."""
-    if data.startswith(b"\x89PNG"):
+    if data[:4] == b"\x89PNG":
         before_pixels = takewhile(lambda chunk: chunk[0] != b"IDAT", _png_chunks(data))
         return any(name == b"acTL" for name, _, _ in before_pixels)
     return data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and len(data) > 20 and bool(data[20] & 2)
 
 
-def riff_chunks(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+def riff_chunks(data: Data, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
     """Yield the name, start and end of each chunk of a RIFF file between two offsets."""
     while start + 8 <= min(stop, len(data)):
         name, size = struct.unpack_from("<4sI", data, start)
@@ -83,8 +83,8 @@ def _way(exif: bytes) -> Orientation:
     return EXIF_ORIENTATIONS[found[0].orientation] if found else UPRIGHT
 
 
-def _jpeg(data: bytes) -> PictureHead | None:
-    if not data.startswith(b"\xff\xd8"):
+def _jpeg(data: Data) -> PictureHead | None:
+    if data[:2] != b"\xff\xd8":
         return None
     way, at = UPRIGHT, 2
     while True:
@@ -107,7 +107,7 @@ def _jpeg(data: bytes) -> PictureHead | None:
         at += 1 + size
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def _png_chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
     """Yield the name, start and end of each chunk of a PNG file."""
     at = 8
     while at + 8 <= len(data):
@@ -116,15 +116,15 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at += 12 + size
 
 
-def _png(data: bytes) -> PictureHead | None:
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+def _png(data: Data) -> PictureHead | None:
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
         return None
     width, height = struct.unpack_from(">II", data, 16)
     exif = (data[start:stop] for name, start, stop in _png_chunks(data) if name == b"eXIf")
     return PictureHead("png", width, height, _way(next(exif, b"")))
 
 
-def _webp(data: bytes) -> PictureHead | None:
+def _webp(data: Data) -> PictureHead | None:
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         return None
     size, way = (0, 0), UPRIGHT
@@ -148,24 +148,24 @@ def _webp_size(name: bytes, chunk: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def _tiff(data: bytes) -> PictureHead | None:
+def _tiff(data: Data) -> PictureHead | None:
     found = directories(data) if is_tiff(data) else []
     return PictureHead("tiff", *found[0].size) if found else None
 
 
-def _heif(data: bytes) -> PictureHead | None:
+def _heif(data: Data) -> PictureHead | None:
     size = heif_size(data) if is_heif(data) else None
     return size and PictureHead("heif", *size)
 
 
-def _bmp(data: bytes) -> PictureHead | None:
-    if not data.startswith(b"BM"):
+def _bmp(data: Data) -> PictureHead | None:
+    if data[:2] != b"BM":
         return None
     old = int.from_bytes(data[14:18], "little") == 12
     width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
     return PictureHead("bmp", abs(width), abs(height))
 
 
-def _pnm(data: bytes) -> PictureHead | None:
+def _pnm(data: Data) -> PictureHead | None:
     found = _PNM.match(data[:4096]) or _PAM.match(data[:4096])
     return PictureHead("pnm", int(found[1]), int(found[2])) if found else None
