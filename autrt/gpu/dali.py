@@ -22,6 +22,7 @@ from autrt.settings import MAX_PIXELS
 from autrt.types import F32, Frame, Loss, VideoInfo
 from autrt.video.brightest_pixel import brightest
 from autrt.video.colour import BT601, yuv_to_rgb
+from autrt.video.colour_names import HIGH_RANGE
 from autrt.video.orientation import Orientation
 from autrt.video.packet_scan import IrregularFileError, PacketScan, scan
 from autrt.video.pyav import PyavDecoder
@@ -192,6 +193,8 @@ def _require_supported(info: VideoInfo, kind: str) -> None:
         raise IrregularFileError(
             f"DALI does not decode {info.codec} of {info.pixel_format} on the {kind} device"
         )
+    if info.transfer in HIGH_RANGE:
+        raise IrregularFileError(f"DALI does not bring {info.transfer} to standard range")
 
 
 def _correction(scan: PacketScan) -> F32 | None:

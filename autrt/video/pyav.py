@@ -184,7 +184,8 @@ class PyavDecoder:
         """Add a decoded frame to the ready ones."""
         if self._reader is None:
             way = orientation(picture)
-            self._reader = FrameReader(picture, way, self._codec in _CENTRED_CHROMA)
+            centred = self._codec in _CENTRED_CHROMA
+            self._reader = FrameReader(picture, way, centred, self._stream.codec_context)
             info = info_of(self._path, self._container, self._stream, picture)
             self._info = info if self._fixed_rate is None else self._fixed_rate.applied_to(info)
         self._completeness.frame_decoded(picture)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from autrt.errors import VideoError
@@ -47,10 +48,12 @@ def _tiles(path: Path, picture: HeifPicture, max_pixels: int) -> list[PlanarImag
         for stream in streams:
             limit_decoder(stream, max_pixels)
             stream.thread_count = 1
+        contexts = {stream.id: stream.codec_context for stream in streams}
         for packet in container.demux(streams) if streams else ():
             for frame in packet.decode():
                 if isinstance(frame, VideoFrame):
-                    decoded.setdefault(packet.stream.id, _stored(frame))
+                    image = _stored(frame, contexts[packet.stream.id])
+                    decoded.setdefault(packet.stream.id, image)
     missing = sum(item not in decoded for item in picture.items)
     if missing:
         raise VideoError(
@@ -60,10 +63,10 @@ def _tiles(path: Path, picture: HeifPicture, max_pixels: int) -> list[PlanarImag
     return [decoded[item] for item in picture.items]
 
 
-def _stored(frame: VideoFrame) -> PlanarImage:
+def _stored(frame: VideoFrame, context: VideoCodecContext) -> PlanarImage:
     if frame.colorspace == UNSPECIFIED:
         frame.colorspace = BT601  # for pictures of any size (ISO/IEC 23000-22), and so for tiles
-    return FrameReader(frame, UPRIGHT, chroma_centred=False).stored(frame)
+    return FrameReader(frame, UPRIGHT, False, context).stored(frame)
 
 
 def _joined(tiles: list[PlanarImage], picture: HeifPicture) -> PlanarImage:
