@@ -28,7 +28,7 @@ from autrt.run.options import InferOptions, parse_baseline, parse_rate
 from autrt.run.plan import InferPlan, PlannedVideo
 from autrt.run.shard import Shard
 from autrt.run.summary import RunSummary
-from autrt.settings import Quality
+from autrt.settings import MAX_PIXELS, Quality
 from autrt.storage.local_path import as_local_path, checked_path_text
 
 __all__ = [
@@ -64,6 +64,7 @@ def infer(
     detect_every: int | None = None,
     max_faces: int | None = None,
     image_rate: str | float | Fraction = 30,
+    max_pixels: int = MAX_PIXELS,
     shard: str | None = None,
     keep_members: bool = False,
     baseline: str = "none",
@@ -96,7 +97,9 @@ def infer(
             detects them every 0.2 s; fast every 0.4 s.
         detect_every: detect faces on every K-th frame.
         max_faces: keep at most this many faces of each frame, those of the largest tracks.
-        image_rate: pictures a second of folders of numbered pictures.
+        image_rate: pictures a second of folders of numbered pictures, and of TIFF files of several pages.
+        max_pixels: larger pictures are refused before they are decoded: a few kilobytes can hold one that takes
+            gigabytes of memory.
         shard: `I/N`: do the I-th of N shares of the videos.
         keep_members: also store the logits of each member of an ensemble.
         baseline: `pN`: subtract each person's neutral face, the N-th percentile of the logits of a track of at
@@ -133,6 +136,7 @@ def infer(
         detect_every=detect_every,
         max_faces=max_faces,
         image_rate=image_rate,
+        max_pixels=max_pixels,
         shard=shard,
         keep_members=keep_members,
         baseline=baseline,

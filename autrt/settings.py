@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+MAX_PIXELS: Final = 120_000_000
+"""Default limit: more than the 108 million of large cameras and three times 8K; .4 GB as RGB."""
 
 Quality = Literal["max", "balanced", "fast"]
 
@@ -27,7 +30,9 @@ class InferSettings:
     """Detect faces on every K-th frame; by default as `quality` says."""
     max_faces: int | None = None
     image_rate: Fraction = Fraction(30)
-    """Pictures a second of folders of numbered pictures."""
+    """Pictures a second of folders of numbered pictures, and of TIFF files of several pages."""
+    max_pixels: int = MAX_PIXELS
+    """Pixels of the largest picture that is decoded."""
     keep_members: bool = False
     baseline_percentile: float | None = None
 

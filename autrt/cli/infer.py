@@ -17,6 +17,7 @@ from autrt.errors import UsageError
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL
 from autrt.run.options import InferOptions
 from autrt.run.plan import InferPlan, PlannedVideo
+from autrt.settings import MAX_PIXELS
 from autrt.storage.escape import escape
 
 
@@ -51,7 +52,18 @@ from autrt.storage.escape import escape
 )
 @click.option("--max-faces", type=click.IntRange(1), help="Keep the largest faces of each frame only.")
 @click.option(
-    "--image-rate", type=FractionType(), default="30", show_default=True, help="Pictures a second of folders."
+    "--image-rate",
+    type=FractionType(),
+    default="30",
+    show_default=True,
+    help="Pictures a second of folders and TIFFs.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Refuse larger pictures: a few kilobytes can hold one that takes gigabytes.",
 )
 @click.option("--shard", type=ShardType(), help="I/N: do the I-th of N shares, by a hash of each path.")
 @click.option("--keep-members", is_flag=True, help="Also store each ensemble member's logits.")

@@ -46,7 +46,12 @@ class PendingDetections:
         """Wait for the final detections and return them."""
         if self._found is None:
             self._found = self.follow_up(self.started.result())
+            self.follow_up = _done  # which lets go of the picture
         return self._found
+
+
+def _done(found: Detections) -> Detections:
+    return found
 
 
 class DetectionSchedule:

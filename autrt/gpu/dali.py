@@ -18,9 +18,11 @@ from torch import Tensor
 
 from autrt.gpu.image import TensorImage
 from autrt.gpu.sequences import FrameSequence, SequenceError, Sequences
+from autrt.settings import MAX_PIXELS
 from autrt.types import F32, Frame, Loss, VideoInfo
 from autrt.video.brightest_pixel import brightest
 from autrt.video.colour import BT601, yuv_to_rgb
+from autrt.video.colour_names import HIGH_RANGE
 from autrt.video.orientation import Orientation
 from autrt.video.packet_scan import IrregularFileError, PacketScan, scan
 from autrt.video.pyav import PyavDecoder
@@ -53,7 +55,13 @@ class DaliDecoder:
     """
 
     def __init__(
-        self, path: Path, device: str = "cpu", *, patience_s: float = 60.0, frames: int = FRAMES
+        self,
+        path: Path,
+        device: str = "cpu",
+        *,
+        patience_s: float = 60.0,
+        frames: int = FRAMES,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         """Scan a file.
 
@@ -62,17 +70,18 @@ class DaliDecoder:
             device: cpu or cuda:N.
             patience_s: time that DALI may take for a sequence before PyAV takes over.
             frames: frames in one sequence.
+            max_pixels: frames of more pixels are refused before they are decoded.
 
         Raises:
             VideoError: there is no video in it, or not one frame can be decoded.
         """
-        self._path = path
+        self._path, self._max_pixels = path, max_pixels
         self._pyav: PyavDecoder | None = None
         self._count = 0
         self.fallback: str | None = None
         """Reason for which PyAV decodes the file, or its rest; None while DALI does."""
         try:
-            self._scan = scan(path)
+            self._scan = scan(path, max_pixels)
             _require_supported(self._scan.info, device.partition(":")[0])
             self._info = self._scan.info
         except IrregularFileError as error:
@@ -170,13 +179,13 @@ class DaliDecoder:
     def _fall_back(self, reason: str) -> PyavDecoder:
         log.warning("%s: decoded on the CPU: %s", self._path, reason)
         self.fallback = reason
-        self._pyav = PyavDecoder(self._path)
+        self._pyav = PyavDecoder(self._path, max_pixels=self._max_pixels)
         return self._pyav
 
 
-def open_dali(path: Path, threads: int, device: str) -> DaliDecoder:
+def open_dali(path: Path, threads: int, device: str, max_pixels: int = MAX_PIXELS) -> DaliDecoder:
     """Open a video file; `threads` is not used, as DALI chooses them itself."""
-    return DaliDecoder(path, device)
+    return DaliDecoder(path, device, max_pixels=max_pixels)
 
 
 def _require_supported(info: VideoInfo, kind: str) -> None:
@@ -184,6 +193,8 @@ def _require_supported(info: VideoInfo, kind: str) -> None:
         raise IrregularFileError(
             f"DALI does not decode {info.codec} of {info.pixel_format} on the {kind} device"
         )
+    if info.transfer in HIGH_RANGE:
+        raise IrregularFileError(f"DALI does not bring {info.transfer} to standard range")
 
 
 def _correction(scan: PacketScan) -> F32 | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -12,16 +12,23 @@ from autrt.pipeline.networks import Networks
 from autrt.types import F64, Faces, Image, Patch, Segment, VideoInfo
 
 
-def align(segments: Iterable[Segment], networks: Networks, info: VideoInfo) -> Iterator[Segment]:
+def align(
+    segments: Iterable[Segment],
+    networks: Networks,
+    info: VideoInfo,
+    freed: Callable[[Sequence[Image]], object] = lambda _: None,
+) -> Iterator[Segment]:
     """Add patches and pending outputs to each segment, and free its pictures.
 
     Args:
         segments: with pictures and faces.
         networks: run the crops.
         info: of the video.
+        freed: takes a segment's pictures when nothing needs them any more.
     """
     for segment in segments:
         patches, crops = cut_out(segment, networks, info)
+        freed(segment.images)
         segment.images = []
         segment.patches = dict(enumerate(patches))
         segment.pending = networks.batcher.submit(crops)

@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from autrt.face.track import track
 from autrt.pipeline.align import align
 from autrt.pipeline.check_alignment import check_alignment
+from autrt.pipeline.frames_in_flight import FramesInFlight
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.prefetch import prefetch, read_ahead
 from autrt.pipeline.realign import realign
@@ -21,6 +22,8 @@ from autrt.pipeline.to_blocks import to_blocks
 from autrt.settings import InferSettings
 from autrt.types import Block, Decoder, Segment, Sink
 
+IN_FLIGHT_BYTES = 104_000_000
+"""Pictures between decoder and alignment: an interval of the tracker's, and what must wait for it."""
 FRAMES_AHEAD = 8
 SEGMENTS_AHEAD = 4
 REDETECTIONS_AHEAD = 2
@@ -80,10 +83,12 @@ def recognised_blocks(
     crops_ahead = 3 * networks.batcher.batch  # two under way, and the third full before the first is done
 
     with ExitStack() as threads:
-        frames = threads.enter_context(closing(prefetch(decoder, FRAMES_AHEAD)))
-        tracked = track(frames, networks.schedule(info), every)
+        flow = FramesInFlight(IN_FLIGHT_BYTES)
+        frames = threads.enter_context(closing(prefetch(flow.admitted(decoder), FRAMES_AHEAD)))
+        tracked = flow.handed_on(track(flow.taken(frames), networks.schedule(info), every))
         segments = threads.enter_context(closing(prefetch(tracked, SEGMENTS_AHEAD)))
-        aligned = read_ahead(align(segments, networks, info), crops_ahead, _crops)
+        threads.callback(flow.close)  # first of all, as the decoder's thread may wait for room
+        aligned = read_ahead(align(segments, networks, info, flow.freed), crops_ahead, _crops)
         checked = read_ahead(check_alignment(aligned, networks), REDETECTIONS_AHEAD)
         realigned = read_ahead(realign(checked, networks, info), crops_ahead, _crops)
         yield from to_blocks(realigned)

@@ -16,7 +16,7 @@ from autrt.recogniser.delayed_smoothing import smoothed_frames
 from autrt.recogniser.faces import RecognisedFrame
 from autrt.run.option_checks import checked_function, checked_option, named_option
 from autrt.run.options import InferOptions, parse_rate, resolve
-from autrt.settings import Quality
+from autrt.settings import MAX_PIXELS, Quality
 from autrt.storage.escape import escape
 from autrt.storage.local_path import as_local_path, checked_path_text
 from autrt.types import Decoder, Source
@@ -34,6 +34,7 @@ def recognise(
     quality: Quality = "balanced",
     detect_every: int | None = None,
     image_rate: str | float | Fraction = 30,
+    max_pixels: int = MAX_PIXELS,
     offline: bool = False,
     on_message: Callable[[str], object] | None = None,
 ) -> Generator[RecognisedFrame, None, None]:
@@ -59,7 +60,8 @@ def recognise(
         precision: auto, f32, bf16, fp16 or int8.
         quality: max, balanced or fast.
         detect_every: detect faces on every K-th frame.
-        image_rate: pictures a second of a folder of numbered pictures.
+        image_rate: pictures a second of a folder of numbered pictures, or of a TIFF of several pages.
+        max_pixels: larger pictures are refused before they are decoded.
         offline: never use the network; the face detector must have been fetched.
         on_message: takes a line when something is fetched.
 
@@ -84,6 +86,7 @@ def recognise(
         quality=quality,
         detect_every=detect_every,
         image_rate=named_option("image_rate", parse_rate, image_rate),
+        max_pixels=checked_option("max_pixels", max_pixels),
         offline=offline,
     )
     checked_function("on_message", on_message)
@@ -91,15 +94,17 @@ def recognise(
     fetch(DETECTOR_FILE, offline=offline, report=on_message or (lambda _: None))
     with (
         closing(open_networks(job.model, job.settings, job.threads)) as networks,
-        closing(_opened(source, options.image_rate, networks.device)) as decoder,
+        closing(_opened(source, options, networks.device)) as decoder,
         closing(recognised_blocks(decoder, networks, job.settings)) as blocks,
     ):
         yield from smoothed_frames(blocks, job.model)
 
 
-def _opened(source: Source, image_rate: Fraction, device: str) -> Decoder:
+def _opened(source: Source, options: InferOptions, device: str) -> Decoder:
     try:
-        return open_decoder(source, image_rate=image_rate, device=device)
+        return open_decoder(
+            source, image_rate=options.image_rate, device=device, max_pixels=options.max_pixels
+        )
     except VideoError as error:
         raise VideoError(f"{escape(str(source.path))}: {error}") from error
 

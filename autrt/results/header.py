@@ -25,6 +25,9 @@ class VideoFacts:
     pixel_format: str
     pixel_aspect: float = 1.0
     rotation_deg: int = 0
+    transfer: str = "unspecified"
+    primaries: str = "unspecified"
+    matrix: str = "unspecified"
     start_s: float = 0.0
 
     @staticmethod
@@ -40,6 +43,9 @@ class VideoFacts:
             pixel_format=info.pixel_format,
             pixel_aspect=float(info.pixel_aspect),
             rotation_deg=info.rotation_deg,
+            transfer=info.transfer,
+            primaries=info.primaries,
+            matrix=info.matrix,
             start_s=info.start_s,
         )
 

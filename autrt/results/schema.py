@@ -178,6 +178,10 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute("video_pixel_format", "text", "pixel format of the stream"),
     Attribute("video_pixel_aspect", "float", "width over height of a pixel of the upright frame"),
     Attribute("video_rotation_deg", "int", "clockwise rotation that made the frames upright"),
+    Attribute("video_transfer", "text", "transfer characteristics of the stream, by FFmpeg's names; smpte2084 (PQ) "
+              "and arib-std-b67 (HLG) were brought to standard range", optional=True),
+    Attribute("video_primaries", "text", "colour primaries of the stream, by FFmpeg's names", optional=True),
+    Attribute("video_matrix", "text", "matrix coefficients of the stream, by FFmpeg's names", optional=True),
     Attribute("video_start_s", "float", "start of the stream in the container's time; subtracted from time_s"),
     Attribute("times_from", "text", "what time_s follows: stamps (the video's own); rate (index / video_rate_hz: a "
               "video without usable stamps, a folder of pictures); assumed rate (the video states none either)",

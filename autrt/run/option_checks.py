@@ -69,6 +69,13 @@ def _count(name: str, value: Any) -> int | None:
     return number
 
 
+def _needed_count(name: str, value: Any) -> int:
+    number = _count(name, value)
+    if number is None:
+        raise UsageError(f"{name}: expected a whole number from 1, found None")
+    return number
+
+
 def _flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise UsageError(f"{name}: expected True or False, found {found_text(value)}")
@@ -99,6 +106,7 @@ CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "quality": _quality,
     "detect_every": _count,
     "max_faces": _count,
+    "max_pixels": _needed_count,
     "keep_members": _flag,
     "workers": _count,
     "overwrite": _flag,

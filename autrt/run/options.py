@@ -18,7 +18,7 @@ from autrt.run.option_checks import CHECKS, found_text
 from autrt.run.run_json import RunJson
 from autrt.run.shard import Shard
 from autrt.run.versions import computing_versions
-from autrt.settings import InferSettings, Quality
+from autrt.settings import MAX_PIXELS, InferSettings, Quality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,7 @@ class InferOptions:
     detect_every: int | None = None
     max_faces: int | None = None
     image_rate: Fraction = Fraction(30)
+    max_pixels: int = MAX_PIXELS
     shard: Shard | None = None
     keep_members: bool = False
     baseline_percentile: float | None = None
@@ -85,6 +86,7 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
         detect_every=options.detect_every,
         max_faces=options.max_faces,
         image_rate=options.image_rate,
+        max_pixels=options.max_pixels,
         keep_members=options.keep_members,
         baseline_percentile=options.baseline_percentile,
     )

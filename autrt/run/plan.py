@@ -109,7 +109,11 @@ class InferPlan:
         for source, state in self.work.states:
             info, error = None, ""
             try:
-                info = probe(source, image_rate=self.job.settings.image_rate)
+                info = probe(
+                    source,
+                    image_rate=self.job.settings.image_rate,
+                    max_pixels=self.job.settings.max_pixels,
+                )
             except AutrtError as problem:
                 error = str(problem)
             yield PlannedVideo(

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from functools import partial
 from itertools import cycle, islice
 from queue import SimpleQueue
@@ -14,6 +14,7 @@ from typing import Final
 
 from autrt.console import Reporter
 from autrt.errors import AutrtError, DiskFullError, EngineError, VideoError
+from autrt.machine import memory_limit
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.recognise import StoppedError
 from autrt.run.do_video import do_video
@@ -21,13 +22,15 @@ from autrt.run.durations import DurationSurvey
 from autrt.run.finished_file import FinishedFile
 from autrt.run.job import Job, OnProgress, Outcome, VideoProgress, configure_process
 from autrt.run.manifest import Manifest
+from autrt.run.memory_budget import MemoryBudget
 from autrt.run.notes import internal_error
 from autrt.run.shard import Shard
 from autrt.run.signals import Signals, signal_name
 from autrt.run.summary import RunSummary
-from autrt.run.worker import CrashError, Worker, processes_for
+from autrt.run.worker import PROCESS_BYTES, VIDEO_BYTES, CrashError, Worker, processes_for
 from autrt.storage.escape import escape
 from autrt.types import Source
+from autrt.video.probe import stated_pixels
 
 VideoWorker = Callable[[Source, threading.Event, OnProgress], Outcome]
 """A function that does a video: `Worker.do`, or `do_video` with networks of this process."""
@@ -65,6 +68,8 @@ class Run:
         self._error: AutrtError | None = None
         self._survey: DurationSurvey | None = None
         self._idle: SimpleQueue[VideoWorker] = SimpleQueue()
+        self._memory: MemoryBudget | None = None
+        self._each_bytes = VIDEO_BYTES
 
     def run(
         self, todo: Sequence[Source], workers: int | None = None, check: UnchangedCheck | None = None
@@ -90,6 +95,7 @@ class Run:
             suspects = [s for s in todo if manifest.crashes(s.relative) >= CRASHES_TOLERATED]
             others = [s for s in todo if manifest.crashes(s.relative) < CRASHES_TOLERATED]
             idle = self._open_workers(len(others), workers, opened)
+            self._memory = self._memory_budget(len(idle))
             # A video that crashed a run could crash the survey too, which would not set it aside.
             crashed = any(manifest.crashes(s.relative) for s in todo)
             if self.reporter.live and len(todo) > len(idle) and not crashed:
@@ -113,11 +119,21 @@ class Run:
         """Open worker processes, or return functions that work in this process with the open networks."""
         n = processes_for(self.job, videos, workers)
         if n:
+            self._each_bytes = PROCESS_BYTES
             threads = max(1, self.job.threads // n)
             return [opened.enter_context(closing(Worker(self.job, threads))).do for _ in range(n)]
         # The threads of one video keep two cores busy; more of them only wait for each other.
         n = max(workers or self.job.threads // 2, len(self.networks))
         return [partial(do_video, self.job, networks) for networks in islice(cycle(self.networks), n)]
+
+    def _memory_budget(self, workers: int) -> MemoryBudget:
+        return MemoryBudget(
+            memory_limit(),
+            workers=workers,
+            each_bytes=self._each_bytes,
+            max_pixels=self.job.settings.max_pixels,
+            pixels_of=stated_pixels,
+        )
 
     def _open_survey(self, todo: Sequence[Source]) -> DurationSurvey:
         def on_length(source: Source, length_s: float | None) -> None:
@@ -214,7 +230,8 @@ class Run:
     def _do_by_idle_worker(self, source: Source) -> Outcome:
         worker = self._idle.get()
         try:
-            return worker(source, self.stop, partial(self._report, source))
+            with self._memory.reserved(source, self.stop) if self._memory else nullcontext():
+                return worker(source, self.stop, partial(self._report, source))
         except CrashError:
             if self.stop.is_set():  # perhaps killed along with this run
                 raise StoppedError from None

@@ -38,7 +38,10 @@ LIGHT_ENGINES: Final = ("openvino", "onnxruntime")
 """Engines that are small in memory, too."""
 
 PROCESS_BYTES: Final = 600 << 20
-"""Memory that a process may need: 280 MB, and frames in flight of up to 4K."""
+"""Memory that a process may need with frames of up to 4K; see `memory_budget` for larger ones."""
+
+VIDEO_BYTES: Final = 300 << 20
+"""Memory that one more video may need in a process that does several, with frames of up to 4K."""
 
 _REPORT_S: Final = 0.1
 """Time between reports of a process."""

@@ -19,7 +19,7 @@ from autrt.types.faces import (
     Patch,
 )
 from autrt.types.segment import Block, Segment, Sink
-from autrt.types.video import Decoder, Frame, Image, Loss, Source, TimesFrom, VideoInfo
+from autrt.types.video import Decoder, Frame, Image, Loss, Source, TimesFrom, VideoInfo, picture_bytes
 
 __all__ = [
     "CROP_SIZE_PX",
@@ -55,4 +55,5 @@ __all__ = [
     "TimesFrom",
     "VideoInfo",
     "check_array",
+    "picture_bytes",
 ]

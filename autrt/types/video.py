@@ -48,6 +48,12 @@ class VideoInfo:
     """Width over height of one pixel of the upright frame (sample aspect ratio)."""
     rotation_deg: int = 0
     """Clockwise rotation that was applied to make frames upright: 0, 90, 180 or 270."""
+    transfer: str = "unspecified"
+    """Transfer characteristics, as FFmpeg calls them: bt709, smpte2084 (PQ), arib-std-b67 (HLG), …"""
+    primaries: str = "unspecified"
+    """Colour primaries, as FFmpeg calls them: bt709, bt2020, …"""
+    matrix: str = "unspecified"
+    """Matrix coefficients, as FFmpeg calls them: bt709, bt2020nc, …"""
     start_s: float = 0.0
     """Presentation time of the container's start; already subtracted from `Frame.time_s`."""
     times_from: TimesFrom = "stamps"
@@ -113,6 +119,12 @@ class Image(Protocol):
             size_px: side of the crop.
         """
         ...
+
+
+def picture_bytes(image: Image) -> int:
+    """Return the memory of a picture: as its `size_bytes` says, else as for 4:2:0, as most videos are."""
+    stated: int | None = getattr(image, "size_bytes", None)
+    return image.width * image.height * 3 // 2 if stated is None else stated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

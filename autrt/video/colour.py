@@ -7,11 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from autrt.types import F32
+from autrt.types import F32, F64
 
 BT709: Final = 1
 YCGCO: Final = 8
 BT601: Final = 6
+UNSPECIFIED: Final = 2
 HD_LINES: Final = 720
 """Lines from which on a stream without a stated matrix is taken as BT.709; below it is BT.601."""
 
@@ -44,6 +45,21 @@ def yuv_to_rgb(space: int, full_range: bool, lines: int) -> F32:
     black, luma, chroma = (0.0, 1.0, 1.0) if full_range else (16.0, 255 / 219, 255 / 224)
     linear = _unit_matrix(space) * (luma, chroma, chroma)
     return _frozen(np.column_stack([linear, -linear @ (black, 128.0, 128.0)]))
+
+
+def yuv_to_unit_rgb(space: int, full_range: bool, lines: int, bits: int) -> F64:
+    """Return the matrix from Y, U, V of any depth to R, G, B in 0…1; see `yuv_to_rgb`.
+
+    Returns:
+        float64 (3, 4).
+    """
+    if space not in _LUMA_OF_RED_AND_BLUE and space != YCGCO:
+        space = BT709 if lines >= HD_LINES else BT601
+    one = 1 << (bits - 8)  # an 8-bit step
+    most = (1 << bits) - 1
+    black, luma, chroma = (0.0, most, most) if full_range else (16.0 * one, 219 * one, 224 * one)
+    linear = _unit_matrix(space) / (luma, chroma, chroma)
+    return np.column_stack([linear, -linear @ (black, 128.0 * one, 128.0 * one)])
 
 
 @cache

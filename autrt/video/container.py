@@ -18,8 +18,9 @@ from av.video.stream import VideoStream
 
 from autrt.errors import VideoError
 from autrt.types import VideoInfo
+from autrt.video.colour_names import MATRICES, PRIMARIES, TRANSFERS, UNSPECIFIED_NAME
 from autrt.video.orientation import UPRIGHT, Orientation, orientation_of
-from autrt.video.pyav_compat import LENIENT_METADATA, exact
+from autrt.video.pyav_compat import LENIENT_METADATA, exact, primaries_of, transfer_of
 from autrt.video.unreadable import reason_of
 
 GUESSED_RATE: Final = Fraction(30)
@@ -67,7 +68,8 @@ def main_stream(container: InputContainer) -> VideoStream:
     known = [s for s in streams if _has_decoder(s)]
     if not known:
         raise VideoError("its video is in a codec that this build of FFmpeg cannot decode")
-    return next((s for s in known if s.disposition & Disposition.default), known[0])
+    moving = [s for s in known if s.frames > 1] or known  # an animated AVIF has a still beside its frames
+    return next((s for s in moving if s.disposition & Disposition.default), moving[0])
 
 
 def rate_of(stream: VideoStream) -> Fraction:
@@ -119,6 +121,9 @@ def info_of(path: Path, container: InputContainer, stream: VideoStream, first: V
         pixel_format=first.format.name,
         pixel_aspect=1 / aspect if way.transposed else aspect,
         rotation_deg=way.rotation_deg,
+        transfer=TRANSFERS.get(transfer_of(first, stream.codec_context), UNSPECIFIED_NAME),
+        primaries=PRIMARIES.get(primaries_of(first, stream.codec_context), UNSPECIFIED_NAME),
+        matrix=MATRICES.get(first.colorspace, UNSPECIFIED_NAME),
         start_s=float(start_of(container, stream)),
     )
 

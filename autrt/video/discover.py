@@ -18,7 +18,7 @@ from typing import Final
 
 from autrt.errors import UsageError
 from autrt.types import Source
-from autrt.video.file_kind import Kind, kind_by_name, kind_of_file
+from autrt.video.file_kind import Kind, kind_by_name, kind_of_file, kind_of_named
 from autrt.video.pictures import picture_number
 
 _MAGIC: Final = re.compile(r"[*?[]")
@@ -70,7 +70,7 @@ class _Search:
         if _is_folder(path):
             self._folder(path, PurePath())
         elif os.path.lexists(path) or not _MAGIC.search(str(path)):
-            self._take(path, PurePath(path.name), kind_by_name(path.name) or "video")
+            self._take(path, PurePath(path.name), kind_of_named(path))
         else:
             self._pattern(path)
 

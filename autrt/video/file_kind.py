@@ -9,6 +9,7 @@ from typing import Final, Literal
 from autrt.errors import VideoError
 from autrt.plugins import DECODERS, plugins
 from autrt.video.container import main_stream, open_container
+from autrt.video.picture_file import holds_several
 from autrt.video.unreadable import HEAD_BYTES, is_text
 
 VIDEO_SUFFIXES: Final = frozenset({
@@ -24,6 +25,9 @@ STILL_SUFFIXES: Final = frozenset({
     ".tiff", ".webp",
 })  # fmt: skip
 """Suffixes of pictures."""
+
+_MAYBE_SEVERAL: Final = frozenset({".avif", ".heic", ".heif", ".png", ".tif", ".tiff", ".webp"})
+"""Suffixes of pictures that may be animated, or have several pages; JPEG and others never do."""
 
 _SHARED_SUFFIXES: Final = frozenset({".ts", ".mts"})
 """Suffixes of both videos and source code; a text file with one is not a source."""
@@ -64,7 +68,15 @@ def kind_of_file(path: Path) -> Kind | None:
         return None
     if suffix in _SHARED_SUFFIXES:
         return None if is_text(_head(path)) else "video"
+    if suffix in _MAYBE_SEVERAL and holds_several(path):
+        return "video"
     return kind_by_name(path.name) or ("video" if holds_video(path) else None)
+
+
+def kind_of_named(path: Path) -> Kind:
+    """Return the kind of a file that was named itself, and so is a source in any case."""
+    kind = kind_by_name(path.name) or "video"
+    return "video" if kind == "still" and holds_several(path) else kind
 
 
 def holds_video(path: Path) -> bool:

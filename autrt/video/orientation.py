@@ -13,7 +13,7 @@ from typing import Final, cast
 import cv2
 import numpy as np
 
-from autrt.types import F32, U8, Image
+from autrt.types import F32, U8, Image, picture_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,13 @@ class Orientation:
         """Convert a pixel of the upright picture, which has `width` and `height` pixels, to the stored one."""
         x, y = (width - 1 - x if self.mirrored_x else x), (height - 1 - y if self.mirrored_y else y)
         return (y, x) if self.transposed else (x, y)
+
+    def then(self, other: Orientation) -> Orientation:
+        """Return the orientation of a picture that is turned by this one first, then by another."""
+        x, y = self.mirrored_x, self.mirrored_y
+        if other.transposed:
+            x, y = y, x
+        return Orientation(self.transposed != other.transposed, x != other.mirrored_x, y != other.mirrored_y)
 
 
 UPRIGHT: Final = Orientation()
@@ -102,6 +109,11 @@ class UprightImage:
     def origin(self) -> tuple[float, float, float]:
         """(x, y, shrink): position of pixel (0, 0) in the picture that this one was cut from."""
         return self._origin
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the stored picture."""
+        return picture_bytes(self._stored)
 
     def rgb(self) -> U8:
         """Convert the whole picture to (height, width, 3) uint8 RGB."""

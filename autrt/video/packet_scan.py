@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from autrt.errors import VideoError
+from autrt.settings import MAX_PIXELS
 from autrt.types import F64, I64, VideoInfo
 from autrt.video.completeness import CompletenessCheck
 from autrt.video.container import (
@@ -29,6 +30,7 @@ from autrt.video.container import (
 from autrt.video.frame_reader import is_full_range
 from autrt.video.loss_log import LossLog
 from autrt.video.orientation import Orientation
+from autrt.video.pixel_limit import limit_decoder
 from autrt.video.time_source import has_no_stamps
 from autrt.video.timing import StampClock, stamps_usable
 from autrt.video.unreadable import check_file
@@ -57,16 +59,17 @@ class PacketScan:
     """(N,) float64 presentation times in seconds from the container's start."""
 
 
-def scan(path: Path) -> PacketScan:
-    """Read all packets of a file, and decode its first frame.
+def scan(path: Path, max_pixels: int = MAX_PIXELS) -> PacketScan:
+    """Read all packets of a file, and decode its first frame, which must not have more than `max_pixels` pixels.
 
     Raises:
         IrregularFileError: the file is damaged or irregular; the message is the reason.
-        VideoError: there is no video in it.
+        VideoError: there is no video in it, or its frames are too large.
     """
     check_file(path)
     with open_container(path) as container:
         stream = main_stream(container)
+        limit_decoder(stream, max_pixels)
         if len(container.streams.video) > 1:
             raise IrregularFileError("it holds several video streams")
         stream.thread_count = 1

@@ -1,12 +1,14 @@
-"""Decoder of pictures: a folder of numbered ones as a video, or a single still."""
+"""Decoder of pictures: a folder of numbered ones as a video, a single still, or the pages of one file."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, cast
 
@@ -14,9 +16,14 @@ import cv2
 import numpy as np
 
 from autrt.errors import VideoError
-from autrt.types import U8, Frame, Loss, VideoInfo
+from autrt.settings import MAX_PIXELS
+from autrt.types import U8, Frame, Image, Loss, TimesFrom, VideoInfo
 from autrt.video.loss_log import LossLog
+from autrt.video.pixel_limit import require_pixels
 from autrt.video.planar_image import PlanarImage, Plane
+from autrt.video.shrunk_image import shrunk
+from autrt.video.stills.decode_heif import decode_heif
+from autrt.video.stills.head import picture_head
 from autrt.video.unreadable import check_file, system_reason
 
 _NUMBERED: Final = re.compile(r"([0-9]{5,18})\.(jpg|png)", re.ASCII)
@@ -25,6 +32,8 @@ _NUMBERED: Final = re.compile(r"([0-9]{5,18})\.(jpg|png)", re.ASCII)
 STILL_RATE: Final = Fraction(30)
 """Frames a second in the `VideoInfo` of a still, which has no rate."""
 
+_NO_PICTURE: Final = "picture cannot be decoded: it is empty, cut off, damaged or of an unknown format"
+
 
 def picture_number(name: str) -> int | None:
     """Return the number in the name of a numbered picture (00001.jpg); None for other names."""
@@ -32,7 +41,19 @@ def picture_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def open_folder(path: Path, rate: Fraction) -> PictureDecoder:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of a sequence, not decoded yet."""
+
+    index: int
+    """Index of its frame."""
+    ticks: int
+    """Its time."""
+    load: Callable[[], Image]
+    """Decodes it; called once, in order. Raises VideoError."""
+
+
+def open_folder(path: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -> PictureDecoder:
     """Open a folder of numbered pictures.
 
     The frame index is the picture's number − 1, or its number in a folder with a picture 0; numbers may be missing.
@@ -40,6 +61,7 @@ def open_folder(path: Path, rate: Fraction) -> PictureDecoder:
     Args:
         path: the folder.
         rate: pictures a second.
+        max_pixels: pictures of more pixels are refused before they are decoded.
 
     Raises:
         VideoError: the folder cannot be listed, or no picture in it can be decoded.
@@ -51,21 +73,27 @@ def open_folder(path: Path, rate: Fraction) -> PictureDecoder:
     numbered = [(number, name) for name in names if (number := picture_number(name)) is not None]
     numbered.sort(key=lambda pair: pair[0])
     base = 0 if numbered and numbered[0][0] == 0 else 1
-    return PictureDecoder(path, "images", [(number - base, path / name) for number, name in numbered], rate)
+    pictures = [
+        Picture(number - base, number - base, partial(_waiting, path / name, max_pixels))
+        for number, name in numbered
+    ]
+    codec = numbered[0][1].rpartition(".")[2] if numbered else ""
+    return PictureDecoder(path, "images", pictures, rate, codec=codec)
 
 
-def open_still(path: Path) -> PictureDecoder:
-    """Open a single picture as one frame at time 0.
+def open_still(path: Path, max_pixels: int = MAX_PIXELS) -> PictureDecoder:
+    """Open a single picture, of at most `max_pixels` pixels, as one frame at time 0.
 
     Raises:
         VideoError: the picture cannot be decoded.
     """
     check_file(path)
-    return PictureDecoder(path, "still", [(0, path)], STILL_RATE)
+    picture = Picture(0, 0, partial(read_image, path, max_pixels))
+    return PictureDecoder(path, "still", [picture], STILL_RATE, codec=path.suffix[1:].lower())
 
 
 class PictureDecoder:
-    """An `autrt.types.Decoder` of picture files, which are turned upright by their EXIF orientation.
+    """An `autrt.types.Decoder` of pictures that are upright.
 
     Pictures of another size are scaled to the first one's; unreadable ones are losses.
     """
@@ -73,23 +101,30 @@ class PictureDecoder:
     def __init__(
         self,
         path: Path,
-        kind: Literal["images", "still"],
-        pictures: Sequence[tuple[int, Path]],
+        kind: Literal["video", "images", "still"],
+        pictures: Sequence[Picture],
         rate: Fraction,
+        *,
+        codec: str,
+        time_base: Fraction | None = None,
+        times_from: TimesFrom = "rate",
     ) -> None:
         """Decode the first picture.
 
         Args:
-            path: the folder, or the still itself.
-            kind: "images" for a folder, "still" for a single picture.
-            pictures: frame index and file, in order of the index.
-            rate: frames a second.
+            path: the folder, or the file itself.
+            kind: "images" for a folder, "still" for a single picture, "video" for a file of several.
+            pictures: in order of the index.
+            rate: frames a second, on average.
+            codec: format of the pictures.
+            time_base: seconds per tick of the pictures' times; by default a frame.
+            times_from: origin of these times.
 
         Raises:
             VideoError: no picture can be decoded.
         """
         self._pictures = deque(pictures)
-        self._rate = rate
+        self._time_base = time_base or 1 / rate
         self._losses = LossLog()
         self._size: tuple[int, int] | None = None
         self._last_index = -1
@@ -97,19 +132,19 @@ class PictureDecoder:
         if not self._advance():
             raise VideoError(_nothing_decoded(kind, self._losses.entries))
         image = self._ready[0].image
-        length = pictures[-1][0] + 1
+        length_s = float(pictures[-1].ticks * self._time_base + 1 / rate)
         self._info = VideoInfo(
             path=path,
             kind=kind,
             width=image.width,
             height=image.height,
-            time_base=1 / rate,
+            time_base=self._time_base,
             rate=rate,
             frame_count=len(pictures),
-            duration_s=float(length / rate) if kind == "images" else None,
-            codec=pictures[0][1].suffix[1:].lower(),
+            duration_s=None if kind == "still" else length_s,
+            codec=codec,
             pixel_format="rgb24",
-            times_from="rate",
+            times_from=times_from,
         )
 
     @property
@@ -140,32 +175,54 @@ class PictureDecoder:
     def _advance(self) -> bool:
         """Read until a frame is ready; return False where no picture is left."""
         while self._pictures and not self._ready:
-            index, path = self._pictures.popleft()
-            time_s = float(index / self._rate)
+            picture = self._pictures.popleft()
+            index, time_s = picture.index, float(picture.ticks * self._time_base)
             if index <= self._last_index:
                 self._losses.add(time_s, "a second picture has the same number")
                 continue
             try:
-                pixels = self._fitted(read_picture(path))
+                image = self._fitted(picture.load())
             except VideoError as error:
                 self._losses.add(time_s, str(error))
                 continue
             self._last_index = index
-            self._ready.append(
-                Frame(index=index, pts=index, time_s=time_s, image=PlanarImage((Plane(pixels),), None))
-            )
+            self._ready.append(Frame(index=index, pts=picture.ticks, time_s=time_s, image=image))
         return bool(self._ready)
 
-    def _fitted(self, pixels: U8) -> U8:
+    def _fitted(self, image: Image) -> Image:
         """Scale a picture to the first one's size."""
-        size = pixels.shape[1], pixels.shape[0]
+        size = image.width, image.height
         if self._size is None:
             self._size = size
         if size == self._size:
-            return pixels
+            return image
         smaller = self._size[0] < size[0] and self._size[1] < size[1]
         method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        return cast("U8", cv2.resize(pixels, self._size, interpolation=method))
+        return as_image(cast("U8", cv2.resize(image.rgb(), self._size, interpolation=method)))
+
+
+def as_image(pixels: U8) -> PlanarImage:
+    """Return (height, width, 3) uint8 RGB as an image, without copying it."""
+    return PlanarImage((Plane(pixels),), None)
+
+
+def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
+    """Decode a picture file, upright; HEIC and AVIF stay in their own planes.
+
+    Raises:
+        VideoError: the file cannot be read, is not a picture, or has too many pixels; the message is the reason.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise VideoError(system_reason(path, error)) from error
+    head = picture_head(data)
+    if head is None:
+        raise VideoError(_NO_PICTURE)
+    require_pixels(head.width, head.height, max_pixels)
+    if head.format == "heif":
+        return decode_heif(path, data, max_pixels)
+    return as_image(head.way.upright(decode_pixels(np.frombuffer(data, np.uint8))))
 
 
 def read_picture(path: Path) -> U8:
@@ -174,19 +231,30 @@ def read_picture(path: Path) -> U8:
     Raises:
         VideoError: the file cannot be read or is not a picture; the message is the reason.
     """
+    return read_image(path).rgb()
+
+
+def decode_pixels(data: U8) -> U8:
+    """Decode the bytes of a picture file to (height, width, 3) uint8 RGB as it is stored; TIFF is turned upright.
+
+    Raises:
+        VideoError: it is not a picture, or damaged.
+    """
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise VideoError(system_reason(path, error)) from error
-    try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:  # such as for sizes that no picture has
         raise VideoError(f"picture cannot be decoded: {error.err}") from error
     if pixels is None:
-        raise VideoError("picture cannot be decoded: it is empty, cut off, damaged or of an unknown format")
-    return cast("U8", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+        raise VideoError(_NO_PICTURE)
+    return cast("U8", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels))
 
 
-def _nothing_decoded(kind: Literal["images", "still"], losses: Sequence[Loss]) -> str:
+def _waiting(path: Path, max_pixels: int) -> Image:
+    """Decode a picture of a sequence, in which a large one waits for others at half its size."""
+    image = read_image(path, max_pixels)
+    return shrunk(image) if isinstance(image, PlanarImage) else image
+
+
+def _nothing_decoded(kind: Literal["video", "images", "still"], losses: Sequence[Loss]) -> str:
     reasons = "; ".join(sorted({loss.reason for loss in losses})) or "it holds no numbered pictures"
-    return reasons if kind == "still" else f"not one picture of the folder can be decoded: {reasons}"
+    return reasons if kind != "images" else f"not one picture of the folder can be decoded: {reasons}"

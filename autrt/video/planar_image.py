@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from autrt.types import F32, F64, U8
+from autrt.video.tone_mapping import ToneMapping
 
 OVERSAMPLING: Final = 2
 """Samples per pixel and axis that a thumbnail is averaged from."""
@@ -27,7 +28,7 @@ class Plane:
     """A plane of samples, and their position in the picture."""
 
     samples: U8
-    """(rows, columns) uint8, or (rows, columns, 3) for RGB."""
+    """(rows, columns) uint8, or (rows, columns, 3) for RGB; uint16 where they have more than 8 bits."""
     step: tuple[int, int] = (1, 1)
     """Picture pixels from one sample to the next, x and y: (2, 2) for the chroma of 4:2:0."""
     first: tuple[float, float] = (0.0, 0.0)
@@ -35,26 +36,37 @@ class Plane:
 
 
 class PlanarImage:
-    """An `autrt.types.Image` of grey, planar YUV or packed RGB samples of 8 bits."""
+    """An `autrt.types.Image` of grey, planar YUV or packed RGB samples of 8 bits, for a `ToneMapping` up to 16."""
 
     __slots__ = ("_colour", "_origin", "_planes")
 
     def __init__(
         self,
         planes: tuple[Plane, ...],
-        colour: F32 | None,
+        colour: F32 | ToneMapping | None,
         origin: tuple[float, float, float] = (0.0, 0.0, 1.0),
     ) -> None:
         """Take planes, without copying them.
 
         Args:
             planes: luma (or RGB), which has the picture's size; then none or two chroma planes.
-            colour: float32 (3, planes + 1), from the planes' samples to RGB; None where the plane is RGB.
+            colour: float32 (3, planes + 1), from the planes' samples to RGB, or for samples of high dynamic range
+                a tone mapping; None where the plane is RGB.
             origin: see `autrt.types.Image.origin`.
         """
         self._planes = planes
         self._colour = colour
         self._origin = origin
+
+    @property
+    def planes(self) -> tuple[Plane, ...]:
+        """Luma (or RGB), then none or two chroma planes."""
+        return self._planes
+
+    @property
+    def colour(self) -> F32 | ToneMapping | None:
+        """Conversion of the planes' samples to RGB; None where the plane is RGB."""
+        return self._colour
 
     @property
     def width(self) -> int:
@@ -70,6 +82,15 @@ class PlanarImage:
     def origin(self) -> tuple[float, float, float]:
         """(x, y, shrink): position of pixel (0, 0) in the picture that this one was cut from."""
         return self._origin
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the planes."""
+        return sum(plane.samples.nbytes for plane in self._planes)
+
+    def placed(self, origin: tuple[float, float, float]) -> PlanarImage:
+        """Return the same picture with another `origin`."""
+        return PlanarImage(self._planes, self._colour, origin)
 
     def rgb(self) -> U8:
         """Convert the whole picture to (height, width, 3) uint8 RGB; chroma is interpolated."""
@@ -119,9 +140,11 @@ class PlanarImage:
         return _darkened(crop, _coverage(matrix, size_px, self.width, self.height))
 
     def _coloured(self, planes: list[U8]) -> U8:
-        """Apply the colour matrix to planes of one size; return (height, width, 3) uint8 RGB."""
+        """Apply the colour conversion to planes of one size; return (height, width, 3) uint8 RGB."""
         if self._colour is None:
             return planes[0]
+        if isinstance(self._colour, ToneMapping):
+            return self._colour.rgb(planes)
         if len(planes) == 1:
             return cast("U8", cv2.transform(planes[0], self._colour))
         pixels = cv2.merge(planes)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Final
 
+from autrt.errors import VideoError
+from autrt.settings import MAX_PIXELS
 from autrt.types import Source, VideoInfo
 from autrt.video.container import duration_of, main_stream, open_container
 from autrt.video.open import open_decoder
+from autrt.video.pictures import picture_number
+from autrt.video.stills.head import picture_head
 
 STILL_S: Final = 0.2
 """Duration of a still for planning, as it costs about as much as this much video."""
@@ -43,6 +48,26 @@ def stated_length_s(source: Source, image_rate: Fraction = Fraction(30)) -> floa
         return _credible(duration_of(container, main_stream(container)), source.path)
 
 
+def stated_pixels(source: Source) -> int:
+    """Return the pixels of a source's frame as its head states, without decoding; 0 where that cannot be read.
+
+    Of a folder of numbered pictures it is the first one's.
+    """
+    path = source.path
+    try:
+        if source.kind == "images":
+            numbered = (entry for entry in path.iterdir() if picture_number(entry.name) is not None)
+            path = min(numbered, default=path)
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            head = picture_head(data)
+        if head is not None:
+            return head.width * head.height
+        with open_container(path) as container:
+            return max((stream.width * stream.height for stream in container.streams.video), default=0)
+    except (OSError, ValueError, VideoError):
+        return 0
+
+
 def _credible(length_s: float | None, path: Path) -> float | None:
     """Return the duration; None where the file is much too small for it."""
     try:
@@ -52,17 +77,18 @@ def _credible(length_s: float | None, path: Path) -> float | None:
     return None if length_s is None or size < _LEAST_BYTES_PER_S * length_s else length_s
 
 
-def probe(source: Source, image_rate: Fraction = Fraction(30)) -> VideoInfo:
+def probe(source: Source, image_rate: Fraction = Fraction(30), max_pixels: int = MAX_PIXELS) -> VideoInfo:
     """Return the facts about a source; decodes its first frame.
 
     Args:
         source: as discovery found it.
-        image_rate: pictures a second, for folders of numbered pictures.
+        image_rate: pictures a second, for folders of numbered pictures and TIFF files of several pages.
+        max_pixels: pictures of more pixels are refused before they are decoded.
 
     Raises:
         VideoError: nothing of it can be read; the message is the reason.
     """
-    decoder = open_decoder(source, image_rate=image_rate)
+    decoder = open_decoder(source, image_rate=image_rate, max_pixels=max_pixels)
     try:
         return decoder.info
     finally:

@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from autrt.errors import VideoError
+from autrt.settings import MAX_PIXELS
 from autrt.types import Frame, Loss, VideoInfo
 from autrt.video.completeness import CompletenessCheck
 from autrt.video.container import (
@@ -27,6 +28,7 @@ from autrt.video.container import (
 )
 from autrt.video.frame_reader import FrameReader
 from autrt.video.loss_log import LossLog
+from autrt.video.pixel_limit import limit_decoder, limit_hint
 from autrt.video.time_source import PeekedPackets
 from autrt.video.timing import FrameClock, RateClock, StampClock
 from autrt.video.unreadable import check_file
@@ -56,21 +58,23 @@ class PyavDecoder:
     are not logged. The decoder keeps no frame that it has yielded.
     """
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    def __init__(self, path: Path, threads: int = 1, max_pixels: int = MAX_PIXELS) -> None:
         """Open a file and decode its first frame.
 
         Args:
             path: the file.
             threads: number of decoding threads; affects speed only.
+            max_pixels: frames of more pixels are refused before they are decoded.
 
         Raises:
             VideoError: there is no video in it, or no frame can be decoded.
         """
         check_file(path)
-        self._path = path
+        self._path, self._max_pixels = path, max_pixels
         self._container = open_container(path)
         try:
             self._stream = main_stream(self._container)
+            limit_decoder(self._stream, max_pixels)
             self._codec = self._stream.codec_context.codec.canonical_name
             self._set_threads(threads)
             peeked = PeekedPackets(self._container, self._stream)
@@ -173,13 +177,15 @@ class PyavDecoder:
             if packet is not None:
                 self._completeness.packet_failed(packet)
                 self._sent -= 1
-            self._losses.add(self._time_of(packet), f"packet cannot be decoded: {_words(error)}")
+            hint = limit_hint(self._stream, self._max_pixels)
+            self._losses.add(self._time_of(packet), f"packet cannot be decoded: {_words(error)}{hint}")
 
     def _take(self, picture: VideoFrame) -> None:
         """Add a decoded frame to the ready ones."""
         if self._reader is None:
             way = orientation(picture)
-            self._reader = FrameReader(picture, way, self._codec in _CENTRED_CHROMA)
+            centred = self._codec in _CENTRED_CHROMA
+            self._reader = FrameReader(picture, way, centred, self._stream.codec_context)
             info = info_of(self._path, self._container, self._stream, picture)
             self._info = info if self._fixed_rate is None else self._fixed_rate.applied_to(info)
         self._completeness.frame_decoded(picture)
@@ -210,9 +216,9 @@ class PyavDecoder:
         return f"{opened}, but not one frame can be decoded{found}"
 
 
-def open_pyav(path: Path, threads: int, device: str) -> PyavDecoder:
+def open_pyav(path: Path, threads: int, device: str, max_pixels: int = MAX_PIXELS) -> PyavDecoder:
     """Open a video file; `device` is not used, as PyAV decodes on the CPU."""
-    return PyavDecoder(path, threads)
+    return PyavDecoder(path, threads, max_pixels)
 
 
 def _words(error: FFmpegError) -> str:

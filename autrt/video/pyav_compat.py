@@ -7,6 +7,8 @@ from numbers import Rational
 from typing import Any, Final
 
 import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 
 _RELEASE: Final = int(av.__version__.partition(".")[0])
 
@@ -15,6 +17,9 @@ LENIENT_METADATA: Final[dict[str, Any]] = {"metadata_errors": "replace"} if _REL
 
 ONE_THREAD: Final[dict[str, Any]] = {"threads": 1} if _RELEASE >= 17 else {}
 """Arguments that keep a `VideoReformatter` in its caller's thread, as releases before 17 always do."""
+
+
+_UNSPECIFIED: Final = 2
 
 
 def exact(number: Rational | None) -> Fraction | None:
@@ -27,3 +32,13 @@ def exact(number: Rational | None) -> Fraction | None:
         number: a time base, rate or aspect, none of which can be zero.
     """
     return Fraction(int(number.numerator), int(number.denominator)) if number else None
+
+
+def transfer_of(frame: VideoFrame, context: VideoCodecContext | None = None) -> int:
+    """Return a frame's transfer characteristics (ITU-T H.273); of its decoder's `context` where it has none."""
+    return getattr(frame, "color_trc", None) or getattr(context, "color_trc", _UNSPECIFIED)
+
+
+def primaries_of(frame: VideoFrame, context: VideoCodecContext | None = None) -> int:
+    """Return a frame's colour primaries (ITU-T H.273); see `transfer_of`."""
+    return getattr(frame, "color_primaries", None) or getattr(context, "color_primaries", _UNSPECIFIED)

@@ -1,0 +1,1 @@
+"""Picture files: what their heads state, and the decoding of those that OpenCV cannot do."""
