@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from autrt.pipeline.networks import Networks
+from autrt.pipeline.open_source import open_source
 from autrt.pipeline.recognise import recognise
 from autrt.pipeline.sink import ResultsSink
 from autrt.results.fingerprint import SourceFacts
@@ -22,7 +23,6 @@ from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
 from autrt.run.notes import video_note
 from autrt.types import Source, VideoInfo
-from autrt.video.open import open_decoder
 from autrt.video.probe import length_of
 
 
@@ -45,7 +45,7 @@ def do_video(
         EngineError: a network failed.
     """
     start_s = time.monotonic()
-    with closing(open_decoder(source, image_rate=job.settings.image_rate, device=networks.device)) as decoder:
+    with closing(open_source(source, job.settings, networks.device)) as decoder:
         header = _header(SourceFacts.of(source), decoder.info, job, networks.device)
         sink = _open_sink(source, header, job)
         position = _Position(decoder.info, on_progress)

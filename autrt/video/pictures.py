@@ -44,6 +44,15 @@ def open_folder(path: Path, rate: Fraction) -> PictureDecoder:
     Raises:
         VideoError: the folder cannot be listed, or no picture in it can be decoded.
     """
+    return PictureDecoder(path, "images", numbered_files(path), rate)
+
+
+def numbered_files(path: Path) -> list[tuple[int, Path]]:
+    """Return frame index and file of each numbered picture in a folder, in order of the index.
+
+    Raises:
+        VideoError: the folder cannot be listed.
+    """
     try:
         names = sorted((entry.name for entry in path.iterdir()), key=os.fsencode)
     except OSError as error:
@@ -51,7 +60,7 @@ def open_folder(path: Path, rate: Fraction) -> PictureDecoder:
     numbered = [(number, name) for name in names if (number := picture_number(name)) is not None]
     numbered.sort(key=lambda pair: pair[0])
     base = 0 if numbered and numbered[0][0] == 0 else 1
-    return PictureDecoder(path, "images", [(number - base, path / name) for number, name in numbered], rate)
+    return [(number - base, path / name) for number, name in numbered]
 
 
 def open_still(path: Path) -> PictureDecoder:

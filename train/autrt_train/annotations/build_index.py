@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autrt.types import F32, I32
+from autrt.video.crop_geometry import CropGeometry
 from autrt_train.annotations.columns import name_ids
-from autrt_train.annotations.crop_geometry import CropGeometry
 from autrt_train.annotations.data_issues import DataIssues
 from autrt_train.annotations.pictures import NumberedPictures, as_paths
 from autrt_train.types import I8, Index
