@@ -49,6 +49,7 @@ def check_index(
         "parts": {name: _part(index, sample, seed, progress) for name, index in parts.items()},
         "duplicates": None if validation is None else _duplicates(train, validation, progress),
         "findings": _by_name(issues),
+        "remarks": {name: some.remarks for name, some in issues if some.remarks},
     }
     return report | {"problems": _problems(report, train)}
 

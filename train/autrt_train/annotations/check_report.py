@@ -41,6 +41,8 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
             )
         decoded = part["decoded"]
         yield f"  {decoded['looked_at']} pictures decoded: {', '.join(decoded['sizes_px']) or 'none'} pixels"
+    for name, remarks in report["remarks"].items():
+        yield from (f"{name}: {remark}" for remark in remarks)
     for name, kinds in report["findings"].items():
         for kind, found in kinds.items():
             yield f"{name}: {found['count']} {MEANING[kind]} ({'; '.join(found['examples'][:3])})"
