@@ -153,3 +153,8 @@ def _detector(detector: DetectorSettings, settings: InferSettings, threads: int)
         return open_engine(graph, engine=engine, precision="f32", batch=1, device=device, threads=threads)
 
     return CenterFace(open_canvas, digest, detector)
+
+
+def open_patch_detector(settings: InferSettings, threads: int) -> CenterFace:
+    """Return the detector that finds faces again in their patches; its engines are opened when they are needed."""
+    return _detector(PATCH_DETECTOR, settings, threads)

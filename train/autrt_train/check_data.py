@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from autrt_train.annotations.check import check_index
+from autrt_train.annotations.check_alignment import check_alignment
 from autrt_train.annotations.check_report import check_report_text, write_check_report
 from autrt_train.annotations.stage_progress import Progress, unreported
 from autrt_train.fit.process_group import ProcessGroup
@@ -33,6 +34,9 @@ def check_data(recipe: Recipe, folder: Path, progress: Progress = unreported) ->
     found = index_data(recipe, ProcessGroup(), messages.append)
     yield from messages
     report = check_index(found.train, found.validation, found.findings, progress=progress)
+    report["alignment"] = alignment = check_alignment(found.train, progress)
+    if alignment["warning"]:
+        report["problems"].append(f"train: {alignment['warning']}")
     yield check_report_text(report)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / REPORT_FILE
