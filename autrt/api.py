@@ -68,6 +68,8 @@ def infer(
     shard: str | None = None,
     keep_members: bool = False,
     baseline: str = "none",
+    aligned: bool = False,
+    template: str | None = None,
     workers: int | None = None,
     overwrite: bool = False,
     trust_fingerprint: bool = False,
@@ -104,6 +106,9 @@ def infer(
         keep_members: also store the logits of each member of an ensemble.
         baseline: `pN`: subtract each person's neutral face, the N-th percentile of the logits of a track of at
             least 5 s; none: subtract nothing.
+        aligned: every picture is an aligned crop already, as `autrt crop` and data sets have them: none is searched
+            for faces or moved, and a folder is one track.
+        template: alignment that the crops follow; it must be the model's, which is the default.
         workers: videos in flight at once; 1: in this process. By default as suits the cores.
         overwrite: do finished videos again, with these settings.
         trust_fingerprint: where a finished video's time of change is another, compare its first and last MiB alone,
@@ -140,6 +145,8 @@ def infer(
         shard=shard,
         keep_members=keep_members,
         baseline=baseline,
+        aligned=aligned,
+        template=template,
         workers=workers,
         overwrite=overwrite,
         trust_fingerprint=trust_fingerprint,

@@ -35,6 +35,8 @@ class InferSettings:
     """Pixels of the largest picture that is decoded."""
     keep_members: bool = False
     baseline_percentile: float | None = None
+    aligned: str | None = None
+    """Template that the pictures, which are aligned crops, follow; None: faces are searched for."""
 
     def detection_interval(self, rate: Fraction) -> int:
         """Return the frames from one detection frame to the next, at least 1.
@@ -42,6 +44,8 @@ class InferSettings:
         Args:
             rate: frames a second of the video.
         """
+        if self.aligned is not None:
+            return 1  # every picture has its face
         if self.detect_every is not None:
             return self.detect_every
         most = MAX_DETECT_EVERY[self.quality]
@@ -53,11 +57,18 @@ class InferSettings:
         return {
             "engine": self.engine,
             "precision": self.precision,
-            "detect_every": self.detect_every,
-            "detect_interval_s": None if self.detect_every else DETECT_INTERVAL_S[self.quality],
-            "detect_every_max": None if self.detect_every else MAX_DETECT_EVERY[self.quality],
+            **self._detection(),
             "max_faces": self.max_faces,
             "image_rate": str(self.image_rate),
             "keep_members": self.keep_members,
             "baseline_percentile": self.baseline_percentile,
+        }
+
+    def _detection(self) -> dict[str, Any]:
+        if self.aligned is not None:
+            return {"aligned": self.aligned}
+        return {
+            "detect_every": self.detect_every,
+            "detect_interval_s": None if self.detect_every else DETECT_INTERVAL_S[self.quality],
+            "detect_every_max": None if self.detect_every else MAX_DETECT_EVERY[self.quality],
         }

@@ -11,7 +11,7 @@ import click
 from autrt.cli.paths import LocalPath, NameOrPath
 
 if TYPE_CHECKING:
-    from autrt.results.challenge.submission import Challenge
+    from autrt.results.challenge.validation import Challenge
     from autrt.results.tables.layout import TableLayout
 
 TABLES = {"csv": ".csv", "openface": ".csv", "parquet": ".parquet"}
@@ -21,6 +21,8 @@ ENDINGS = {**TABLES, "openface": ".openface.csv"}
 """Format → ending of a table of each video: those of two formats may lie side by side."""
 
 CHALLENGES = ("abaw-2022", "abaw-2024")
+
+SHOWN_FAULTS = 20
 
 OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", ".gz", ".pq"})
 """Endings of other kinds of tables, which are refused."""
@@ -59,6 +61,16 @@ OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", 
     type=LocalPath(),
     help="The challenge's list of videos or of frames, all of which its files must hold.",
 )
+@click.option(
+    "--frame-counts",
+    type=LocalPath(),
+    help="Numbers of frames of the challenge's videos: a list (anna.mp4,80), or a folder of the videos.",
+)
+@click.option(
+    "--validate",
+    is_flag=True,
+    help="PATHS is a folder with a challenge's files: compare them with --frames or --frame-counts; write nothing.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -69,6 +81,8 @@ def command(
     faces_only: bool,
     update: bool,
     frames: Path | None,
+    frame_counts: Path | None,
+    validate: bool,
 ) -> None:
     """Write the results files in PATHS (files, or folders of .h5 files) as tables.
 
@@ -82,14 +96,15 @@ def command(
 
     A challenge's files hold the decisions for the main face in every frame of --frames, or of all results. For a
     frame without a face the previous one with a face stands in; before the first one no AU is active. Nothing is
-    written unless all of it is there.
+    written unless all of it is there, and the number of each video's frames is known: from --frames, from
+    --frame-counts, or from results of whole videos (not of folders of pictures).
     """
     fmt, whole = _choose(fmt, out)
-    _check_options(fmt, columns, faces_only, update, frames)
+    _check_options(fmt, columns, faces_only, update, frames or frame_counts, validate)
     folder = None if out is None else Path(out)
     if fmt in CHALLENGES:
-        _challenge(paths, fmt, folder, frames)
-        return
+        do = _validate if validate else _challenge
+        ctx.exit(do(paths, fmt, folder, frames, frame_counts))
     wanted = None if columns is None else [name.strip() for name in columns.split(",")]
     if code := _tables(paths, fmt, folder, whole, wanted, faces_only, update):
         ctx.exit(code)
@@ -116,10 +131,12 @@ def _choose(fmt: str | None, out: str | None) -> tuple[str, bool]:
 
 
 def _check_options(
-    fmt: str, columns: str | None, faces_only: bool, update: bool, frames: Path | None
+    fmt: str, columns: str | None, faces_only: bool, update: bool, frames: Path | None, validate: bool
 ) -> None:
-    if frames is not None and fmt not in CHALLENGES:
-        raise click.UsageError(f"--frames is for --format {' or '.join(CHALLENGES)}")
+    if (frames is not None or validate) and fmt not in CHALLENGES:
+        raise click.UsageError(
+            f"--frames, --frame-counts and --validate are for --format {' or '.join(CHALLENGES)}"
+        )
     if columns is not None and fmt not in ("csv", "parquet"):
         raise click.UsageError("--columns is for --format csv or parquet: the others' columns are fixed")
     if faces_only and fmt in CHALLENGES:
@@ -130,7 +147,11 @@ def _check_options(
         )
 
 
-def _challenge(paths: tuple[Path, ...], challenge: Challenge, out: Path | None, frames: Path | None) -> None:
+def _challenge(
+    paths: tuple[Path, ...], challenge: Challenge, out: Path | None, frames: Path | None, counts: Path | None
+) -> int:
+    """Write a challenge's files and return the exit code."""
+    from autrt.results.challenge.frame_counts import read_frame_counts
     from autrt.results.challenge.frame_list import read_frame_list
     from autrt.results.challenge.submission import make_submission, write_submission
     from autrt.results.find import find_results
@@ -138,12 +159,36 @@ def _challenge(paths: tuple[Path, ...], challenge: Challenge, out: Path | None, 
     if out is None:
         raise click.UsageError(f"--format {challenge} needs --out, a folder for the submission alone")
     wanted = None if frames is None else read_frame_list(frames)
-    submission = make_submission(challenge, find_results(paths), wanted)
+    known = None if counts is None else read_frame_counts(counts)
+    submission = make_submission(challenge, find_results(paths), wanted, known)
     write_submission(submission, out)
     for note in submission.notes:
         click.echo(note)
     rows = sum(text.count("\n") - 1 for text in submission.texts.values())
     click.echo(f"{rows} frames written as {challenge}: {len(submission.texts)} files in {out}")
+    return 0
+
+
+def _validate(
+    paths: tuple[Path, ...], challenge: Challenge, out: Path | None, frames: Path | None, counts: Path | None
+) -> int:
+    """Compare a submission with the challenge's list, print its faults and return the exit code."""
+    from autrt.results.challenge.frame_counts import read_frame_counts
+    from autrt.results.challenge.frame_list import read_frame_list
+    from autrt.results.challenge.submission import validate_submission
+
+    if out is not None or len(paths) != 1:
+        raise click.UsageError("--validate takes one folder with a challenge's files, and no --out")
+    wanted = None if frames is None else read_frame_list(frames)
+    known = None if counts is None else read_frame_counts(counts)
+    rows, faults = validate_submission(challenge, paths[0], wanted, known)
+    for fault in faults[:SHOWN_FAULTS]:
+        click.echo(fault, err=True)
+    if faults:
+        click.echo(f"{paths[0]}: {len(faults)} faults: no valid submission for {challenge}", err=True)
+        return 1
+    click.echo(f"{paths[0]}: valid for {challenge}, {rows} rows")
+    return 0
 
 
 def _tables(

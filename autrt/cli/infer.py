@@ -75,6 +75,15 @@ from autrt.storage.escape import escape
     help="pN: subtract each person's neutral face, the N-th percentile of the logits of a track of at least 5 s.",
 )
 @click.option(
+    "--aligned",
+    is_flag=True,
+    help="Every picture is an aligned crop already (autrt crop, Aff-Wild2's cropped_aligned): search for no face.",
+)
+@click.option(
+    "--template",
+    help="--aligned: the alignment that the crops follow; it must be the model's.  [default: the model's]",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1),
     help="Videos in flight at once; 1: in one process (default: by the cores).",
@@ -125,7 +134,7 @@ def _print_plan(plan: InferPlan) -> None:
     for video in plan.videos():
         n += 1
         total_s += (video.info.duration_s or 0.0) if video.info else 0.0
-        click.echo(_planned_line(video))
+        click.echo(_planned_line(video, aligned=plan.options.aligned))
     for note in plan.notes:
         click.echo(note)
     if refusal := plan.refusal:
@@ -135,7 +144,7 @@ def _print_plan(plan: InferPlan) -> None:
     )
 
 
-def _planned_line(video: PlannedVideo) -> str:
+def _planned_line(video: PlannedVideo, *, aligned: bool) -> str:
     words = {"missing": "to do", "touched": "check"}
     word = words.get(video.state, "again") if video.todo else "done"
     facts, interval = f"unreadable: {escape(video.error)}", ""
@@ -145,4 +154,6 @@ def _planned_line(video: PlannedVideo) -> str:
         )
         every = video.detect_every
         interval = "detection on every frame" if every == 1 else f"detection every {every} frames"
+        if aligned:
+            interval = "aligned crops"
     return f"{word:6} {escape(video.source.relative)}  [{facts}] {interval} → {escape(str(video.target))}"

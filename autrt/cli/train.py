@@ -89,9 +89,10 @@ def command(
     elif settings.finetune is not None:
         _finetune(settings, folder, check_data=check_data, resume=resume, device=device, progress=progress)
     elif check_data:
+        from autrt_train.annotations.stage_progress import StageProgress
         from autrt_train.check_data import check_data as check
 
-        for line in check(settings, folder):
+        for line in check(settings, folder, StageProgress(progress)):
             click.echo(line)
     else:
         from autrt_train.train import train

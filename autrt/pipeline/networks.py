@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
+from fractions import Fraction
 
 from autrt.engine.batcher import CropBatcher
+from autrt.face.detect import Letterbox
 from autrt.face.detection_schedule import DetectionSchedule, FastDetector
-from autrt.types import F32, FaceDetector, VideoInfo
+from autrt.types import F32, Detections, FaceDetector, Image, VideoInfo
 
 LARGE_FRAME_PX = 960
 """Longer side above which frames are searched on larger canvases, so that the same faces are found in them."""
+
+
+class AbsentDetector:
+    """The detector of runs over aligned crops, which search for nothing: using it is a mistake of the program."""
+
+    digest = "none"
+
+    def letterbox(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Letterbox:
+        """Raise."""
+        raise RuntimeError("aligned crops are not searched for faces")
+
+    def submit(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
+        """Raise."""
+        raise RuntimeError("aligned crops are not searched for faces")
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from autrt.face.coarse_to_fine import CLEAR, TRACE_SCORE, CoarseToFine
 from autrt.face.detect import FRAME_CANVASES, PATCH_CANVASES, CenterFace, DetectorSettings, detector_digest
 from autrt.face.detection_schedule import THOROUGH_S
 from autrt.model.folder import Model, used_members
-from autrt.pipeline.networks import Networks
+from autrt.pipeline.networks import AbsentDetector, Networks
 from autrt.results.outputs import output_columns
 from autrt.settings import InferSettings
 from autrt.template import TEMPLATES
@@ -24,6 +24,8 @@ AU_BATCH = 16
 """Crops in one batch of the AU engines."""
 
 DETECTOR_FILE = "centerface"
+NO_DETECTOR = AbsentDetector.digest
+"""Digest of the detectors of a run over aligned crops."""
 DETECTOR_ENGINES = ("openvino", "onnxruntime", "tensorrt", "tensorrt-rtx")
 """Engines that run a bare ONNX file."""
 FRAME_DETECTORS = {
@@ -63,7 +65,8 @@ def open_networks(model: Model, settings: InferSettings, threads: int, batch: in
             f"model {model.name!r}: expected one of the alignment templates {', '.join(TEMPLATES)}, "
             f"found {model.template!r}"
         )
-    outputs = (*ALIGNMENT_OUTPUTS, *(column.tensor for column in output_columns(model)))
+    if settings.aligned is not None:
+        return _networks_for_crops(model, settings, threads, batch)
     frame_detectors = {
         name: (_detector(coarse, settings, threads), _detector(fine, settings, threads))
         for name, (coarse, fine) in FRAME_DETECTORS.items()
@@ -77,10 +80,27 @@ def open_networks(model: Model, settings: InferSettings, threads: int, batch: in
         detectors={name: CoarseToFine(coarse, fine) for name, (coarse, fine) in frame_detectors.items()},
         fast_detector=frame_detectors["small"][0],
         patch_detector=_detector(PATCH_DETECTOR, settings, threads),
-        batcher=CropBatcher(engines, len(model.au_names), memory_on(settings.device), outputs),
+        batcher=_batcher(engines, model, settings),
         template=TEMPLATES[model.template],
         device=settings.device,
     )
+
+
+def _networks_for_crops(model: Model, settings: InferSettings, threads: int, batch: int) -> Networks:
+    absent = AbsentDetector()
+    return Networks(
+        detectors={},
+        fast_detector=absent,
+        patch_detector=absent,
+        batcher=_batcher(open_members(model, settings, threads, batch), model, settings),
+        template=TEMPLATES[model.template],
+        device=settings.device,
+    )
+
+
+def _batcher(engines: list[Engine | None], model: Model, settings: InferSettings) -> CropBatcher:
+    outputs = (*ALIGNMENT_OUTPUTS, *(column.tensor for column in output_columns(model)))
+    return CropBatcher(engines, len(model.au_names), memory_on(settings.device), outputs)
 
 
 def open_members(
@@ -133,3 +153,8 @@ def _detector(detector: DetectorSettings, settings: InferSettings, threads: int)
         return open_engine(graph, engine=engine, precision="f32", batch=1, device=device, threads=threads)
 
     return CenterFace(open_canvas, digest, detector)
+
+
+def open_patch_detector(settings: InferSettings, threads: int) -> CenterFace:
+    """Return the detector that finds faces again in their patches; its engines are opened when they are needed."""
+    return _detector(PATCH_DETECTOR, settings, threads)

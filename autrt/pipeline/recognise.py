@@ -18,9 +18,11 @@ from autrt.pipeline.frames_in_flight import FramesInFlight
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.prefetch import prefetch, read_ahead
 from autrt.pipeline.realign import realign
+from autrt.pipeline.recognise_crops import recognised_crops
 from autrt.pipeline.to_blocks import to_blocks
 from autrt.settings import InferSettings
 from autrt.types import Block, Decoder, Segment, Sink
+from autrt.video.crops import CropDecoder
 
 IN_FLIGHT_BYTES = 104_000_000
 """Pictures between decoder and alignment: an interval of the tracker's, and what must wait for it."""
@@ -56,7 +58,11 @@ def recognise(
         EngineError: a network failed.
         StoppedError: `stop` was set.
     """
-    with closing(recognised_blocks(decoder, networks, settings)) as blocks:
+    of_crops = isinstance(decoder, CropDecoder)
+    found = (
+        recognised_crops(decoder, networks) if of_crops else recognised_blocks(decoder, networks, settings)
+    )
+    with closing(found) as blocks:
         for block in blocks:
             if stop.is_set():
                 raise StoppedError

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from autrt.pipeline.networks import Networks
+from autrt.pipeline.open_source import open_source
 from autrt.pipeline.recognise import recognise
 from autrt.pipeline.sink import ResultsSink
 from autrt.results.fingerprint import SourceFacts
@@ -22,8 +23,7 @@ from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
 from autrt.run.notes import video_note
 from autrt.run.source_watch import SourceWatch
-from autrt.types import Decoder, Source, VideoInfo
-from autrt.video.open import open_decoder
+from autrt.types import Source, VideoInfo
 from autrt.video.probe import length_of
 
 
@@ -46,7 +46,10 @@ def do_video(
         EngineError: a network failed.
     """
     start_s = time.monotonic()
-    with closing(SourceWatch(source)) as watch, closing(_open(source, job, networks.device)) as decoder:
+    with (
+        closing(SourceWatch(source)) as watch,
+        closing(open_source(source, job.settings, networks.device)) as decoder,
+    ):
         header = _header(watch.facts, decoder.info, job, networks.device)
         sink = _open_sink(source, header, job)
         position = _Position(decoder.info, on_progress, watch)
@@ -127,11 +130,6 @@ def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Heade
         au_grades=model.au_grades,
         au_evidence={au: graded.evidence for au, graded in model.grades.items()},
     )
-
-
-def _open(source: Source, job: Job, device: str) -> Decoder:
-    settings = job.settings
-    return open_decoder(source, image_rate=settings.image_rate, device=device, max_pixels=settings.max_pixels)
 
 
 def _open_sink(source: Source, header: Header, job: Job) -> ResultsSink:

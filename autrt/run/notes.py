@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
-from autrt.types import Decoder, Loss, VideoInfo
+from autrt.types import CROP_SIZE_PX, Decoder, Loss, VideoInfo
+from autrt.video.crops import CropDecoder
 
 REPAIRS_IGNORED: Final = 4
 REPAIRS_IGNORED_SHARE: Final = 0.01
@@ -22,7 +23,11 @@ def video_note(decoder: Decoder, frames: int, lost: Sequence[Loss]) -> str:
         frames: number of frames.
         lost: parts that were lost.
     """
-    notes = loss_note(lost), timing_note(decoder.info, decoder.repaired_times, frames)
+    notes = (
+        loss_note(lost),
+        timing_note(decoder.info, decoder.repaired_times, frames),
+        size_note(decoder.resized) if isinstance(decoder, CropDecoder) else "",
+    )
     return "; ".join(filter(None, notes))
 
 
@@ -53,6 +58,16 @@ def timing_note(info: VideoInfo, repaired: int, frames: int) -> str:
     if info.times_from == "rate":
         return f"no usable timestamps: times are by the stream's rate of {rate}"
     return f"no usable timestamps, and no rate stated: times are by an assumed rate of {rate}"
+
+
+def size_note(resized: Collection[int]) -> str:
+    """Return a line about aligned crops that have another size than the networks take; empty where there are none.
+
+    Args:
+        resized: their sides in pixels.
+    """
+    sides = ", ".join(f"{side}×{side}" for side in sorted(resized))
+    return f"crops of {sides} pixels are resized to {CROP_SIZE_PX}×{CROP_SIZE_PX}" if sides else ""
 
 
 def internal_error(error: Exception) -> str:

@@ -88,6 +88,10 @@ def _text(name: str, value: Any) -> str:
     return str(value)
 
 
+def _optional_text(name: str, value: Any) -> str | None:
+    return None if value is None else _text(name, value)
+
+
 def _quality(name: str, value: Any) -> str:
     if not isinstance(value, str) or value not in get_args(Quality):
         raise UsageError(f"{name}: expected one of {', '.join(get_args(Quality))}, found {found_text(value)}")
@@ -108,6 +112,8 @@ CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "max_faces": _count,
     "max_pixels": _needed_count,
     "keep_members": _flag,
+    "aligned": _flag,
+    "template": _optional_text,
     "workers": _count,
     "overwrite": _flag,
     "trust_fingerprint": _flag,

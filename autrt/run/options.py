@@ -12,13 +12,14 @@ from autrt.engine.open import engine_names, resolve_engine, resolve_precision
 from autrt.errors import UsageError
 from autrt.machine import available_cores
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, load_model
-from autrt.pipeline.open_networks import detection_digest
+from autrt.pipeline.open_networks import NO_DETECTOR, detection_digest
 from autrt.run.job import Job
 from autrt.run.option_checks import CHECKS, found_text
 from autrt.run.run_json import RunJson
 from autrt.run.shard import Shard
 from autrt.run.versions import computing_versions
 from autrt.settings import MAX_PIXELS, InferSettings, Quality
+from autrt.video.crops import require_template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class InferOptions:
     shard: Shard | None = None
     keep_members: bool = False
     baseline_percentile: float | None = None
+    aligned: bool = False
+    template: str | None = None
     workers: int | None = None
     overwrite: bool = False
     trust_fingerprint: bool = False
@@ -53,6 +56,13 @@ class InferOptions:
     def __post_init__(self) -> None:
         for name, check in CHECKS.items():
             object.__setattr__(self, name, check(name, getattr(self, name)))
+        without_effect = ("detect_every", "max_faces") if self.aligned else ("template",)
+        for name in without_effect:
+            if getattr(self, name) is not None:
+                raise UsageError(
+                    f"{name}: expected nothing {'with' if self.aligned else 'without'} aligned, found "
+                    f"{getattr(self, name)!r}: leave it out"
+                )
 
     @property
     def model_name(self) -> str:
@@ -78,6 +88,7 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
     engine_before = before.settings.get("engine") if before and not options.overwrite else None
     engine, device = resolve_engine(options.engine, options.device, engine_before)
     devices = devices_of(device)
+    model = load_model(options.model_name)
     settings = InferSettings(
         quality=options.quality,
         engine=engine,
@@ -89,12 +100,13 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
         max_pixels=options.max_pixels,
         keep_members=options.keep_members,
         baseline_percentile=options.baseline_percentile,
+        aligned=require_template(options.template, model.template, model.name) if options.aligned else None,
     )
     job = Job(
         out=options.out,
-        model=load_model(options.model_name),
+        model=model,
         settings=settings,
-        detector_digest=detection_digest(),
+        detector_digest=NO_DETECTOR if options.aligned else detection_digest(),
         versions=computing_versions(),
         command=options.command,
         threads=available_cores(),

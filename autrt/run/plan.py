@@ -15,6 +15,7 @@ from autrt.engine.open import faster_by
 from autrt.errors import AutrtError, UsageError
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
+from autrt.pipeline.open_source import open_source
 from autrt.results.names import results_path
 from autrt.run.finished_file import FinishedFile
 from autrt.run.folder_lock import lock_folder
@@ -30,8 +31,8 @@ from autrt.run.work_list import WorkList, drop_repeated, renewed, work_list
 from autrt.storage.atomic_file import sweep
 from autrt.storage.escape import escape
 from autrt.types import Source, VideoInfo
+from autrt.video.crops import crop_sources
 from autrt.video.discover import discover
-from autrt.video.probe import probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +70,8 @@ class InferPlan:
         before = RunJson.read(options.out)
         self.job, self._devices = resolve(options, before)
         require("decode")
-        found, self._repeated = drop_repeated(
-            discover(options.inputs, options.out) if sources is None else sources
-        )
+        sources = discover(options.inputs, options.out) if sources is None else sources
+        found, self._repeated = drop_repeated(crop_sources(sources) if options.aligned else sources)
         shard = options.shard
         self._index = ResultsIndex.read(options.out)
         self.work: WorkList = work_list(
@@ -109,11 +109,8 @@ class InferPlan:
         for source, state in self.work.states:
             info, error = None, ""
             try:
-                info = probe(
-                    source,
-                    image_rate=self.job.settings.image_rate,
-                    max_pixels=self.job.settings.max_pixels,
-                )
+                with closing(open_source(source, self.job.settings)) as decoder:
+                    info = decoder.info
             except AutrtError as problem:
                 error = str(problem)
             yield PlannedVideo(
@@ -181,8 +178,9 @@ class InferPlan:
 
     def _open_networks(self, opened: ExitStack, reporter: Reporter) -> list[Networks]:
         """Open the networks once for each device."""
-        fetch(DETECTOR_FILE, offline=self.options.offline, report=reporter.say)
         job = self.job
+        if job.settings.aligned is None:
+            fetch(DETECTOR_FILE, offline=self.options.offline, report=reporter.say)
         return [
             opened.enter_context(
                 closing(open_networks(job.model, replace(job.settings, device=device), job.threads))

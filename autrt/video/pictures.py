@@ -66,6 +66,17 @@ def open_folder(path: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -> Pic
     Raises:
         VideoError: the folder cannot be listed, or no picture in it can be decoded.
     """
+    files = numbered_files(path)
+    pictures = [Picture(index, index, partial(_waiting, file, max_pixels)) for index, file in files]
+    return PictureDecoder(path, "images", pictures, rate, codec=codec_of(files))
+
+
+def numbered_files(path: Path) -> list[tuple[int, Path]]:
+    """Return frame index and file of each numbered picture in a folder, in order of the index.
+
+    Raises:
+        VideoError: the folder cannot be listed.
+    """
     try:
         names = sorted((entry.name for entry in path.iterdir()), key=os.fsencode)
     except OSError as error:
@@ -73,12 +84,12 @@ def open_folder(path: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -> Pic
     numbered = [(number, name) for name in names if (number := picture_number(name)) is not None]
     numbered.sort(key=lambda pair: pair[0])
     base = 0 if numbered and numbered[0][0] == 0 else 1
-    pictures = [
-        Picture(number - base, number - base, partial(_waiting, path / name, max_pixels))
-        for number, name in numbered
-    ]
-    codec = numbered[0][1].rpartition(".")[2] if numbered else ""
-    return PictureDecoder(path, "images", pictures, rate, codec=codec)
+    return [(number - base, path / name) for number, name in numbered]
+
+
+def codec_of(files: Sequence[tuple[int, Path]]) -> str:
+    """Return the format of numbered pictures, by the name of the first; empty where there are none."""
+    return files[0][1].suffix[1:].lower() if files else ""
 
 
 def open_still(path: Path, max_pixels: int = MAX_PIXELS) -> PictureDecoder:

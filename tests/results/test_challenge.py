@@ -13,8 +13,11 @@ from autrt.aus import ABAW_AUS
 from autrt.cli.export import command as export
 from autrt.errors import AutrtError, ResultsError
 from autrt.results.challenge import submission
+from autrt.results.fingerprint import SourceFacts
 from autrt.results.reader import open_results
 from autrt.results.writer import ResultsWriter
+from autrt.types import Loss
+from tests.support.media import Clip, half
 from tests.support.results import header, names_in, results_file, video
 
 HEADER = ",".join(ABAW_AUS)
@@ -163,7 +166,7 @@ def test_wrong_challenge_options_are_refused(results: Path, tmp_path: Path) -> N
     assert "frames 1 to 2 in order" in refused(*arguments, "--frames", some)
     assert "cannot be read" in refused(*arguments, "--frames", tmp_path / "none.txt")
     assert "needs --out" in refused(results, "--format", "abaw-2024")
-    assert "--frames is for" in refused(results, "--frames", some)
+    assert "--frames, --frame-counts and --validate are for" in refused(results, "--frames", some)
     made(results / "batch2" / "anna.avi.h5", [1])
     assert "both of a video 'anna'" in refused(*arguments)
     assert "could be" in refused(results, "--format", "abaw-2024", "--out", tmp_path / "o", "--frames", some)
@@ -181,6 +184,112 @@ def test_texts_of_an_earlier_submission_are_not_mixed_in(results: Path, tmp_path
     assert run(*arguments).exit_code == 0  # replaces its own
     (tmp_path / "out" / "zoe.txt").write_text("old")
     assert "found zoe.txt" in refused(*arguments)
+
+
+def pictures(path: Path, counts: Sequence[int]) -> Path:
+    """Results of a folder of pictures, the last of which may be missing."""
+    source = SourceFacts(path="a", kind="images", size_bytes=1, mtime_ns=2, fingerprint="f" * 64)
+    with ResultsWriter(path, header(12, source=source)) as writer:
+        video(counts, n_aus=12).write(writer)
+        writer.finish()
+    return path
+
+
+@pytest.mark.parametrize("challenge", ["abaw-2022", "abaw-2024"])
+def test_results_of_pictures_need_numbers_of_frames(tmp_path: Path, challenge: str) -> None:
+    """The last pictures of a video may lack a face: 74 rows for 80 frames were once written."""
+    pictures(tmp_path / "r" / "anna.h5", [1] * 74)
+    arguments = (tmp_path / "r", "--format", challenge, "--out", tmp_path / "out")
+    told = refused(*arguments)
+    assert "anna: its number of frames is not known: the results end at frame 74" in told
+    assert "--frame-counts" in told
+    assert not (tmp_path / "out").exists()
+    counts = tmp_path / "counts.csv"
+    counts.write_text("video,frames\nanna.mp4,80\n")
+    outcome = run(*arguments, "--frame-counts", counts)
+    assert outcome.exit_code == 0, outcome.output
+    assert "80 frames; 6 without a face (6 of them behind the last frame in the results)" in outcome.output
+    text = lines(next((tmp_path / "out").iterdir()))
+    assert len(text) == 81
+    assert text[80].split(",")[-12:] == text[74].split(",")[-12:]
+
+
+def test_numbers_of_frames_come_from_the_videos_themselves(tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    Clip(frames=8).write(tmp_path / "v" / "anna.mp4")
+    for side in ("left", "right"):
+        pictures(tmp_path / "r" / f"anna_{side}.h5", [1] * 5)
+    arguments = (tmp_path / "r", "--format", "abaw-2022", "--out", tmp_path / "out", "--frame-counts")
+    assert run(*arguments, tmp_path / "v").exit_code == 0
+    assert [len(lines(path)) for path in (tmp_path / "out").iterdir()] == [9, 9]
+    half(tmp_path / "v" / "anna.mp4", tmp_path / "v" / "half.mp4")
+    (tmp_path / "v" / "anna.mp4").unlink()
+    assert "found none: add it" in refused(*arguments, tmp_path / "v")
+    pictures(tmp_path / "s" / "half.h5", [1])
+    damaged = refused(tmp_path / "s", *arguments[1:4], tmp_path / "o", "--frame-counts", tmp_path / "v")
+    assert "found one that is damaged" in damaged
+
+
+def test_damaged_videos_need_numbers_of_frames(tmp_path: Path) -> None:
+    with ResultsWriter(tmp_path / "r.h5", header(12)) as writer:
+        video([1, 1], n_aus=12).write(writer)
+        writer.finish([Loss(0.1, 1, "a packet is damaged")])
+    assert "damaged in 1 places" in refused(
+        tmp_path / "r.h5", "--format", "abaw-2022", "--out", tmp_path / "o"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("anna,8\nben 5 frames\nanna,9\n", "counts.csv:3: 'anna' has two numbers of frames: 8 and 9"),
+        ("video,frames\nanna\n", "counts.csv:2: expected a video and its number of frames"),
+        ("video,frames\n", "found none"),
+        ("a/anna.mp4,8\nb/anna.mp4,9\nben_left,5\n", "expected the number of frames of anna, found none"),
+    ],
+)
+def test_unsuitable_numbers_of_frames_are_refused(
+    results: Path, tmp_path: Path, content: str, told: str
+) -> None:
+    (tmp_path / "counts.csv").write_text(content)
+    counts = ("--frame-counts", tmp_path / "counts.csv")
+    assert told in refused(results, "--format", "abaw-2022", "--out", tmp_path / "o", *counts)
+
+
+def test_numbers_below_those_of_the_results_are_noted(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "counts.csv").write_text("anna 6\nben_left 5\n")
+    counts = ("--frame-counts", tmp_path / "counts.csv")
+    outcome = run(results, "--format", "abaw-2022", "--out", tmp_path / "o", *counts)
+    assert "anna: 6 frames;" in outcome.output
+    assert "2 frames of the results behind the last one that is asked for are left out" in outcome.output
+
+
+@pytest.mark.parametrize("challenge", ["abaw-2022", "abaw-2024"])
+def test_validate_names_each_fault_of_a_submission(results: Path, tmp_path: Path, challenge: str) -> None:
+    out, counts = tmp_path / "out", tmp_path / "counts.csv"
+    counts.write_text("anna,8\nben_left,5\n")
+    assert run(results, "--format", challenge, "--out", out).exit_code == 0
+    arguments = (out, "--format", challenge, "--validate", "--frame-counts", counts)
+    good = run(*arguments)
+    assert (good.exit_code, "13 rows" in good.output) == (0, True), good.output
+    name = "anna.txt" if challenge == "abaw-2022" else "predictions.txt"
+    rows = lines(out / name)
+    rows[2], rows[3] = rows[2][:-1] + "2", rows[3] + ",1"
+    (out / name).write_text("\n".join(["AU1", *rows[1:-1]]) + "\n")
+    (out / "zoe.txt").write_text("")
+    bad = run(*arguments)
+    assert bad.exit_code == 1
+    for told in (
+        "zoe.txt: not part of the submission",
+        f"{name}:1: expected the header",
+        f"{name}: expected {len(rows) - 1} rows below the header, one for each frame, found {len(rows) - 2}",
+        f"{name}:3: expected 0 or 1 for each AU",
+        f"{name}:4: expected ",
+        "5 faults",
+    ):
+        assert told in bad.output
+    assert "needs to know" in refused(*arguments[:-2])
+    assert "takes one folder" in refused(*arguments, "--out", out)
 
 
 def test_submission_is_read_back_before_writing(results: Path, tmp_path: Path, monkeypatch) -> None:

@@ -26,6 +26,8 @@ class FaceFrames(ShapedRepr):
     """Number of the video's last frame; 0 if it has none."""
     losses: int
     """Places where part of the video could not be decoded; frames after the first may be numbered too low."""
+    complete: bool
+    """True if the results hold every frame of a video; False for pictures, whose last ones may be missing."""
 
     def __post_init__(self) -> None:
         check_array(self, "number", self.number, np.int64, (None,))
@@ -54,6 +56,7 @@ class FaceFrames(ShapedRepr):
             active=active,
             last=int(number[-1]) if len(number) else 0,
             losses=len(results.lost),
+            complete=results.header.source.kind != "images" and not len(results.lost),
         )
 
 
@@ -69,6 +72,8 @@ class FrameDecisions(ShapedRepr):
     """Those of them that lie after the last frame of the results."""
     before_first: int
     """Frames before the first face, in which no AU is active."""
+    unasked: int
+    """Frames of the results behind the last one that is wanted."""
 
     @classmethod
     def for_frames(cls, faces: FaceFrames, wanted: I64) -> FrameDecisions:
@@ -83,4 +88,5 @@ class FrameDecisions(ShapedRepr):
             filled=filled,
             after_last=int((wanted[known] > faces.last).sum()),
             before_first=int((~known).sum()),
+            unasked=max(0, faces.last - int(wanted.max(initial=0))),
         )

@@ -30,7 +30,7 @@ def match_results(videos: Sequence[str], found: Sequence[tuple[Path, Path]]) -> 
     named = _named(found)
     out, lacking = dict[str, Path](), list[str]()
     for video in videos:
-        files = next((named[key] for key in _keys(video) if key in named), [])
+        files = next((named[key] for key in video_keys(video) if key in named), [])
         if len(files) > 1:
             raise UsageError(
                 f"the video {escape(video)!r} could be {' or '.join(escape(str(file)) for file in files[:2])}: "
@@ -69,14 +69,14 @@ def results_by_name(found: Sequence[tuple[Path, Path]]) -> dict[str, Path]:
 def _named(found: Sequence[tuple[Path, Path]]) -> dict[str, list[Path]]:
     out: dict[str, list[Path]] = {}
     for path, relative in found:
-        for key in _keys(relative.as_posix().removesuffix(SUFFIX)):
+        for key in video_keys(relative.as_posix().removesuffix(SUFFIX)):
             files = out.setdefault(key, [])
             if path not in files:
                 files.append(path)
     return out
 
 
-def _keys(video: str) -> list[str]:
+def video_keys(video: str) -> list[str]:
     """Return the names that match a video, the most specific first."""
     name = PurePosixPath(video).name
     return list(dict.fromkeys((video, without_suffix(video), name, without_suffix(name))))

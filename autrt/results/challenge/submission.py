@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Final, Literal
-
-import numpy as np
+from pathlib import Path
 
 from autrt.aus import ABAW_AUS
 from autrt.errors import ResultsError, UsageError
 from autrt.results.challenge.decisions import FaceFrames, FrameDecisions
-from autrt.results.challenge.frame_list import LOCATION, FrameList, WantedFrames, without_suffix
+from autrt.results.challenge.frame_counts import FrameCounts
+from autrt.results.challenge.frame_list import LOCATION, FrameList, WantedFrames
 from autrt.results.challenge.match_videos import match_results, results_by_name
+from autrt.results.challenge.validation import (
+    SINGLE_FILE,
+    TEXT_SUFFIX,
+    Challenge,
+    expected_texts,
+    read_submission,
+    submission_faults,
+    text_name,
+)
+from autrt.results.challenge.wanted_frames import all_frames, number_of_frames
 from autrt.results.reader import open_results
 from autrt.storage.atomic_file import replacing
 from autrt.storage.escape import escape
-
-Challenge = Literal["abaw-2022", "abaw-2024"]
-
-TEXT_SUFFIX: Final = ".txt"
-SINGLE_FILE: Final = "predictions.txt"
-"""Name of the single file of 2024."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,10 @@ class Submission:
 
 
 def make_submission(
-    challenge: Challenge, found: Sequence[tuple[Path, Path]], frames: FrameList | None
+    challenge: Challenge,
+    found: Sequence[tuple[Path, Path]],
+    frames: FrameList | None,
+    counts: FrameCounts | None = None,
 ) -> Submission:
     """Make a submission from the decisions for each frame's main face, and check it.
 
@@ -44,9 +49,10 @@ def make_submission(
         challenge: its file format.
         found: results files and their paths relative to the searched folder (`find_results`).
         frames: the frames or videos to include; None: all frames of all results.
+        counts: numbers of frames of the videos; None: as results of whole videos have it.
 
     Raises:
-        UsageError: a video has no results, or the list does not suit the format.
+        UsageError: a video has no results, its number of frames is not known, or the list does not suit the format.
         ResultsError: a results file is damaged.
     """
     files = results_by_name(found) if frames is None else match_results(frames.videos, found)
@@ -57,13 +63,52 @@ def make_submission(
         with open_results(files[video]) as results:
             seen = FaceFrames.from_results(results)
         asked = frames.frames[i] if frames is not None and frames.frames is not None else None
-        mine = asked or _all_frames(video, seen.last, start)
+        mine = asked or all_frames(video, number_of_frames(video, seen, counts), start)
         start += len(mine.number)
         wanted.append(mine)
         decided.append(FrameDecisions.for_frames(seen, mine.number))
         notes += _notes(seen, mine, decided[-1])
-    make = _texts_2022 if challenge == "abaw-2022" else _text_2024
-    return Submission(make(wanted, decided), tuple(notes))
+    expected = expected_texts(challenge, wanted)
+    texts = (_texts_2022 if challenge == "abaw-2022" else _text_2024)(wanted, decided)
+    if faults := submission_faults(texts, expected):
+        raise ResultsError(
+            f"the challenge's files do not hold what they should ({faults[0]}); nothing was written"
+        )
+    return Submission(texts, tuple(notes))
+
+
+def validate_submission(
+    challenge: Challenge, folder: Path, frames: FrameList | None, counts: FrameCounts | None
+) -> tuple[int, list[str]]:
+    """Read a submission's files and compare them with what the challenge asks for.
+
+    Args:
+        challenge: its file format.
+        folder: of the submission.
+        frames: the frames or videos that it must hold; None: all videos of `counts`.
+        counts: numbers of frames of the videos; None: the list names frames.
+
+    Returns:
+        The number of rows that it must hold, and a line for each fault.
+
+    Raises:
+        UsageError: neither frames nor counts say how many rows there must be, or the folder holds no text.
+    """
+    texts = read_submission(folder)
+    wanted = list(frames.frames) if frames is not None and frames.frames is not None else list[WantedFrames]()
+    if not wanted:
+        if counts is None:
+            raise UsageError(
+                "--validate needs to know the numbers of frames: expected --frames with a list of frames, or "
+                "--frame-counts"
+            )
+        for video in counts.videos if frames is None else frames.videos:
+            count = counts.of(video)
+            if count is None:
+                raise UsageError(f"--frame-counts: found no number of frames of {escape(video)}: add it")
+            wanted.append(all_frames(video, count, sum(len(before.number) for before in wanted)))
+    expected = expected_texts(challenge, wanted)
+    return sum(form.rows for form in expected.values()), submission_faults(texts, expected)
 
 
 def write_submission(submission: Submission, out: Path) -> None:
@@ -85,18 +130,6 @@ def write_submission(submission: Submission, out: Path) -> None:
             part.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
-def _all_frames(video: str, last: int, start: int) -> WantedFrames:
-    """Return all frames of a video, for rows from `start` on."""
-    number = np.arange(1, last + 1, dtype=np.int64)
-    folder = without_suffix(video)
-    return WantedFrames(
-        video=video,
-        number=number,
-        location=tuple(f"{folder}/{n:05d}.jpg" for n in number.tolist()),
-        place=start + number - 1,
-    )
-
-
 def _notes(seen: FaceFrames, wanted: WantedFrames, decided: FrameDecisions) -> list[str]:
     facts: list[str] = []
     if not len(seen.number):
@@ -112,6 +145,10 @@ def _notes(seen: FaceFrames, wanted: WantedFrames, decided: FrameDecisions) -> l
         facts.append(
             f"{decided.filled} without a face{beyond} take the decisions of the last one with a face"
         )
+    if decided.unasked:
+        facts.append(
+            f"{decided.unasked} frames of the results behind the last one that is asked for are left out"
+        )
     if seen.losses:
         facts.append(
             f"the video is damaged in {seen.losses} places: frames behind the first may be numbered too low"
@@ -121,50 +158,22 @@ def _notes(seen: FaceFrames, wanted: WantedFrames, decided: FrameDecisions) -> l
 
 def _texts_2022(wanted: Sequence[WantedFrames], decided: Sequence[FrameDecisions]) -> dict[str, str]:
     """Return one text per video: the AUs' names, then a row for each frame from the first on."""
-    out: dict[str, str] = {}
-    for video, decisions in zip(wanted, decided, strict=True):
-        n = len(video.number)
-        if not np.array_equal(video.number, np.arange(1, n + 1)):
-            raise UsageError(
-                f"the text of {escape(video.video)!r} has a row for each frame from the first on: expected its "
-                f"frames 1 to {n} in order in the list, found others; use --format abaw-2024 for a choice of frames"
-            )
-        name = without_suffix(PurePosixPath(video.video).name) + TEXT_SUFFIX
-        if name in out:
-            raise UsageError(f"two videos of the list would both become {escape(name)}")
-        rows = _cells(decisions)
-        out[name] = _checked("\n".join([",".join(ABAW_AUS), *rows]) + "\n", ABAW_AUS, n, None)
-    return out
+    return {
+        text_name(video): "\n".join([",".join(ABAW_AUS), *_cells(decisions)]) + "\n"
+        for video, decisions in zip(wanted, decided, strict=True)
+    }
 
 
 def _text_2024(wanted: Sequence[WantedFrames], decided: Sequence[FrameDecisions]) -> dict[str, str]:
     """Return one text for all videos: a row of location and decisions for each frame, in the list's order."""
-    n = sum(len(video.number) for video in wanted)
-    rows, locations = [""] * n, [""] * n
+    rows = [""] * sum(len(video.number) for video in wanted)
     for video, decisions in zip(wanted, decided, strict=True):
         for place, location, cells in zip(
             video.place.tolist(), video.location, _cells(decisions), strict=True
         ):
-            rows[place], locations[place] = f"{location},{cells}", location
-    header = (LOCATION, *ABAW_AUS)
-    return {SINGLE_FILE: _checked("\n".join([",".join(header), *rows]) + "\n", header, n, locations)}
+            rows[place] = f"{location},{cells}"
+    return {SINGLE_FILE: "\n".join([",".join((LOCATION, *ABAW_AUS)), *rows]) + "\n"}
 
 
 def _cells(decided: FrameDecisions) -> list[str]:
     return [",".join(map(str, row)) for row in decided.active.tolist()]
-
-
-def _checked(text: str, header: Sequence[str], n: int, locations: Sequence[str] | None) -> str:
-    """Return `text` after checking its header, number and order of rows, and that decisions are 0 or 1."""
-    first, *lines = text.removesuffix("\n").split("\n")
-    rows = [line.rsplit(",", len(ABAW_AUS)) for line in lines]
-    fixed = len(header) - len(ABAW_AUS)
-    good = (
-        first == ",".join(header)
-        and len(rows) == n
-        and all(len(row) == len(header) and {"0", "1"}.issuperset(row[fixed:]) for row in rows)
-        and (locations is None or [row[0] for row in rows] == list(locations))
-    )
-    if not good:
-        raise ResultsError("the challenge's file does not hold what it should; nothing was written")
-    return text

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
 from autrt.aus import ABAW_AUS
 from autrt_train.annotations.folds import folds
 from autrt_train.annotations.read import DataSpec, read_data
+from autrt_train.evaluate.ground_truth import read_ground_truth
 from autrt_train.types import DataError
 from tests.support.data_sets import HEADER, affwild2, names_of, numbered, text
 
@@ -141,8 +144,14 @@ def test_annotations_may_lie_elsewhere(tmp_path):
     ("spoil", "message"),
     [
         (lambda root: root / "none", "expected the folder of Aff-Wild2, found nothing"),
-        (lambda root: root / "bare", "Train_Set and Validation_Set in it, found neither"),
-        (lambda root: root / "blind", "expected folders of pictures, found none"),
+        (
+            lambda root: root / "bare",
+            "expected label texts in AU_Detection_Challenge/Train_Set or Validation_Set",
+        ),
+        (
+            lambda root: root / "blind",
+            "expected folders of pictures .*Train_Set: 1 texts in AU_Detection_Challenge",
+        ),
         (lambda root: root / "wrong", r"a\.txt, line 1: expected the header AU1,AU2"),
         (lambda root: root / "letters", r"a\.txt, line 3: AU4: expected 0, 1 or -1, found 'happy'"),
     ],
@@ -164,4 +173,91 @@ def test_many_rows_come_out_as_they_went_in(tmp_path):
     numbered(tmp_path / "cropped_aligned" / "a", range(3000, 0, -1))
     index, findings = read(tmp_path)
     np.testing.assert_array_equal(index.labels, labels)
-    assert findings.lines() == []
+    assert findings.counts == {}
+
+
+MULTI_TASK = "image,valence,arousal,expression,aus"
+
+
+def unpacked(root):
+    """All archives of the challenge, unpacked as they come."""
+    for challenge in ("AU_Detection_Challenge", "EXPR_Recognition_Challenge"):
+        for split, name in (("Train_Set", "a"), ("Train_Set", "pair_left"), ("Validation_Set", "b")):
+            row = ONES if challenge.startswith("AU") else "3"
+            header = HEADER if challenge.startswith("AU") else "Neutral,Anger"
+            text(root / "6th ABAW Annotations" / challenge / split / f"{name}.txt", f"{header}\n{row}\n")
+    numbered(root / "batch1" / "cropped_aligned" / "cropped_aligned" / "a", [1])
+    numbered(root / "batch1" / "cropped_aligned" / "cropped_aligned" / "pair_left", [1])
+    numbered(root / "batch2" / "cropped_aligned_new_50_vids" / "b", [1])
+    numbered(root / "batch2" / "cropped" / "b", [1])
+    text(root / "__MACOSX" / "cropped_aligned" / "a" / "._00001.jpg", "")
+    return root
+
+
+def test_parts_are_found_wherever_the_archives_put_them(tmp_path):
+    index, findings = read(unpacked(tmp_path))
+    assert names_of(index, tmp_path) == [
+        "batch1/cropped_aligned/cropped_aligned/a/00001.jpg",
+        "batch1/cropped_aligned/cropped_aligned/pair_left/00001.jpg",
+        "batch2/cropped_aligned_new_50_vids/b/00001.jpg",
+    ]
+    assert findings.remarks == [
+        "Train_Set: 2 texts in 6th ABAW Annotations/AU_Detection_Challenge/Train_Set",
+        "Validation_Set: 1 texts in 6th ABAW Annotations/AU_Detection_Challenge/Validation_Set",
+        "crops: 1 folders in batch2/cropped_aligned_new_50_vids",
+        "crops: 2 folders in batch1/cropped_aligned/cropped_aligned",
+    ]
+
+
+def test_a_missing_part_is_named(tmp_path):
+    root = unpacked(tmp_path)
+    shutil.rmtree(root / "batch2")
+    index, findings = read(root)
+    assert len(index) == 2
+    assert "crops of the later videos (cropped_aligned_new_50_vids): not found" in findings.remarks
+    shutil.rmtree(root / "batch1")
+    with pytest.raises(DataError, match=r"expected folders of pictures.*crops: not found"):
+        read(root)
+    shutil.rmtree(root / "6th ABAW Annotations" / "AU_Detection_Challenge" / "Validation_Set")
+    with pytest.raises(DataError, match=r"Challenge/Validation_Set.*Validation_Set: not found"):
+        read(root, split="validation")
+
+
+def test_two_releases_of_the_annotations_are_told_apart(tmp_path):
+    root = unpacked(tmp_path)
+    shutil.copytree(root / "6th ABAW Annotations", root / "3rd ABAW Annotations")
+    with pytest.raises(DataError, match=r"expected one folder Train_Set, found .*3rd ABAW.* and .*6th ABAW"):
+        read(root)
+    index, _ = read(root, labels="6th ABAW Annotations")
+    assert len(index) == 3
+
+
+def test_multi_task_texts_name_single_frames(tmp_path):
+    rows = {"a/00001.jpg": ONES, "a/00007.jpg": PARTLY, "b_left/00002.jpg": ZEROS, "gone/00001.jpg": ONES}
+    lines = [f"{image},-0.5,0.25,3,{aus}" for image, aus in rows.items()]
+    text(tmp_path / "annotations" / "training_set_annotations.txt", "\n".join([MULTI_TASK, *lines]) + "\n")
+    text(tmp_path / "annotations" / "notes_train_set.txt", "no labels")
+    numbered(tmp_path / "cropped_aligned" / "a", range(1, 9))
+    numbered(tmp_path / "cropped_aligned" / "b_left", [1])
+    index, findings = read(tmp_path, split="train")
+    assert names_of(index, tmp_path) == ["cropped_aligned/a/00001.jpg", "cropped_aligned/a/00007.jpg"]
+    assert index.labels[:, 0].tolist() == [1, -1]
+    assert findings.counts == {"missing_frames": 1, "videos_without_pictures": 1}
+    assert "Train_Set, multi-task: annotations/training_set_annotations.txt" in findings.remarks
+    truth = read_ground_truth(DataSpec(kind="affwild2", root=tmp_path))
+    assert set(truth.videos) == {"a", "b_left", "gone"}
+    with pytest.raises(DataError, match=r"expected multi-task texts"):
+        read(tmp_path, split="validation")
+    affwild2(tmp_path, {"a": [ONES] * 8})
+    assert len(read(tmp_path)[0]) == 8
+    assert len(read(tmp_path, options={"task": "multi-task"})[0]) == 2
+
+
+@pytest.mark.parametrize(
+    "row", ["a/00001.jpg,0,0,1", "a/face.jpg,0,0,1," + ONES, "a/00001.jpg,0,0,1," + ONES.replace("1", "2")]
+)
+def test_a_wrong_row_of_a_multi_task_text_is_named(tmp_path, row):
+    text(tmp_path / "training_set_annotations.txt", f"{MULTI_TASK}\n{row}\n")
+    numbered(tmp_path / "cropped_aligned" / "a", [1])
+    with pytest.raises(DataError, match=r"training_set_annotations.txt, line 2: expected video/00001.jpg"):
+        read(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +13,10 @@ from autrt.extras import load_part
 from autrt_train.annotations.check import check_index, require_template, require_trainable
 from autrt_train.annotations.check_report import check_report_text, write_check_report
 from autrt_train.annotations.data_issues import EXAMPLES, DataIssues
+from autrt_train.annotations.duplicates import duplicates_between
 from autrt_train.annotations.read import READERS, DataSpec, read_data
 from autrt_train.types import DataError
-from tests.support.data_sets import index, jpeg, text
+from tests.support.data_sets import index, jpeg, numbered, text
 
 
 @pytest.fixture
@@ -58,11 +60,46 @@ def test_check_keeps_issues_of_sets_of_one_name(sets):
 def test_pictures_and_duplicates(report):
     decoded = report["parts"]["train"]["decoded"]
     assert decoded["unreadable"]["count"] == 1
-    assert "broken.jpg: picture cannot be decoded" in decoded["unreadable"]["examples"][0]
+    assert "broken.jpg: expected a whole picture, found 10 bytes" in decoded["unreadable"]["examples"][0]
     assert decoded["other_size"]["examples"][0].endswith("small.jpg: 64×64")
     assert decoded["sizes_px"] == ["64×64", "112×112"]
     assert report["duplicates"]["count"] == 1
     assert "2.jpg = " in report["duplicates"]["examples"][0]
+
+
+def test_check_names_a_picture_that_was_cut_short(tmp_path):
+    whole = jpeg(tmp_path / "a.jpg", value=1).read_bytes()
+    (tmp_path / "a.jpg").write_bytes(whole[: len(whole) // 2])
+    text(tmp_path / "index.csv", "path,AU1\na.jpg,1\n")
+    table, _ = read_data(DataSpec(kind="manifest", root=tmp_path))
+    assert check_index(table)["parts"]["train"]["decoded"]["unreadable"]["count"] == 1
+
+
+def test_check_holds_little_memory_and_tells_progress(tmp_path):
+    for name in ("a", "b"):
+        numbered(tmp_path / name, range(3000))
+        for number in (5, 2999):
+            (tmp_path / name / f"{number:05d}.jpg").write_bytes(b"content of %d" % number)
+    parts = [
+        replace(
+            index(np.zeros((3000, 1)), np.zeros(3000)),
+            paths=np.array([b"%s/%05d.jpg" % (bytes(tmp_path / name), i) for i in range(3000)]),
+        )
+        for name in ("a", "b")
+    ]
+    told: dict[str, int] = {}
+
+    def progress(stage, done, *, total):
+        told[stage] = told.get(stage, 0) + done
+        assert total == 6000
+
+    tracemalloc.start()
+    pairs = duplicates_between(*parts, progress)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert {(5, 5), (2999, 2999), (0, 2998)} <= set(map(tuple, pairs.tolist()))
+    assert told == {"sizes of files": 6000, "files of equal size read": 6000}
+    assert peak_bytes < 200 * 6000
 
 
 def test_problems_are_named(report):

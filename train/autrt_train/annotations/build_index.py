@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autrt.types import F32, I32
+from autrt.video.crop_geometry import CropGeometry
 from autrt_train.annotations.columns import name_ids
-from autrt_train.annotations.crop_geometry import CropGeometry
 from autrt_train.annotations.data_issues import DataIssues
 from autrt_train.annotations.pictures import NumberedPictures, as_paths
 from autrt_train.types import I8, Index
@@ -32,7 +32,14 @@ class LabelledVideo:
 
 
 def match_pictures(
-    pictures: NumberedPictures, frame: I32, labels: I8, name: str, issues: DataIssues, person: str = ""
+    pictures: NumberedPictures,
+    frame: I32,
+    labels: I8,
+    name: str,
+    issues: DataIssues,
+    person: str = "",
+    *,
+    every_frame: bool = True,
 ) -> LabelledVideo:
     """Match label rows with pictures by frame number; rows without a picture are left out.
 
@@ -43,9 +50,10 @@ def match_pictures(
         name: of the video.
         issues: records missing frames, and a different number of rows and pictures.
         person: who is seen; empty if unknown.
+        every_frame: each picture should have a row.
     """
     found, row = pictures.find(frame)
-    if len(frame) != len(pictures.frame):
+    if every_frame and len(frame) != len(pictures.frame):
         issues.note("row_mismatches", name, f"{len(frame)} rows, {len(pictures.frame)} pictures")
     if not found.all():
         issues.note("missing_frames", name, f"frame {frame[~found][0]}", int((~found).sum()))

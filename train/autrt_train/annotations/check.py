@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
 
-from autrt.errors import VideoError
 from autrt.storage.escape import escape
-from autrt.types import CROP_SIZE_PX, I64
-from autrt.video.pictures import read_picture
+from autrt_train.annotations.check_pictures import check_pictures
 from autrt_train.annotations.data_issues import EXAMPLES, DataIssues
 from autrt_train.annotations.duplicates import duplicates_between
+from autrt_train.annotations.stage_progress import Progress, unreported
 from autrt_train.types import MISSING, DataError, Index
 
 SCHEMA: Final = "autrt-data-check/1"
@@ -28,6 +26,7 @@ def check_index(
     *,
     sample: int | None = SAMPLE,
     seed: int = 0,
+    progress: Progress = unreported,
 ) -> dict[str, Any]:
     """Check data and return a report.
 
@@ -37,19 +36,20 @@ def check_index(
         issues: name and recorded issues of each data set that was read.
         sample: number of pictures to decode of each part, drawn by `seed`; None: all.
         seed: of the sample.
+        progress: told about the files that were looked at.
 
     Returns:
-        A report of JSON values: `schema`; `parts` (train, validation: counts, AUs, classes, pictures),
-            `duplicates`
-        between the parts, `issues` by data set, and `problems`: lines about what `require_trainable` would
+        A report of JSON values: `schema`; `parts` (train, validation: counts, AUs, classes, pictures), `duplicates`
+        between the parts, `findings` by data set, and `problems`: lines about what `require_trainable` would
         refuse, and what else should be looked at.
     """
     parts = {"train": train} if validation is None else {"train": train, "validation": validation}
     report: dict[str, Any] = {
         "schema": SCHEMA,
-        "parts": {name: _part(index, sample, seed) for name, index in parts.items()},
-        "duplicates": None if validation is None else _duplicates(train, validation),
+        "parts": {name: _part(index, sample, seed, progress) for name, index in parts.items()},
+        "duplicates": None if validation is None else _duplicates(train, validation, progress),
         "findings": _by_name(issues),
+        "remarks": {name: some.remarks for name, some in issues if some.remarks},
     }
     return report | {"problems": _problems(report, train)}
 
@@ -112,7 +112,7 @@ def _faults(index: Index, au_names: Sequence[str]) -> list[str]:
     return out
 
 
-def _part(index: Index, sample: int | None, seed: int) -> dict[str, Any]:
+def _part(index: Index, sample: int | None, seed: int, progress: Progress) -> dict[str, Any]:
     return {
         "pictures": len(index),
         "videos": len(np.unique(index.video)),
@@ -122,7 +122,7 @@ def _part(index: Index, sample: int | None, seed: int) -> dict[str, Any]:
         "aus": {name: _counts(index, column) for column, name in enumerate(index.label_names)},
         "any_missing": int((index.labels == MISSING).any(axis=1).sum()),
         "classes": _classes(index),
-        "decoded": _check_pictures(index, sample, seed),
+        "decoded": check_pictures(index, sample, seed, progress),
     }
 
 
@@ -141,38 +141,8 @@ def _classes(index: Index) -> dict[str, int] | None:
     return dict(zip(index.class_names, counts.tolist(), strict=True))
 
 
-def _check_pictures(index: Index, sample: int | None, seed: int) -> dict[str, Any]:
-    """Decode pictures; report those that cannot be decoded or have another size than the index states."""
-    rows: I64 = np.arange(len(index))
-    if sample is not None and sample < len(rows):
-        rows = np.sort(np.random.default_rng([seed]).choice(rows, sample, replace=False))
-    side = CROP_SIZE_PX + 2 * index.margin_px
-    with ThreadPoolExecutor() as pool:
-        decoded = list(pool.map(lambda row: _decode(index, int(row)), rows))
-    unreadable = [f"{path}: {error}" for path, _, error in decoded if error]
-    sizes = {size for _, size, error in decoded if not error}
-    wrong = [f"{path}: {w}×{h}" for path, (w, h), error in decoded if not error and (w, h) != (side, side)]
-    return {
-        "looked_at": len(rows),
-        "expected_px": side,
-        "sizes_px": [f"{w}×{h}" for w, h in sorted(sizes)[:EXAMPLES]],
-        "unreadable": {"count": len(unreadable), "examples": unreadable[:EXAMPLES]},
-        "other_size": {"count": len(wrong), "examples": wrong[:EXAMPLES]},
-    }
-
-
-def _decode(index: Index, row: int) -> tuple[str, tuple[int, int], str]:
-    """Return a picture's path, its width and height, and an error message (empty if it can be decoded)."""
-    path = index.path(row)
-    try:
-        height, width, _ = read_picture(path).shape
-    except VideoError as error:
-        return escape(str(path)), (0, 0), str(error)
-    return escape(str(path)), (width, height), ""
-
-
-def _duplicates(train: Index, validation: Index) -> dict[str, Any]:
-    pairs = duplicates_between(train, validation)
+def _duplicates(train: Index, validation: Index, progress: Progress) -> dict[str, Any]:
+    pairs = duplicates_between(train, validation, progress)
     examples = [
         f"{escape(str(train.path(a)))} = {escape(str(validation.path(b)))}"
         for a, b in pairs[:EXAMPLES].tolist()

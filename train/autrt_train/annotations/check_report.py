@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autrt.storage.atomic_file import replacing
+from autrt_train.annotations.check_alignment import alignment_lines
 from autrt_train.annotations.data_issues import MEANING
 
 
@@ -41,6 +42,11 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
             )
         decoded = part["decoded"]
         yield f"  {decoded['looked_at']} pictures decoded: {', '.join(decoded['sizes_px']) or 'none'} pixels"
+    if "alignment" in report:
+        yield "train: alignment"
+        yield from alignment_lines(report["alignment"])
+    for name, remarks in report["remarks"].items():
+        yield from (f"{name}: {remark}" for remark in remarks)
     for name, kinds in report["findings"].items():
         for kind, found in kinds.items():
             yield f"{name}: {found['count']} {MEANING[kind]} ({'; '.join(found['examples'][:3])})"

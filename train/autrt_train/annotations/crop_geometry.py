@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from autrt.errors import UsageError
 from autrt.storage.escape import escape
 from autrt.template import TEMPLATES
+from autrt.video.crop_geometry import CROP_JSON, CropGeometry, read_crop_json
 from autrt_train.types import DataError
 
-CROP_JSON: Final = "crop.json"
-"""File that `autrt crop` writes beside the crops."""
 _GEOMETRY_FILES: Final = (CROP_JSON, "synth.json")
 """Files beside pictures that state their geometry; `autrt synth` writes the second."""
-
-
-@dataclass(frozen=True, slots=True)
-class CropGeometry:
-    """Alignment template and margin of a data set's crops."""
-
-    margin_px: int = 0
-    template: str = "arcface-112"
 
 
 def crop_geometry(root: Path, margin_px: int | None = None, template: str | None = None) -> CropGeometry:
@@ -34,7 +24,10 @@ def crop_geometry(root: Path, margin_px: int | None = None, template: str | None
         DataError: the file is invalid or contradicts the arguments, or the template is unknown.
     """
     file = next((root / name for name in _GEOMETRY_FILES if (root / name).is_file()), root / CROP_JSON)
-    known = read_crop_json(file)
+    try:
+        known = read_crop_json(file)
+    except UsageError as error:
+        raise DataError(str(error)) from error
     stated: dict[str, int | str] = {"margin_px": known.margin_px, "template": known.template} if known else {}
     given = {k: v for k, v in (("margin_px", margin_px), ("template", template)) if v is not None}
     for name, value in given.items():
@@ -47,20 +40,3 @@ def crop_geometry(root: Path, margin_px: int | None = None, template: str | None
     if facts.template not in TEMPLATES:
         raise DataError(f"template: expected one of {', '.join(TEMPLATES)}, found {facts.template!r}")
     return facts
-
-
-def read_crop_json(file: Path) -> CropGeometry | None:
-    """Return the geometry in a `crop.json`, or None if the file does not exist.
-
-    Raises:
-        DataError: the file is invalid.
-    """
-    if not file.is_file():
-        return None
-    try:
-        values = json.loads(file.read_bytes())
-        return CropGeometry(int(values["margin_px"]), str(values["template"]))
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise DataError(
-            f"{escape(str(file))}: expected the facts that `autrt crop` writes: {error!r}"
-        ) from error

@@ -114,6 +114,11 @@ def is_picture(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in STILL_SUFFIXES  # noqa: PTH122
 
 
+def is_numbered(name: str) -> bool:
+    """Return True if the file name is that of a numbered picture."""
+    return _NUMBERED.fullmatch(os.fsencode(name)) is not None
+
+
 def require_folder(root: Path, what: str) -> Path:
     """Return `root` if it is a folder.
 

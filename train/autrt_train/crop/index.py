@@ -16,7 +16,7 @@ from autrt.results.names import file_name
 from autrt.storage.atomic_file import replacing
 from autrt.storage.escape import escape
 from autrt.types import F32, Bool
-from autrt_train.annotations.crop_geometry import CROP_JSON
+from autrt.video.crop_geometry import CROP_JSON
 from autrt_train.annotations.sets.manifest import LANDMARKS, NAME
 from autrt_train.types import DataError
 

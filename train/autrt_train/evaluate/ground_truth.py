@@ -22,7 +22,7 @@ from autrt_train.annotations.annotation_table import read_table
 from autrt_train.annotations.columns import name_ids
 from autrt_train.annotations.pictures import require_folder, without_video_suffix
 from autrt_train.annotations.read import DataSpec, read_data, read_with
-from autrt_train.annotations.sets.affwild2 import label_texts, read_labels, recordings
+from autrt_train.annotations.sets.affwild2 import read_video_rows
 from autrt_train.annotations.sets.label_table import FrameFaces, LabelTable, au_columns
 from autrt_train.annotations.sets.manifest import NAME, of_split
 from autrt_train.annotations.sets.results import beside, label_file
@@ -138,14 +138,14 @@ def read_ground_truth(spec: DataSpec) -> GroundTruth:
 
 def affwild2(root: Path, split: Split | None = None, *, labels: Path | None = None) -> GroundTruth:
     """Read Aff-Wild2's label texts, without pictures."""
-    texts = label_texts(root / (labels or ""), split)
-    persons = recordings([text.stem for text in texts])
     videos = {
-        text.stem: TableLabels(
-            LabelTable(labels=read_labels(text), frame=None, time_s=None, track=None),
-            _known(persons[text.stem]),
+        rows.name: TableLabels(
+            LabelTable(
+                labels=rows.labels, frame=None if rows.every_frame else rows.frame, time_s=None, track=None
+            ),
+            _known(rows.person),
         )
-        for text in texts
+        for rows in read_video_rows(root / (labels or ""), split)
     }
     return GroundTruth(ABAW_AUS, videos)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from autrt.storage.escape import escape
 from autrt.types import CROP_SIZE_PX, U8
 from autrt_train.types import DataError, Index
 
@@ -27,22 +28,34 @@ def read_picture(index: Index, row: int) -> U8:
     Raises:
         DataError: the file is not there, is no picture, was cut short or has another size.
     """
-    path = index.path(row)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: expected a picture, found {error.strerror}: {WAY_OUT}") from error
-    picture = _decode(data)
-    if picture is None:
-        raise DataError(
-            f"{path}: expected a whole picture, found {len(data)} bytes that do not decode: {WAY_OUT}"
-        )
+    picture = read_pixels(index, row)
     side = picture_side_px(index)
     if picture.shape != (side, side, 3):
         height, width = picture.shape[:2]
         raise DataError(
-            f"{path}: expected a picture of {side}×{side} pixels ({CROP_SIZE_PX} and {index.margin_px} around), "
-            f"found {width}×{height}: align the faces with `autrt crop`"
+            f"{escape(str(index.path(row)))}: expected a picture of {side}×{side} pixels ({CROP_SIZE_PX} and "
+            f"{index.margin_px} around), found {width}×{height}: align the faces with `autrt crop`"
+        )
+    return picture
+
+
+def read_pixels(index: Index, row: int) -> U8:
+    """Decode the picture of a row, of any size: (height, width, 3) uint8 RGB.
+
+    Raises:
+        DataError: the file is not there, is no picture or was cut short.
+    """
+    path = index.path(row)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{escape(str(path))}: expected a picture, found {error.strerror}: {WAY_OUT}"
+        ) from error
+    picture = _decode(data)
+    if picture is None:
+        raise DataError(
+            f"{escape(str(path))}: expected a whole picture, found {len(data)} bytes that do not decode: {WAY_OUT}"
         )
     return picture
 

@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from autrt.video.crop_geometry import CropGeometry
 from autrt_train.annotations.build_index import LabelledVideo, build_index, match_pictures
-from autrt_train.annotations.crop_geometry import CropGeometry
 from autrt_train.annotations.data_issues import DataIssues
 from autrt_train.annotations.frame_labels import FrameLabels
 from autrt_train.annotations.pictures import numbered_pictures
