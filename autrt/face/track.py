@@ -1,6 +1,6 @@
 """Tracking of faces through a video with few detections.
 
-The work is offline, so it looks ahead: faces are searched for on *detection frames* (every K-th frame, a shot's
+The work is offline, so it looks ahead: faces are searched for on *detection frames* (one every 0.2 s, a shot's
 first and last), and where two of them agree, boxes and landmarks between are interpolated linearly in time.
 Where they don't, or a face appears or vanishes, the stretch is bisected, down to single frames if need be.
 A shot ends at a scene cut, and with it every track.
@@ -16,8 +16,10 @@ import lap  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
 
 from autrt.face.detect import iou_matrix
+from autrt.face.detection_frames import DetectionFrames
 from autrt.face.detection_schedule import DetectionSchedule, PendingDetections
 from autrt.face.shots import split_shots
+from autrt.settings import DetectionInterval
 from autrt.types import DETECTED, F32, I64, INTERPOLATED, Detections, Faces, Frame, Segment
 
 AGREE_IOU = 0.5
@@ -31,19 +33,23 @@ GAP_S = 3.0
 """Time that a track waits for its lost face to come back in the same shot."""
 GAP_REACH = 1.0
 """Distance from where it was last seen, in box sides, up to which a lost face may reappear."""
+DETECTIONS_AHEAD = 2
 
 
 def track(
-    frames: Iterable[Frame], schedule: DetectionSchedule, detect_every: int, look_ahead: int | None = None
+    frames: Iterable[Frame],
+    schedule: DetectionSchedule,
+    interval: DetectionInterval,
+    look_ahead: int = DETECTIONS_AHEAD,
 ) -> Iterator[Segment]:
     """Find and follow every face.
 
     Args:
         frames: a video's frames in order.
         schedule: starts the detections.
-        detect_every: K, the detection interval in frames.
-        look_ahead: frames read ahead, so that the detector has work while a segment is resolved; 2K by default.
-            Never changes the result.
+        interval: distance from one detection frame to the next.
+        look_ahead: detections that are started before those of an earlier frame are waited for, so that the
+            detector has work while a segment is resolved. Never changes the result.
 
     Yields:
         Segments that together hold every frame once, in order. Track ids count from 0 by first appearance, ties
@@ -52,9 +58,7 @@ def track(
     tracker = _Tracker(schedule=schedule)
     before: _TrackedFrame | None = None
     between: list[_TrackedFrame] = []
-    if look_ahead is None:
-        look_ahead = 2 * detect_every
-    for frame in _start_detections(frames, schedule, detect_every, look_ahead):
+    for frame in _start_detections(frames, schedule, DetectionFrames(interval), look_ahead):
         if frame.starts_shot:
             tracker.end_shot()
             yield tracker.first_of_shot(frame)
@@ -86,16 +90,20 @@ class _TrackedFrame:
 
 
 def _start_detections(
-    frames: Iterable[Frame], schedule: DetectionSchedule, detect_every: int, look_ahead: int
+    frames: Iterable[Frame], schedule: DetectionSchedule, regular: DetectionFrames, look_ahead: int
 ) -> Iterator[_TrackedFrame]:
-    """Start the detections that are certain to be needed, some frames before they are waited for."""
+    """Start the detections that are certain to be needed, some of them before they are waited for."""
     waiting: deque[_TrackedFrame] = deque()
+    started = 0
     for row, shot in enumerate(split_shots(frames)):
-        is_detection_frame = shot.first or shot.last or shot.frame.index % detect_every == 0
+        is_detection_frame = regular.next_is(shot.frame) or shot.first or shot.last
         pending = schedule.regular(shot.frame, starts_shot=shot.first) if is_detection_frame else None
+        started += is_detection_frame
         waiting.append(_TrackedFrame(frame=shot.frame, row=row, starts_shot=shot.first, pending=pending))
-        if len(waiting) > look_ahead:
-            yield waiting.popleft()
+        while waiting and (waiting[0].pending is None or started > look_ahead):
+            frame = waiting.popleft()
+            started -= frame.pending is not None
+            yield frame
     yield from waiting
 
 

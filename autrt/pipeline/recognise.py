@@ -76,12 +76,11 @@ def recognised_blocks(
         EngineError: a network failed.
     """
     info = decoder.info
-    every = settings.detection_interval(info.rate)
     crops_ahead = 3 * networks.batcher.batch  # two under way, and the third full before the first is done
 
     with ExitStack() as threads:
         frames = threads.enter_context(closing(prefetch(decoder, FRAMES_AHEAD)))
-        tracked = track(frames, networks.schedule(info), every)
+        tracked = track(frames, networks.schedule(info), settings.detection_interval)
         segments = threads.enter_context(closing(prefetch(tracked, SEGMENTS_AHEAD)))
         aligned = read_ahead(align(segments, networks, info), crops_ahead, _crops)
         checked = read_ahead(check_alignment(aligned, networks), REDETECTIONS_AHEAD)
