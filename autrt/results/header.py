@@ -26,6 +26,8 @@ class VideoFacts:
     pixel_aspect: float = 1.0
     rotation_deg: int = 0
     start_s: float = 0.0
+    stream_index: int | None = None
+    other_streams: tuple[int, ...] = ()
 
     @staticmethod
     def of(info: VideoInfo) -> VideoFacts:
@@ -41,6 +43,8 @@ class VideoFacts:
             pixel_aspect=float(info.pixel_aspect),
             rotation_deg=info.rotation_deg,
             start_s=info.start_s,
+            stream_index=info.stream_index,
+            other_streams=info.other_streams,
         )
 
 

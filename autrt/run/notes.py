@@ -1,4 +1,4 @@
-"""Notes on a video that was processed: parts that were lost, and times that are not its own."""
+"""Notes on a video that was processed: what was lost, times that are not its own, the stream that was taken."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ REPAIRS_IGNORED_SHARE: Final = 0.01
 
 def video_note(decoder: Decoder, frames: int) -> str:
     """Return the notes on a decoded video of `frames` frames; empty where there are none."""
-    notes = loss_note(decoder.lost), timing_note(decoder.info, decoder.repaired_times, frames)
+    info = decoder.info
+    notes = (
+        loss_note(decoder.lost),
+        timing_note(info, decoder.repaired_times, frames),
+        stream_note(info),
+        "its edit list, which would hide it, was ignored" if info.edits_ignored else "",
+    )
     return "; ".join(filter(None, notes))
 
 
@@ -47,6 +53,14 @@ def timing_note(info: VideoInfo, repaired: int, frames: int) -> str:
     if info.times_from == "rate":
         return f"no usable timestamps: times are by the stream's rate of {rate}"
     return f"no usable timestamps, and no rate stated: times are by an assumed rate of {rate}"
+
+
+def stream_note(info: VideoInfo) -> str:
+    """Return a line about the video stream that was taken; empty where there is no other."""
+    if not info.other_streams:
+        return ""
+    others = ", ".join(map(str, info.other_streams))
+    return f"several video streams: took stream {info.stream_index}, not {others}"
 
 
 def internal_error(error: Exception) -> str:
