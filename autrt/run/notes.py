@@ -21,7 +21,7 @@ def video_note(decoder: Decoder, frames: int) -> str:
         loss_note(decoder.lost),
         timing_note(info, decoder.repaired_times, frames),
         stream_note(info),
-        "its edit list, which would hide it, was ignored" if info.edits_ignored else "",
+        "its edit list, which would hide frames, was ignored" if info.edits_ignored else "",
     )
     return "; ".join(filter(None, notes))
 

@@ -58,7 +58,7 @@ class VideoInfo:
     other_streams: tuple[int, ...] = ()
     """Indices of the container's further streams that could be the video."""
     edits_ignored: bool = False
-    """The container's edit list, which says what is shown when, shows next to nothing, and was ignored."""
+    """The container's edit list, which says what is shown when, cannot be right, and was ignored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,10 +86,11 @@ class CompletenessCheck:
         if picture.interlaced_frame:
             self._count_frames = False
             self._due.clear()
-        own = next((number for number, stamp in self._due.items() if stamp == picture.pts), None)
-        if own is not None:
-            del self._due[own]
-            self._log_missing([number for number in self._due if number < own - _MOST_REORDERED])
+        # Where no packet has the frame's stamp, it came of one of the last that were sent.
+        latest = self._sent - _MOST_REORDERED
+        own = next((number for number, stamp in self._due.items() if stamp == picture.pts), latest)
+        self._due.pop(own, None)
+        self._log_missing([number for number in self._due if number < own - _MOST_REORDERED])
 
     def finish(self) -> None:
         """Log frames that are still due at the end of the file, and an early end."""

@@ -19,9 +19,10 @@ from autrt.errors import VideoError
 from autrt.types import VideoInfo
 from autrt.video.orientation import UPRIGHT, Orientation, orientation_of
 from autrt.video.pyav_compat import LENIENT_METADATA, exact
+from autrt.video.timing import HIGHEST_RATE
 from autrt.video.unreadable import reason_of
 
-_RATES: Final = Fraction(1, 3600), 1000
+_LOWEST_RATE: Final = Fraction(1, 3600)
 _MOST_FRAMES: Final = 10**9
 _LONGEST_S: Final = 10_000_000
 """Limits of what is credible in a container: frames a second, frames, seconds (four months)."""
@@ -56,7 +57,13 @@ def open_container(path: Path, options: Mapping[str, str] | None = None) -> Inpu
 def stated_rate(stream: VideoStream) -> Fraction | None:
     """Return the average frames a second that a stream states; None where that is no credible one."""
     rate = exact(stream.average_rate)
-    return rate if rate is not None and _RATES[0] <= rate <= _RATES[1] else None
+    return rate if rate is not None and _LOWEST_RATE <= rate <= HIGHEST_RATE else None
+
+
+def durations_absurd(container: InputContainer, stream: VideoStream) -> bool:
+    """Return whether the frames' durations in an MP4 or QuickTime file are far too short to be true."""
+    rate = exact(stream.average_rate)  # there, the number of frames over the sum of their durations
+    return container.format.name.startswith("mov,") and rate is not None and rate > HIGHEST_RATE
 
 
 def time_base_of(stream: VideoStream) -> Fraction:

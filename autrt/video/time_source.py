@@ -12,10 +12,10 @@ from av.video.stream import VideoStream
 
 from autrt.types import TimesFrom, VideoInfo
 from autrt.video.clock import FAR_S, FrameClock, RateClock, StampClock
-from autrt.video.container import start_of, stated_rate, time_base_of
+from autrt.video.container import durations_absurd, start_of, stated_rate, time_base_of
 from autrt.video.peeked_packets import PeekedPackets
 from autrt.video.pyav_compat import exact
-from autrt.video.timing import PACKETS_TO_CHECK, measured_rate, stamps_usable
+from autrt.video.timing import HIGHEST_RATE, PACKETS_TO_CHECK, measured_rate, stamps_usable
 
 GUESSED_RATE: Final = Fraction(30)
 """Frames a second where a file neither states nor shows a credible rate."""
@@ -25,9 +25,6 @@ _NO_STAMPS: Final = Flags.no_timestamps.value
 
 _ASSUMED_RATE: Final = Fraction(25)
 """Frames a second without usable stamps and stated rate, as FFmpeg assumes."""
-
-_HIGHEST_RATE: Final = 1000
-"""Highest credible rate, in frames a second, that stamps show."""
 
 _CREDIBLE: Final = 1, 240
 """Lowest and highest credible rate, in frames a second, that nothing but a claim speaks for."""
@@ -92,7 +89,8 @@ def times_of(container: InputContainer, stream: VideoStream, peeked: PeekedPacke
     base = time_base_of(stream)
     packets = peeked.of(stream.index, PACKETS_TO_CHECK)
     stamps = (packet.dts if packet.pts is None else packet.pts for packet in packets)
-    usable = not has_no_stamps(container) and stamps_usable(stamps, base)
+    none = has_no_stamps(container) or durations_absurd(container, stream)
+    usable = not none and stamps_usable(stamps, base)
     return StreamTimes(
         time_base=base,
         rate=_average_rate(container, stream, peeked),
@@ -123,7 +121,7 @@ def _average_rate(container: InputContainer, stream: VideoStream, peeked: Peeked
     if stated is not None and container.format.name.startswith(_EXACT_FORMATS):
         return stated
     shown, steps = _measured(stream, peeked) or (Fraction(0), 0)
-    if not 0 < shown <= _HIGHEST_RATE:
+    if not 0 < shown <= HIGHEST_RATE:
         return stated or GUESSED_RATE
     if stated is not None:
         differs = max(stated / shown, shown / stated) > _RATIO_TO_OVERRULE

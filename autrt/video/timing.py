@@ -14,7 +14,10 @@ PACKETS_TO_CHECK: Final = 256
 GAP_STEPS: Final = 2.5
 """A step of more than this many median steps is a gap."""
 
-_SHORTEST_S: Final = Fraction(1, 1000)
+HIGHEST_RATE: Final = 1000
+"""Highest credible rate in frames a second."""
+
+_SHORTEST_S: Final = Fraction(1, HIGHEST_RATE)
 LONGEST_S: Final = Fraction(3600)
 """Credible range of the mean time between the first frames."""
 

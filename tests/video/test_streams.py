@@ -86,7 +86,7 @@ def test_edit_list_that_hides_everything_is_ignored(duration: int, tmp_path: Pat
     path = Clip(frames=60).write(tmp_path / "x.mp4")
     decoder, count = decoded(with_box_field(path, b"elst", 8, duration.to_bytes(4)))
     assert count == 60
-    assert video_note(decoder, count) == "its edit list, which would hide it, was ignored"
+    assert video_note(decoder, count) == "its edit list, which would hide frames, was ignored"
 
 
 def test_edit_list_that_cuts_is_kept(tmp_path: Path) -> None:
