@@ -18,6 +18,21 @@ MAX_DETECT_EVERY: dict[Quality, int | None] = {"max": 4, "balanced": None, "fast
 """Most frames between detection frames, for each quality."""
 
 
+@dataclass(frozen=True, slots=True)
+class DetectionInterval:
+    """Distance from one detection frame to the next: `seconds`, or `frames` where these are fewer."""
+
+    frames: int | None = None
+    """Most frames; None: any number."""
+    seconds: float | None = None
+    """Time; None: any."""
+
+    def frames_at(self, rate: Fraction) -> int:
+        """Return the distance in frames, at least 1, in a video of `rate` frames a second throughout."""
+        by_time = None if self.seconds is None else max(1, round(self.seconds * float(rate)))
+        return min(limit for limit in (self.frames, by_time) if limit is not None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferSettings:
     """All settings but the inputs, the model and the output folder."""
@@ -38,19 +53,14 @@ class InferSettings:
     aligned: str | None = None
     """Template that the pictures, which are aligned crops, follow; None: faces are searched for."""
 
-    def detection_interval(self, rate: Fraction) -> int:
-        """Return the frames from one detection frame to the next, at least 1.
-
-        Args:
-            rate: frames a second of the video.
-        """
+    @property
+    def detection_interval(self) -> DetectionInterval:
+        """Distance from one detection frame to the next."""
         if self.aligned is not None:
-            return 1  # every picture has its face
+            return DetectionInterval(frames=1)  # every picture has its face
         if self.detect_every is not None:
-            return self.detect_every
-        most = MAX_DETECT_EVERY[self.quality]
-        wanted = max(1, round(DETECT_INTERVAL_S[self.quality] * float(rate)))
-        return wanted if most is None else min(most, wanted)
+            return DetectionInterval(frames=self.detect_every)
+        return DetectionInterval(MAX_DETECT_EVERY[self.quality], DETECT_INTERVAL_S[self.quality])
 
     def numbers(self) -> dict[str, Any]:
         """Return the settings that change results, as JSON values; they are part of every run digest."""

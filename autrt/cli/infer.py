@@ -48,7 +48,9 @@ from autrt.storage.escape import escape
     "every 0.2 s; fast: every 0.4 s, in bfloat16 where the CPU has it.",
 )
 @click.option(
-    "--detect-every", type=click.IntRange(1), help="Search for faces on every K-th frame (default: 0.2 s)."
+    "--detect-every",
+    type=click.IntRange(1),
+    help="Search for faces on every K-th frame (default: every 0.2 s).",
 )
 @click.option("--max-faces", type=click.IntRange(1), help="Keep the largest faces of each frame only.")
 @click.option(

@@ -1,6 +1,6 @@
 """Tracking of faces through a video with few detections.
 
-The work is offline, so it looks ahead: faces are searched for on *detection frames* (every K-th frame, a shot's
+The work is offline, so it looks ahead: faces are searched for on *detection frames* (one every 0.2 s, a shot's
 first and last), and where two of them agree, boxes and landmarks between are interpolated linearly in time.
 Where they don't, or a face appears or vanishes, the stretch is bisected, down to single frames if need be.
 A shot ends at a scene cut, and with it every track.
@@ -16,8 +16,10 @@ import lap  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
 
 from autrt.face.detect import iou_matrix
+from autrt.face.detection_frames import DetectionFrames
 from autrt.face.detection_schedule import DetectionSchedule, PendingDetections
 from autrt.face.shots import split_shots
+from autrt.settings import DetectionInterval
 from autrt.types import (
     DETECTED,
     F32,
@@ -46,19 +48,24 @@ INTERVAL_BYTES = 80_000_000
 held until the stretch is resolved. 25 frames of 1080p, 6 of 4K."""
 AHEAD_BYTES = 24_000_000
 """Pictures that may be read ahead."""
+DETECTIONS_AHEAD = 2
 
 
 def track(
-    frames: Iterable[Frame], schedule: DetectionSchedule, detect_every: int, look_ahead: int | None = None
+    frames: Iterable[Frame],
+    schedule: DetectionSchedule,
+    interval: DetectionInterval,
+    look_ahead: int = DETECTIONS_AHEAD,
 ) -> Iterator[Segment]:
     """Find and follow every face.
 
     Args:
         frames: a video's frames in order.
         schedule: starts the detections.
-        detect_every: K, the detection interval in frames.
-        look_ahead: frames read ahead, so that the detector has work while a segment is resolved; 2K by default,
-            fewer where they are large (`AHEAD_BYTES`). Never changes the result.
+        interval: distance from one detection frame to the next; shorter for large pictures (`INTERVAL_BYTES`).
+        look_ahead: detections that are started before those of an earlier frame are waited for, so that the
+            detector has work while a segment is resolved; fewer where pictures are large (`AHEAD_BYTES`). Never
+            changes the result.
 
     Yields:
         Segments that together hold every frame once, in order. Track ids count from 0 by first appearance, ties
@@ -67,9 +74,7 @@ def track(
     tracker = _Tracker(schedule=schedule)
     before: _TrackedFrame | None = None
     between: list[_TrackedFrame] = []
-    if look_ahead is None:
-        look_ahead = 2 * detect_every
-    for frame in _start_detections(frames, schedule, detect_every, look_ahead):
+    for frame in _start_detections(frames, schedule, DetectionFrames(interval), look_ahead):
         if frame.starts_shot:
             tracker.end_shot()
             yield tracker.first_of_shot(frame)
@@ -101,23 +106,26 @@ class _TrackedFrame:
 
 
 def _start_detections(
-    frames: Iterable[Frame], schedule: DetectionSchedule, detect_every: int, look_ahead: int
+    frames: Iterable[Frame], schedule: DetectionSchedule, regular: DetectionFrames, look_ahead: int
 ) -> Iterator[_TrackedFrame]:
-    """Start the detections that are certain to be needed, some frames before they are waited for."""
+    """Start the detections that are certain to be needed, some of them before they are waited for."""
     waiting: deque[_TrackedFrame] = deque()
-    waiting_bytes = interval_bytes = 0
+    started = waiting_bytes = interval_bytes = 0
     for row, shot in enumerate(split_shots(frames)):
         size_bytes = picture_bytes(shot.frame.image)
         waiting_bytes += size_bytes
         interval_bytes += size_bytes
-        is_detection_frame = shot.first or shot.last or shot.frame.index % detect_every == 0
+        is_detection_frame = regular.next_is(shot.frame) or shot.first or shot.last
         is_detection_frame = is_detection_frame or interval_bytes > INTERVAL_BYTES - size_bytes
         interval_bytes = 0 if is_detection_frame else interval_bytes
         pending = schedule.regular(shot.frame, starts_shot=shot.first) if is_detection_frame else None
+        started += is_detection_frame
         waiting.append(_TrackedFrame(frame=shot.frame, row=row, starts_shot=shot.first, pending=pending))
-        while waiting and (len(waiting) > look_ahead or waiting_bytes > AHEAD_BYTES):
-            waiting_bytes -= picture_bytes(waiting[0].frame.image)
-            yield waiting.popleft()
+        while waiting and (waiting[0].pending is None or started > look_ahead or waiting_bytes > AHEAD_BYTES):
+            frame = waiting.popleft()
+            started -= frame.pending is not None
+            waiting_bytes -= picture_bytes(frame.frame.image)
+            yield frame
     yield from waiting
 
 

@@ -85,13 +85,14 @@ def recognised_blocks(
         EngineError: a network failed.
     """
     info = decoder.info
-    every = settings.detection_interval(info.rate)
     crops_ahead = 3 * networks.batcher.batch  # two under way, and the third full before the first is done
 
     with ExitStack() as threads:
         flow = FramesInFlight(IN_FLIGHT_BYTES)
         frames = threads.enter_context(closing(prefetch(flow.admitted(decoder), FRAMES_AHEAD)))
-        tracked = flow.handed_on(track(flow.taken(frames), networks.schedule(info), every))
+        tracked = flow.handed_on(
+            track(flow.taken(frames), networks.schedule(info), settings.detection_interval)
+        )
         segments = threads.enter_context(closing(prefetch(tracked, SEGMENTS_AHEAD)))
         threads.callback(flow.close)  # first of all, as the decoder's thread may wait for room
         aligned = read_ahead(align(segments, networks, info, flow.freed), crops_ahead, _crops)

@@ -29,6 +29,8 @@ class VideoFacts:
     primaries: str = "unspecified"
     matrix: str = "unspecified"
     start_s: float = 0.0
+    stream_index: int | None = None
+    other_streams: tuple[int, ...] = ()
 
     @staticmethod
     def of(info: VideoInfo) -> VideoFacts:
@@ -47,6 +49,8 @@ class VideoFacts:
             primaries=info.primaries,
             matrix=info.matrix,
             start_s=info.start_s,
+            stream_index=info.stream_index,
+            other_streams=info.other_streams,
         )
 
 

@@ -170,7 +170,8 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
               "files, and where the source could not be read in full"),
     Attribute("video_width_px", "int", "width of the upright frame"),
     Attribute("video_height_px", "int", "height of the upright frame"),
-    Attribute("video_rate_hz", "float", "average frames a second as the container states"),
+    Attribute("video_rate_hz", "float", "average frames a second as the container states; as the first time stamps "
+              "show where it states none, or another rate than they do"),
     Attribute("video_variable_rate", "bool", "True where over 1 % of the frame intervals are off the median"),
     Attribute("video_frame_count", "maybe_int", "frames as the container states; null (schema 1: −1) if not"),
     Attribute("video_duration_s", "maybe_float", "duration as the container states; null (schema 1: NaN) if not"),
@@ -183,6 +184,9 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute("video_primaries", "text", "colour primaries of the stream, by FFmpeg's names", optional=True),
     Attribute("video_matrix", "text", "matrix coefficients of the stream, by FFmpeg's names", optional=True),
     Attribute("video_start_s", "float", "start of the stream in the container's time; subtracted from time_s"),
+    Attribute("video_stream_index", "maybe_int", "index of the decoded stream in its container; null: no container",
+              optional=True),
+    Attribute("video_other_streams", "ints", "indices of the container's further video streams", optional=True),
     Attribute("times_from", "text", "what time_s follows: stamps (the video's own); rate (index / video_rate_hz: a "
               "video without usable stamps, a folder of pictures); assumed rate (the video states none either)",
               optional=True),
@@ -196,7 +200,8 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute("precision", "text", "arithmetic of the networks: f32, bf16, fp16 or int8"),
     Attribute("device", "text", "cpu or cuda:N"),
     Attribute("detector_digest", "text", "names the face detector's network and thresholds"),
-    Attribute("detect_every", "int", "frames from one face detection to the next within a shot"),
+    Attribute("detect_every", "int", "frames from one face detection to the next within a shot, at video_rate_hz; "
+              "settings say whether they are chosen by number or by time"),
     Attribute("versions", "json", "versions of the software"),
     Attribute("command", "path", "the command line; escaped as source_path"),
     Attribute("started_utc", "text", "when work on the video began (ISO 8601)"),

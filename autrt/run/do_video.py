@@ -122,7 +122,7 @@ def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Heade
         precision=settings.precision,
         device=device,
         detector_digest=job.detector_digest,
-        detect_every=settings.detection_interval(info.rate),
+        detect_every=settings.detection_interval.frames_at(info.rate),
         versions=dict(job.versions),
         command=job.command,
         started_utc=utc_now(),

@@ -1,4 +1,4 @@
-"""Notes on a video that was processed: parts that were lost, and times that are not its own."""
+"""Notes on a video that was processed: what was lost, times that are not its own, the stream that was taken."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ def video_note(decoder: Decoder, frames: int, lost: Sequence[Loss]) -> str:
         frames: number of frames.
         lost: parts that were lost.
     """
+    info = decoder.info
     notes = (
         loss_note(lost),
-        timing_note(decoder.info, decoder.repaired_times, frames),
+        timing_note(info, decoder.repaired_times, frames),
+        stream_note(info),
+        "its edit list, which would hide frames, was ignored" if info.edits_ignored else "",
         size_note(decoder.resized) if isinstance(decoder, CropDecoder) else "",
     )
     return "; ".join(filter(None, notes))
@@ -68,6 +71,14 @@ def size_note(resized: Collection[int]) -> str:
     """
     sides = ", ".join(f"{side}×{side}" for side in sorted(resized))
     return f"crops of {sides} pixels are resized to {CROP_SIZE_PX}×{CROP_SIZE_PX}" if sides else ""
+
+
+def stream_note(info: VideoInfo) -> str:
+    """Return a line about the video stream that was taken; empty where there is no other."""
+    if not info.other_streams:
+        return ""
+    others = ", ".join(map(str, info.other_streams))
+    return f"several video streams: took stream {info.stream_index}, not {others}"
 
 
 def internal_error(error: Exception) -> str:

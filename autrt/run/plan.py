@@ -51,7 +51,7 @@ class PlannedVideo:
     error: str
     """Reason that it cannot be read; empty where it can."""
     detect_every: int | None
-    """Frames from one detection frame to the next."""
+    """Frames from one detection frame to the next, at the video's average rate."""
 
 
 class InferPlan:
@@ -120,7 +120,9 @@ class InferPlan:
                 target=results_path(self.job.out, source.relative),
                 info=info,
                 error=error,
-                detect_every=None if info is None else self.job.settings.detection_interval(info.rate),
+                detect_every=None
+                if info is None
+                else self.job.settings.detection_interval.frames_at(info.rate),
             )
 
     def run(self, reporter: Reporter | None = None, *, replace_others: bool = False) -> RunSummary:

@@ -38,7 +38,8 @@ class VideoInfo:
     time_base: Fraction
     """Seconds per tick of `Frame.pts`."""
     rate: Fraction
-    """Average frames a second as the container states, or 30 where it states nothing; never 0."""
+    """Average frames a second as the container states; as the first stamps show where it states none, or a false
+    one; 30 where these show none either. Never 0."""
     frame_count: int | None
     """Frames as the container states; may be wrong."""
     duration_s: float | None
@@ -58,6 +59,12 @@ class VideoInfo:
     """Presentation time of the container's start; already subtracted from `Frame.time_s`."""
     times_from: TimesFrom = "stamps"
     """Origin of `Frame.time_s`."""
+    stream_index: int | None = None
+    """Index of the stream in its container; None where there is no container."""
+    other_streams: tuple[int, ...] = ()
+    """Indices of the container's further streams that could be the video."""
+    edits_ignored: bool = False
+    """The container's edit list, which says what is shown when, cannot be right, and was ignored."""
 
 
 @dataclass(frozen=True, slots=True)

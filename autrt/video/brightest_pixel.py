@@ -7,8 +7,9 @@ from typing import Final
 
 from av.error import FFmpegError
 
-from autrt.video.container import main_stream, open_container, orientation
+from autrt.video.container import open_container, orientation
 from autrt.video.frame_reader import FrameReader
+from autrt.video.stream_choice import ranked_streams
 
 _NO_FRAME: Final = 255
 
@@ -17,7 +18,7 @@ def brightest(path: Path, pts: int) -> int:
     """Return the largest channel value, 0…255, of the frame at `pts` ticks, downscaled; 255 if there is none."""
     try:
         with open_container(path) as container:
-            stream = main_stream(container)
+            stream = ranked_streams(container)[0]
             container.seek(pts, stream=stream)
             for picture in container.decode(stream):
                 if picture.pts is not None and picture.pts >= pts:

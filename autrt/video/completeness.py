@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -11,16 +12,22 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from autrt.video.container import rate_of
+from autrt.video.clock import FAR_S, FrameClock, RateClock
+from autrt.video.container import time_base_of
 from autrt.video.loss_log import LossLog
 from autrt.video.pyav_compat import exact
-from autrt.video.timing import FAR_S, FrameClock, RateClock
 
 _ONE_FRAME_PER_PACKET: Final = frozenset({"h264", "hevc"})
 """Codecs in which every packet of a progressive stream is one frame, so that a missing frame is a loss."""
 
+_MOST_REORDERED: Final = 32
+"""Packets after which the frame of an earlier one has come, if at all: two for each frame that a decoder holds."""
+
 _STATE_DURATION: Final = ("mov,", "matroska,", "flv")
 """Formats whose header states the duration, even where the rest of the file is missing."""
+
+_MAY_COUNT_FROM_ZERO: Final = ("matroska,", "flv")
+"""Formats whose stated duration may be the time of their end, also where they begin later than at 0."""
 
 _TOLERANCE_S: Final = 0.5
 _TOLERANCE: Final = 0.02
@@ -46,7 +53,9 @@ class CompletenessCheck:
         self._clock = clock
         self._losses = losses
         self._ends: dict[int, Fraction] = {}
-        self._due: set[int] = set()
+        self._sent = 0
+        self._due: dict[int, int] = {}
+        """Number of a packet that was sent → its stamp, in order, until its frame has come."""
         codec = stream.codec_context.codec.canonical_name
         self._stamped = not isinstance(clock, RateClock)
         self._count_frames = (
@@ -65,43 +74,46 @@ class CompletenessCheck:
     def packet_sent(self, packet: Packet[VideoStream]) -> None:
         """Record a packet that goes to the decoder."""
         if self._count_frames and packet.pts is not None and not packet.is_discard:
-            self._due.add(packet.pts)
+            self._due[self._sent] = packet.pts
+        self._sent += 1
 
     def packet_failed(self, packet: Packet[VideoStream]) -> None:
         """Record a packet that the decoder refused; the caller logs the loss."""
-        if packet.pts is not None:
-            self._due.discard(packet.pts)
+        self._due.pop(self._sent - 1, None)
 
     def frame_decoded(self, picture: VideoFrame) -> None:
-        """Record a decoded frame. Frames come in order, so that earlier ones that are still due are missing."""
+        """Record a decoded frame. Stamps may restart in mid-stream, so that packets are late by number alone."""
         if picture.interlaced_frame:
             self._count_frames = False
             self._due.clear()
-        if picture.pts is not None:
-            self._due.discard(picture.pts)
-            self._log_missing({stamp for stamp in self._due if stamp < picture.pts})
+        # Where no packet has the frame's stamp, it came of one of the last that were sent.
+        latest = self._sent - _MOST_REORDERED
+        own = next((number for number, stamp in self._due.items() if stamp == picture.pts), latest)
+        self._due.pop(own, None)
+        self._log_missing([number for number in self._due if number < own - _MOST_REORDERED])
 
     def finish(self) -> None:
         """Log frames that are still due at the end of the file, and an early end."""
-        self._log_missing(set(self._due))
+        self._log_missing(list(self._due))
         stated_s = self._stated_duration_s() if self._stamped else None
         if stated_s is None or stated_s > FAR_S or not self._ends:
             return
-        start_s = (self._container.start_time or 0) / 1_000_000
-        ended_s = float(max(self._ends.values())) - start_s
+        last_s = float(max(self._ends.values()))
+        ended_s = last_s - (self._container.start_time or 0) / 1_000_000
+        if self._container.format.name.startswith(_MAY_COUNT_FROM_ZERO):
+            ended_s = max(ended_s, last_s)
         if stated_s - ended_s > _TOLERANCE_S + _TOLERANCE * stated_s:
             reason = f"ended early: {ended_s:.1f} s of the {stated_s:.1f} s that the file states"
             self._losses.add(ended_s, reason, 0)
 
-    def _log_missing(self, stamps: set[int]) -> None:
-        for stamp in sorted(stamps):
+    def _log_missing(self, numbers: Sequence[int]) -> None:
+        for stamp in sorted(self._due.pop(number) for number in numbers):
             self._losses.add(self._clock.seconds(stamp), "no picture came of the packet")
-        self._due -= stamps
 
     def _stated_duration_s(self) -> float | None:
         name = self._container.format.name
         if name == "avi" and self._stream.frames:
-            return float(self._stream.frames / rate_of(self._stream))
+            return float(self._stream.frames * time_base_of(self._stream))
         if name.startswith(_STATE_DURATION) and self._container.duration:
             return self._container.duration / 1_000_000
         return None

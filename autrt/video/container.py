@@ -1,4 +1,4 @@
-"""Container metadata: the main video stream, its rate, times, size and orientation."""
+"""Container metadata: a stream's rate, times, size and orientation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import av
 from av.buffer import Buffer
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -21,19 +20,19 @@ from autrt.types import VideoInfo
 from autrt.video.colour_names import MATRICES, PRIMARIES, TRANSFERS, UNSPECIFIED_NAME
 from autrt.video.orientation import UPRIGHT, Orientation, orientation_of
 from autrt.video.pyav_compat import LENIENT_METADATA, exact, primaries_of, transfer_of
+from autrt.video.timing import HIGHEST_RATE
 from autrt.video.unreadable import reason_of
 
-GUESSED_RATE: Final = Fraction(30)
-"""Frames a second where a file states no credible rate."""
+_LOWEST_RATE: Final = Fraction(1, 3600)
+_MOST_FRAMES: Final = 10**9
+_LONGEST_S: Final = 10_000_000
+"""Limits of what is credible in a container: frames a second, frames, seconds (four months)."""
 
-_HIGHEST_RATE: Final = 1000
 _WIDEST_PIXEL: Final = 10
 _MICROSECOND: Final = Fraction(1, 1_000_000)
 
 _NO_VIDEO: Final = frozenset({"tty", "bin", "xbin", "adf", "idf", "image2", "hls", "dash", "concat", "sdp"})
 """FFmpeg formats that draw text, read numbered pictures or refer to other files."""
-
-_NOT_THE_VIDEO: Final = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 def open_container(path: Path, options: Mapping[str, str] | None = None) -> InputContainer:
@@ -56,28 +55,16 @@ def open_container(path: Path, options: Mapping[str, str] | None = None) -> Inpu
     return container
 
 
-def main_stream(container: InputContainer) -> VideoStream:
-    """Return the first video stream that is marked default, else the first; never a cover picture.
-
-    Raises:
-        VideoError: there is no video stream, or none that can be decoded.
-    """
-    streams = [s for s in container.streams.video if not s.disposition & _NOT_THE_VIDEO]
-    if not streams:
-        raise VideoError(f"no video stream in it, {_content(container)}")
-    known = [s for s in streams if _has_decoder(s)]
-    if not known:
-        raise VideoError("its video is in a codec that this build of FFmpeg cannot decode")
-    moving = [s for s in known if s.frames > 1] or known  # an animated AVIF has a still beside its frames
-    return next((s for s in moving if s.disposition & Disposition.default), moving[0])
+def stated_rate(stream: VideoStream) -> Fraction | None:
+    """Return the average frames a second that a stream states; None where that is no credible one."""
+    rate = exact(stream.average_rate)
+    return rate if rate is not None and _LOWEST_RATE <= rate <= HIGHEST_RATE else None
 
 
-def rate_of(stream: VideoStream) -> Fraction:
-    """Return the average frames a second where credible; else `GUESSED_RATE`."""
-    stated = [exact(stream.average_rate), exact(stream.guessed_rate)]
-    if stream.start_time is None and stream.duration is None:
-        stated.reverse()  # without times the average is FFmpeg's default, and the guess is the codec's own rate
-    return next((rate for rate in stated if rate is not None and 0 < rate <= _HIGHEST_RATE), GUESSED_RATE)
+def durations_absurd(container: InputContainer, stream: VideoStream) -> bool:
+    """Return whether the frames' durations in an MP4 or QuickTime file are far too short to be true."""
+    rate = exact(stream.average_rate)  # there, the number of frames over the sum of their durations
+    return container.format.name.startswith("mov,") and rate is not None and rate > HIGHEST_RATE
 
 
 def time_base_of(stream: VideoStream) -> Fraction:
@@ -104,7 +91,7 @@ def orientation(first: VideoFrame) -> Orientation:
 
 
 def info_of(path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame) -> VideoInfo:
-    """Return the facts about a video, given its first decoded frame."""
+    """Return the facts about a video, given its first decoded frame; its times are those that the file states."""
     way = orientation(first)
     size = (first.height, first.width) if way.transposed else (first.width, first.height)
     aspect = _pixel_aspect(stream)
@@ -114,8 +101,8 @@ def info_of(path: Path, container: InputContainer, stream: VideoStream, first: V
         width=size[0],
         height=size[1],
         time_base=time_base_of(stream),
-        rate=rate_of(stream),
-        frame_count=stream.frames or None,
+        rate=stated_rate(stream) or Fraction(1),
+        frame_count=stream.frames if 0 < stream.frames <= _MOST_FRAMES else None,
         duration_s=duration_of(container, stream),
         codec=stream.codec_context.codec.canonical_name,
         pixel_format=first.format.name,
@@ -125,35 +112,18 @@ def info_of(path: Path, container: InputContainer, stream: VideoStream, first: V
         primaries=PRIMARIES.get(primaries_of(first, stream.codec_context), UNSPECIFIED_NAME),
         matrix=MATRICES.get(first.colorspace, UNSPECIFIED_NAME),
         start_s=float(start_of(container, stream)),
+        stream_index=stream.index,
     )
 
 
 def duration_of(container: InputContainer, stream: VideoStream) -> float | None:
-    """Return the stated duration of the stream, else of the file, in seconds; None where none is stated."""
-    if stream.duration and stream.duration > 0:
-        return float(stream.duration * time_base_of(stream))
-    return container.duration / av.time_base if container.duration and container.duration > 0 else None
+    """Return the stated duration of the stream, else of the file, in seconds; None where neither is credible."""
+    of_stream = (stream.duration or 0) * time_base_of(stream)
+    of_file = Fraction(container.duration or 0, av.time_base)
+    return next((float(length) for length in (of_stream, of_file) if 0 < length <= _LONGEST_S), None)
 
 
 def _pixel_aspect(stream: VideoStream) -> Fraction:
     aspect = exact(stream.sample_aspect_ratio)
     credible = aspect is not None and Fraction(1, _WIDEST_PIXEL) <= aspect <= _WIDEST_PIXEL
     return aspect if aspect is not None and credible else Fraction(1)
-
-
-def _has_decoder(stream: VideoStream) -> bool:
-    return cast("object | None", stream.codec_context) is not None
-
-
-def _content(container: InputContainer) -> str:
-    """Describe the streams of a file without video."""
-    streams = container.streams
-    kinds = {
-        "a cover picture": streams.video,
-        "attachment": streams.attachments,
-        "audio": streams.audio,
-        "data": streams.data,
-        "subtitle": streams.subtitles,
-    }  # a stream's `type` would crash PyAV 14.2 where damage made it unknown
-    found = [kind for kind, of in kinds.items() if of]
-    return f"only {' and '.join(found)}" if found else "nor anything else that is known"

@@ -8,8 +8,9 @@ from typing import Final, Literal
 
 from autrt.errors import VideoError
 from autrt.plugins import DECODERS, plugins
-from autrt.video.container import main_stream, open_container
+from autrt.video.container import open_container
 from autrt.video.picture_file import holds_several
+from autrt.video.stream_choice import ranked_streams
 from autrt.video.unreadable import HEAD_BYTES, is_text
 
 VIDEO_SUFFIXES: Final = frozenset({
@@ -88,7 +89,7 @@ def holds_video(path: Path) -> bool:
         if not head or is_text(head):
             return False
         with open_container(path, _QUICK) as container:
-            return main_stream(container).width > 0
+            return any(stream.width > 0 for stream in ranked_streams(container))
     except (OSError, VideoError):
         return False
 

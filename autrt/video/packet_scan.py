@@ -20,19 +20,18 @@ from autrt.types import F64, I64, VideoInfo
 from autrt.video.completeness import CompletenessCheck
 from autrt.video.container import (
     info_of,
-    main_stream,
     open_container,
     orientation,
-    rate_of,
-    start_of,
-    time_base_of,
 )
+from autrt.video.edit_list import edits_hide
 from autrt.video.frame_reader import is_full_range
 from autrt.video.loss_log import LossLog
 from autrt.video.orientation import Orientation
+from autrt.video.peeked_packets import PeekedPackets
 from autrt.video.pixel_limit import limit_decoder
-from autrt.video.time_source import has_no_stamps
-from autrt.video.timing import StampClock, stamps_usable
+from autrt.video.stream_choice import ranked_streams
+from autrt.video.time_source import times_of
+from autrt.video.timing import stamps_usable
 from autrt.video.unreadable import check_file
 
 
@@ -68,28 +67,31 @@ def scan(path: Path, max_pixels: int = MAX_PIXELS) -> PacketScan:
     """
     check_file(path)
     with open_container(path) as container:
-        stream = main_stream(container)
+        stream = ranked_streams(container)[0]
         limit_decoder(stream, max_pixels)
         if len(container.streams.video) > 1:
             raise IrregularFileError("it holds several video streams")
         stream.thread_count = 1
-        start = start_of(container, stream)
-        clock, losses = StampClock(time_base_of(stream), rate_of(stream), start), LossLog()
+        peeked = PeekedPackets(container)
+        if edits_hide(container, stream, peeked):
+            raise IrregularFileError("its edit list hides it")
+        timing = times_of(container, stream, peeked)
+        clock, losses = timing.clock(), LossLog()
         completeness = CompletenessCheck(container, stream, clock, losses)
-        with closing(_stamps(container.demux(), stream, completeness)) as stored:
+        with closing(_stamps(peeked.packets, stream, completeness)) as stored:
             first = next(stored)
             assert isinstance(first, VideoFrame)
             stamps = [stamp for stamp in stored if isinstance(stamp, int)]
         completeness.finish()
-        if has_no_stamps(container) or not stamps_usable(stamps, time_base_of(stream)):
+        if timing.fixed is not None or not stamps_usable(stamps, timing.time_base):
             raise IrregularFileError("its times are of no use")
-        times = [clock.next_time(stamp) for stamp in sorted(stamps)]
-        if clock.repaired:
+        times = [time for stamp in sorted(stamps) for time in clock.add(stamp)]
+        if clock.repaired or len(times) < len(stamps):
             raise IrregularFileError("its times are to be repaired")
         if losses.entries:
             raise IrregularFileError(losses.entries[0].reason)
         return PacketScan(
-            info=info_of(path, container, stream, first),
+            info=timing.applied_to(info_of(path, container, stream, first)),
             way=orientation(first),
             space=first.colorspace,
             full_range=is_full_range(first),

@@ -10,10 +10,11 @@ from typing import Final
 from autrt.errors import VideoError
 from autrt.settings import MAX_PIXELS
 from autrt.types import Source, VideoInfo
-from autrt.video.container import duration_of, main_stream, open_container
+from autrt.video.container import duration_of, open_container
 from autrt.video.open import open_decoder
 from autrt.video.pictures import picture_number
 from autrt.video.stills.head import picture_head
+from autrt.video.stream_choice import ranked_streams
 
 STILL_S: Final = 0.2
 """Duration of a still for planning, as it costs about as much as this much video."""
@@ -45,7 +46,7 @@ def stated_length_s(source: Source, image_rate: Fraction = Fraction(30)) -> floa
     if source.kind == "images":
         return float(sum(1 for _ in source.path.iterdir()) / image_rate)
     with open_container(source.path) as container:
-        return _credible(duration_of(container, main_stream(container)), source.path)
+        return _credible(duration_of(container, ranked_streams(container)[0]), source.path)
 
 
 def stated_pixels(source: Source) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -15,22 +18,17 @@ from av.video.stream import VideoStream
 
 from autrt.errors import VideoError
 from autrt.settings import MAX_PIXELS
-from autrt.types import Frame, Loss, VideoInfo
+from autrt.types import Frame, Image, Loss, VideoInfo
+from autrt.video.clock import FirstStampClock, FrameClock, StampClock, Time
 from autrt.video.completeness import CompletenessCheck
-from autrt.video.container import (
-    info_of,
-    main_stream,
-    open_container,
-    orientation,
-    rate_of,
-    start_of,
-    time_base_of,
-)
+from autrt.video.container import info_of, open_container, orientation
+from autrt.video.edit_list import WITHOUT_EDITS, edits_hide
 from autrt.video.frame_reader import FrameReader
 from autrt.video.loss_log import LossLog
+from autrt.video.peeked_packets import PeekedPackets
 from autrt.video.pixel_limit import limit_decoder, limit_hint
-from autrt.video.time_source import PeekedPackets
-from autrt.video.timing import FrameClock, RateClock, StampClock
+from autrt.video.stream_choice import ranked_streams
+from autrt.video.time_source import times_of
 from autrt.video.unreadable import check_file
 
 _SAME_IN_SLICES: Final = frozenset({"ffv1", "huffyuv", "prores"})
@@ -46,6 +44,9 @@ _CENTRED_CHROMA: Final = frozenset({"mjpeg", "mpeg1video", "h261", "h263", "flv1
 _NUMBERED_ONLY: Final = "avi"
 """Format that only numbers its packets; frames are shown in the order of decoding, at a fixed rate."""
 
+_MOST_BEFORE_STAMP: Final = 1000
+"""Frames among which the first stamp is looked for."""
+
 _RETRIES: Final = 8
 """Attempts to read on after an error."""
 
@@ -53,48 +54,83 @@ _RETRIES: Final = 8
 class PyavDecoder:
     """An `autrt.types.Decoder` of video files.
 
-    It decodes the first video stream that is marked default, never a cover picture. A frame that FFmpeg marks as
+    It decodes the best of the video streams (`ranked_streams`) that gives a frame. A frame that FFmpeg marks as
     damaged is yielded and logged as a loss too; wrong pixels that FFmpeg does not notice (in HEVC and Motion JPEG)
     are not logged. The decoder keeps no frame that it has yielded.
     """
 
-    def __init__(self, path: Path, threads: int = 1, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        threads: int = 1,
+        max_pixels: int = MAX_PIXELS,
+        *,
+        clock: FrameClock | None = None,
+    ) -> None:
         """Open a file and decode its first frame.
 
         Args:
             path: the file.
             threads: number of decoding threads; affects speed only.
             max_pixels: frames of more pixels are refused before they are decoded.
+            clock: gives the frames their times; by default that of the stream.
 
         Raises:
             VideoError: there is no video in it, or no frame can be decoded.
         """
         check_file(path)
-        self._path, self._max_pixels = path, max_pixels
-        self._container = open_container(path)
+        self._path, self._threads, self._max_pixels = path, threads, max_pixels
+        self._own_clock = clock
+        failed: list[str] = []
+        while not self._begin(failed):
+            self._container.close()
+
+    def _begin(self, failed: list[str]) -> bool:
+        """Decode the first frame of the best video stream after those that gave none.
+
+        Args:
+            failed: reason of each of these; this one's is added where it gives no frame either.
+
+        Raises:
+            VideoError: there is no video stream, or this was the last one; says why the best one gives no frame.
+        """
+        self._container = open_container(self._path)
         try:
-            self._stream = main_stream(self._container)
-            limit_decoder(self._stream, max_pixels)
+            peeked = PeekedPackets(self._container)
+            streams = ranked_streams(self._container, peeked)
+            self._edits_ignored = edits_hide(self._container, streams[len(failed)], peeked)
+            if self._edits_ignored:
+                self._container.close()
+                self._container = open_container(self._path, WITHOUT_EDITS)
+                peeked = PeekedPackets(self._container)
+                streams = ranked_streams(self._container, peeked)
+            self._stream = streams[len(failed)]
+            limit_decoder(self._stream, self._max_pixels)
+            self._other_streams = tuple(sorted(s.index for s in streams if s is not self._stream))
             self._codec = self._stream.codec_context.codec.canonical_name
-            self._set_threads(threads)
-            peeked = PeekedPackets(self._container, self._stream)
-            self._fixed_rate = peeked.fixed_rate
-            self._clock = self._make_clock()
+            self._set_threads(self._threads)
+            self._times = times_of(self._container, self._stream, peeked)
+            self._clock = self._own_clock or self._times.clock()
             self._losses = LossLog()
             self._completeness = CompletenessCheck(self._container, self._stream, self._clock, self._losses)
             self._packets: Iterator[Packet[Stream]] | None = peeked.packets
             self._retries = _RETRIES
+            self._untimed: deque[tuple[Image, bool]] = deque()
             self._ready: deque[Frame] = deque()
             self._count = 0
             self._sent = 0
             self._delay: int | None = None
             self._reader: FrameReader | None = None
             self._info: VideoInfo | None = None
-            if not self._advance():
-                raise VideoError(self._nothing_decoded())
+            if self._advance():
+                return True
+            failed.append(self._nothing_decoded())
+            if len(failed) == len(streams):
+                raise VideoError(failed[0])
         except BaseException:
             self._container.close()
             raise
+        return False
 
     @property
     def info(self) -> VideoInfo:
@@ -120,14 +156,9 @@ class PyavDecoder:
     def close(self) -> None:
         """Close the file and end any iteration; frames that were yielded stay valid."""
         self._packets = None
+        self._untimed.clear()
         self._ready.clear()
         self._container.close()
-
-    def _make_clock(self) -> FrameClock:
-        if self._fixed_rate is not None:
-            return RateClock(self._fixed_rate.rate)
-        start = start_of(self._container, self._stream)
-        return StampClock(time_base_of(self._stream), rate_of(self._stream), start)
 
     def _set_threads(self, threads: int) -> None:
         sliced = self._codec in _SAME_IN_SLICES
@@ -141,6 +172,7 @@ class PyavDecoder:
             self._decode(packet)
             if packet is None:
                 self._packets = None
+                self._add_times(self._clock.finish())
                 self._completeness.finish()
         return bool(self._ready)
 
@@ -181,20 +213,45 @@ class PyavDecoder:
             self._losses.add(self._time_of(packet), f"packet cannot be decoded: {_words(error)}{hint}")
 
     def _take(self, picture: VideoFrame) -> None:
-        """Add a decoded frame to the ready ones."""
+        """Take a decoded frame; it is ready once its time is known."""
+        stamp = self._stamp(picture)
         if self._reader is None:
+            if stamp is None and isinstance(self._clock, StampClock):
+                self._begin_before_first_stamp(self._clock)
             way = orientation(picture)
             centred = self._codec in _CENTRED_CHROMA
             self._reader = FrameReader(picture, way, centred, self._stream.codec_context)
-            info = info_of(self._path, self._container, self._stream, picture)
-            self._info = info if self._fixed_rate is None else self._fixed_rate.applied_to(info)
+            self._info = self._info_of(picture)
         self._completeness.frame_decoded(picture)
-        image = self._reader.image(picture)
-        ticks, time_s = self._clock.next_time(self._stamp(picture))
-        if picture.is_corrupt:
-            self._losses.add(time_s, "decoded in spite of damage: the picture may be wrong")
-        self._ready.append(Frame(index=self._count, pts=ticks, time_s=time_s, image=image))
-        self._count += 1
+        self._untimed.append((self._reader.image(picture), picture.is_corrupt))
+        self._add_times(self._clock.add(stamp))
+
+    def _add_times(self, times: Sequence[Time]) -> None:
+        """Give the next frames their times; they are ready then."""
+        for ticks, time_s in times:
+            image, is_corrupt = self._untimed.popleft()
+            if is_corrupt:
+                self._losses.add(time_s, "decoded in spite of damage: the picture may be wrong")
+            self._ready.append(Frame(index=self._count, pts=ticks, time_s=time_s, image=image))
+            self._count += 1
+
+    def _begin_before_first_stamp(self, clock: StampClock) -> None:
+        """Count the frames before the first stamp, which takes decoding them a second time."""
+        counting = FirstStampClock()
+        with closing(PyavDecoder(self._path, self._threads, self._max_pixels, clock=counting)) as decoder:
+            for _ in islice(decoder, _MOST_BEFORE_STAMP):
+                if counting.first is not None:
+                    clock.begin_before(counting.first, counting.frames_before)
+                    self._times = replace(self._times, start=clock.start)
+                    return
+
+    def _info_of(self, picture: VideoFrame) -> VideoInfo:
+        info = info_of(self._path, self._container, self._stream, picture)
+        return replace(
+            self._times.applied_to(info),
+            other_streams=self._other_streams,
+            edits_ignored=self._edits_ignored,
+        )
 
     def _stamp(self, picture: VideoFrame) -> int | None:
         """Return a frame's pts; in AVI its packet's number, less the packets that the decoder holds back."""

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
 from av.container import InputContainer
-from av.error import FFmpegError
 from av.format import Flags
-from av.packet import Packet
-from av.stream import Stream
 from av.video.stream import VideoStream
 
 from autrt.types import TimesFrom, VideoInfo
-from autrt.video.container import time_base_of
+from autrt.video.clock import FAR_S, FrameClock, RateClock, StampClock
+from autrt.video.container import durations_absurd, start_of, stated_rate, time_base_of
+from autrt.video.peeked_packets import PeekedPackets
 from autrt.video.pyav_compat import exact
-from autrt.video.timing import PACKETS_TO_CHECK, stamps_usable
+from autrt.video.timing import HIGHEST_RATE, PACKETS_TO_CHECK, measured_rate, stamps_usable
+
+GUESSED_RATE: Final = Fraction(30)
+"""Frames a second where a file neither states nor shows a credible rate."""
 
 _NO_STAMPS: Final = Flags.no_timestamps.value
 """FFmpeg's flag of formats without time stamps (.h264, .mjpeg), for which it makes up stamps by a rate."""
@@ -26,8 +26,19 @@ _NO_STAMPS: Final = Flags.no_timestamps.value
 _ASSUMED_RATE: Final = Fraction(25)
 """Frames a second without usable stamps and stated rate, as FFmpeg assumes."""
 
-_CREDIBLE: Final = 1, 1000
-"""Lowest and highest credible rate in frames a second."""
+_CREDIBLE: Final = 1, 240
+"""Lowest and highest credible rate, in frames a second, that nothing but a claim speaks for."""
+
+_PACKETS_TO_MEASURE: Final = 64
+_STEPS_TO_OVERRULE: Final = 8
+_RATIO_TO_OVERRULE: Final = 2.5
+"""A stated average is wrong if so many stamps show a rate that differs by more than this factor."""
+
+_EXACT_FORMATS: Final = ("mov,", "avi")
+"""Formats whose average rate is the number of frames over their duration, or gives the stamps."""
+
+_ALIKE: Final = 0.1
+"""Share by which a claimed rate may differ from the measured one that it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,59 +49,54 @@ class FixedRate:
     """Frames a second."""
     source: TimesFrom
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTimes:
+    """What is known of a stream's times before its first frame is decoded."""
+
+    time_base: Fraction
+    """Seconds per tick of the stream's stamps."""
+    rate: Fraction
+    """Average frames a second, by the stamps."""
+    start: Fraction
+    """Seconds from which times count."""
+    fixed: FixedRate | None
+    """Rate that gives the stream its times; None where its stamps are usable."""
+
+    def clock(self) -> FrameClock:
+        """Return a new clock for the stream's frames."""
+        if self.fixed is not None:
+            return RateClock(self.fixed.rate)
+        return StampClock(self.time_base, self.rate, self.start)
+
     def applied_to(self, info: VideoInfo) -> VideoInfo:
-        """Return the facts about a video with times by this rate in place of the container's."""
-        duration_s = float(info.frame_count / self.rate) if info.frame_count else None
+        """Return the facts about a video with these times."""
+        if self.fixed is None:
+            return replace(info, time_base=self.time_base, rate=self.rate, start_s=float(self.start))
+        rate = self.fixed.rate
         return replace(
             info,
-            time_base=1 / self.rate,
-            rate=self.rate,
-            duration_s=duration_s,
+            time_base=1 / rate,
+            rate=rate,
+            duration_s=float(info.frame_count / rate) if info.frame_count else None,
             start_s=0.0,
-            times_from=self.source,
+            times_from=self.fixed.source,
         )
 
 
-class PeekedPackets:
-    """A container's packets, of which the first few are read ahead to check their time stamps.
-
-    Attributes:
-        fixed_rate: the rate that gives the stream its times; None where its stamps are usable.
-        packets: all packets of the container.
-    """
-
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        """Read ahead until stamps are seen to be usable, at most `PACKETS_TO_CHECK` of the stream."""
-        self._source = container.demux()
-        self._peeked: deque[Packet[Stream]] = deque()
-        self._error: FFmpegError | IndexError | None = None
-        usable = not has_no_stamps(container) and stamps_usable(self._stamps(stream), time_base_of(stream))
-        self.fixed_rate = None if usable else fixed_rate_of(container, stream)
-        self.packets: Iterator[Packet[Stream]] = self._all()
-
-    def _stamps(self, stream: VideoStream) -> Generator[int | None, None, None]:
-        """Yield the stamps of the stream's first packets, and keep the packets."""
-        left = PACKETS_TO_CHECK
-        while left and (packet := self._next()) is not None:
-            self._peeked.append(packet)
-            if packet.stream_index == stream.index and packet.size:
-                left -= 1
-                yield packet.dts if packet.pts is None else packet.pts
-
-    def _next(self) -> Packet[Stream] | None:
-        try:
-            return next(self._source, None)
-        except (FFmpegError, IndexError) as error:
-            self._error = error
-            return None
-
-    def _all(self) -> Generator[Packet[Stream], None, None]:
-        while self._peeked:
-            yield self._peeked.popleft()
-        if self._error is not None:
-            raise self._error
-        for packet in self._source:  # noqa: UP028 ("yield from" fails on a generator of PyAV's that has ended)
-            yield packet
+def times_of(container: InputContainer, stream: VideoStream, peeked: PeekedPackets) -> StreamTimes:
+    """Return what the file states, and its first packets show, of a stream's times."""
+    base = time_base_of(stream)
+    packets = peeked.of(stream.index, PACKETS_TO_CHECK)
+    stamps = (packet.dts if packet.pts is None else packet.pts for packet in packets)
+    none = has_no_stamps(container) or durations_absurd(container, stream)
+    usable = not none and stamps_usable(stamps, base)
+    return StreamTimes(
+        time_base=base,
+        rate=_average_rate(container, stream, peeked),
+        start=_start(container, stream, peeked),
+        fixed=None if usable else fixed_rate_of(container, stream),
+    )
 
 
 def has_no_stamps(container: InputContainer) -> bool:
@@ -107,3 +113,35 @@ def fixed_rate_of(container: InputContainer, stream: VideoStream) -> FixedRate:
         if rate is not None and low <= rate <= high:
             return FixedRate(rate, "rate")
     return FixedRate(_ASSUMED_RATE, "assumed rate")
+
+
+def _average_rate(container: InputContainer, stream: VideoStream, peeked: PeekedPackets) -> Fraction:
+    """Return the average frames a second as stated, unless the stamps of the first packets show another."""
+    stated = stated_rate(stream)
+    if stated is not None and container.format.name.startswith(_EXACT_FORMATS):
+        return stated
+    shown, steps = _measured(stream, peeked) or (Fraction(0), 0)
+    if not 0 < shown <= HIGHEST_RATE:
+        return stated or GUESSED_RATE
+    if stated is not None:
+        differs = max(stated / shown, shown / stated) > _RATIO_TO_OVERRULE
+        return shown if differs and steps >= _STEPS_TO_OVERRULE else stated
+    guessed = exact(stream.guessed_rate)
+    return guessed if guessed is not None and abs(guessed - shown) <= _ALIKE * shown else shown
+
+
+def _measured(stream: VideoStream, peeked: PeekedPackets) -> tuple[Fraction, int] | None:
+    """Return the frames a second that a stream's first packets show, and the steps that show it."""
+    packets = list(peeked.of(stream.index, _PACKETS_TO_MEASURE))
+    in_order = all(packet.dts is not None for packet in packets)
+    stamps = [packet.dts if in_order else packet.pts for packet in packets]
+    return measured_rate([stamp for stamp in stamps if stamp is not None], time_base_of(stream))
+
+
+def _start(container: InputContainer, stream: VideoStream, peeked: PeekedPackets) -> Fraction:
+    """Return the second from which times count: the container's start; where that is absurd, the first stamp."""
+    start = start_of(container, stream)
+    first = next((p.pts for p in peeked.of(stream.index, PACKETS_TO_CHECK) if p.pts is not None), None)
+    if first is None or abs(first * time_base_of(stream) - start) <= FAR_S:
+        return start
+    return first * time_base_of(stream)

@@ -10,11 +10,13 @@ import pytest
 from autrt.face.coarse_to_fine import CLEAR
 from autrt.face.detect import FRAME_CANVASES, Letterbox
 from autrt.face.detection_schedule import DetectionSchedule
-from autrt.face.track import track
+from autrt.face.track import DETECTIONS_AHEAD, track
+from autrt.settings import DetectionInterval
 from autrt.types import Faces
 from tests.support.fakes import ScriptedDetector, ScriptedFace, scripted_frames
 
 K = 6
+EVERY_K = DetectionInterval(frames=K)
 SIDE = CLEAR.side_px * 4  # a canvas of 160 pixels for a frame of 640
 LARGE, SMALL = SIDE + 8, SIDE - 8
 
@@ -34,16 +36,16 @@ class FakeFastDetector(ScriptedDetector):
         return super().submit(image, pixel_aspect)
 
 
-def follow(people, length=121, blind=lambda number: False, look_ahead=None, **script):
+def follow(people, length=121, blind=lambda number: False, look_ahead=DETECTIONS_AHEAD, **script):
     thorough, quick = ScriptedDetector(people), FakeFastDetector(people, blind)
     segments = list(
-        track(scripted_frames(length, **script), DetectionSchedule(thorough, quick), K, look_ahead)
+        track(scripted_frames(length, **script), DetectionSchedule(thorough, quick), EVERY_K, look_ahead)
     )
     return Faces.concatenate([s.faces for s in segments]), thorough.calls, quick.calls
 
 
 def plain(people, length=121, **script):
-    segments = track(scripted_frames(length, **script), DetectionSchedule(ScriptedDetector(people)), K)
+    segments = track(scripted_frames(length, **script), DetectionSchedule(ScriptedDetector(people)), EVERY_K)
     return Faces.concatenate([s.faces for s in segments])
 
 

@@ -10,16 +10,18 @@ from scipy.optimize import linear_sum_assignment
 
 from autrt.face.detect import iou_matrix
 from autrt.face.detection_schedule import DetectionSchedule
-from autrt.face.track import SAME_IOU, match, track
+from autrt.face.track import DETECTIONS_AHEAD, SAME_IOU, match, track
+from autrt.settings import DetectionInterval
 from autrt.types import DETECTED, INTERPOLATED, Detections, Faces
 from tests.support.fakes import ScriptedDetector, ScriptedFace, scripted_frames
 
 K = 6
 
 
-def follow(people, length=60, every=K, look_ahead=None, **script):
+def follow(people, length=60, every=K, look_ahead=DETECTIONS_AHEAD, **script):
     oracle = ScriptedDetector(people)
-    segments = list(track(scripted_frames(length, **script), DetectionSchedule(oracle), every, look_ahead))
+    interval = every if isinstance(every, DetectionInterval) else DetectionInterval(frames=every)
+    segments = list(track(scripted_frames(length, **script), DetectionSchedule(oracle), interval, look_ahead))
     assert np.concatenate([[], *(s.index for s in segments)]).tolist() == list(range(length))
     return Faces.concatenate([s.faces for s in segments]), oracle, segments
 
@@ -110,7 +112,7 @@ def test_an_uncertain_face_is_followed_but_starts_no_track():
 
 
 def test_no_frames_and_one_frame():
-    assert list(track([], DetectionSchedule(ScriptedDetector([])), K)) == []
+    assert list(track([], DetectionSchedule(ScriptedDetector([])), DetectionInterval(frames=K))) == []
     faces, oracle, _ = follow([ScriptedFace(x=lambda i: 100)], 1)
     assert rows_of(faces, 0) == {0}
     assert oracle.calls == [0]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from autrt.errors import ResultsError
-from autrt.results.header import Header
+from autrt.results.header import Header, VideoFacts
 from autrt.results.reader import open_results
 from autrt.results.schema import ATTRIBUTES
 from autrt.results.verification.verify import verify
@@ -79,7 +79,8 @@ def test_changed_attributes_of_schema_1_are_seen(tmp_path, name, value, fault):
 def test_newer_header_fields_have_defaults():
     """And so a file that lacks it can be read."""
     optional = {a.name for a in ATTRIBUTES if a.optional}
-    defaults = {
-        f.name for f in fields(Header) if f.default is not MISSING or f.default_factory is not MISSING
-    }
-    assert optional == defaults
+    defaults, of_video = (
+        {f.name for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING}
+        for kind in (Header, VideoFacts)
+    )
+    assert defaults <= optional <= defaults | {f"video_{name}" for name in of_video}

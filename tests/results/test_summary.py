@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,16 @@ def test_a_gap_in_the_video_is_no_time_with_a_face(tmp_path):
     told = summary_of(video_file(tmp_path / "a.h5", {0: dict.fromkeys(range(60), 0.9)}, 60, times))
     assert told.duration_s == told.tracks[0].face_s == pytest.approx(2)
     assert told.tracks[0].aus[0].activations == 1
+
+
+@pytest.mark.parametrize("stated_hz", [1000.0, 1.0])
+def test_durations_are_by_the_frames_not_by_the_stated_rate(stated_hz, tmp_path):
+    video = replace(header().video, rate_hz=stated_hz)
+    times = [*np.arange(30) / 30, *(10 + np.arange(30) / 30)]
+    told = summary_of(
+        video_file(tmp_path / "a.h5", {0: dict.fromkeys(range(60), 0.9)}, 60, times, video=video)
+    )
+    assert told.duration_s == told.tracks[0].face_s == pytest.approx(2)
 
 
 @settings(max_examples=25, deadline=None)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from autrt.types import Decoder, Source
 from autrt.video.loss_log import LossLog
 from autrt.video.open import open_decoder
-from autrt.video.timing import StampClock, stamps_usable
+from autrt.video.timing import stamps_usable
+from tests.support.containers import without_default_duration, without_first_stamps
 from tests.support.media import Clip, level, middle_of, scene
 
 
@@ -25,74 +27,6 @@ def times_of(path: Path) -> tuple[list[float], Decoder]:
     times = [frame.time_s for frame in decoder]
     decoder.close()
     return times, decoder
-
-
-def clock(start: Fraction = Fraction(0)) -> StampClock:
-    return StampClock(Fraction(1, 1000), Fraction(25), start)
-
-
-@given(
-    stamps=st.lists(st.none() | st.integers(-(2**63), 2**63 - 1) | st.integers(-100, 100_000), max_size=60),
-    base=st.sampled_from(
-        [Fraction(1, 1000), Fraction(1, 90_000), Fraction(1, 10**9), Fraction(1001, 30_000), Fraction(1)]
-    ),
-    rate=st.fractions(Fraction(1, 10), 1000),
-    start=st.fractions(-1000, 1_000_000),
-)
-def test_any_stamps_give_increasing_times(
-    stamps: list[int | None], base: Fraction, rate: Fraction, start: Fraction
-) -> None:
-    clock = StampClock(base, rate, start)
-    ticks, times = zip(*[clock.next_time(stamp) for stamp in stamps], strict=True) if stamps else ((), ())
-    assert all(a < b for a, b in pairwise(ticks))
-    assert all(a < b for a, b in pairwise(times))
-    assert all(-(2**63) <= tick < 2**63 for tick in ticks)
-    for tick, time in zip(ticks, times, strict=True):
-        assert time == pytest.approx(float(tick * base - start))
-    # A repaired stamp may happen to be what the stamp was, never the other way round.
-    assert clock.repaired >= sum(tick != stamp for tick, stamp in zip(ticks, stamps, strict=True))
-
-
-@given(st.lists(st.integers(0, 10**9), unique=True, min_size=1))
-def test_increasing_stamps_are_kept(stamps: list[int]) -> None:
-    clock = StampClock(Fraction(1, 1000), Fraction(25), Fraction(0))
-    assert [clock.next_time(stamp)[0] for stamp in sorted(stamps)] == sorted(stamps)
-    assert clock.repaired == 0
-
-
-def test_missing_stamps_follow_at_the_stated_rate() -> None:
-    one = clock(Fraction(5))
-    assert [one.next_time(stamp)[1] for stamp in (None, None, 5100, None)] == pytest.approx(
-        [0, 0.04, 0.1, 0.14]
-    )
-    assert one.repaired == 3
-
-
-def test_one_stamp_that_falls_back_leaves_the_next_ones_true() -> None:
-    one = clock()
-    assert [one.next_time(stamp)[0] for stamp in (0, 40, 80, 40, 120, 160, 160, 200)] == [
-        0,
-        40,
-        80,
-        90,
-        120,
-        160,
-        170,
-        200,
-    ]
-    assert one.repaired == 2
-
-
-def test_a_restarted_count_keeps_its_distances() -> None:
-    one = clock()
-    stamps = [0, 40, 5000, 0, 30, 100, 140]
-    assert [one.next_time(stamp)[0] for stamp in stamps] == [0, 40, 5000, 5040, 5070, 5140, 5180]
-    assert one.repaired == 4
-
-
-def test_far_stamp_counts_as_missing() -> None:
-    one = clock()
-    assert [one.next_time(stamp)[0] for stamp in (0, 40, 2**62, 120)] == [0, 40, 80, 120]
 
 
 def test_variable_frame_rate(tmp_path: Path) -> None:
@@ -228,7 +162,7 @@ def assert_timed_by(rate: Fraction, source: str | None, path: Path) -> None:
 
 
 @given(
-    rate=st.fractions(Fraction(1, 1000), 999),
+    rate=st.fractions(Fraction(1, 200), 999),
     depth=st.integers(0, 4),
     frames=st.integers(2, 40),
     start=st.integers(-(10**6), 10**9),
@@ -276,6 +210,74 @@ def _joined(tmp_path: Path, name: str, second: Clip) -> Path:
     path = tmp_path / name
     path.write_bytes((tmp_path / "first.ts").read_bytes() + (tmp_path / "second.ts").read_bytes())
     return path
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_joined_stream_loses_nothing(b_frames: int, tmp_path: Path) -> None:
+    part = Clip(frames=60, rate=Fraction(30), options={"bf": str(b_frames)}).write(tmp_path / "part.ts")
+    (tmp_path / "looped.ts").write_bytes(part.read_bytes() * 3)
+    times, decoder = times_of(tmp_path / "looped.ts")
+    assert times == pytest.approx([i / 30 for i in range(180)], abs=1e-6)
+    assert not decoder.lost
+
+
+def test_short_parts_of_a_joined_stream_keep_their_distances(tmp_path: Path) -> None:
+    part = Clip(frames=20, options={"bf": "0"}).write(tmp_path / "part.ts")  # 0.8 s
+    (tmp_path / "looped.ts").write_bytes(part.read_bytes() * 4)
+    times, decoder = times_of(tmp_path / "looped.ts")
+    assert times == pytest.approx([i / 25 for i in range(80)], abs=1e-6)
+    assert not decoder.lost
+
+
+@pytest.mark.parametrize(("missing", "b_frames"), [(1, 0), (10, 0), (10, 2), (100, 0)])
+def test_first_frames_without_stamps_are_one_frame_apart(missing: int, b_frames: int, tmp_path: Path) -> None:
+    clip = Clip(frames=120, rate=Fraction(30), options={"bf": str(b_frames)})
+    path = without_first_stamps(clip.write(tmp_path / "all.ts"), tmp_path / "late.ts", missing)
+    times, decoder = times_of(path)
+    assert times == pytest.approx([i / 30 for i in range(120)], abs=1e-6)
+    assert 0 < decoder.repaired_times <= missing
+    assert decoder.info.times_from == "stamps"
+    assert not decoder.lost
+
+
+def test_first_stamp_alone_may_be_wrong(tmp_path: Path) -> None:
+    def late(packet: Any, number: int) -> None:
+        packet.pts = 40 * number + (30_000 if number == 0 else 0)
+
+    clip = Clip(
+        "mjpeg", "yuvj420p", 10, time_base=Fraction(1, 1000), stamps=range(0, 400, 40), edit_packet=late
+    )
+    times, decoder = times_of(clip.write(tmp_path / "late.mkv"))
+    assert np.diff(times) == pytest.approx([0.04] * 9)
+    assert decoder.info.times_from == "stamps"
+
+
+def _recorded(path: Path, steps_ms: list[int]) -> Path:
+    """Write a WebM as browsers record it: it states no rate, and times vary."""
+    stamps = [0, *accumulate(steps_ms)]
+    clip = Clip("libvpx", frames=len(stamps), time_base=Fraction(1, 1000), stamps=stamps)
+    return without_default_duration(clip.write(path))
+
+
+def test_rate_is_measured_where_none_is_stated(tmp_path: Path) -> None:
+    with av.open(str(_recorded(tmp_path / "x.webm", [35, 33, 50, 50, 66, 31, 34] * 10))) as container:
+        assert (container.streams.video[0].average_rate, container.streams.video[0].guessed_rate) == (
+            None,
+            1000,
+        )
+    times, decoder = times_of(tmp_path / "x.webm")
+    assert float(decoder.info.rate) == pytest.approx(1 / np.mean(np.diff(times)), rel=0.05)
+    _, paused = times_of(_recorded(tmp_path / "paused.webm", [33, 33, 34] * 5 + [9000] + [33, 33, 34] * 5))
+    assert float(paused.info.rate) == pytest.approx(30, rel=0.01)
+
+
+def test_rate_that_stamps_contradict_is_measured(tmp_path: Path) -> None:
+    path = Clip("libvpx", frames=40).write(tmp_path / "x.webm")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\x23\xe3\x83\x84") + 4
+    data[at : at + 4] = (1_000_000).to_bytes(4)  # nanoseconds a frame: 1000 frames/s
+    path.write_bytes(data)
+    assert times_of(path)[1].info.rate == 25
 
 
 def test_stamps_that_go_back(tmp_path: Path) -> None:

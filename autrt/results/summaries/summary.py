@@ -8,16 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from autrt.postprocess.smooth import GAP_INTERVALS, GAP_S, median_interval_s
 from autrt.results.reader import Results
 from autrt.storage.escape import escape
 from autrt.types import F32, F64, I64, Bool
 
 RATE_MIN_S: Final = 1.0
 """Shortest time with a face for a rate of activations: one in a single picture would count as 1,800 per minute."""
-
-GAP_S: Final = 0.2
-GAP_INTERVALS: Final = 2.5
-"""A step between frames above both limits is a gap, as in smoothing: the frame before it lasts one interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +70,18 @@ class VideoSummary:
 
 
 def summarise(results: Results) -> VideoSummary:
-    """Compute the statistics of a results file, a few thousand frames at a time; memory grows with its tracks only.
+    """Compute the statistics of a results file, a few thousand frames at a time.
+
+    The memory that is held grows with its tracks, and by some bytes a frame.
 
     Raises:
         ResultsError: the file is damaged.
     """
     tallies: dict[int, _Tally] = {}
     duration_s, face_frames = 0.0, 0
+    interval_s = _interval_s(results)
     for frames, faces in results.spans():
-        steps_s = _steps(results, frames)
+        steps_s = _steps(results, frames, interval_s)
         duration_s += float(steps_s.sum())
         face_frames += int((results.frames["n_faces", frames] > 0).sum())
         for track, part in _by_track(results, frames, faces, steps_s):
@@ -111,9 +111,15 @@ class _Part:
     active: Bool
 
 
-def _steps(results: Results, frames: slice) -> F64:
-    """Return the duration of each of the frames: (n,) float64 seconds."""
-    interval_s = 1 / results.header.video.rate_hz
+def _interval_s(results: Results) -> float:
+    """Return the median frame interval; of a single frame, the one that its video states."""
+    if results.n_frames < 2:
+        return 1 / results.header.video.rate_hz
+    return median_interval_s(results.frames["time_s"])
+
+
+def _steps(results: Results, frames: slice, interval_s: float) -> F64:
+    """Return the (n,) float64 duration of the frames in seconds: one interval before a gap (see `smooth`)."""
     times = results.frames["time_s", frames.start : frames.stop + 1]
     steps = np.diff(times, append=times[-1:] + interval_s)[: frames.stop - frames.start]
     return np.where(steps > max(GAP_S, GAP_INTERVALS * interval_s), interval_s, steps)

@@ -46,8 +46,7 @@ def detect(
     frames: Sequence[Frame], info: VideoInfo, networks: Networks, settings: InferSettings
 ) -> list[Segment]:
     """Detect and track faces, shot by shot."""
-    every = settings.detection_interval(info.rate)
-    return list(track(frames, networks.schedule(info), every))
+    return list(track(frames, networks.schedule(info), settings.detection_interval))
 
 
 def align(segments: Sequence[Segment], info: VideoInfo, networks: Networks) -> list[U8]:

@@ -1,0 +1,51 @@
+"""Choice of a video's detection frames by elapsed time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from autrt.settings import DetectionInterval
+from autrt.types import Frame
+
+_TIE_S: Final = 2e-3
+_TIE_STEPS: Final = 0.03
+"""A frame is just half a frame early if it is by less than both: stamps may be in milliseconds."""
+
+
+class DetectionFrames:
+    """Chooses the regular detection frames of one video, without regard to its shots.
+
+    By time, the next one is the first that comes at most half a frame before one interval after the last: of frames
+    that come at one rate, every K-th, where K is the interval in frames, rounded. By number alone (`seconds` is
+    None), it is every frame whose index is a multiple of `frames`.
+
+    Args:
+        interval: distance from one detection frame to the next.
+    """
+
+    def __init__(self, interval: DetectionInterval) -> None:
+        self._interval = interval
+        self._before: Frame | None = None
+        self._last: Frame | None = None
+
+    def next_is(self, frame: Frame) -> bool:
+        """Return whether the next frame is a detection frame; to be called with every frame, in order."""
+        chosen = self._is_due(frame)
+        self._before = frame
+        if chosen:
+            self._last = frame
+        return chosen
+
+    def _is_due(self, frame: Frame) -> bool:
+        most, interval_s = self._interval.frames, self._interval.seconds
+        if interval_s is None:
+            return most is not None and frame.index % most == 0
+        if self._last is None or self._before is None:
+            return True
+        count = frame.index - self._last.index
+        if most is not None and count >= most:
+            return True
+        step_s = frame.time_s - self._before.time_s
+        late_s = frame.time_s - self._last.time_s - (interval_s - step_s / 2)
+        tie_s = min(_TIE_S, _TIE_STEPS * step_s)
+        return late_s > tie_s or (late_s >= -tie_s and count % 2 == 0)  # as `round` decides ties
