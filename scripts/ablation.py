@@ -1,8 +1,8 @@
 """Run the recipes of the paper's Table 1 on rendered faces with a small network.
 
 `python scripts/ablation.py RIG OUT`: RIG is an ICT-FaceKit clone or pack. Renders two sets of people (the second is
-the data that row 12 adds) into OUT, trains a face identity start on the first, then all twelve recipes with each
-seed, one process a seed and one thread a process, and prints a table. Results that OUT already holds are reused.
+the data that row 12 adds) into OUT, trains a face identity start on the first, then the recipes of all rows with
+each seed, one thread a process, and prints a table. Results that OUT already holds are reused.
 A small network on rendered faces says nothing about the paper's figures on Aff-Wild2.
 """
 
@@ -18,14 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from autrt_train.read_recipe import recipe_names
+from autrt_train.read_recipe import read_recipe, recipe_names
 
 NETWORK = "depth=18, width=0.125"
 NECK = "ssh_channels=8, level_features=64"
 PER_PERSON = 5
+ROWS = [name.removeprefix("ablation/") for name in recipe_names() if name.startswith("ablation/")]
 COMMON = (
-    "optimiser.lr=0.03", "optimiser.schedule=one-cycle", "optimiser.clip_norm=2.0", "fit.precision=bf16",
-    "fit.judge_every=100", "augment.hue=0.05", "augment.shift_px=1.5",
+    "optimiser.lr=0.03", "optimiser.schedule=one-cycle", "optimiser.clip_norm=2.0",
+    "fit.judge_every=100", "augment.hue=0.025", "augment.shift_px=1.5",
     "augment.scale=0.03", "augment.rotation_deg=2.0", "data.validation_most=3000",
     "loader.threads=1", "loader.cache_gb=1", "model.licence=Apache-2.0",
 )  # fmt: skip
@@ -71,40 +72,49 @@ def main() -> None:
     parser.add_argument("rig", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--people", type=int, default=1500, help="of each of the two sets")
+    parser.add_argument("--validation", type=float, default=0.1, help="share of the people that judge")
+    parser.add_argument("--rows", nargs="+", default=ROWS, help="such as 03-balancing; default: all")
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="seeds trained at a time")
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--shrink-batches", type=int, default=1, help="divisor of the recipes' batches")
+    parser.add_argument("--precision", default="bf16", help="bf16 is fast where the processor has it")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     base, more = given.out / "base", given.out / "more"
     for root, seed in ((base, 101), (more, 102)):
         if not (root / "synth.json").is_file():
-            arguments = [f"--rig={given.rig}", f"--people={given.people}", f"--per-person={PER_PERSON}"]
+            arguments = [f"--rig={given.rig}", f"--people={given.people}", f"--per-person={PER_PERSON}",
+                         f"--validation={given.validation}", f"--workers={given.processes}"]  # fmt: skip
             autrt("synth", str(root), *arguments, f"--seed={seed}", log=given.out / f"{root.name}.txt")
-    epochs = [f"fit.epochs={given.epochs}"]
+    length = [f"fit.epochs={given.epochs}", f"fit.precision={given.precision}"]
+    batch = 96 // given.shrink_batches
     start = train(
         "pretrain-id", given.out / "identity", 0,
-        [*epochs, "fit.batch=96", f"network.change={{{NETWORK}}}", "data.validation_share=0.02",
+        [*length, f"fit.batch={batch}", f"network.change={{{NETWORK}}}", "data.validation_share=0.02",
          f"data.train=[{sources(base, split='train', task='identity')}]"],
     )  # fmt: skip
     best = start / json.loads((start / "best.json").read_text())["overall"]["weights"]
     os.environ |= {"AUTRT_GLINT360K": str(best), "AUTRT_AFFWILD2": "unused", "AUTRT_MORE_AU_DATA": "unused"}
-    rows = [name for name in recipe_names() if name.startswith("ablation/")]
     print(f"| row | AUC, mean of {given.seeds} seeds | from … to | F1, calibrated | from … to |")
     print("|---|---|---|---|---|")
-    for row in rows:
-        roots = (base, more) if row.endswith("12-data") else (base,)
+    for row in given.rows:
+        roots = (base, more) if row == "12-data" else (base,)
+        batch = read_recipe(f"ablation/{row}").fit.batch // given.shrink_batches
         changes = [
-            *epochs,
+            *length,
+            f"fit.batch={batch}",
             f"network.change={{{NETWORK}, {NECK}}}",
             f"data.train=[{sources(*roots, split='train')}]",
             f"data.validation=[{sources(base, split='validation')}]",
         ]
         seeds = range(1, given.seeds + 1)
-        with ThreadPoolExecutor(given.seeds) as pool:
-            runs = list(pool.map(lambda s: train(row, given.out / row / str(s), s, changes), seeds))  # noqa: B023
+        with ThreadPoolExecutor(given.processes) as pool:
+            places = [given.out / row / str(seed) for seed in seeds]
+            runs = list(pool.map(lambda s, out: train(f"ablation/{row}", out, s, changes), seeds, places))  # noqa: B023
         found = np.array([last_validation(run) for run in runs])
         cells = [f"{c.mean():.3f} | {c.min():.3f} … {c.max():.3f}" for c in found.T]
-        print(f"| {row.removeprefix('ablation/')} | {' | '.join(cells)} |", flush=True)
+        print(f"| {row} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

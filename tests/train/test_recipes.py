@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from autrt.model.presets import preset
 from autrt_train.read_recipe import read_recipe, recipe_json, recipe_names, require_places
 from autrt_train.recipe import Recipe
 from autrt_train.training_network import architecture, start_from
+
+ROWS = [name for name in recipe_names() if re.match(r"ablation/\d+-", name)]
 
 
 def flat(value: Any, key: str = "") -> dict[str, Any]:
@@ -42,8 +45,8 @@ def test_packaged_recipes_are_valid_and_described(name: str) -> None:
 
 def test_the_recipes_of_the_paper_are_there() -> None:
     names = recipe_names()
-    assert len([name for name in names if name.startswith("ablation/")]) == 12
-    assert {"paper", "pretrain-id", "pretrain-expr", "pretrain-au15", "student", "smoke"} <= set(names)
+    assert [name[9:11] for name in ROWS] == [f"{row:02}" for row in range(1, 13)]
+    assert {"paper", "paper-code", "pretrain-id", "pretrain-expr", "pretrain-au15", "student"} <= set(names)
     assert len([name for name in names if name.startswith("finetune-")]) == 3
 
 
@@ -61,29 +64,47 @@ def test_the_papers_training_is_the_papers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "keys"),
+    ("before", "after", "keys"),
     [
-        (2, {"start.checkpoint"}),
-        (3, {"sampling.resample", "sampling.batches"}),
-        (5, {"network.preset"}),
-        (6, {"network.preset"}),
-        (9, {"network.preset"}),
-        (10, {"fit.batch"}),
-        (11, {"network.preset"}),
-        (12, {"network.preset", "data.train"}),
+        ("01-r100", "02-glint", {"start.checkpoint"}),
+        ("02-glint", "02b-resampling", {"sampling.resample"}),
+        ("02b-resampling", "03-balancing", {"sampling.batches"}),
+        ("03-balancing", "04-multi-label", {"loss.bce", "loss.multi_label"}),  # one in place of the other
+        ("04-multi-label", "05-coordinate-attention", {"network.preset"}),
+        ("05-coordinate-attention", "06-spatial-attention", {"network.preset"}),
+        ("06-spatial-attention", "07-label-smoothing", {"loss.smooth_terms"}),
+        ("07-label-smoothing", "07b-bce", {"loss.bce", "loss.bce_weights"}),  # a term with its weights
+        ("07b-bce", "08-bce", {"loss.smooth_terms"}),
+        ("08-bce", "09-fpn", {"network.preset"}),
+        ("09-fpn", "10-batch-256", {"fit.batch"}),
+        ("10-batch-256", "11-ssh", {"network.preset"}),
+        ("11-ssh", "12-data", {"network.preset", "data.train"}),  # two names of one network
     ],
 )
-def test_each_row_of_the_ablation_adds_its_method_alone(row: int, keys: set[str]) -> None:
-    rows = [name for name in recipe_names() if name.startswith("ablation/")]
-    assert changed(rows[row - 2], rows[row - 1]) == keys
+def test_each_row_of_the_ablation_adds_its_method_alone(before: str, after: str, keys: set[str]) -> None:
+    assert changed(f"ablation/{before}", f"ablation/{after}") == keys
+    if "network.preset" in keys:
+        assert (preset(f"ablation/{before}") == preset(f"ablation/{after}")) == (after == "12-data")
 
 
-@pytest.mark.parametrize("row", [4, 7, 8])
-def test_ablation_rows_of_the_loss_change_only_the_loss(row: int) -> None:
-    rows = [name for name in recipe_names() if name.startswith("ablation/")]
-    found = changed(rows[row - 2], rows[row - 1])
-    assert found
-    assert all(key.startswith("loss.") for key in found)
+def test_the_last_row_of_the_ablation_is_the_paper_but_for_its_data() -> None:
+    assert changed("ablation/12-data", "paper") == {
+        "network.preset",
+        "sampling.resample",
+        "data.train",
+    }
+    assert preset("ablation/12-data") == preset("paper")
+
+
+def test_paper_code_changes_what_the_authors_code_has_otherwise() -> None:
+    assert changed("paper", "paper-code") == {
+        "network.preset",
+        "augment.jitter_probability",
+        "loss.bce_weighting",
+        "loss.bce_reduction",
+        "loss.multi_label_weights",
+        "loss.multi_label_reduction",
+    }
 
 
 def test_recipe_extends_another_and_set_overrides(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from autrt_train.loading.colour_matrix import colour_matrices
 from autrt_train.loading.erase import erase, rectangles
 from autrt_train.loading.geometry import crop_matrices, inverse, move_landmarks
 from autrt_train.loading.random_numbers import NUMBERS, normals, uniforms
+from autrt_train.read_recipe import read_recipe
 
 EVERYTHING = AugmentConfig(jitter_probability=0.7, shift_px=2.5, scale=0.04, rotation_deg=3, erase=0.4)
 STILL = AugmentConfig.none()
@@ -96,7 +97,7 @@ def test_no_augmentation_is_exactly_the_central_crop(margin_px):
     assert draw.erased is None
 
 
-def test_augment_config_defaults_to_the_paper():
+def test_augment_config_defaults_to_the_authors_code():
     draw = drawn(np.arange(4000), AugmentConfig())
     assert abs(draw.flipped.mean() - 0.5) < 0.03
     np.testing.assert_array_equal(np.unique(draw.matrices[:, 0, 0]), [-1, 1])
@@ -114,8 +115,8 @@ def test_factors_are_uniform_around_one(name):
     np.testing.assert_allclose(np.quantile(factor, [0.25, 0.5, 0.75]), [0.85, 1, 1.15], atol=0.02)
 
 
-def test_hue_is_given_in_half_turns():
-    config = AugmentConfig(brightness=0, contrast=0, saturation=0, hue=0.3)
+def test_hue_is_given_in_whole_turns():
+    config = AugmentConfig(brightness=0, contrast=0, saturation=0, hue=0.15)
     # The trace of a turn of two of three axes by h is 1 + 2 cos h, in any basis.
     cosine = (np.trace(drawn(np.arange(4000), config).colours[:, :, :3], axis1=1, axis2=2) - 1) / 2
     turn_deg = np.rad2deg(np.arccos(np.clip(cosine, -1, 1)))
@@ -129,6 +130,15 @@ def test_each_colour_change_has_a_chance_of_its_own():
     for config, changed in ((only, 0.3), (all_four, 1 - 0.7**4)):
         colours = drawn(np.arange(4000), config).colours
         assert abs((colours != np.eye(3, 4)).any((1, 2)).mean() - changed) < 0.03
+
+
+def test_the_papers_jitter_is_a_chance_and_its_codes_a_magnitude():
+    text, code = (read_recipe(name).augment for name in ("paper", "paper-code"))
+    for config, changed in ((text, 1 - 0.7**4), (code, 1)):
+        colours = drawn(np.arange(4000), config).colours
+        assert abs((colours != np.eye(3, 4)).any((1, 2)).mean() - changed) < 0.03
+    for config in (text, code):
+        assert (config.brightness, config.contrast, config.saturation, config.hue) == (0.3,) * 4
 
 
 def test_alignment_jitter_has_the_spread_that_is_asked_for():
@@ -261,8 +271,8 @@ def test_erasing_paints_the_rectangles_and_nothing_else():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("flip", 1.1), ("brightness", -0.1), ("hue", float("nan")), ("jitter_probability", 2), ("shift_px", -1),
-     ("scale", 3), ("rotation_deg", 400), ("erase", -1)],
+    [("flip", 1.1), ("brightness", -0.1), ("hue", float("nan")), ("hue", 0.51), ("jitter_probability", 2),
+     ("shift_px", -1), ("scale", 3), ("rotation_deg", 400), ("erase", -1)],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused_by_name(name, value):
     with pytest.raises(UsageError, match=f"AugmentConfig.{name}: expected"):

@@ -18,6 +18,7 @@ from autrt_train.loading.augment import AugmentConfig, draw_batch
 from autrt_train.loading.loader import LOADERS, Loader, open_loader
 from autrt_train.loading.loader_rate import loader_rate
 from autrt_train.loading.to_device import to_device
+from autrt_train.read_recipe import read_recipe
 from autrt_train.types import MISSING, DataError, Index
 
 MARGIN = 16
@@ -139,7 +140,9 @@ def test_loader_warps_pictures_as_defined(case, index, pictures, config):
 
 
 @pytest.mark.skipif(not HAS_DALI, reason="DALI is not installed")
-@pytest.mark.parametrize("config", [GEOMETRY, STUDENT], ids=["geometry", "colour"])
+@pytest.mark.parametrize(
+    "config", [GEOMETRY, STUDENT, read_recipe("paper").augment], ids=["geometry", "colour", "paper"]
+)
 def test_loaders_agree(index, config):
     sizes = (11,) * 6
     opencv, dali = (pixels_of(loaded(Case(name), index, config, sizes)) for name in ("opencv", "dali"))

@@ -15,12 +15,17 @@ from autrt_train.loading.geometry import crop_matrices, require_jitter
 from autrt_train.loading.random_numbers import normals, uniforms
 from autrt_train.types import Draw, Index
 
-HALF_TURN_DEG = 180.0
+TURN_DEG = 360.0
+HUE_MAX = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentConfig:
-    """Strength of the augmentation. The defaults are the paper's (its "30 % chance" is a magnitude of 0.3)."""
+    """Strength of the augmentation. Colour changes are given as for torchvision's `ColorJitter`.
+
+    The default magnitudes and probability are those of the paper's authors' code, where the 0.3 that the paper
+    calls a chance is a magnitude.
+    """
 
     flip: float = 0.5
     """Probability of a mirror image; AU labels cover both sides and stay."""
@@ -31,7 +36,7 @@ class AugmentConfig:
     saturation: float = 0.3
     """m: a factor from U(1 − m, 1 + m)."""
     hue: float = 0.3
-    """m: a rotation by U(−m, m) half turns; 0.3 is ±54°."""
+    """m, at most 0.5: a turn of the colours by U(−m, m) whole turns; 0.3 is ±108°."""
     jitter_probability: float = 1.0
     """Probability of each of the four colour changes, independently."""
     shift_px: float = 0.0
@@ -46,8 +51,9 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         for name in ("flip", "jitter_probability", "erase"):
             require(0 <= getattr(self, name) <= 1, self, name, "a probability from 0 to 1")
-        for name in ("brightness", "contrast", "saturation", "hue"):
+        for name in ("brightness", "contrast", "saturation"):
             require(0 <= getattr(self, name) <= 1, self, name, "a magnitude from 0 to 1")
+        require(0 <= self.hue <= HUE_MAX, self, "hue", f"a share of a whole turn from 0 to {HUE_MAX}")
         require_jitter(self)
 
     @staticmethod
@@ -111,4 +117,4 @@ def _colours(chances: F64, amounts: F64, config: AugmentConfig) -> F32:
     magnitudes = np.array([config.brightness, config.contrast, config.saturation, config.hue])
     change = np.where(chances < config.jitter_probability, (2 * amounts - 1) * magnitudes, 0)
     brightness, contrast, saturation = 1 + change[:, :3].T
-    return colour_matrices(brightness, contrast, saturation, HALF_TURN_DEG * change[:, 3])
+    return colour_matrices(brightness, contrast, saturation, TURN_DEG * change[:, 3])

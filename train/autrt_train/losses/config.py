@@ -14,9 +14,11 @@ from autrt.model.settings import require
 Reduction = Literal["mean", "label-sum", "label-mean"]
 """Reduction of the losses of single labels to one number.
 
-mean: over all known labels of the batch. label-sum: summed over a picture's labels, mean over pictures (Jiang et
-al. 2022, eq. 5). label-mean: mean over a picture's known labels, then over pictures; where no label is missing
-that is "mean", and torch's multi-label soft margin. Pictures without any known label count nowhere.
+mean: over all known labels of the batch. label-sum: summed over a picture's known labels, mean over pictures
+(Jiang et al. 2022: "the sum of the 12 AU"). label-mean: mean over a picture's known labels, then over pictures;
+where no label is missing that is "mean", and torch's multi-label soft margin. Pictures without any known label
+count nowhere. The gradient of a label-sum is as many times a mean's as there are AUs, so terms that are added
+should share a scale.
 """
 
 Weighting = Literal["weight", "pos_weight"]
@@ -56,7 +58,7 @@ class LossConfig:
     bce_weighting: Weighting = "weight"
     multi_label_weighting: Weighting = "weight"
     bce_reduction: Reduction = "mean"
-    multi_label_reduction: Reduction = "label-sum"
+    multi_label_reduction: Reduction = "label-mean"
     smooth_terms: tuple[Term, ...] = ("bce",)
     """Terms whose labels are smoothed in training; empty: none. ZLPR takes hard labels."""
     smooth_zero: tuple[float, float] = (0, 0.05)
