@@ -14,7 +14,11 @@ from autrt.plugins import plugins
 if TYPE_CHECKING:
     from torch import nn
 
-ARCHITECTURES: Final = {"student": "autrt.model.student:build", "full": "autrt.model.full:build"}
+ARCHITECTURES: Final = {
+    "student": "autrt.model.student:build",
+    "full": "autrt.model.full:build",
+    "vit": "autrt.model.vit:build",
+}
 """Name → "module:function" that builds a network from its configuration; the network keeps that as `config`."""
 
 
@@ -40,13 +44,22 @@ def architecture_of(network: nn.Module) -> dict[str, Any]:
     Raises:
         UsageError: the network is of no architecture in `ARCHITECTURES`.
     """
-    module = type(network).__module__
+    config: Any = getattr(network, "config", None)
+    return {"name": name_of(network), **{k: _plain(v) for k, v in asdict(config).items()}}
+
+
+def name_of(part: object) -> str:
+    """Return the architecture that a network, or its configuration, belongs to: that of the module that defines it.
+
+    Raises:
+        UsageError: none in `ARCHITECTURES`.
+    """
+    module = type(part).__module__
     for name, where in _every().items():
         if where.partition(":")[0] == module:
-            config: Any = network.config
-            return {"name": name, **{k: _plain(v) for k, v in asdict(config).items()}}
+            return name
     raise UsageError(
-        f"{type(network).__qualname__} cannot be saved as a model: it is none of the architectures "
+        f"{type(part).__qualname__} cannot be saved as a model: it is none of the architectures "
         f"{', '.join(_every())}"
     )
 

@@ -1,7 +1,7 @@
 """Import of checkpoints into a network, with a report of the entries that were copied.
 
-Checkpoints come from face recognition (insightface's iresnet, such as Glint360K's backbone.pth) or from this
-project's training.
+Checkpoints come from face recognition (insightface's iresnet, such as Glint360K's backbone.pth), from vision
+transformers trained without labels (MAE, DINOv2), or from this project's training.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from autrt.errors import UsageError
 from autrt.model.state_dict import read_state_dict
+from autrt.model.vit_checkpoint import fitted, is_vit
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ def import_checkpoint(network: nn.Module, path: Path, skip: Sequence[str] = ()) 
     A part of the network (the backbone, else a direct child such as `neck` or `au`) that the checkpoint has any
     entry of must match in every name and shape. Other parts keep their values, and other entries of the checkpoint
     are ignored. insightface's names are mapped to a full network's backbone and, with a plain head, to its fully
-    connected layer. For such weights the licence notice is logged as a warning.
+    connected layer. For such weights the licence notice is logged as a warning. For a vision transformer names are
+    mapped and position embeddings interpolated as `autrt.model.vit_checkpoint` says.
 
     Args:
         network: receives the values; unchanged after an error.
@@ -73,7 +75,9 @@ def import_checkpoint(network: nn.Module, path: Path, skip: Sequence[str] = ()) 
             the first mismatch with both shapes.
     """
     own = cast("_State", network.state_dict())
-    found = read_state_dict(path)
+    found: _State = read_state_dict(path)
+    if is_vit(own):
+        found = fitted(found, own)
     _check_skip(skip, own)
     places = {name: _own_name(name, own) for name in found}
     offered = {own_name: found[name] for name, own_name in places.items() if not _starts(own_name, skip)}

@@ -1,4 +1,4 @@
-"""Named configurations: the paper's network, each row of its ablation, reduced networks, and students."""
+"""Named configurations: the paper's network, each row of its ablation, reduced networks, students, transformers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Any, Final
 from autrt.errors import UsageError
 from autrt.model.full import FullConfig
 from autrt.model.student import StudentConfig
+from autrt.model.vit import ViTConfig
+
+NetworkConfig = FullConfig | StudentConfig | ViTConfig
 
 _R100 = FullConfig(coordinate_attention="none", spatial_attention=False, fpn=False, ssh=False)
 
@@ -38,7 +41,7 @@ def _ablation() -> dict[str, FullConfig]:
     return rows
 
 
-PRESETS: Final[Mapping[str, FullConfig | StudentConfig]] = MappingProxyType(
+PRESETS: Final[Mapping[str, NetworkConfig]] = MappingProxyType(
     {
         "paper": FullConfig(),
         "paper-code": FullConfig(coordinate_attention="code", spatial_attention=False),
@@ -49,6 +52,10 @@ PRESETS: Final[Mapping[str, FullConfig | StudentConfig]] = MappingProxyType(
         "student-16": StudentConfig(),
         "student-24": StudentConfig(width=24),
         "student-32": StudentConfig(width=32),
+        "vit-small-14": ViTConfig(),
+        "vit-base-14": ViTConfig(width=768, heads=12),
+        "vit-small-16": ViTConfig(patch=16, layer_scale=False),
+        "vit-base-16": ViTConfig(patch=16, layer_scale=False, width=768, heads=12),
     }
 )
 """Name → configuration.
@@ -62,10 +69,12 @@ PRESETS: Final[Mapping[str, FullConfig | StudentConfig]] = MappingProxyType(
 | reduced-18 | 9.7 M | 0.44 | a few CPU cores, in hours |
 | tiny | 2.5 M | 0.12 | trying things out |
 | student-16, -24, -32 | 0.4, 0.8, 1.3 M | 0.10, 0.22, 0.39 | video archives on CPUs |
+| vit-small-14, vit-base-14 | 21.6, 85.6 M | 2.9, 11.3 | vision transformers, from DINOv2's checkpoints; one GPU |
+| vit-small-16, vit-base-16 | 21.6, 85.7 M | 2.2, 8.6 | the same, from MAE's checkpoints |
 """
 
 
-def preset(name: str) -> FullConfig | StudentConfig:
+def preset(name: str) -> NetworkConfig:
     """Return the configuration called `name`.
 
     Raises:

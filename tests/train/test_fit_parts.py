@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from autrt.errors import DiskFullError, UsageError
+from autrt.model.vit import ViTConfig, ViTNetwork
 from autrt_train.fit import checkpoint
 from autrt_train.fit.best_checkpoints import OVERALL, BestCheckpoints
 from autrt_train.fit.divergence import FIRST_STEPS, DivergenceGuard
 from autrt_train.fit.ema import Ema
-from autrt_train.fit.optimiser import learning_rate, make_optimiser
+from autrt_train.fit.optimiser import learning_rate, make_optimiser, set_learning_rate
 from autrt_train.fit.process_group import ProcessGroup
 from autrt_train.join_indices import join_indices
 from autrt_train.recipe import OptimiserSettings, Recipe
@@ -181,3 +182,23 @@ def test_loaders_of_one_machine_share_its_cores(monkeypatch, size, on_this_machi
     recipe = Recipe.model_validate({"about": "a test", "loader": {"threads": asked}})
     open_recipe_loader(recipe, index(), ProcessGroup(size=size))
     assert opened == [threads]
+
+
+def test_layer_decay_slows_the_first_layers_of_a_vision_transformer() -> None:
+    """0.5 a layer: two blocks, so the embeddings are three layers below the head."""
+    network = nn.Sequential(ViTNetwork(ViTConfig(width=8, depth=2, heads=2)))
+    optimiser = make_optimiser(network, OptimiserSettings(name="adamw", layer_decay=0.5, decay_norms=False))
+    set_learning_rate(optimiser, 0.8)
+    rates = {id(p): g["lr"] for g in optimiser.param_groups for p in g["params"]}
+    found = {name: rates[id(p)] for name, p in network.named_parameters()}
+    assert found["0.au.weight"] == found["0.norm.bias"] == 0.8
+    assert found["0.blocks.1.mlp.fc1.weight"] == found["0.blocks.1.norm1.bias"] == 0.4
+    assert found["0.blocks.0.attn.qkv.weight"] == 0.2
+    assert found["0.patch_embed.proj.weight"] == found["0.pos_embed"] == found["0.cls_token"] == 0.1
+
+
+def test_layer_decay_leaves_other_networks_alone() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    optimiser = make_optimiser(network, OptimiserSettings(layer_decay=0.5))
+    set_learning_rate(optimiser, 0.8)
+    assert [g["lr"] for g in optimiser.param_groups] == [0.8]

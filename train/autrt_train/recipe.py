@@ -115,6 +115,8 @@ class OptimiserSettings(_Strict):
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     decay_norms: bool = True
     """Apply weight decay to biases and normalisation layers too (the paper's SGD does)."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1
+    """Vision transformers: factor of the learning rate from each block to the one before it (Bao et al. 2022)."""
     schedule: Literal["steps", "one-cycle", "constant"] = "steps"
     milestones: tuple[Positive, ...] = (4, 6, 8)
     """Completed epochs after which the learning rate is divided by 10."""

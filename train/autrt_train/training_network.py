@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from autrt.errors import UsageError
-from autrt.model.architectures import build_network
+from autrt.model.architectures import build_network, name_of
 from autrt.model.checkpoint import import_checkpoint
 from autrt.model.folder import load_model, packaged_models
-from autrt.model.full import FullConfig
 from autrt.model.iresnet import EMBEDDING, EmbeddingNetwork
 from autrt.model.presets import preset
 from autrt.types import CROP_SIZE_PX
@@ -112,7 +111,7 @@ def architecture(recipe: Recipe) -> dict[str, Any]:
     if recipe.fit.dropout is not None:
         fields["dropout"] = recipe.fit.dropout
     fields.pop("au_names")
-    return {"name": "full" if isinstance(config, FullConfig) else "student", **fields}
+    return {"name": name_of(config), **fields}
 
 
 def _embedding_network(recipe: Recipe) -> EmbeddingNetwork:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
+from typing import Final, cast
 
 import torch
 from torch import nn
 
+from autrt.model.vit import ViTNetwork
 from autrt_train.recipe import OptimiserSettings
+
+FACTOR: Final = "factor"
+"""Key of a parameter group's factor of the learning rate."""
 
 
 def make_optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.optim.Optimizer:
@@ -20,15 +26,29 @@ def make_optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.opt
 
 
 def _groups(network: nn.Module, settings: OptimiserSettings) -> list[dict[str, object]]:
-    trained = [p for p in network.parameters() if p.requires_grad]
-    if settings.decay_norms:
-        return [{"params": trained, "weight_decay": settings.weight_decay}]
-    matrices = [p for p in trained if p.ndim > 1]
-    vectors = [p for p in trained if p.ndim <= 1]
-    return [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
+    """Group the parameters that take gradients by weight decay and by factor of the learning rate."""
+    depth = _depth(network)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            decays = settings.decay_norms or parameter.ndim > 1
+            above = 0 if depth is None else depth + 1 - _layer(name, depth)
+            key = (settings.weight_decay if decays else 0.0, settings.layer_decay**above)
+            groups.setdefault(key, []).append(parameter)
+    return [{"params": p, "weight_decay": decay, FACTOR: factor} for (decay, factor), p in groups.items()]
+
+
+def _depth(network: nn.Module) -> int | None:
+    """Return the number of blocks of a vision transformer; None for other networks."""
+    blocks = [m.blocks for m in network.modules() if isinstance(m, ViTNetwork)]
+    return len(blocks[0]) if blocks else None
+
+
+def _layer(name: str, depth: int) -> int:
+    """Return a parameter's layer: 0 for the embeddings, 1 … depth for the blocks, depth + 1 for what follows."""
+    if match := re.search(r"\bblocks\.(\d+)\.", name):
+        return int(match[1]) + 1
+    return 0 if re.search(r"\b(patch_embed|cls_token|register_tokens|pos_embed)\b", name) else depth + 1
 
 
 def learning_rate(settings: OptimiserSettings, step: int, steps_an_epoch: int, steps: int) -> float:
@@ -52,7 +72,7 @@ def learning_rate(settings: OptimiserSettings, step: int, steps_an_epoch: int, s
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
-    """Set the learning rate of every parameter group."""
+    """Set the learning rate of every parameter group, times the group's factor."""
     groups: Iterable[dict[str, object]] = optimiser.param_groups
     for group in groups:
-        group["lr"] = lr
+        group["lr"] = lr * cast("float", group.get(FACTOR, 1.0))
