@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Final
 
 from av.container import InputContainer
@@ -13,8 +14,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from autrt.video.clock import FAR_S, FrameClock, RateClock
-from autrt.video.container import time_base_of
+from autrt.video.container import is_too_long, time_base_of
 from autrt.video.loss_log import LossLog
+from autrt.video.outer_size import is_whole
 from autrt.video.pyav_compat import exact
 
 _ONE_FRAME_PER_PACKET: Final = frozenset({"h264", "hevc"})
@@ -38,21 +40,29 @@ class CompletenessCheck:
     """Compares the packets of a file with the frames that were decoded from them."""
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, clock: FrameClock, losses: LossLog
+        self,
+        path: Path,
+        container: InputContainer,
+        stream: VideoStream,
+        clock: FrameClock,
+        losses: LossLog,
     ) -> None:
         """Begin a check.
 
         Args:
-            container: the file.
+            path: the file.
+            container: the same, opened.
             stream: its video stream.
             clock: converts packets' times.
             losses: receives frames that are missing without an error.
         """
+        self._path = path
         self._container = container
+        self._start_s = Fraction(container.start_time or 0, 1_000_000)
         self._stream = stream
         self._clock = clock
         self._losses = losses
-        self._ends: dict[int, Fraction] = {}
+        self._last_s = Fraction(-FAR_S)
         self._sent = 0
         self._due: dict[int, int] = {}
         """Number of a packet that was sent → its stamp, in order, until its frame has come."""
@@ -67,9 +77,9 @@ class CompletenessCheck:
         stamp = packet.pts if packet.pts is not None else packet.dts
         base = exact(packet.time_base)
         if stamp is not None and base is not None:
-            end = (stamp + (packet.duration or 0)) * base
-            if end > self._ends.get(packet.stream_index, end - 1):
-                self._ends[packet.stream_index] = end
+            end_s = (stamp + (packet.duration or 0)) * base
+            if end_s > self._last_s and end_s - self._start_s <= FAR_S:
+                self._last_s = end_s
 
     def packet_sent(self, packet: Packet[VideoStream]) -> None:
         """Record a packet that goes to the decoder."""
@@ -96,13 +106,13 @@ class CompletenessCheck:
         """Log frames that are still due at the end of the file, and an early end."""
         self._log_missing(list(self._due))
         stated_s = self._stated_duration_s() if self._stamped else None
-        if stated_s is None or stated_s > FAR_S or not self._ends:
+        if stated_s is None or stated_s > FAR_S or self._last_s == -FAR_S:
             return
-        last_s = float(max(self._ends.values()))
-        ended_s = last_s - (self._container.start_time or 0) / 1_000_000
+        ended_s = float(self._last_s - self._start_s)
         if self._container.format.name.startswith(_MAY_COUNT_FROM_ZERO):
-            ended_s = max(ended_s, last_s)
-        if stated_s - ended_s > _TOLERANCE_S + _TOLERANCE * stated_s:
+            ended_s = max(ended_s, float(self._last_s))
+        is_early = stated_s - ended_s > _TOLERANCE_S + _TOLERANCE * stated_s
+        if is_early and not (is_whole(self._path) and is_too_long(stated_s, self._path)):
             reason = f"ended early: {ended_s:.1f} s of the {stated_s:.1f} s that the file states"
             self._losses.add(ended_s, reason, 0)
 
