@@ -31,6 +31,13 @@ _STATE_DURATION: Final = ("mov,", "matroska,", "flv")
 _MAY_COUNT_FROM_ZERO: Final = ("matroska,", "flv")
 """Formats whose stated duration may be the time of their end, also where they begin later than at 0."""
 
+_NOTHING_FOLLOWS: Final = ("flv", "ivf")
+"""Formats in which packets go on to the end of the file."""
+
+_UNREAD_BYTES: Final = 4096
+_UNREAD: Final = 0.02
+"""So many bytes, and this share of the file, may follow the last packet there."""
+
 _TOLERANCE_S: Final = 0.5
 _TOLERANCE: Final = 0.02
 """A file is complete if it ends at most this time, plus this share of its duration, before its stated end."""
@@ -63,6 +70,7 @@ class CompletenessCheck:
         self._clock = clock
         self._losses = losses
         self._last_s = Fraction(-FAR_S)
+        self._last_byte = 0
         self._sent = 0
         self._due: dict[int, int] = {}
         """Number of a packet that was sent → its stamp, in order, until its frame has come."""
@@ -80,6 +88,7 @@ class CompletenessCheck:
             end_s = (stamp + (packet.duration or 0)) * base
             if end_s > self._last_s and end_s - self._start_s <= FAR_S:
                 self._last_s = end_s
+        self._last_byte = max(self._last_byte, (packet.pos or 0) + packet.size)
 
     def packet_sent(self, packet: Packet[VideoStream]) -> None:
         """Record a packet that goes to the decoder."""
@@ -103,8 +112,23 @@ class CompletenessCheck:
         self._log_missing([number for number in self._due if number < own - _MOST_REORDERED])
 
     def finish(self) -> None:
-        """Log frames that are still due at the end of the file, and an early end."""
+        """Log frames that are still due at the end of the file, a part that was not read, and an early end."""
         self._log_missing(list(self._due))
+        self._log_unread()
+        self._log_early_end()
+
+    def _log_unread(self) -> None:
+        if self._container.format.name not in _NOTHING_FOLLOWS:
+            return
+        size = self._container.size
+        unread = size - self._last_byte
+        if unread > _UNREAD_BYTES and unread > _UNREAD * size:
+            reason = (
+                f"nothing can be read of the last {unread} bytes: another file may have been joined on here"
+            )
+            self._losses.add(self._clock.now_s, reason, 0)
+
+    def _log_early_end(self) -> None:
         stated_s = self._stated_duration_s() if self._stamped else None
         if stated_s is None or stated_s > FAR_S or self._last_s == -FAR_S:
             return
