@@ -84,12 +84,11 @@ class RateClock:
         return self.now_s
 
 
-class FirstStampClock:
+class FirstStampClock(RateClock):
     """Clock that looks for the first stamp; its times are the frames' numbers."""
 
     def __init__(self) -> None:
-        self.repaired = 0
-        """Number of frames so far."""
+        super().__init__(Fraction(1))
         self.first: int | None = None
         """The first stamp in ticks."""
         self.frames_before = 0
@@ -100,21 +99,7 @@ class FirstStampClock:
         if self.first is None:
             self.first = stamp
             self.frames_before += stamp is None
-        self.repaired += 1
-        return ((self.repaired - 1, self.now_s),)
-
-    def finish(self) -> Sequence[Time]:
-        """Return nothing, as all frames have their times."""
-        return ()
-
-    @property
-    def now_s(self) -> float:
-        """Number of the last frame; 0 before the first."""
-        return float(max(0, self.repaired - 1))
-
-    def seconds(self, stamp: int) -> float:
-        """Return the number of the last frame."""
-        return self.now_s
+        return super().add(stamp)
 
 
 class StampClock:

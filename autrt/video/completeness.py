@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Final
 
 from av.container import InputContainer
@@ -13,8 +14,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from autrt.video.clock import FAR_S, FrameClock, RateClock
-from autrt.video.container import time_base_of
+from autrt.video.container import is_too_long, time_base_of
 from autrt.video.loss_log import LossLog
+from autrt.video.outer_size import is_whole
 from autrt.video.pyav_compat import exact
 
 _ONE_FRAME_PER_PACKET: Final = frozenset({"h264", "hevc"})
@@ -29,6 +31,13 @@ _STATE_DURATION: Final = ("mov,", "matroska,", "flv")
 _MAY_COUNT_FROM_ZERO: Final = ("matroska,", "flv")
 """Formats whose stated duration may be the time of their end, also where they begin later than at 0."""
 
+_NOTHING_FOLLOWS: Final = ("flv", "ivf")
+"""Formats in which packets go on to the end of the file."""
+
+_UNREAD_BYTES: Final = 4096
+_UNREAD: Final = 0.02
+"""So many bytes, and this share of the file, may follow the last packet there."""
+
 _TOLERANCE_S: Final = 0.5
 _TOLERANCE: Final = 0.02
 """A file is complete if it ends at most this time, plus this share of its duration, before its stated end."""
@@ -38,21 +47,30 @@ class CompletenessCheck:
     """Compares the packets of a file with the frames that were decoded from them."""
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, clock: FrameClock, losses: LossLog
+        self,
+        path: Path,
+        container: InputContainer,
+        stream: VideoStream,
+        clock: FrameClock,
+        losses: LossLog,
     ) -> None:
         """Begin a check.
 
         Args:
-            container: the file.
+            path: the file.
+            container: the same, opened.
             stream: its video stream.
             clock: converts packets' times.
             losses: receives frames that are missing without an error.
         """
+        self._path = path
         self._container = container
+        self._start_s = Fraction(container.start_time or 0, 1_000_000)
         self._stream = stream
         self._clock = clock
         self._losses = losses
-        self._ends: dict[int, Fraction] = {}
+        self._last_s = Fraction(-FAR_S)
+        self._last_byte = 0
         self._sent = 0
         self._due: dict[int, int] = {}
         """Number of a packet that was sent → its stamp, in order, until its frame has come."""
@@ -67,9 +85,10 @@ class CompletenessCheck:
         stamp = packet.pts if packet.pts is not None else packet.dts
         base = exact(packet.time_base)
         if stamp is not None and base is not None:
-            end = (stamp + (packet.duration or 0)) * base
-            if end > self._ends.get(packet.stream_index, end - 1):
-                self._ends[packet.stream_index] = end
+            end_s = (stamp + (packet.duration or 0)) * base
+            if end_s > self._last_s and end_s - self._start_s <= FAR_S:
+                self._last_s = end_s
+        self._last_byte = max(self._last_byte, (packet.pos or 0) + packet.size)
 
     def packet_sent(self, packet: Packet[VideoStream]) -> None:
         """Record a packet that goes to the decoder."""
@@ -93,16 +112,31 @@ class CompletenessCheck:
         self._log_missing([number for number in self._due if number < own - _MOST_REORDERED])
 
     def finish(self) -> None:
-        """Log frames that are still due at the end of the file, and an early end."""
+        """Log frames that are still due at the end of the file, a part that was not read, and an early end."""
         self._log_missing(list(self._due))
-        stated_s = self._stated_duration_s() if self._stamped else None
-        if stated_s is None or stated_s > FAR_S or not self._ends:
+        self._log_unread()
+        self._log_early_end()
+
+    def _log_unread(self) -> None:
+        if self._container.format.name not in _NOTHING_FOLLOWS:
             return
-        last_s = float(max(self._ends.values()))
-        ended_s = last_s - (self._container.start_time or 0) / 1_000_000
+        size = self._container.size
+        unread = size - self._last_byte
+        if unread > _UNREAD_BYTES and unread > _UNREAD * size:
+            reason = (
+                f"nothing can be read of the last {unread} bytes: another file may have been joined on here"
+            )
+            self._losses.add(self._clock.now_s, reason, 0)
+
+    def _log_early_end(self) -> None:
+        stated_s = self._stated_duration_s() if self._stamped else None
+        if stated_s is None or stated_s > FAR_S or self._last_s == -FAR_S:
+            return
+        ended_s = float(self._last_s - self._start_s)
         if self._container.format.name.startswith(_MAY_COUNT_FROM_ZERO):
-            ended_s = max(ended_s, last_s)
-        if stated_s - ended_s > _TOLERANCE_S + _TOLERANCE * stated_s:
+            ended_s = max(ended_s, float(self._last_s))
+        is_early = stated_s - ended_s > _TOLERANCE_S + _TOLERANCE * stated_s
+        if is_early and not (is_whole(self._path) and is_too_long(stated_s, self._path)):
             reason = f"ended early: {ended_s:.1f} s of the {stated_s:.1f} s that the file states"
             self._losses.add(ended_s, reason, 0)
 

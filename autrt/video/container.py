@@ -28,6 +28,9 @@ _MOST_FRAMES: Final = 10**9
 _LONGEST_S: Final = 10_000_000
 """Limits of what is credible in a container: frames a second, frames, seconds (four months)."""
 
+_LEAST_BYTES_PER_S: Final = 100
+"""A stated duration with fewer bytes a second is not credible."""
+
 _WIDEST_PIXEL: Final = 10
 _MICROSECOND: Final = Fraction(1, 1_000_000)
 
@@ -121,6 +124,15 @@ def duration_of(container: InputContainer, stream: VideoStream) -> float | None:
     of_stream = (stream.duration or 0) * time_base_of(stream)
     of_file = Fraction(container.duration or 0, av.time_base)
     return next((float(length) for length in (of_stream, of_file) if 0 < length <= _LONGEST_S), None)
+
+
+def is_too_long(length_s: float, path: Path) -> bool:
+    """Return whether a file is much too small for a duration that it states.
+
+    Raises:
+        OSError: it is gone.
+    """
+    return path.stat().st_size < _LEAST_BYTES_PER_S * length_s
 
 
 def _pixel_aspect(stream: VideoStream) -> Fraction:

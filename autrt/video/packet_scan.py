@@ -77,7 +77,7 @@ def scan(path: Path, max_pixels: int = MAX_PIXELS) -> PacketScan:
             raise IrregularFileError("its edit list hides it")
         timing = times_of(container, stream, peeked)
         clock, losses = timing.clock(), LossLog()
-        completeness = CompletenessCheck(container, stream, clock, losses)
+        completeness = CompletenessCheck(path, container, stream, clock, losses)
         with closing(_stamps(peeked.packets, stream, completeness)) as stored:
             first = next(stored)
             assert isinstance(first, VideoFrame)

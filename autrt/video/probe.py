@@ -10,7 +10,7 @@ from typing import Final
 from autrt.errors import VideoError
 from autrt.settings import MAX_PIXELS
 from autrt.types import Source, VideoInfo
-from autrt.video.container import duration_of, open_container
+from autrt.video.container import duration_of, is_too_long, open_container
 from autrt.video.open import open_decoder
 from autrt.video.pictures import picture_number
 from autrt.video.stills.head import picture_head
@@ -18,9 +18,6 @@ from autrt.video.stream_choice import ranked_streams
 
 STILL_S: Final = 0.2
 """Duration of a still for planning, as it costs about as much as this much video."""
-
-_LEAST_BYTES_PER_S: Final = 100
-"""A stated duration with fewer bytes a second is not credible."""
 
 
 def length_of(info: VideoInfo) -> float | None:
@@ -72,10 +69,9 @@ def stated_pixels(source: Source) -> int:
 def _credible(length_s: float | None, path: Path) -> float | None:
     """Return the duration; None where the file is much too small for it."""
     try:
-        size = path.stat().st_size
+        return None if length_s is None or is_too_long(length_s, path) else length_s
     except OSError:  # it may be gone by now
         return None
-    return None if length_s is None or size < _LEAST_BYTES_PER_S * length_s else length_s
 
 
 def probe(source: Source, image_rate: Fraction = Fraction(30), max_pixels: int = MAX_PIXELS) -> VideoInfo:

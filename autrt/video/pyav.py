@@ -112,7 +112,9 @@ class PyavDecoder:
             self._times = times_of(self._container, self._stream, peeked)
             self._clock = self._own_clock or self._times.clock()
             self._losses = LossLog()
-            self._completeness = CompletenessCheck(self._container, self._stream, self._clock, self._losses)
+            self._completeness = CompletenessCheck(
+                self._path, self._container, self._stream, self._clock, self._losses
+            )
             self._packets: Iterator[Packet[Stream]] | None = peeked.packets
             self._retries = _RETRIES
             self._untimed: deque[tuple[Image, bool]] = deque()

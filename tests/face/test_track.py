@@ -39,6 +39,13 @@ def test_steady_face_is_detected_on_detection_frames_only():
     assert set(faces.source[~np.isin(faces.row, oracle.calls)]) == {INTERPOLATED}
 
 
+@pytest.mark.parametrize(("rate", "every"), [(30.0, 6), (100.0, 20), (2.0, 1)])
+def test_steady_face_is_detected_every_interval_by_time(rate, every):
+    interval = DetectionInterval(seconds=0.2)
+    _, oracle, _ = follow([ScriptedFace(x=lambda i: 100)], every=interval, rate=rate)
+    assert sorted(oracle.calls) == sorted({*range(0, 60, every), 59})
+
+
 def test_interpolation_is_linear_in_time():
     person = ScriptedFace(x=lambda i: 100 + 2 * i)
     faces, _, _ = follow([person])

@@ -36,7 +36,7 @@ AVI_FIELDS = {
     "start": ("strh", 28),
     "size of a sample": ("strh", 44),
 }
-DOUBLES = [0.0, -1.0, 1e12, 1e300, float("inf"), float("nan")]
+DOUBLES = [0.0, -1.0, 2e9, 1e12, 1e300, float("inf"), float("nan")]
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +95,37 @@ def test_absurd_word_in_avi(field: str, value: int, sound: dict[str, Path], tmp_
     assert_sound(tmp_path / "x.avi")
 
 
-@pytest.mark.parametrize("value", DOUBLES)
+@pytest.mark.parametrize("value", [*DOUBLES, 60_000.0])
 def test_absurd_duration_in_matroska(value: float, sound: dict[str, Path], tmp_path: Path) -> None:
     data = bytearray(sound["mkv"].read_bytes())
     at = data.index(b"\x44\x89\x88") + 3
     data[at : at + 8] = struct.pack(">d", value)
     (tmp_path / "x.mkv").write_bytes(data)
     assert_sound(tmp_path / "x.mkv")
+
+
+@pytest.mark.parametrize("frames", [0, 1, 10_000, *WORDS])
+def test_absurd_length_in_avi(frames: int, sound: dict[str, Path], tmp_path: Path) -> None:
+    data = bytearray(sound["avi"].read_bytes())
+    at = data.index(b"strh") + 8 + 32
+    data[at : at + 4] = frames.to_bytes(4, "little")
+    (tmp_path / "x.avi").write_bytes(data)
+    assert_sound(tmp_path / "x.avi")
+
+
+@pytest.mark.parametrize("name", ["mkv", "avi"])
+@pytest.mark.parametrize("share", [0.4, 0.6])
+def test_what_was_cut_off_or_zeroed_is_still_told(
+    name: str, share: float, sound: dict[str, Path], tmp_path: Path
+) -> None:
+    long = Clip("mpeg4", frames=200, options={"g": "10"}).write(tmp_path / f"long.{name}")
+    data = long.read_bytes()
+    kept = data[: int(len(data) * share)]
+    for damaged in (kept, kept + bytes(len(data) - len(kept))):
+        (tmp_path / f"x.{name}").write_bytes(damaged)
+        decoder = open_decoder(Source(tmp_path / f"x.{name}", "x", "video"))
+        assert 0 < sum(1 for _ in decoder) < 200
+        assert any("ended early" in loss.reason for loss in decoder.lost)
 
 
 @pytest.mark.parametrize("value", DOUBLES)

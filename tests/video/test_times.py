@@ -221,6 +221,15 @@ def test_joined_stream_loses_nothing(b_frames: int, tmp_path: Path) -> None:
     assert not decoder.lost
 
 
+def test_part_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    part = Clip("flv", frames=40, grain=12).write(tmp_path / "part.flv")
+    assert not times_of(part)[1].lost
+    (tmp_path / "joined.flv").write_bytes(part.read_bytes() * 2)
+    times, decoder = times_of(tmp_path / "joined.flv")
+    assert len(times) == 40
+    assert ["another file may have been joined" in loss.reason for loss in decoder.lost] == [True]
+
+
 def test_short_parts_of_a_joined_stream_keep_their_distances(tmp_path: Path) -> None:
     part = Clip(frames=20, options={"bf": "0"}).write(tmp_path / "part.ts")  # 0.8 s
     (tmp_path / "looped.ts").write_bytes(part.read_bytes() * 4)
