@@ -43,7 +43,7 @@ class PlannedVideo:
     state: ResultState
     """State of its results in the output folder."""
     todo: bool
-    """True if the run will process it."""
+    """True if the run will process it, or compare its bytes first."""
     target: Path
     """Its results file."""
     info: VideoInfo | None
@@ -86,7 +86,7 @@ class InferPlan:
 
     @property
     def todo(self) -> list[Source]:
-        """Videos that the run will process."""
+        """Videos that the run will process, or whose bytes it will compare first."""
         return self.work.todo
 
     @property

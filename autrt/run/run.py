@@ -62,7 +62,7 @@ class Run:
         self.stop = threading.Event()
         """Ends the run cleanly when set."""
         self._outcomes: list[Outcome] = []
-        self._unchanged = 0
+        self._unchanged: list[str] = []
         self._check: UnchangedCheck = lambda source, stop: None
         self._signal: int | None = None
         self._error: AutrtError | None = None
@@ -107,8 +107,8 @@ class Run:
         return RunSummary(
             out=self.job.out,
             command=self.job.command,
-            todo=len(todo) - self._unchanged,
-            skipped=self._unchanged,
+            todo=len(todo) - len(self._unchanged),
+            skipped=len(self._unchanged),
             outcomes=tuple(self._outcomes),
             seconds=time.monotonic() - start_s,
             signal=self._signal,
@@ -169,6 +169,7 @@ class Run:
 
     def _is_unchanged(self, source: Source, manifest: Manifest) -> bool:
         """Return whether a video need not be done, and note why for the next run."""
+        start_s = time.monotonic()
         try:
             finished = self._check(source, self.stop)
         except StoppedError:
@@ -179,8 +180,9 @@ class Run:
         if finished is None:
             return False
         manifest.record(source.relative, "found", run_digest=finished.run_digest, finished=finished)
-        self._unchanged += 1
-        self.reporter.ended(escape(source.relative), "skipped", {})
+        self._unchanged.append(source.relative)
+        seconds = time.monotonic() - start_s
+        self._report_end(Outcome(relative=source.relative, status="found", seconds=seconds), "skipped")
         return True
 
     def _outcome(self, source: Source, do: Callable[[Source], Outcome]) -> Outcome:
@@ -211,6 +213,9 @@ class Run:
             run_digest=outcome.run_digest,
             finished=outcome.finished,
         )
+        self._report_end(outcome, outcome.status)
+
+    def _report_end(self, outcome: Outcome, status: str) -> None:
         facts = {
             "frames": outcome.frames,
             "faces": outcome.faces,
@@ -220,7 +225,7 @@ class Run:
             "seconds": round(outcome.seconds, 3),
             "reason": escape(outcome.reason),
         }
-        self.reporter.ended(escape(outcome.relative), outcome.status, facts)
+        self.reporter.ended(escape(outcome.relative), status, facts)
 
     def _stop_for(self, error: AutrtError) -> None:
         """Stop the run cleanly for an error that concerns every video."""

@@ -16,6 +16,8 @@ from autrt.storage.escape import escape
 
 _NAME: Final = ".autrt-mutex"
 _STEP_S: Final = 0.01
+_LOCKED_S: Final = 120.0
+"""Longest wait for a lock: hundreds of processes may begin at once."""
 _PATIENCE_S: Final = 15.0
 """Longest time that the block of one process takes; on a file system without locks, one that holds the mutex for
 longer has died."""
@@ -50,7 +52,7 @@ def folder_mutex(folder: Path) -> Generator[None]:
 
 def _lock(fd: int, folder: Path) -> bool:
     """Lock a folder; return False where the file system cannot."""
-    deadline_s = time.monotonic() + _PATIENCE_S
+    deadline_s = time.monotonic() + _LOCKED_S
     while time.monotonic() < deadline_s:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from autrt.errors import ResultsError
+from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import Header, VideoFacts
 from autrt.results.reader import open_results
 from autrt.results.schema import ATTRIBUTES
@@ -79,8 +80,10 @@ def test_changed_attributes_of_schema_1_are_seen(tmp_path, name, value, fault):
 def test_newer_header_fields_have_defaults():
     """And so a file that lacks it can be read."""
     optional = {a.name for a in ATTRIBUTES if a.optional}
-    defaults, of_video = (
-        {f.name for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING}
-        for kind in (Header, VideoFacts)
-    )
-    assert defaults <= optional <= defaults | {f"video_{name}" for name in of_video}
+    defaults = {
+        prefix + f.name
+        for kind, prefix in ((Header, ""), (SourceFacts, "source_"), (VideoFacts, "video_"))
+        for f in fields(kind)
+        if f.default is not MISSING or f.default_factory is not MISSING
+    }
+    assert optional == defaults - {"source_sha256"}  # which the first files had, empty
