@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 
 import h5py
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from autrt.errors import ResultsError
-from autrt.results.header import Header
+from autrt.results.header import Header, VideoFacts
 from autrt.results.reader import open_results
 from autrt.results.schema import ATTRIBUTES
 from autrt.results.verification.verify import verify
@@ -82,4 +82,14 @@ def test_newer_header_fields_have_defaults():
     defaults = {
         f.name for f in fields(Header) if f.default is not MISSING or f.default_factory is not MISSING
     }
-    assert optional == defaults
+    of_video = {f"video_{f.name}" for f in fields(VideoFacts) if f.default is not MISSING}
+    assert defaults <= optional <= defaults | of_video
+
+
+def test_colours_of_a_video_are_facts_of_its_results_where_it_states_them(tmp_path):
+    stated = replace(header().video, transfer="smpte2084", primaries="bt2020", matrix="bt2020nc")
+    with ResultsWriter(tmp_path / "a.h5", header(video=stated)) as writer:
+        path = writer.finish()
+    with open_results(path) as results:
+        assert results.header.video == stated
+    assert not verify(path)
