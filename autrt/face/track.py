@@ -17,18 +17,9 @@ import numpy as np
 
 from autrt.face.detect import iou_matrix
 from autrt.face.detection_schedule import DetectionSchedule, PendingDetections
+from autrt.face.held_bytes import HeldBytes
 from autrt.face.shots import split_shots
-from autrt.types import (
-    DETECTED,
-    F32,
-    I64,
-    INTERPOLATED,
-    Detections,
-    Faces,
-    Frame,
-    Segment,
-    picture_bytes,
-)
+from autrt.types import DETECTED, F32, I64, INTERPOLATED, Detections, Faces, Frame, Segment
 
 AGREE_IOU = 0.5
 AGREE_LANDMARKS = 0.25
@@ -41,11 +32,6 @@ GAP_S = 3.0
 """Time that a track waits for its lost face to come back in the same shot."""
 GAP_REACH = 1.0
 """Distance from where it was last seen, in box sides, up to which a lost face may reappear."""
-INTERVAL_BYTES = 80_000_000
-"""Pictures after a detection frame from which the next frame is one too, however short the interval: they are all
-held until the stretch is resolved. 25 frames of 1080p, 6 of 4K."""
-AHEAD_BYTES = 24_000_000
-"""Pictures that may be read ahead."""
 
 
 def track(
@@ -58,7 +44,7 @@ def track(
         schedule: starts the detections.
         detect_every: K, the detection interval in frames.
         look_ahead: frames read ahead, so that the detector has work while a segment is resolved; 2K by default,
-            fewer where they are large (`AHEAD_BYTES`). Never changes the result.
+            fewer where they are large (`HeldBytes`). Never changes the result.
 
     Yields:
         Segments that together hold every frame once, in order. Track ids count from 0 by first appearance, ties
@@ -105,19 +91,18 @@ def _start_detections(
 ) -> Iterator[_TrackedFrame]:
     """Start the detections that are certain to be needed, some frames before they are waited for."""
     waiting: deque[_TrackedFrame] = deque()
-    waiting_bytes = interval_bytes = 0
+    held = HeldBytes()
     for row, shot in enumerate(split_shots(frames)):
-        size_bytes = picture_bytes(shot.frame.image)
-        waiting_bytes += size_bytes
-        interval_bytes += size_bytes
-        is_detection_frame = shot.first or shot.last or shot.frame.index % detect_every == 0
-        is_detection_frame = is_detection_frame or interval_bytes > INTERVAL_BYTES - size_bytes
-        interval_bytes = 0 if is_detection_frame else interval_bytes
+        is_detection_frame = held.read(shot.frame.image)
+        is_detection_frame |= shot.first or shot.last or shot.frame.index % detect_every == 0
+        if is_detection_frame:
+            held.detected()
         pending = schedule.regular(shot.frame, starts_shot=shot.first) if is_detection_frame else None
         waiting.append(_TrackedFrame(frame=shot.frame, row=row, starts_shot=shot.first, pending=pending))
-        while waiting and (len(waiting) > look_ahead or waiting_bytes > AHEAD_BYTES):
-            waiting_bytes -= picture_bytes(waiting[0].frame.image)
-            yield waiting.popleft()
+        while waiting and (len(waiting) > look_ahead or held.too_much_waits):
+            frame = waiting.popleft()
+            held.hand_on(frame.frame.image, is_detection_frame=frame.pending is not None)
+            yield frame
     yield from waiting
 
 

@@ -22,7 +22,7 @@ from autrt.pipeline.to_blocks import to_blocks
 from autrt.settings import InferSettings
 from autrt.types import Block, Decoder, Segment, Sink
 
-IN_FLIGHT_BYTES = 104_000_000
+IN_FLIGHT_BYTES = 96_000_000
 """Pictures between decoder and alignment: an interval of the tracker's, and what must wait for it."""
 FRAMES_AHEAD = 8
 SEGMENTS_AHEAD = 4
