@@ -18,19 +18,10 @@ import numpy as np
 from autrt.face.detect import iou_matrix
 from autrt.face.detection_frames import DetectionFrames
 from autrt.face.detection_schedule import DetectionSchedule, PendingDetections
+from autrt.face.held_bytes import HeldBytes
 from autrt.face.shots import split_shots
 from autrt.settings import DetectionInterval
-from autrt.types import (
-    DETECTED,
-    F32,
-    I64,
-    INTERPOLATED,
-    Detections,
-    Faces,
-    Frame,
-    Segment,
-    picture_bytes,
-)
+from autrt.types import DETECTED, F32, I64, INTERPOLATED, Detections, Faces, Frame, Segment
 
 AGREE_IOU = 0.5
 AGREE_LANDMARKS = 0.25
@@ -43,11 +34,6 @@ GAP_S = 3.0
 """Time that a track waits for its lost face to come back in the same shot."""
 GAP_REACH = 1.0
 """Distance from where it was last seen, in box sides, up to which a lost face may reappear."""
-INTERVAL_BYTES = 80_000_000
-"""Pictures after a detection frame from which the next frame is one too, however short the interval: they are all
-held until the stretch is resolved. 25 frames of 1080p, 6 of 4K."""
-AHEAD_BYTES = 24_000_000
-"""Pictures that may be read ahead."""
 DETECTIONS_AHEAD = 2
 
 
@@ -62,9 +48,9 @@ def track(
     Args:
         frames: a video's frames in order.
         schedule: starts the detections.
-        interval: distance from one detection frame to the next; shorter for large pictures (`INTERVAL_BYTES`).
+        interval: distance from one detection frame to the next; shorter for large pictures (`HeldBytes`).
         look_ahead: detections that are started before those of an earlier frame are waited for, so that the
-            detector has work while a segment is resolved; fewer where pictures are large (`AHEAD_BYTES`). Never
+            detector has work while a segment is resolved; fewer where pictures are large (`HeldBytes`). Never
             changes the result.
 
     Yields:
@@ -110,21 +96,20 @@ def _start_detections(
 ) -> Iterator[_TrackedFrame]:
     """Start the detections that are certain to be needed, some of them before they are waited for."""
     waiting: deque[_TrackedFrame] = deque()
-    started = waiting_bytes = interval_bytes = 0
+    started = 0
+    held = HeldBytes()
     for row, shot in enumerate(split_shots(frames)):
-        size_bytes = picture_bytes(shot.frame.image)
-        waiting_bytes += size_bytes
-        interval_bytes += size_bytes
-        is_detection_frame = regular.next_is(shot.frame) or shot.first or shot.last
-        is_detection_frame = is_detection_frame or interval_bytes > INTERVAL_BYTES - size_bytes
-        interval_bytes = 0 if is_detection_frame else interval_bytes
+        is_detection_frame = held.read(shot.frame.image)
+        is_detection_frame |= regular.next_is(shot.frame) or shot.first or shot.last
+        if is_detection_frame:
+            held.detected()
         pending = schedule.regular(shot.frame, starts_shot=shot.first) if is_detection_frame else None
         started += is_detection_frame
         waiting.append(_TrackedFrame(frame=shot.frame, row=row, starts_shot=shot.first, pending=pending))
-        while waiting and (waiting[0].pending is None or started > look_ahead or waiting_bytes > AHEAD_BYTES):
+        while waiting and (waiting[0].pending is None or started > look_ahead or held.too_much_waits):
             frame = waiting.popleft()
             started -= frame.pending is not None
-            waiting_bytes -= picture_bytes(frame.frame.image)
+            held.hand_on(frame.frame.image, is_detection_frame=frame.pending is not None)
             yield frame
     yield from waiting
 

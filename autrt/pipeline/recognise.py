@@ -24,7 +24,7 @@ from autrt.settings import InferSettings
 from autrt.types import Block, Decoder, Segment, Sink
 from autrt.video.crops import CropDecoder
 
-IN_FLIGHT_BYTES = 104_000_000
+IN_FLIGHT_BYTES = 96_000_000
 """Pictures between decoder and alignment: an interval of the tracker's, and what must wait for it."""
 FRAMES_AHEAD = 8
 SEGMENTS_AHEAD = 4

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from autrt.errors import ResultsError
 from autrt.results.fingerprint import SourceFacts, run_digest
 from autrt.types import TimesFrom, VideoInfo
+
+UNSPECIFIED: Final = "unspecified"
+"""Value of a colour that a video does not state; left out of the file."""
+
+_NOT_STATED: Final = frozenset((f"video_{name}", UNSPECIFIED) for name in ("transfer", "primaries", "matrix"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +30,9 @@ class VideoFacts:
     pixel_format: str
     pixel_aspect: float = 1.0
     rotation_deg: int = 0
-    transfer: str = "unspecified"
-    primaries: str = "unspecified"
-    matrix: str = "unspecified"
+    transfer: str = UNSPECIFIED
+    primaries: str = UNSPECIFIED
+    matrix: str = UNSPECIFIED
     start_s: float = 0.0
     stream_index: int | None = None
     other_streams: tuple[int, ...] = ()
@@ -119,7 +124,8 @@ class Header:
         for name in (f.name for f in fields(self)):
             value = getattr(self, name)
             if isinstance(value, SourceFacts | VideoFacts):
-                flat |= {f"{name}_{f.name}": getattr(value, f.name) for f in fields(value)}
+                facts = {f"{name}_{f.name}": getattr(value, f.name) for f in fields(value)}
+                flat |= {key: fact for key, fact in facts.items() if (key, fact) not in _NOT_STATED}
             elif name != "time_base":
                 flat[name] = value
         return flat

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 
 import h5py
@@ -80,10 +80,23 @@ def test_changed_attributes_of_schema_1_are_seen(tmp_path, name, value, fault):
 def test_newer_header_fields_have_defaults():
     """And so a file that lacks it can be read."""
     optional = {a.name for a in ATTRIBUTES if a.optional}
-    defaults = {
-        prefix + f.name
-        for kind, prefix in ((Header, ""), (SourceFacts, "source_"), (VideoFacts, "video_"))
-        for f in fields(kind)
-        if f.default is not MISSING or f.default_factory is not MISSING
-    }
-    assert optional == defaults - {"source_sha256"}  # which the first files had, empty
+    defaults, of_video = (
+        {
+            prefix + f.name
+            for kind, prefix in kinds
+            for f in fields(kind)
+            if f.default is not MISSING or f.default_factory is not MISSING
+        }
+        for kinds in ([(Header, ""), (SourceFacts, "source_")], [(VideoFacts, "video_")])
+    )
+    required = defaults - {"source_sha256"}  # which the first files had, empty
+    assert required <= optional <= required | of_video
+
+
+def test_colours_of_a_video_are_facts_of_its_results_where_it_states_them(tmp_path):
+    stated = replace(header().video, transfer="smpte2084", primaries="bt2020", matrix="bt2020nc")
+    with ResultsWriter(tmp_path / "a.h5", header(video=stated)) as writer:
+        path = writer.finish()
+    with open_results(path) as results:
+        assert results.header.video == stated
+    assert not verify(path)
