@@ -46,7 +46,7 @@ class AffWild2Layout:
     multi_task: dict[Split, list[Path]] = field(default_factory=lambda: {"train": [], "validation": []})
     """Texts of s-Aff-Wild2."""
     pictures: list[Path] = field(default_factory=list[Path])
-    """Folders with a folder of crops for each video."""
+    """Folders with a folder of crops for each video: those of the later videos last, the nearest first."""
 
     def lines(self) -> Iterator[str]:
         """Yield a line about each part: what was found where, and what was not."""
@@ -90,6 +90,7 @@ def find_layout(root: Path) -> AffWild2Layout:
         for folder in level:
             below += _look_at(folder, layout)
         level = below
+    layout.pictures.sort(key=lambda folder: folder.name == NEW_VIDEOS)
     return layout
 
 
