@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from autrt.cli import group
 from autrt_train.types import DataError
 from tests.support.irregular_affwild2 import TESTED, IrregularAffWild2, write_irregular_affwild2
-from tests.support.threads import one_thread  # noqa: F401
 
+pytest_plugins = ("tests.support.threads",)
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 RECIPE = """
