@@ -28,6 +28,7 @@ COMMANDS = {
     "ensemble": "Make one model of several networks, chosen on validation data.",
     "distill": "Train a small model on a large one's outputs, also for videos without labels.",
     "crop": "Cut aligned face crops out of videos or pictures, with their index.",
+    "pack": "Pack crops into a few large files, which training reads faster.",
     "synth": "Render faces and videos with exact Action Unit labels.",
     "bench": "Measure speed, memory and accuracy on this machine; compare two runs.",
     "fetch": "Fetch the face detector and demo clips into the user's cache.",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--all-faces", is_flag=True, help="Every track, in a folder of its own; else each frame's main face."
 )
+@click.option("--pack", type=LocalPath(), help="Then pack OUT into this folder, as `autrt pack` does.")
 @click.option(
     "--results",
     type=LocalPath(file_okay=False, exists=True),
@@ -60,6 +61,7 @@ def command(
     margin_px: int,
     every: int,
     all_faces: bool,
+    pack: Path | None,
     results: Path | None,
     progress: Mode,
     **search: Any,
@@ -106,6 +108,11 @@ def command(
         reporter.conclude({"out": escape(str(out)), "exit_code": exit_code})
     if progress != "json":
         _show(run)
+    if pack is not None and run.signal is None and run.rows:
+        from autrt.cli.pack import SHARD_MB, pack_folder
+        from autrt_train.annotations.stage_progress import StageProgress
+
+        pack_folder(out, pack, SHARD_MB, StageProgress(progress))
     if exit_code:
         raise click.exceptions.Exit(exit_code)
 

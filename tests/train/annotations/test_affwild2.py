@@ -204,8 +204,8 @@ def test_parts_are_found_wherever_the_archives_put_them(tmp_path):
     assert findings.remarks == [
         "Train_Set: 2 texts in 6th ABAW Annotations/AU_Detection_Challenge/Train_Set",
         "Validation_Set: 1 texts in 6th ABAW Annotations/AU_Detection_Challenge/Validation_Set",
-        "crops: 1 folders in batch2/cropped_aligned_new_50_vids",
         "crops: 2 folders in batch1/cropped_aligned/cropped_aligned",
+        "crops: 1 folders in batch2/cropped_aligned_new_50_vids",
     ]
 
 

@@ -94,7 +94,7 @@ def test_check_holds_little_memory_and_tells_progress(tmp_path):
         assert total == 6000
 
     tracemalloc.start()
-    pairs = duplicates_between(*parts, progress)
+    pairs = duplicates_between(parts[0], parts[1], progress)
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert {(5, 5), (2999, 2999), (0, 2998)} <= set(map(tuple, pairs.tolist()))

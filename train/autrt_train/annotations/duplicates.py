@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
 from functools import partial
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from autrt.types import I64
 from autrt_train.annotations.map_files import map_files
 from autrt_train.annotations.stage_progress import Progress, unreported
+from autrt_train.packed.picture_files import picture_facts, read_file
 from autrt_train.types import Index
 
 _DIGEST_BYTES = 16
@@ -57,7 +57,7 @@ def _sizes(index: Index, advance: partial[object]) -> I64:
 
 def _size(path: bytes) -> int:
     try:
-        return os.stat(path).st_size  # noqa: PTH116
+        return picture_facts(path).size_bytes
     except OSError:
         return -1
 
@@ -81,8 +81,7 @@ def _digests(digests: Iterable[bytes], count: int) -> NDArray[np.bytes_]:
 
 def _content_digest(path: bytes) -> bytes:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            return _digest(file.read())
+        return _digest(read_file(path))
     except OSError:
         return b""
 

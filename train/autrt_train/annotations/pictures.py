@@ -16,6 +16,7 @@ from autrt.storage.escape import escape
 from autrt.types import I32, Bool
 from autrt.video.file_kind import STILL_SUFFIXES, VIDEO_SUFFIXES
 from autrt_train.annotations.data_issues import DataIssues
+from autrt_train.packed.picture_files import list_folders, list_names
 from autrt_train.types import DataError
 
 CROPS: Final = "cropped_aligned"
@@ -56,7 +57,7 @@ def numbered_pictures(folder: Path, issues: DataIssues, where: str) -> NumberedP
     numbers: dict[int, bytes] = {}
     foreign: list[bytes] = []
     try:
-        names = sorted(os.listdir(base))  # noqa: PTH208
+        names = sorted(list_names(base))
     except OSError as error:
         raise DataError(f"{escape(str(folder))} cannot be listed: {error.strerror or error}") from error
     for name in names:
@@ -87,8 +88,7 @@ def video_folders(roots: Sequence[Path], issues: DataIssues | None = None) -> di
     short: dict[str, Path] = {}
     for root in roots:
         try:
-            with os.scandir(root) as entries:
-                folders = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+            folders = [name for name in list_folders(root) if not name.startswith(".")]
         except OSError as error:
             raise DataError(f"{escape(str(root))} cannot be listed: {error.strerror or error}") from error
         for name in folders:
@@ -153,6 +153,6 @@ def existing_paths(paths: Sequence[bytes], issues: DataIssues) -> Bool:
 
 def _names(folder: bytes) -> set[bytes]:
     try:
-        return set(os.listdir(folder or b"/"))  # noqa: PTH208
+        return set(list_names(folder))
     except OSError:
         return set()

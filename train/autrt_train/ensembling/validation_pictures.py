@@ -15,6 +15,7 @@ from autrt_train.annotations.read import DataSpec, read_and_report
 from autrt_train.ensembling.candidates import EnsembleSource, TrainingRun
 from autrt_train.fit.process_group import ProcessGroup
 from autrt_train.join_indices import join_indices
+from autrt_train.packed.picture_files import picture_facts
 from autrt_train.read_recipe import require_places
 from autrt_train.training_data import index_data
 from autrt_train.types import MISSING, DataError, Index
@@ -85,10 +86,10 @@ def data_digest(index: Index) -> str:
         found.update(np.ascontiguousarray(array).view(np.uint8).tobytes())
     for path in index.paths.tolist():
         try:
-            facts = os.stat(path)  # noqa: PTH116 -- of as many files as there are pictures
+            facts = picture_facts(path)
         except OSError as error:
             raise DataError(f"{escape(os.fsdecode(path))} cannot be read: {error.strerror}") from error
-        found.update(f"{facts.st_size} {facts.st_mtime_ns};".encode())
+        found.update(f"{facts.size_bytes} {facts.modified_ns};".encode())
     return found.hexdigest()
 
 

@@ -20,10 +20,11 @@ from autrt_train.loading.assemble_batch import assemble_batch
 from autrt_train.loading.erase import erase
 from autrt_train.loading.geometry import from_corners, inverse
 from autrt_train.loading.read_picture import picture_side_px, read_picture
+from autrt_train.packed.picture_files import is_packed, read_file
 from autrt_train.types import Batch, Draw, Index, TrainingError
 
 Fed = tuple[list[U8], F32, F32]
-"""Encoded paths, crop → picture matrices (B, 2, 3), colour matrices (B, 3, 4)."""
+"""Encoded paths (or files), crop → picture matrices (B, 2, 3), colour matrices (B, 3, 4)."""
 
 FAILURE = "Critical error in pipeline"
 
@@ -48,6 +49,8 @@ class DaliLoader:
                 "loader 'dali' keeps no pictures in memory: set loader.cache_gb = 0, or use 'opencv'"
             )
         self._index, self._threads, self._prefetch = index, threads, prefetch
+        _, first = np.unique(index.video, return_index=True)
+        self._packed = is_packed(index.paths[first].tolist())
         crop_matrices = torch.device(device)
         self._device_id = None if crop_matrices.type == "cpu" else crop_matrices.index or 0
 
@@ -71,14 +74,27 @@ class DaliLoader:
     def _feed(self, draws: Iterable[Draw], under_way: deque[Draw]) -> Iterator[Fed]:
         for draw in draws:
             under_way.append(draw)
-            paths = [np.frombuffer(bytes(self._index.paths[row]), np.uint8) for row in draw.rows]
+            paths = [bytes(self._index.paths[row]) for row in draw.rows]
+            fed = [
+                np.frombuffer(self._read(row, path) if self._packed else path, np.uint8)
+                for row, path in zip(draw.rows, paths, strict=True)
+            ]
             lookups = from_corners(inverse(draw.matrices)).astype(np.float32)
-            yield paths, lookups, draw.colours
+            yield fed, lookups, draw.colours
+
+    def _read(self, row: int, path: bytes) -> bytes:
+        """Return the file of a picture in a packed store."""
+        try:
+            return read_file(path)
+        except OSError:
+            read_picture(self._index, row)  # raises what says which it is
+            raise
 
     def _pipeline(self, source: Iterator[Fed], batch: int) -> Any:
         pipeline = _draw_pictures(
             source,
             on_gpu=self._device_id is not None,
+            whole_files=self._packed,
             batch_size=batch,
             num_threads=self._threads,
             device_id=self._device_id,
@@ -120,10 +136,12 @@ class DaliLoader:
 
 
 @pipeline_def
-def _draw_pictures(source: Iterator[Fed], *, on_gpu: bool) -> Any:
-    paths, lookups, colours = fn.external_source(source, num_outputs=3)
+def _draw_pictures(source: Iterator[Fed], *, on_gpu: bool, whole_files: bool) -> Any:
+    fed, lookups, colours = fn.external_source(source, num_outputs=3)
     pictures: Any = fn.decoders.image(
-        fn.io.file.read(paths), device="mixed" if on_gpu else "cpu", output_type=types.RGB
+        fed if whole_files else fn.io.file.read(fed),
+        device="mixed" if on_gpu else "cpu",
+        output_type=types.RGB,
     )
     # Without a fill value the border is repeated.
     crops = fn.warp_affine(pictures, matrix=lookups, size=(CROP_SIZE_PX, CROP_SIZE_PX))

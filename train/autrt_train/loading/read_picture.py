@@ -7,6 +7,7 @@ import numpy as np
 
 from autrt.storage.escape import escape
 from autrt.types import CROP_SIZE_PX, U8
+from autrt_train.packed.picture_files import read_file
 from autrt_train.types import DataError, Index
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -47,7 +48,7 @@ def read_pixels(index: Index, row: int) -> U8:
     """
     path = index.path(row)
     try:
-        data = path.read_bytes()
+        data = read_file(bytes(index.paths[row]))
     except OSError as error:
         raise DataError(
             f"{escape(str(path))}: expected a picture, found {error.strerror}: {WAY_OUT}"

@@ -8,6 +8,7 @@ import os
 import numpy as np
 
 from autrt.storage.escape import escape
+from autrt_train.packed.picture_files import picture_facts
 from autrt_train.types import DataError, Index
 
 
@@ -21,9 +22,9 @@ def pictures_digest(index: Index) -> str:
     found.update(np.ascontiguousarray(index.paths).view(np.uint8).tobytes())
     for path in index.paths.tolist():
         try:
-            facts = os.stat(path)  # noqa: PTH116 -- of as many files as there are pictures
+            facts = picture_facts(path)
         except OSError as error:
             name = escape(os.fsdecode(path))
             raise DataError(f"{name}: expected a picture, found {error.strerror}: cut it out anew") from error
-        found.update(f"{facts.st_size} {facts.st_mtime_ns};".encode())
+        found.update(f"{facts.size_bytes} {facts.modified_ns};".encode())
     return found.hexdigest()

@@ -11,11 +11,13 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from autrt.storage.escape import escape
 from autrt_train.annotations.pictures import CROPS, is_numbered
+from autrt_train.packed.picture_files import list_folders, list_names
 from autrt_train.types import DataError, Split
 
 SPLITS: Final[dict[Split, str]] = {"train": "Train_Set", "validation": "Validation_Set"}
@@ -23,6 +25,8 @@ NEW_VIDEOS: Final = "cropped_aligned_new_50_vids"
 """Folder of the videos that were added later, in an archive of its own."""
 LEVELS: Final = 4
 """Folders below the root that are searched."""
+LOOKED_AT: Final = 20
+"""Files of a folder that tell whether it holds pictures."""
 MULTI_TASK_HEADER: Final = b"image,valence,arousal,expression"
 
 _CHALLENGE: Final = re.compile(r"(AU|Action_Unit)_Detection_Challenge", re.IGNORECASE)
@@ -42,7 +46,7 @@ class AffWild2Layout:
     multi_task: dict[Split, list[Path]] = field(default_factory=lambda: {"train": [], "validation": []})
     """Texts of s-Aff-Wild2."""
     pictures: list[Path] = field(default_factory=list[Path])
-    """Folders with a folder of crops for each video."""
+    """Folders with a folder of crops for each video: those of the later videos last, the nearest first."""
 
     def lines(self) -> Iterator[str]:
         """Yield a line about each part: what was found where, and what was not."""
@@ -86,6 +90,7 @@ def find_layout(root: Path) -> AffWild2Layout:
         for folder in level:
             below += _look_at(folder, layout)
         level = below
+    layout.pictures.sort(key=lambda folder: folder.name == NEW_VIDEOS)
     return layout
 
 
@@ -96,8 +101,7 @@ def subfolders(folder: Path) -> list[Path]:
         DataError: it cannot be listed.
     """
     try:
-        with os.scandir(folder) as entries:
-            names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith((".", "__")))
+        names = [name for name in list_folders(folder) if not name.startswith((".", "__"))]
     except OSError as error:
         raise DataError(f"{escape(str(folder))} cannot be listed: {error.strerror or error}") from error
     return [folder / name for name in names]
@@ -126,7 +130,11 @@ def _holds_pictures(folder: Path) -> bool:
     """Return True if the first file that the system names in a folder is a numbered picture, or one of the next."""
     try:
         with os.scandir(folder) as entries:
-            return any(is_numbered(entry.name) for entry, _ in zip(entries, range(20), strict=False))
+            return any(is_numbered(entry.name) for entry in islice(entries, LOOKED_AT))
+    except OSError:
+        pass
+    try:
+        return any(is_numbered(os.fsdecode(name)) for name in list_names(os.fsencode(folder.absolute())))
     except OSError:
         return False
 

@@ -16,6 +16,7 @@ from autrt_train.annotations.columns import name_ids
 from autrt_train.annotations.crop_geometry import crop_geometry
 from autrt_train.annotations.data_issues import DataIssues
 from autrt_train.annotations.pictures import CROPS, as_paths, is_picture
+from autrt_train.packed.picture_files import is_folder, list_folders, walk
 from autrt_train.types import MISSING, DataError, Index, Split
 
 _SPLIT_NAMES: Final[dict[Split, tuple[str, ...]]] = {
@@ -36,7 +37,7 @@ def read_class_folders(
     Raises:
         DataError: there is no such split, or no picture.
     """
-    base = root / CROPS if (root / CROPS).is_dir() else root
+    base = root / CROPS if is_folder(root / CROPS) else root
     parts = _parts(base)
     if split is not None and split not in parts:
         raise DataError(
@@ -79,20 +80,18 @@ def _parts(base: Path) -> dict[Split | None, list[Path]]:
     """Return the folders of classes of each part; under None if there is no split."""
     found: dict[Split | None, list[Path]] = {}
     for split, names in _SPLIT_NAMES.items():
-        if tops := [base / name for name in names if (base / name).is_dir()]:
+        if tops := [base / name for name in names if is_folder(base / name)]:
             found[split] = tops
     return found or {None: [base]}
 
 
 def _folders(top: Path) -> list[str]:
-    with os.scandir(top) as entries:
-        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+    return [name for name in list_folders(top) if not name.startswith(".")]
 
 
 def _pictures(top: Path, name: str, base: Path, issues: DataIssues) -> Iterator[tuple[bytes, str, str, int]]:
     """Yield path, class, video and frame number of every picture of one class."""
-    for where, folders, files in os.walk(top / name):
-        folders.sort()
+    for where, files in walk(top / name):
         short = os.path.relpath(where, base)
         strange = [f for f in files if not is_picture(f) and not f.startswith(".")]
         issues.note("foreign_files", short, escape(strange[0]) if strange else "", len(strange))

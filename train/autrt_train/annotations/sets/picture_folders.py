@@ -9,6 +9,7 @@ from pathlib import Path
 
 from autrt.storage.escape import escape
 from autrt_train.annotations.pictures import is_picture
+from autrt_train.packed.picture_files import is_folder, walk
 from autrt_train.types import DataError
 
 
@@ -25,16 +26,15 @@ def find_picture_folders(root: Path, patterns: Mapping[str, str]) -> dict[str, l
     Raises:
         DataError: `root` is not a folder, or nothing below it holds pictures.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise DataError(
             f"{escape(str(root))}: expected a folder of pictures for each video, found none: cut the crops with "
             "`autrt crop`, or set `images`"
         )
     holding: list[tuple[str, Path]] = []
-    for where, folders, files in os.walk(root):
-        folders.sort()
+    for where, files in walk(root):
         if any(is_picture(name) for name in files):
-            holding.append((os.path.relpath(where, root).replace(os.sep, "/"), Path(where)))
+            holding.append((os.path.relpath(where, root).replace(os.sep, "/"), where))
     if not holding:
         raise DataError(f"{escape(str(root))}: expected folders of numbered pictures in it, found no picture")
     wanted = {key: re.compile(f"{pattern}(?![0-9])", re.IGNORECASE) for key, pattern in patterns.items()}

@@ -1,0 +1,1 @@
+"""A packed store of pictures: shards in place of many small files."""
