@@ -149,9 +149,14 @@ def _check_pictures(index: Index, sample: int | None, seed: int) -> dict[str, An
     side = CROP_SIZE_PX + 2 * index.margin_px
     with ThreadPoolExecutor() as pool:
         decoded = list(pool.map(lambda row: _decode(index, int(row)), rows))
+    sides = [side + (0 if index.cut_px is None else 2 * int(index.cut_px[row])) for row in rows.tolist()]
     unreadable = [f"{path}: {error}" for path, _, error in decoded if error]
     sizes = {size for _, size, error in decoded if not error}
-    wrong = [f"{path}: {w}×{h}" for path, (w, h), error in decoded if not error and (w, h) != (side, side)]
+    wrong = [
+        f"{path}: {w}×{h}"
+        for (path, (w, h), error), own in zip(decoded, sides, strict=True)
+        if not error and (w, h) != (own, own)
+    ]
     return {
         "looked_at": len(rows),
         "expected_px": side,
