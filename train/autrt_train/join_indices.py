@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,23 +15,23 @@ def join_indices(parts: Sequence[Index]) -> Index:
     """Concatenate indices in order. Videos and persons of different parts stay different.
 
     Optional columns (soft targets, landmarks, presence, classes) that only some parts have are missing for
-    the others.
-
-    What only some parts know (soft targets, landmarks, presence, classes) is missing for the others.
+    the others. Of different margins the smallest is kept: the others' pictures are cut as they are read.
 
     Raises:
-        DataError: the parts differ in labels, alignment template, margin or class names.
+        DataError: the parts differ in labels, alignment template or class names.
     """
     first = parts[0]
     if len(parts) == 1:
         return first
     for part in parts[1:]:
-        for name in ("label_names", "template", "margin_px", "class_names"):
+        for name in ("label_names", "template", "class_names"):
             if getattr(part, name) != getattr(first, name):
                 raise DataError(
                     f"data sets that are trained on together must agree in {name}: found {getattr(first, name)!r} "
                     f"in the first and {getattr(part, name)!r} in another; cut the crops anew with `autrt crop`"
                 )
+    margin_px = min(part.margin_px for part in parts)
+    parts = [with_margin(part, margin_px) for part in parts]
     return Index(
         paths=np.concatenate([part.paths for part in parts]),
         label_names=first.label_names,
@@ -48,9 +49,19 @@ def join_indices(parts: Sequence[Index]) -> Index:
         weights=_optional(parts, "weights", 1.0),
         source=_sources(parts),
         source_shares=tuple(share for part in parts for share in part.source_shares),
-        margin_px=first.margin_px,
+        margin_px=margin_px,
+        cut_px=_optional(parts, "cut_px", 0),
         template=first.template,
     )
+
+
+def with_margin(index: Index, margin_px: int) -> Index:
+    """Return the index with a margin that is at most its own; what its pictures have beyond is cut off."""
+    surplus = index.margin_px - margin_px
+    if not surplus:
+        return index
+    cut = np.full(len(index), surplus, np.int32) + (0 if index.cut_px is None else index.cut_px)
+    return replace(index, margin_px=margin_px, cut_px=cut.astype(np.int32))
 
 
 def _offset(columns: list[np.ndarray], counts: list[int]) -> np.ndarray:

@@ -67,7 +67,9 @@ class Index(ShapedRepr):
     source_shares: tuple[float, ...] = ()
     """Share of every batch, by source."""
     margin_px: int = 0
-    """Pictures are (112 + 2·margin_px)² pixels: the crop and a margin for alignment jitter."""
+    """Pictures are read as (112 + 2·margin_px)² pixels: the crop and a margin for alignment jitter."""
+    cut_px: I32 | None = None
+    """(N,) int32 pixels that a picture has on every side beyond `margin_px`, cut off as it is read; None: none."""
     template: str = "arcface-112"
     """Alignment template that the crops follow (`autrt.template.TEMPLATES`)."""
 
@@ -83,6 +85,7 @@ class Index(ShapedRepr):
             ("presence", np.int8, (n,)),
             ("weights", np.float32, (n, width)),
             ("source", np.int32, (n,)),
+            ("cut_px", np.int32, (n,)),
         )
         for name, dtype, shape in optional:
             array = getattr(self, name)

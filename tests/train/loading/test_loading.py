@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from autrt.errors import UsageError
+from autrt_train.join_indices import join_indices
 from autrt_train.loading.augment import AugmentConfig, draw_batch
 from autrt_train.loading.loader import LOADERS, Loader, open_loader
 from autrt_train.loading.loader_rate import loader_rate
@@ -231,6 +232,23 @@ def test_rectangles_are_painted_last(case, index):
         outside = np.ones((112, 112), bool)
         outside[y0:y1, x0:x1] = False
         np.testing.assert_array_equal(before[outside], after[outside])
+
+
+@every_loader
+def test_pictures_of_a_wider_margin_are_cut_as_they_are_read(case, index, pictures, tmp_path):
+    """As crops of `autrt crop` beside Aff-Wild2's, which have no margin."""
+    narrow = [tmp_path / f"{i}.png" for i in range(COUNT)]
+    for path, picture in zip(narrow, pictures, strict=True):
+        cv2.imwrite(str(path), picture[4:-4, 4:-4, ::-1])
+    alone = make_index(narrow, margin_px=MARGIN - 4)
+    both = join_indices([alone, index])
+    assert (len(both), both.margin_px) == (2 * COUNT, MARGIN - 4)
+    found = pixels_of(loaded(case, both.take(slice(COUNT, None))))
+    np.testing.assert_array_equal(found, pixels_of(loaded(case, alone)))
+    assert len(pixels_of(loaded(case, both, sizes=(11, 11)))) == 2 * COUNT
+    wrong = replace(both, margin_px=MARGIN - 5)
+    with pytest.raises(DataError, match="and 15 around"):
+        loaded(case, wrong.take(slice(COUNT, None)))
 
 
 def missing(path):

@@ -13,7 +13,7 @@ from autrt.types import I64
 from autrt_train.annotations.data_issues import EXAMPLES
 from autrt_train.annotations.map_files import map_files
 from autrt_train.annotations.stage_progress import Progress
-from autrt_train.loading.read_picture import picture_side_px, read_pixels
+from autrt_train.loading.read_picture import file_side_px, picture_side_px, read_pixels
 from autrt_train.types import DataError, Index
 
 
@@ -45,7 +45,6 @@ def sample_rows(count: int, sample: int | None, seed: int) -> I64:
 def check_pictures(index: Index, sample: int | None, seed: int, progress: Progress) -> dict[str, Any]:
     """Decode a sample of pictures; return counts and examples of the unreadable ones and of other sizes."""
     rows = sample_rows(len(index), sample, seed)
-    side = picture_side_px(index)
     sizes: set[tuple[int, int]] = set()
     unreadable, other_size = Examples(), Examples()
     advance = partial(progress, "pictures decoded", total=len(rows))
@@ -54,11 +53,12 @@ def check_pictures(index: Index, sample: int | None, seed: int, progress: Progre
             unreadable.add(str(found))
             continue
         sizes.add(found)
+        side = file_side_px(index, row)
         if found != (side, side):
             other_size.add(f"{escape(str(index.path(row)))}: {found[0]}×{found[1]}")
     return {
         "looked_at": len(rows),
-        "expected_px": side,
+        "expected_px": picture_side_px(index),
         "sizes_px": [f"{w}×{h}" for w, h in sorted(sizes)[:EXAMPLES]],
         "unreadable": unreadable.as_dict(),
         "other_size": other_size.as_dict(),

@@ -19,7 +19,7 @@ from autrt.types import CROP_SIZE_PX, F32, U8
 from autrt_train.loading.assemble_batch import assemble_batch
 from autrt_train.loading.erase import erase
 from autrt_train.loading.geometry import from_corners, inverse
-from autrt_train.loading.read_picture import picture_side_px, read_picture
+from autrt_train.loading.read_picture import file_side_px, picture_side_px, read_picture
 from autrt_train.packed.picture_files import is_packed, read_file
 from autrt_train.types import Batch, Draw, Index, TrainingError
 
@@ -95,6 +95,7 @@ class DaliLoader:
             source,
             on_gpu=self._device_id is not None,
             whole_files=self._packed,
+            side=None if self._index.cut_px is None else picture_side_px(self._index),
             batch_size=batch,
             num_threads=self._threads,
             device_id=self._device_id,
@@ -126,8 +127,8 @@ class DaliLoader:
     def _pixels(self, outputs: Any, draw: Draw) -> Any:
         """Return (B, 112, 112, 3) uint8, an array or a CUDA tensor that owns its memory."""
         crops, shapes = outputs
-        side = picture_side_px(self._index)
-        if (shapes.as_array() != (side, side, 3)).any():
+        sides = [(side := file_side_px(self._index, row), side, 3) for row in draw.rows.tolist()]
+        if (shapes.as_array() != np.array(sides)).any():
             self._check(draw)
         if self._device_id is None:
             return np.array(crops.as_array())
@@ -136,14 +137,17 @@ class DaliLoader:
 
 
 @pipeline_def
-def _draw_pictures(source: Iterator[Fed], *, on_gpu: bool, whole_files: bool) -> Any:
+def _draw_pictures(source: Iterator[Fed], *, on_gpu: bool, whole_files: bool, side: int | None) -> Any:
     fed, lookups, colours = fn.external_source(source, num_outputs=3)
     pictures: Any = fn.decoders.image(
         fed if whole_files else fn.io.file.read(fed),
         device="mixed" if on_gpu else "cpu",
         output_type=types.RGB,
     )
+    shapes = pictures.shape()
+    if side is not None:  # the middle; a picture that is too small stops here or at the check of its shape
+        pictures = fn.crop(pictures, crop=(side, side), out_of_bounds_policy="pad")
     # Without a fill value the border is repeated.
     crops = fn.warp_affine(pictures, matrix=lookups, size=(CROP_SIZE_PX, CROP_SIZE_PX))
     # The operator for points takes pixels as well: a colour is a point in RGB.
-    return fn.coord_transform(crops, MT=colours, dtype=types.UINT8), pictures.shape()
+    return fn.coord_transform(crops, MT=colours, dtype=types.UINT8), shapes

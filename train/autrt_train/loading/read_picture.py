@@ -16,8 +16,13 @@ WAY_OUT = "cut or copy the picture anew, or take its row out of the annotations"
 
 
 def picture_side_px(index: Index) -> int:
-    """Return the side of the index's pictures in pixels: the crop and a margin on either side."""
+    """Return the side of the index's pictures as they are read: the crop and a margin on either side."""
     return CROP_SIZE_PX + 2 * index.margin_px
+
+
+def file_side_px(index: Index, row: int) -> int:
+    """Return the side of a row's picture on disk, with what is cut off as it is read."""
+    return picture_side_px(index) + 2 * _cut_px(index, row)
 
 
 def read_picture(index: Index, row: int) -> U8:
@@ -30,14 +35,14 @@ def read_picture(index: Index, row: int) -> U8:
         DataError: the file is not there, is no picture, was cut short or has another size.
     """
     picture = read_pixels(index, row)
-    side = picture_side_px(index)
+    side, cut = file_side_px(index, row), _cut_px(index, row)
     if picture.shape != (side, side, 3):
         height, width = picture.shape[:2]
         raise DataError(
             f"{escape(str(index.path(row)))}: expected a picture of {side}×{side} pixels ({CROP_SIZE_PX} and "
-            f"{index.margin_px} around), found {width}×{height}: align the faces with `autrt crop`"
+            f"{index.margin_px + cut} around), found {width}×{height}: align the faces with `autrt crop`"
         )
-    return picture
+    return picture[cut : side - cut, cut : side - cut] if cut else picture
 
 
 def read_pixels(index: Index, row: int) -> U8:
@@ -59,6 +64,10 @@ def read_pixels(index: Index, row: int) -> U8:
             f"{escape(str(path))}: expected a whole picture, found {len(data)} bytes that do not decode: {WAY_OUT}"
         )
     return picture
+
+
+def _cut_px(index: Index, row: int) -> int:
+    return 0 if index.cut_px is None else int(index.cut_px[row])
 
 
 def _decode(data: bytes) -> U8 | None:
