@@ -16,6 +16,7 @@ import numpy as np
 from autrt.errors import VideoError
 from autrt.types import U8, Frame, Loss, VideoInfo
 from autrt.video.loss_log import LossLog
+from autrt.video.picture_damage import picture_damage
 from autrt.video.planar_image import PlanarImage, Plane
 from autrt.video.unreadable import check_file, system_reason
 
@@ -147,12 +148,16 @@ class PictureDecoder:
                 continue
             try:
                 pixels = self._fitted(read_picture(path))
+                damage = picture_damage(path)
             except VideoError as error:
                 self._losses.add(time_s, str(error))
                 continue
+            if damage:
+                self._losses.add(time_s, f"the picture may be wrong: {damage}", 0)
             self._last_index = index
+            image = PlanarImage((Plane(pixels),), None)
             self._ready.append(
-                Frame(index=index, pts=index, time_s=time_s, image=PlanarImage((Plane(pixels),), None))
+                Frame(index=index, pts=index, time_s=time_s, image=image, damaged=bool(damage))
             )
         return bool(self._ready)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from av.codec.context import Flags
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
@@ -25,18 +26,15 @@ from autrt.video.container import (
     start_of,
     time_base_of,
 )
+from autrt.video.damage_messages import container_damage, decoder_damage
+from autrt.video.damage_trace import DamageTrace
+from autrt.video.ffmpeg_log import FFmpegLog
 from autrt.video.frame_reader import FrameReader
 from autrt.video.loss_log import LossLog
 from autrt.video.time_source import PeekedPackets
 from autrt.video.timing import FrameClock, RateClock, StampClock
 from autrt.video.unreadable import check_file
-
-_SAME_IN_SLICES: Final = frozenset({"ffv1", "huffyuv", "prores"})
-"""Codecs with independent slices, for which threads change no pixel and no loss, in damaged files too.
-
-Other codecs get one thread. For damaged files, some of them (H.264, HEVC, VP9, AV1, MPEG-2) decode other pixels
-with each number of threads, H.264 with frame threads even from run to run, and do not mark damaged frames.
-"""
+from autrt.video.vanished_frames import vanished_frames
 
 _CENTRED_CHROMA: Final = frozenset({"mjpeg", "mpeg1video", "h261", "h263", "flv1"})
 """Codecs with chroma samples between luma columns; others have them on every other column."""
@@ -51,37 +49,46 @@ _RETRIES: Final = 8
 class PyavDecoder:
     """An `autrt.types.Decoder` of video files.
 
-    It decodes the first video stream that is marked default, never a cover picture. A frame that FFmpeg marks as
-    damaged is yielded and logged as a loss too; wrong pixels that FFmpeg does not notice (in HEVC and Motion JPEG)
-    are not logged. The decoder keeps no frame that it has yielded.
+    It decodes the first video stream that is marked default, never a cover picture. Frames that may be wrong, as
+    the container or FFmpeg found damage in them or in a frame that they are predicted from, are yielded, marked,
+    and logged. Wrong pixels that neither notices (in codecs without redundancy) are not. The decoder keeps no frame
+    that it has yielded.
     """
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    def __init__(self, path: Path) -> None:
         """Open a file and decode its first frame.
 
         Args:
             path: the file.
-            threads: number of decoding threads; affects speed only.
 
         Raises:
             VideoError: there is no video in it, or no frame can be decoded.
         """
         check_file(path)
         self._path = path
-        self._container = open_container(path)
+        self._log = FFmpegLog()
+        try:
+            with self._log:
+                self._container = open_container(path)
+        except BaseException:
+            self._log.close()
+            raise
         try:
             self._stream = main_stream(self._container)
             self._codec = self._stream.codec_context.codec.canonical_name
-            self._set_threads(threads)
-            peeked = PeekedPackets(self._container, self._stream)
+            self._set_decoder()
+            with self._log:
+                peeked = PeekedPackets(self._container, self._stream)
             self._fixed_rate = peeked.fixed_rate
             self._clock = self._make_clock()
             self._losses = LossLog()
+            self._damage = DamageTrace()
             self._completeness = CompletenessCheck(self._container, self._stream, self._clock, self._losses)
             self._packets: Iterator[Packet[Stream]] | None = peeked.packets
             self._retries = _RETRIES
             self._ready: deque[Frame] = deque()
             self._count = 0
+            self._read = 0
             self._sent = 0
             self._delay: int | None = None
             self._reader: FrameReader | None = None
@@ -90,6 +97,7 @@ class PyavDecoder:
                 raise VideoError(self._nothing_decoded())
         except BaseException:
             self._container.close()
+            self._log.close()
             raise
 
     @property
@@ -118,6 +126,7 @@ class PyavDecoder:
         self._packets = None
         self._ready.clear()
         self._container.close()
+        self._log.close()
 
     def _make_clock(self) -> FrameClock:
         if self._fixed_rate is not None:
@@ -125,10 +134,16 @@ class PyavDecoder:
         start = start_of(self._container, self._stream)
         return StampClock(time_base_of(self._stream), rate_of(self._stream), start)
 
-    def _set_threads(self, threads: int) -> None:
-        sliced = self._codec in _SAME_IN_SLICES
-        self._stream.thread_type = "SLICE" if sliced else "NONE"  # pyright: ignore[reportAttributeAccessIssue]
-        self._stream.thread_count = threads if sliced else 1
+    def _set_decoder(self) -> None:
+        """Have the decoder keep all pictures, and work in the caller's thread.
+
+        With several threads some codecs (H.264, HEVC, VP9, AV1, MPEG-2) decode other pixels of damaged files with
+        each number of them, H.264 with frame threads even from run to run; and FFmpeg's messages are not caught.
+        """
+        self._stream.thread_type = "NONE"  # pyright: ignore[reportAttributeAccessIssue]
+        self._stream.thread_count = 1
+        # Without it, H.264 and HEVC drop every picture that a lost one precedes, up to the next key frame.
+        self._stream.codec_context.flags |= Flags.output_corrupt
 
     def _advance(self) -> bool:
         """Decode until frames are ready; return False at the end of the file."""
@@ -138,13 +153,19 @@ class PyavDecoder:
             if packet is None:
                 self._packets = None
                 self._completeness.finish()
+                if missing := vanished_frames(self._container, self._stream, self._read):
+                    reason = (
+                        f"{missing} of the {self._stream.frames} frames that the file states are not in it"
+                    )
+                    self._losses.add(self._clock.now_s, reason, missing)
         return bool(self._ready)
 
     def _next_packet(self) -> Packet[VideoStream] | None:
         """Return the stream's next packet; None at the end of the file or where it cannot be read any further."""
         while self._retries > 0 and self._packets is not None:
             try:
-                packet = next(self._packets)
+                with self._log:
+                    packet = next(self._packets)
             except (StopIteration, IndexError):  # PyAV's IndexError: damage looks like further streams
                 return None
             except FFmpegError as error:
@@ -156,6 +177,9 @@ class PyavDecoder:
                 continue
             self._retries = _RETRIES
             self._completeness.packet_read(packet)
+            # PyAV ends every stream with a packet without data and stamp.
+            is_stored = packet.size > 0 or packet.dts is not None
+            self._read += is_stored and packet.stream_index == self._stream.index
             # The decoder takes an empty packet, which AVI has for a repeated frame, as the end of the file.
             if packet.stream_index == self._stream.index and packet.size:
                 return packet  # pyright: ignore[reportReturnType]
@@ -166,11 +190,23 @@ class PyavDecoder:
         if packet is not None:
             self._completeness.packet_sent(packet)
             self._sent += 1
+        stored = container_damage(self._log.take(), packet, self._container, self._stream, self._path)
+        if stored:
+            self._losses.add(self._time_of(packet), stored, 0)
         try:
-            for picture in self._stream.decode(packet):
+            with self._log:
+                pictures = self._stream.decode(packet)
+            concealed = decoder_damage(self._log.take())
+            if concealed:
+                self._losses.add(self._time_of(packet), concealed, 0)
+            if packet is not None:
+                self._damage.packet_sent(packet, damaged=bool(stored or concealed), next_too=bool(stored))
+            for picture in pictures:
                 self._take(picture)
         except FFmpegError as error:
+            self._log.take()
             if packet is not None:
+                self._damage.packet_sent(packet, damaged=True, next_too=bool(stored))
                 self._completeness.packet_failed(packet)
                 self._sent -= 1
             self._losses.add(self._time_of(packet), f"packet cannot be decoded: {_words(error)}")
@@ -185,9 +221,9 @@ class PyavDecoder:
         self._completeness.frame_decoded(picture)
         image = self._reader.image(picture)
         ticks, time_s = self._clock.next_time(self._stamp(picture))
-        if picture.is_corrupt:
-            self._losses.add(time_s, "decoded in spite of damage: the picture may be wrong")
-        self._ready.append(Frame(index=self._count, pts=ticks, time_s=time_s, image=image))
+        if damaged := self._damage.is_damaged(picture):
+            self._losses.add(time_s, "decoded in spite of damage: the picture may be wrong", 0)
+        self._ready.append(Frame(index=self._count, pts=ticks, time_s=time_s, image=image, damaged=damaged))
         self._count += 1
 
     def _stamp(self, picture: VideoFrame) -> int | None:
@@ -211,8 +247,8 @@ class PyavDecoder:
 
 
 def open_pyav(path: Path, threads: int, device: str) -> PyavDecoder:
-    """Open a video file; `device` is not used, as PyAV decodes on the CPU."""
-    return PyavDecoder(path, threads)
+    """Open a video file; the rest is not used, as PyAV decodes on the CPU, in the caller's thread."""
+    return PyavDecoder(path)
 
 
 def _words(error: FFmpegError) -> str:
