@@ -58,7 +58,7 @@ def do_video(
         return Outcome(
             relative=source.relative,
             status="partial" if decoder.lost else "ok",
-            reason=video_note(decoder, sink.n_frames),
+            reason=video_note(decoder, sink.n_frames, sink.n_damaged),
             frames=sink.n_frames,
             faces=sink.n_faces,
             tracks=sink.n_tracks,

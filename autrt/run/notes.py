@@ -14,9 +14,10 @@ REPAIRS_IGNORED_SHARE: Final = 0.01
 """Up to this many repaired times, or this share of the frames, need no note."""
 
 
-def video_note(decoder: Decoder, frames: int) -> str:
-    """Return the notes on a decoded video of `frames` frames; empty where there are none."""
-    notes = loss_note(decoder.lost), timing_note(decoder.info, decoder.repaired_times, frames)
+def video_note(decoder: Decoder, frames: int, damaged: int) -> str:
+    """Return the notes on a decoded video of `frames` frames, of which some are `damaged`; empty without any."""
+    marked = f"{damaged} of {frames} frames may be wrong (/frames/damaged)" if damaged else ""
+    notes = loss_note(decoder.lost), marked, timing_note(decoder.info, decoder.repaired_times, frames)
     return "; ".join(filter(None, notes))
 
 
