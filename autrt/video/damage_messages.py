@@ -12,7 +12,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from autrt.video.ffmpeg_log import Message
-from autrt.video.transport_stream import is_seam
+from autrt.video.transport_stream import TRANSPORT_STREAM, is_seam
 
 _OF_DEMUXERS: Final = re.compile(
     r"CRC mismatch"  # Ogg
@@ -38,8 +38,6 @@ _HARMLESS: Final = re.compile(
     r"|ignoring GOP_START_CODE|ignoring pic cod ext",  # MPEG-2
 )
 """Errors of decoders that also come of sound files, and change no picture that FFmpeg does not mark itself."""
-
-_TRANSPORT_STREAM: Final = "mpegts"
 
 _NUMBER: Final = re.compile(r"[-+]?\b(0x)?[0-9A-Fa-f]*[0-9][0-9A-Fa-f]*\b")
 _LONGEST: Final = 80
@@ -68,7 +66,7 @@ def container_damage(
         return _reason("the container is damaged", text)
     if packet is None or not packet.is_corrupt:
         return ""
-    is_joint = container.format.name == _TRANSPORT_STREAM and is_seam(path, packet.pos)
+    is_joint = container.format.name == TRANSPORT_STREAM and is_seam(path, packet.pos)
     return "" if is_joint else "the container marks a packet as damaged"
 
 

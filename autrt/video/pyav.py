@@ -82,7 +82,7 @@ class PyavDecoder:
             self._fixed_rate = peeked.fixed_rate
             self._clock = self._make_clock()
             self._losses = LossLog()
-            self._damage = DamageTrace()
+            self._damage = DamageTrace(self._container.format.name)
             self._completeness = CompletenessCheck(self._container, self._stream, self._clock, self._losses)
             self._packets: Iterator[Packet[Stream]] | None = peeked.packets
             self._retries = _RETRIES
@@ -200,13 +200,13 @@ class PyavDecoder:
             if concealed:
                 self._losses.add(self._time_of(packet), concealed, 0)
             if packet is not None:
-                self._damage.packet_sent(packet, damaged=bool(stored or concealed), next_too=bool(stored))
+                self._damage.packet_sent(packet, stored=bool(stored), found=bool(concealed))
             for picture in pictures:
                 self._take(picture)
         except FFmpegError as error:
             self._log.take()
             if packet is not None:
-                self._damage.packet_sent(packet, damaged=True, next_too=bool(stored))
+                self._damage.packet_sent(packet, stored=bool(stored), found=True)
                 self._completeness.packet_failed(packet)
                 self._sent -= 1
             self._losses.add(self._time_of(packet), f"packet cannot be decoded: {_words(error)}")

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+TRANSPORT_STREAM: Final = "mpegts"
+"""FFmpeg's name of the format."""
+
 _SYNC: Final = 0x47
 _SIZES: Final = (188, 192, 204)
 """Bytes from one transport packet to the next: plain, with a time stamp (M2TS), with error correction."""
