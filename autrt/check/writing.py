@@ -53,6 +53,7 @@ def _write(path: Path, logit: F32) -> Path:
         index=np.arange(2),
         pts=np.array([0, 40]),
         time_s=np.array([0.0, 0.04]),
+        damaged=np.zeros(2, np.bool_),
         faces=faces,
         outputs={"logits": logit[:, None]},
     )

@@ -59,6 +59,7 @@ class ResultsSink:
         self._outputs = outputs
         self._spool = Spool(target.parent, *weights.shape, outputs=outputs)
         self.n_tracks = 0
+        self.n_damaged = 0
 
     @property
     def n_frames(self) -> int:
@@ -73,6 +74,7 @@ class ResultsSink:
     def write(self, block: Block) -> None:
         """Take the next frames and their faces."""
         self._spool.append(block)
+        self.n_damaged += int(block.damaged.sum())
         self.n_tracks = max(self.n_tracks, int(block.faces.track.max(initial=-1)) + 1)
 
     def set_source(self, facts: SourceFacts) -> None:
@@ -84,7 +86,11 @@ class ResultsSink:
         with (
             self._spool as spool,
             ResultsWriter(
-                self._target, self._header, keep_members=self._keep_members, outputs=self._outputs
+                self._target,
+                self._header,
+                keep_members=self._keep_members,
+                damaged=self.n_damaged > 0,
+                outputs=self._outputs,
             ) as writer,
         ):
             time_s = spool.times()

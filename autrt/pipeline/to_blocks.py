@@ -21,6 +21,7 @@ def to_blocks(segments: Iterable[Segment]) -> Iterator[Block]:
             index=segment.index,
             pts=segment.pts,
             time_s=segment.time_s,
+            damaged=segment.damaged,
             faces=segment.faces,
             outputs=segment.outputs,
         )

@@ -64,12 +64,11 @@ class _Scored:
         """Yield the frames, with the (F, A) smoothed values of the block's faces."""
         block = self.block
         edges = np.searchsorted(block.faces.row, self.first_row + np.arange(len(block.index) + 1))
-        for i, (index, pts, time_s) in enumerate(
-            zip(block.index.tolist(), block.pts.tolist(), block.time_s.tolist(), strict=True)
-        ):
+        columns = (block.index, block.pts, block.time_s, block.damaged)
+        for i, (index, pts, time_s, damaged) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
             rows = slice(int(edges[i]), int(edges[i + 1]))
             faces = recognised_faces(model, block.faces[rows], self.logits[rows], smoothed[rows])
-            yield RecognisedFrame(index=index, pts=pts, time_s=time_s, faces=faces)
+            yield RecognisedFrame(index=index, pts=pts, time_s=time_s, faces=faces, damaged=damaged)
 
 
 class _Smoother:

@@ -157,6 +157,8 @@ class RecognisedFrame:
     time_s: float
     """Presentation time in seconds from the video's start; in a stream the time that was given."""
     faces: RecognisedFaces
+    damaged: bool = False
+    """The picture may be wrong, as the video is damaged there."""
 
     def to_dataframe(self, columns: str | Sequence[str] | None = None) -> pd.DataFrame:
         """Return a row for each face: frame, time_s, track, and columns as in `RecognisedFaces.to_dataframe`.

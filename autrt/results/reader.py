@@ -88,7 +88,7 @@ class Results:
         finished_utc: time at which the file was finished, ISO 8601.
         run_digest: SHA-256 (hex) over source, model and settings.
         file: the open `h5py.File`.
-        frames: table of N decoded frames: index, pts, time_s, n_faces.
+        frames: table of N decoded frames: index, pts, time_s, n_faces, and damaged where some are.
         faces: table of F faces: frame, track, box, landmarks, score, source, logit, …
         tracks: table of T tracks: id, first_frame, last_frame, n_faces.
         lost: table of places that could not be decoded: time_s, packets, reason.
@@ -156,6 +156,15 @@ class Results:
                 time_s=times[frame[rows] - first],
                 _faces=self.faces,
             )
+
+    def damaged(self, rows: slice = slice(None)) -> Array:
+        """Return which frames may be wrong, as the video is damaged there: (n,) bool, of all frames or some rows.
+
+        Results of earlier versions mark none: there, `lost` alone tells of damage.
+        """
+        if "damaged" in self.frames:
+            return self.frames["damaged", rows]
+        return np.zeros(len(range(*rows.indices(self.n_frames))), np.bool_)
 
     def spans(self, frames_per_span: int = 4096) -> Iterator[tuple[slice, slice]]:
         """Yield consecutive rows of `/frames`, at most `frames_per_span`, with their rows of `/faces`."""

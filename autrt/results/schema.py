@@ -119,6 +119,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("frames", "pts", "int64", "ticks", "presentation time; one tick is time_base_num / time_base_den s"),
     Column("frames", "time_s", "float64", "s", "presentation time from the video's start, strictly increasing"),
     Column("frames", "n_faces", "int32", "faces", "faces found in the frame"),
+    Column("frames", "damaged", "bool", "mark", "the picture may be wrong: its data, or those of a picture that it "
+           "is predicted from, are damaged; only where some are", optional=True),
     Column("faces", "frame", "int64", "row of /frames", "the frame, as its row in /frames; rows are ordered by it",
            field="row"),
     Column("faces", "track", "int32", "track id", "the person's track within a shot; second key of the order",
@@ -218,12 +220,15 @@ TABLES: Final = tuple(CHUNK_ROWS)
 EVERY_MODEL: Final = frozenset(c.name for c in COLUMNS if c.table == "faces" and not c.extra)
 """Names of the columns of `/faces` that do not depend on the outputs of the model."""
 
+OF_FRAMES: Final = {c.name: c for c in COLUMNS if c.table == "frames" and c.optional}
+"""Marks of frames, by name; where a file has none, no frame is marked."""
+
 FACE_FIELDS: Final = tuple(c for c in COLUMNS if c.field)
 """Columns that hold a field of `Faces`."""
 
 
 def columns_of(
-    table: str, *, keep_members: bool, baseline: bool, outputs: Sequence[Column] = ()
+    table: str, *, keep_members: bool, baseline: bool, damaged: bool = False, outputs: Sequence[Column] = ()
 ) -> tuple[Column, ...]:
     """Return the columns that a table of a new file has.
 
@@ -231,8 +236,9 @@ def columns_of(
         table: its name.
         keep_members: whether the members' logits are kept.
         baseline: whether a baseline is subtracted.
+        damaged: whether some frames are damaged.
         outputs: columns of `/faces` for further outputs of the networks; see `outputs.output_columns`.
     """
-    kept = {"faces/member_logit": keep_members, "tracks/baseline": baseline}
+    kept = {"frames/damaged": damaged, "faces/member_logit": keep_members, "tracks/baseline": baseline}
     own = [c for c in COLUMNS if c.table == table and (not c.optional or kept.get(c.path, False))]
     return (*own, *(c for c in outputs if c.table == table))

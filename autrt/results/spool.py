@@ -15,7 +15,9 @@ from autrt.results.schema import FACE_FIELDS, Column
 from autrt.storage.disk import make_folder, write_all, writing
 from autrt.types import F64, Block, Faces
 
-_FRAME: Final = np.dtype([("index", "i8"), ("pts", "i8"), ("time_s", "f8"), ("first_face", "i8")])
+_FRAME: Final = np.dtype(
+    [("index", "i8"), ("pts", "i8"), ("time_s", "f8"), ("damaged", "?"), ("first_face", "i8")]
+)
 _ROWS_AT_A_TIME: Final = 1 << 16
 
 
@@ -44,6 +46,7 @@ class Span(NamedTuple):
             index=block.index[self.frames],
             pts=block.pts[self.frames],
             time_s=block.time_s[self.frames],
+            damaged=block.damaged[self.frames],
             faces=block.faces[self.faces],
             outputs={name: values[self.faces] for name, values in block.outputs.items()},
         )
@@ -152,6 +155,7 @@ class Spool:
             raise ValueError(f"expected faces of frames {self.n_frames}…{stop - 1} in order, found others")
         frames = np.empty(len(block.index), _FRAME)
         frames["index"], frames["pts"], frames["time_s"] = block.index, block.pts, block.time_s
+        frames["damaged"] = block.damaged
         frames["first_face"] = self.n_faces + np.searchsorted(rows, np.arange(self.n_frames, stop))
         faces = np.empty(len(rows), self._face)
         for column in FACE_FIELDS:
@@ -168,6 +172,7 @@ class Spool:
             index=frames["index"].copy(),
             pts=frames["pts"].copy(),
             time_s=frames["time_s"].copy(),
+            damaged=frames["damaged"].copy(),
             faces=Faces(**{column.field: faces[column.name].copy() for column in FACE_FIELDS}),
             outputs={name: faces[_output(name)].copy() for name in self._outputs},
         )

@@ -41,6 +41,7 @@ class ResultsWriter:
         target: the file (see `names.results_path`); its folder is made, a file of that name replaced.
         header: facts known before the first row.
         keep_members: also store the members' logits.
+        damaged: also store which frames are damaged.
         outputs: columns of `/faces` for further outputs of the networks; see `outputs.output_columns`.
 
     Raises:
@@ -49,10 +50,17 @@ class ResultsWriter:
     """
 
     def __init__(
-        self, target: Path, header: Header, *, keep_members: bool = False, outputs: Sequence[Column] = ()
+        self,
+        target: Path,
+        header: Header,
+        *,
+        keep_members: bool = False,
+        damaged: bool = False,
+        outputs: Sequence[Column] = (),
     ) -> None:
         self._header = header
         self._keep_members = keep_members
+        self._damaged = damaged
         self._outputs = tuple(outputs)
         self._tally = TrackTally()
         self._part = Part(target)
@@ -91,7 +99,13 @@ class ResultsWriter:
         }
         with self._whole_or_nothing():
             self._frames.add(
-                {"index": block.index, "pts": block.pts, "time_s": block.time_s, "n_faces": n_faces}
+                {
+                    "index": block.index,
+                    "pts": block.pts,
+                    "time_s": block.time_s,
+                    "n_faces": n_faces,
+                    "damaged": block.damaged,
+                }
             )
             self._faces.add(rows)
             self._tally.add(faces.row, faces.track)
@@ -160,6 +174,7 @@ class ResultsWriter:
             name,
             keep_members=self._keep_members,
             baseline=header.baseline != "none",
+            damaged=self._damaged,
             outputs=self._outputs,
         )
         shapes = {c: c.shape(len(header.au_names), len(header.member_names)) for c in columns}

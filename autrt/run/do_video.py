@@ -65,7 +65,7 @@ def do_video(
         return Outcome(
             relative=source.relative,
             status="partial" if lost else "ok",
-            reason=video_note(decoder, sink.n_frames, lost),
+            reason=video_note(decoder, sink.n_frames, lost, sink.n_damaged),
             frames=sink.n_frames,
             faces=sink.n_faces,
             tracks=sink.n_tracks,

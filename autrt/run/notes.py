@@ -15,17 +15,19 @@ REPAIRS_IGNORED_SHARE: Final = 0.01
 """Up to this many repaired times, or this share of the frames, need no note."""
 
 
-def video_note(decoder: Decoder, frames: int, lost: Sequence[Loss]) -> str:
+def video_note(decoder: Decoder, frames: int, lost: Sequence[Loss], damaged: int) -> str:
     """Return the notes on a decoded video; empty where there are none.
 
     Args:
         decoder: of the video, at its end.
         frames: number of frames.
         lost: parts that were lost.
+        damaged: number of frames that may be wrong.
     """
     info = decoder.info
     notes = (
         loss_note(lost),
+        f"{damaged} of {frames} frames may be wrong (/frames/damaged)" if damaged else "",
         timing_note(info, decoder.repaired_times, frames),
         stream_note(info),
         "its edit list, which would hide frames, was ignored" if info.edits_ignored else "",

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from autrt.types.arrays import F32, F64, I64, ShapedRepr, check_array
+from autrt.types.arrays import F32, F64, I64, Bool, ShapedRepr, check_array
 from autrt.types.engine import Outputs, Pending, Ready
 from autrt.types.faces import Detections, Faces, Misalignment, Patch
 from autrt.types.video import Frame, Image, Loss
@@ -31,6 +31,8 @@ class Segment:
     """(N,) int64 ticks."""
     time_s: F64
     """(N,) float64 seconds."""
+    damaged: Bool
+    """(N,) bool, see `Frame.damaged`."""
     images: list[Image]
     """The frames' pictures, until the faces are cut out."""
     faces: Faces
@@ -61,6 +63,7 @@ class Segment:
             index=np.array([f.index for f in frames], np.int64),
             pts=np.array([f.pts for f in frames], np.int64),
             time_s=np.array([f.time_s for f in frames], np.float64),
+            damaged=np.array([f.damaged for f in frames], np.bool_),
             images=[f.image for f in frames],
             faces=faces,
         )
@@ -81,6 +84,8 @@ class Block(ShapedRepr):
     """(N,) int64 ticks."""
     time_s: F64
     """(N,) float64 seconds, strictly increasing."""
+    damaged: Bool
+    """(N,) bool: the picture may be wrong, see `Frame.damaged`."""
     faces: Faces
     """`faces.row` counts in the video's frame table, not in this block."""
     outputs: Outputs
@@ -91,6 +96,7 @@ class Block(ShapedRepr):
         check_array(self, "index", self.index, np.int64, (n,))
         check_array(self, "pts", self.pts, np.int64, (n,))
         check_array(self, "time_s", self.time_s, np.float64, (n,))
+        check_array(self, "damaged", self.damaged, np.bool_, (n,))
         check_array(self, "logits", self.outputs["logits"], np.float32, (len(self.faces), None, None))
 
     @property

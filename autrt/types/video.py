@@ -145,6 +145,8 @@ class Frame:
     time_s: float
     """Presentation time in seconds from the container's start; strictly increasing."""
     image: Image
+    damaged: bool = False
+    """The picture may be wrong: there is damage in its data, or in those of a picture that it is predicted from."""
 
 
 @runtime_checkable

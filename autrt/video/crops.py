@@ -58,7 +58,9 @@ class CropDecoder(PictureDecoder):
         """Template and margin of the crops."""
         self.resized: set[int] = set()
         """Sides of the pictures so far that the networks take at another size, in pixels."""
-        pictures = [Picture(index, index, partial(read_image, file, max_pixels)) for index, file in files]
+        pictures = [
+            Picture(index, index, partial(read_image, file, max_pixels), file) for index, file in files
+        ]
         super().__init__(path, kind, pictures, rate, codec=codec_of(files))
 
     def _fitted(self, image: Image) -> Image:

@@ -26,7 +26,7 @@ class LossLog:
         Args:
             time_s: time in the video.
             reason: description; the same for losses of the same kind.
-            packets: number of packets lost.
+            packets: number of packets lost; 0 for damage to what was decoded.
         """
         place, last_s = self._run.get(reason, (-1, float("-inf")))
         if abs(time_s - last_s) <= _MERGED_WITHIN_S:

@@ -19,6 +19,7 @@ from autrt.errors import VideoError
 from autrt.settings import MAX_PIXELS
 from autrt.types import U8, Frame, Image, Loss, TimesFrom, VideoInfo
 from autrt.video.loss_log import LossLog
+from autrt.video.picture_damage import picture_damage
 from autrt.video.pixel_limit import require_pixels
 from autrt.video.planar_image import PlanarImage, Plane
 from autrt.video.shrunk_image import shrunk
@@ -51,6 +52,8 @@ class Picture:
     """Its time."""
     load: Callable[[], Image]
     """Decodes it; called once, in order. Raises VideoError."""
+    path: Path | None = None
+    """Its file, where it is the only picture of one."""
 
 
 def open_folder(path: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -> PictureDecoder:
@@ -67,7 +70,7 @@ def open_folder(path: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -> Pic
         VideoError: the folder cannot be listed, or no picture in it can be decoded.
     """
     files = numbered_files(path)
-    pictures = [Picture(index, index, partial(_waiting, file, max_pixels)) for index, file in files]
+    pictures = [Picture(index, index, partial(_waiting, file, max_pixels), file) for index, file in files]
     return PictureDecoder(path, "images", pictures, rate, codec=codec_of(files))
 
 
@@ -99,7 +102,7 @@ def open_still(path: Path, max_pixels: int = MAX_PIXELS) -> PictureDecoder:
         VideoError: the picture cannot be decoded.
     """
     check_file(path)
-    picture = Picture(0, 0, partial(read_image, path, max_pixels))
+    picture = Picture(0, 0, partial(read_image, path, max_pixels), path)
     return PictureDecoder(path, "still", [picture], STILL_RATE, codec=path.suffix[1:].lower())
 
 
@@ -193,11 +196,22 @@ class PictureDecoder:
                 continue
             try:
                 image = self._fitted(picture.load())
+                damage = picture_damage(picture.path) if picture.path else ""
             except VideoError as error:
                 self._losses.add(time_s, str(error))
                 continue
+            if damage:
+                self._losses.add(time_s, f"the picture may be wrong: {damage}", 0)
             self._last_index = index
-            self._ready.append(Frame(index=index, pts=picture.ticks, time_s=time_s, image=image))
+            self._ready.append(
+                Frame(
+                    index=index,
+                    pts=picture.ticks,
+                    time_s=time_s,
+                    image=image,
+                    damaged=bool(damage),
+                )
+            )
         return bool(self._ready)
 
     def _fitted(self, image: Image) -> Image:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from av.codec.context import Flags
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
@@ -22,7 +23,10 @@ from autrt.types import Frame, Image, Loss, VideoInfo
 from autrt.video.clock import FirstStampClock, FrameClock, StampClock, Time
 from autrt.video.completeness import CompletenessCheck
 from autrt.video.container import info_of, open_container, orientation
+from autrt.video.damage_messages import container_damage, decoder_damage
+from autrt.video.damage_trace import DamageTrace
 from autrt.video.edit_list import WITHOUT_EDITS, edits_hide
+from autrt.video.ffmpeg_log import FFmpegLog
 from autrt.video.frame_reader import FrameReader
 from autrt.video.loss_log import LossLog
 from autrt.video.peeked_packets import PeekedPackets
@@ -30,13 +34,7 @@ from autrt.video.pixel_limit import limit_decoder, limit_hint
 from autrt.video.stream_choice import ranked_streams
 from autrt.video.time_source import times_of
 from autrt.video.unreadable import check_file
-
-_SAME_IN_SLICES: Final = frozenset({"ffv1", "huffyuv", "prores"})
-"""Codecs with independent slices, for which threads change no pixel and no loss, in damaged files too.
-
-Other codecs get one thread. For damaged files, some of them (H.264, HEVC, VP9, AV1, MPEG-2) decode other pixels
-with each number of threads, H.264 with frame threads even from run to run, and do not mark damaged frames.
-"""
+from autrt.video.vanished_frames import vanished_frames
 
 _CENTRED_CHROMA: Final = frozenset({"mjpeg", "mpeg1video", "h261", "h263", "flv1"})
 """Codecs with chroma samples between luma columns; others have them on every other column."""
@@ -54,24 +52,17 @@ _RETRIES: Final = 8
 class PyavDecoder:
     """An `autrt.types.Decoder` of video files.
 
-    It decodes the best of the video streams (`ranked_streams`) that gives a frame. A frame that FFmpeg marks as
-    damaged is yielded and logged as a loss too; wrong pixels that FFmpeg does not notice (in HEVC and Motion JPEG)
-    are not logged. The decoder keeps no frame that it has yielded.
+    It decodes the best of the video streams (`ranked_streams`) that gives a frame. Frames that may be wrong, as the
+    container or FFmpeg found damage in them or in a frame that they are predicted from, are yielded, marked, and
+    logged. Wrong pixels that neither notices (in codecs without redundancy) are not. The decoder keeps no frame
+    that it has yielded.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        threads: int = 1,
-        max_pixels: int = MAX_PIXELS,
-        *,
-        clock: FrameClock | None = None,
-    ) -> None:
+    def __init__(self, path: Path, max_pixels: int = MAX_PIXELS, *, clock: FrameClock | None = None) -> None:
         """Open a file and decode its first frame.
 
         Args:
             path: the file.
-            threads: number of decoding threads; affects speed only.
             max_pixels: frames of more pixels are refused before they are decoded.
             clock: gives the frames their times; by default that of the stream.
 
@@ -79,11 +70,15 @@ class PyavDecoder:
             VideoError: there is no video in it, or no frame can be decoded.
         """
         check_file(path)
-        self._path, self._threads, self._max_pixels = path, threads, max_pixels
-        self._own_clock = clock
+        self._path, self._max_pixels, self._own_clock = path, max_pixels, clock
+        self._log = FFmpegLog()
         failed: list[str] = []
-        while not self._begin(failed):
-            self._container.close()
+        try:
+            while not self._begin(failed):
+                self._container.close()
+        except BaseException:
+            self._log.close()
+            raise
 
     def _begin(self, failed: list[str]) -> bool:
         """Decode the first frame of the best video stream after those that gave none.
@@ -94,24 +89,17 @@ class PyavDecoder:
         Raises:
             VideoError: there is no video stream, or this was the last one; says why the best one gives no frame.
         """
-        self._container = open_container(self._path)
+        self._log.take()
+        with self._log:
+            self._container = open_container(self._path)
         try:
-            peeked = PeekedPackets(self._container)
-            streams = ranked_streams(self._container, peeked)
-            self._edits_ignored = edits_hide(self._container, streams[len(failed)], peeked)
-            if self._edits_ignored:
-                self._container.close()
-                self._container = open_container(self._path, WITHOUT_EDITS)
-                peeked = PeekedPackets(self._container)
-                streams = ranked_streams(self._container, peeked)
-            self._stream = streams[len(failed)]
-            limit_decoder(self._stream, self._max_pixels)
-            self._other_streams = tuple(sorted(s.index for s in streams if s is not self._stream))
-            self._codec = self._stream.codec_context.codec.canonical_name
-            self._set_threads(self._threads)
-            self._times = times_of(self._container, self._stream, peeked)
+            with self._log:
+                peeked = self._choose_stream(len(failed))
+                self._set_decoder()
+                self._times = times_of(self._container, self._stream, peeked)
             self._clock = self._own_clock or self._times.clock()
             self._losses = LossLog()
+            self._damage = DamageTrace(self._container.format.name)
             self._completeness = CompletenessCheck(
                 self._path, self._container, self._stream, self._clock, self._losses
             )
@@ -120,6 +108,7 @@ class PyavDecoder:
             self._untimed: deque[tuple[Image, bool]] = deque()
             self._ready: deque[Frame] = deque()
             self._count = 0
+            self._read = 0
             self._sent = 0
             self._delay: int | None = None
             self._reader: FrameReader | None = None
@@ -127,12 +116,27 @@ class PyavDecoder:
             if self._advance():
                 return True
             failed.append(self._nothing_decoded())
-            if len(failed) == len(streams):
+            if len(failed) > len(self._other_streams):
                 raise VideoError(failed[0])
         except BaseException:
             self._container.close()
             raise
         return False
+
+    def _choose_stream(self, rank: int) -> PeekedPackets:
+        """Take the stream of this rank, and open the file anew where its edit list would hide frames."""
+        peeked = PeekedPackets(self._container)
+        streams = ranked_streams(self._container, peeked)
+        self._edits_ignored = edits_hide(self._container, streams[rank], peeked)
+        if self._edits_ignored:
+            self._container.close()
+            self._container = open_container(self._path, WITHOUT_EDITS)
+            peeked = PeekedPackets(self._container)
+            streams = ranked_streams(self._container, peeked)
+        self._stream = streams[rank]
+        self._other_streams = tuple(sorted(s.index for s in streams if s is not self._stream))
+        self._codec = self._stream.codec_context.codec.canonical_name
+        return peeked
 
     @property
     def info(self) -> VideoInfo:
@@ -161,11 +165,19 @@ class PyavDecoder:
         self._untimed.clear()
         self._ready.clear()
         self._container.close()
+        self._log.close()
 
-    def _set_threads(self, threads: int) -> None:
-        sliced = self._codec in _SAME_IN_SLICES
-        self._stream.thread_type = "SLICE" if sliced else "NONE"  # pyright: ignore[reportAttributeAccessIssue]
-        self._stream.thread_count = threads if sliced else 1
+    def _set_decoder(self) -> None:
+        """Have the decoder keep all pictures, and work in the caller's thread.
+
+        With several threads some codecs (H.264, HEVC, VP9, AV1, MPEG-2) decode other pixels of damaged files with
+        each number of them, H.264 with frame threads even from run to run; and FFmpeg's messages are not caught.
+        """
+        limit_decoder(self._stream, self._max_pixels)
+        self._stream.thread_type = "NONE"  # pyright: ignore[reportAttributeAccessIssue]
+        self._stream.thread_count = 1
+        # Without it, H.264 and HEVC drop every picture that a lost one precedes, up to the next key frame.
+        self._stream.codec_context.flags |= Flags.output_corrupt
 
     def _advance(self) -> bool:
         """Decode until frames are ready; return False at the end of the file."""
@@ -176,13 +188,19 @@ class PyavDecoder:
                 self._packets = None
                 self._add_times(self._clock.finish())
                 self._completeness.finish()
+                if missing := vanished_frames(self._container, self._stream, self._read):
+                    reason = (
+                        f"{missing} of the {self._stream.frames} frames that the file states are not in it"
+                    )
+                    self._losses.add(self._clock.now_s, reason, missing)
         return bool(self._ready)
 
     def _next_packet(self) -> Packet[VideoStream] | None:
         """Return the stream's next packet; None at the end of the file or where it cannot be read any further."""
         while self._retries > 0 and self._packets is not None:
             try:
-                packet = next(self._packets)
+                with self._log:
+                    packet = next(self._packets)
             except (StopIteration, IndexError):  # PyAV's IndexError: damage looks like further streams
                 return None
             except FFmpegError as error:
@@ -194,6 +212,9 @@ class PyavDecoder:
                 continue
             self._retries = _RETRIES
             self._completeness.packet_read(packet)
+            # PyAV ends every stream with a packet without data and stamp.
+            is_stored = packet.size > 0 or packet.dts is not None
+            self._read += is_stored and packet.stream_index == self._stream.index
             # The decoder takes an empty packet, which AVI has for a repeated frame, as the end of the file.
             if packet.stream_index == self._stream.index and packet.size:
                 return packet  # pyright: ignore[reportReturnType]
@@ -204,11 +225,23 @@ class PyavDecoder:
         if packet is not None:
             self._completeness.packet_sent(packet)
             self._sent += 1
+        stored = container_damage(self._log.take(), packet, self._container, self._stream, self._path)
+        if stored:
+            self._losses.add(self._time_of(packet), stored, 0)
         try:
-            for picture in self._stream.decode(packet):
+            with self._log:
+                pictures = self._stream.decode(packet)
+            concealed = decoder_damage(self._log.take())
+            if concealed:
+                self._losses.add(self._time_of(packet), concealed, 0)
+            if packet is not None:
+                self._damage.packet_sent(packet, stored=bool(stored), found=bool(concealed))
+            for picture in pictures:
                 self._take(picture)
         except FFmpegError as error:
+            self._log.take()
             if packet is not None:
+                self._damage.packet_sent(packet, stored=bool(stored), found=True)
                 self._completeness.packet_failed(packet)
                 self._sent -= 1
             hint = limit_hint(self._stream, self._max_pixels)
@@ -225,22 +258,24 @@ class PyavDecoder:
             self._reader = FrameReader(picture, way, centred, self._stream.codec_context)
             self._info = self._info_of(picture)
         self._completeness.frame_decoded(picture)
-        self._untimed.append((self._reader.image(picture), picture.is_corrupt))
+        self._untimed.append((self._reader.image(picture), self._damage.is_damaged(picture)))
         self._add_times(self._clock.add(stamp))
 
     def _add_times(self, times: Sequence[Time]) -> None:
         """Give the next frames their times; they are ready then."""
         for ticks, time_s in times:
-            image, is_corrupt = self._untimed.popleft()
-            if is_corrupt:
-                self._losses.add(time_s, "decoded in spite of damage: the picture may be wrong")
-            self._ready.append(Frame(index=self._count, pts=ticks, time_s=time_s, image=image))
+            image, damaged = self._untimed.popleft()
+            if damaged:
+                self._losses.add(time_s, "decoded in spite of damage: the picture may be wrong", 0)
+            self._ready.append(
+                Frame(index=self._count, pts=ticks, time_s=time_s, image=image, damaged=damaged)
+            )
             self._count += 1
 
     def _begin_before_first_stamp(self, clock: StampClock) -> None:
         """Count the frames before the first stamp, which takes decoding them a second time."""
         counting = FirstStampClock()
-        with closing(PyavDecoder(self._path, self._threads, self._max_pixels, clock=counting)) as decoder:
+        with closing(PyavDecoder(self._path, self._max_pixels, clock=counting)) as decoder:
             for _ in islice(decoder, _MOST_BEFORE_STAMP):
                 if counting.first is not None:
                     clock.begin_before(counting.first, counting.frames_before)
@@ -276,8 +311,8 @@ class PyavDecoder:
 
 
 def open_pyav(path: Path, threads: int, device: str, max_pixels: int = MAX_PIXELS) -> PyavDecoder:
-    """Open a video file; `device` is not used, as PyAV decodes on the CPU."""
-    return PyavDecoder(path, threads, max_pixels)
+    """Open a video file; PyAV decodes on the CPU, in the caller's thread, whatever threads and device are."""
+    return PyavDecoder(path, max_pixels)
 
 
 def _words(error: FFmpegError) -> str:

@@ -10,13 +10,16 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-_RELEASE: Final = int(av.__version__.partition(".")[0])
+_RELEASE: Final = tuple(int(part) for part in av.__version__.split(".")[:2])
 
-LENIENT_METADATA: Final[dict[str, Any]] = {"metadata_errors": "replace"} if _RELEASE < 19 else {}
+LENIENT_METADATA: Final[dict[str, Any]] = {"metadata_errors": "replace"} if _RELEASE < (19,) else {}
 """Arguments that let `av.open` accept metadata that are not UTF-8, as releases from 19 on always do."""
 
-ONE_THREAD: Final[dict[str, Any]] = {"threads": 1} if _RELEASE >= 17 else {}
+ONE_THREAD: Final[dict[str, Any]] = {"threads": 1} if _RELEASE >= (17,) else {}
 """Arguments that keep a `VideoReformatter` in its caller's thread, as releases before 17 always do."""
+
+LOG_IS_CHEAP: Final = _RELEASE >= (17, 1)
+"""Whether messages below the level that was asked for are dropped without the interpreter's lock."""
 
 
 _UNSPECIFIED: Final = 2

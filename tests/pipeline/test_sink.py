@@ -144,11 +144,18 @@ def test_sink_of_no_faces_or_no_frames_writes_a_whole_file(tmp_path, options):
         index=np.arange(5),
         pts=np.arange(5),
         time_s=np.arange(5) / 30,
+        damaged=np.zeros(5, bool),
         faces=Faces.empty(),
         outputs={"logits": np.empty((0, 2, 3), np.float32)},
     )
     assert written(tmp_path, [nobody], header, **options)["frames/n_faces"].tolist() == [0] * 5
     assert len(written(tmp_path, [], header, **options)["frames/index"]) == 0
+
+
+def test_sink_marks_frames_only_where_some_are_damaged(tmp_path):
+    block = make_block(50)
+    assert written(tmp_path, [block])["frames/damaged"].tolist() == block.damaged.tolist()
+    assert "frames/damaged" not in written(tmp_path, [replace(block, damaged=np.zeros(50, bool))])
 
 
 def test_sink_abandoned_leaves_nothing(tmp_path):

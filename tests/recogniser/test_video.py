@@ -99,6 +99,7 @@ def test_smoothed_frames_equal_smoothing_the_whole(cuts, seed, domain):
     block = make_block(400, seed=seed)
     model = FakeModel("probability" if domain else "logit")
     frames = list(smoothed_frames(split(block, cuts), model))
+    assert [frame.damaged for frame in frames] == block.damaged.tolist()
     logits = combine(block.member_logits, model.weights)
     values = sigmoid(logits) if domain else logits
     times = block.time_s[block.faces.row]

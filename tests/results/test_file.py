@@ -23,7 +23,7 @@ from autrt.model.folder import load_model
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import VideoFacts
 from autrt.results.reader import open_results
-from autrt.results.schema import ATTRIBUTES, COLUMNS, COMPACT_BYTES, HEADER, PLAIN
+from autrt.results.schema import ATTRIBUTES, CHUNK_ROWS, COLUMNS, COMPACT_BYTES, HEADER, PLAIN
 from autrt.results.verification.verify import verify
 from autrt.results.writer import ResultsWriter
 from autrt.types import Loss
@@ -131,12 +131,12 @@ def test_two_runs_give_equal_datasets_whatever_the_pieces(tmp_path):
 
 @pytest.mark.parametrize("counts", [[1, 0, 2, 1], [1, 2] * 3000])
 def test_every_dataset_is_checked_and_described(tmp_path, counts):
-    path = results_file(tmp_path / "a.h5", counts, baseline="p5")
+    path = results_file(tmp_path / "a.h5", counts, baseline="p5", damaged=True)
     with h5py.File(path) as file:
         for column in COLUMNS:
             dataset = file[column.path]
             assert isinstance(dataset, h5py.Dataset)
-            if dataset.nbytes > COMPACT_BYTES:
+            if dataset.nbytes > COMPACT_BYTES or len(dataset) > CHUNK_ROWS[column.table]:
                 assert (dataset.compression, dataset.shuffle, dataset.fletcher32) == ("gzip", True, True)
             else:
                 assert dataset.id.get_create_plist().get_layout() == h5py.h5d.COMPACT

@@ -15,7 +15,7 @@ from tests.support.results import names_in, video
 
 
 def assert_equal(found: Block, expected: Block) -> None:
-    for name in ("index", "pts", "time_s", "member_logits"):
+    for name in ("index", "pts", "time_s", "damaged", "member_logits"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), strict=True)
     for field in fields(Faces):
         column = getattr(found.faces, field.name)
@@ -30,6 +30,7 @@ def slow_cut(block: Block, first: int, last: int) -> Block:
         index=block.index[frames],
         pts=block.pts[frames],
         time_s=block.time_s[frames],
+        damaged=block.damaged[frames],
         faces=block.faces[rows],
         outputs={"logits": block.member_logits[rows]},
     )

@@ -28,7 +28,9 @@ from tests.support.results import header, names_in, results_file
 THRESHOLD = 0.5
 
 
-def video_file(path: Path, tracks: dict[int, dict[int, float]], n_frames: int, times=None, **changes) -> Path:
+def video_file(
+    path: Path, tracks: dict[int, dict[int, float]], n_frames: int, times=None, damaged: int = 0, **changes
+) -> Path:
     """Write results of a video with one AU: track → frame → smoothed probability."""
     rows = sorted((frame, track, p) for track, seen in tracks.items() for frame, p in seen.items())
     n = len(rows)
@@ -46,10 +48,15 @@ def video_file(path: Path, tracks: dict[int, dict[int, float]], n_frames: int, t
     logit = np.log(np.clip(value, 1e-6, 1 - 1e-6) / np.clip(1 - value, 1e-6, 1)).astype(np.float32)
     probability = (1 / (1 + np.exp(-logit.astype(np.float64)))).astype(np.float32)
     block = Block(
-        index=np.arange(n_frames), pts=pts, time_s=times, faces=faces, outputs={"logits": logit[:, None]}
+        index=np.arange(n_frames),
+        pts=pts,
+        time_s=times,
+        damaged=np.arange(n_frames) < damaged,
+        faces=faces,
+        outputs={"logits": logit[:, None]},
     )
     changes = {"au_names": ("AU12",), "thresholds": (THRESHOLD,)} | changes
-    with ResultsWriter(path, header(1, ("a",), **changes)) as writer:
+    with ResultsWriter(path, header(1, ("a",), **changes), damaged=damaged > 0) as writer:
         writer.write(block, logit, probability, value, value >= THRESHOLD)
         writer.finish()
     return path

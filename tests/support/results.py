@@ -80,6 +80,7 @@ def cut(block: Block, frames: slice, rows: slice) -> Block:
         index=block.index[frames],
         pts=block.pts[frames],
         time_s=block.time_s[frames],
+        damaged=block.damaged[frames],
         faces=block.faces[rows],
         outputs={name: values[rows] for name, values in block.outputs.items()},
     )
@@ -111,6 +112,7 @@ def video(counts: Sequence[int], n_members: int = 2, n_aus: int = 3, seed: int =
         index=np.arange(n),
         pts=np.round(time_s * 15360).astype(np.int64),
         time_s=time_s,
+        damaged=np.arange(n) % 4 == 3,
         faces=faces,
         outputs={"logits": member},
     )
@@ -128,9 +130,11 @@ def results_file(
     counts: Sequence[int] = (1, 0, 2, 1),
     seed: int = 0,
     lost: Sequence[Loss] = LOST,
+    *,
+    damaged: bool = False,
     **changes: Any,
 ) -> Path:
-    """Write a whole, sound file."""
-    with ResultsWriter(path, header(**changes), keep_members=True) as writer:
+    """Write a whole, sound file; in one with marks of damaged frames, every fourth is marked."""
+    with ResultsWriter(path, header(**changes), keep_members=True, damaged=damaged) as writer:
         video(counts, seed=seed).write(writer)
         return writer.finish(lost, repaired_times=1)

@@ -65,7 +65,12 @@ def make_block(n_frames: int, n_tracks: int = 3, n_members: int = 2, seed: int =
     logits = drift + rng.normal(0, 1, (n, n_members, len(AUS)))
     index = np.arange(n_frames, dtype=np.int64)
     return Block(
-        index=index, pts=index, time_s=time_s, faces=faces, outputs={"logits": logits.astype(np.float32)}
+        index=index,
+        pts=index,
+        time_s=time_s,
+        damaged=index % 5 == 2,
+        faces=faces,
+        outputs={"logits": logits.astype(np.float32)},
     )
 
 
@@ -81,6 +86,7 @@ def split(block: Block, at: list[int]) -> list[Block]:
                 index=block.index[frames],
                 pts=block.pts[frames],
                 time_s=block.time_s[frames],
+                damaged=block.damaged[frames],
                 faces=block.faces[faces],
                 outputs={name: values[faces] for name, values in block.outputs.items()},
             )

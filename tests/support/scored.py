@@ -60,6 +60,7 @@ def write_results(path: Path, logits: Any, *, frames: Sequence[int] | None = Non
         index=np.arange(n),
         pts=np.round(time_s * 15360).astype(np.int64),
         time_s=time_s,
+        damaged=np.zeros(n, bool),
         faces=faces,
         outputs={"logits": member},
     )

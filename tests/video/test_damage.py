@@ -121,14 +121,12 @@ def test_hole_in_mid_file_is_a_loss(whole: Path, tmp_path: Path) -> None:
     assert lost
 
 
-def test_recording_from_mid_stream_logs_its_first_loss(whole: Path, tmp_path: Path) -> None:
+def test_recording_from_mid_stream_logs_its_first_damage(whole: Path, tmp_path: Path) -> None:
     data = (whole / "h264.ts").read_bytes()
     packets = [data[i : i + 188] for i in range(0, len(data), 188)]
     (tmp_path / "late.ts").write_bytes(b"".join(packets[:3] + packets[len(packets) // 3 :]))
     times, lost, _ = decode(tmp_path / "late.ts")
     assert 40 <= len(times) < 80
-    missing = sum(loss.packets for loss in lost)
-    assert missing > 0
     assert min(loss.time_s for loss in lost) <= times[0] + 0.2
 
 

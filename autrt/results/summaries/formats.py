@@ -26,6 +26,7 @@ class Totals:
     tracks: int = 0
     losses: int = 0
     lost_packets: int = 0
+    damaged_frames: int = 0
     videos_with_losses: int = 0
     damaged: int = 0
 
@@ -34,7 +35,7 @@ class Totals:
         self.videos += 1
         self.tracks += len(video.tracks)
         self.videos_with_losses += video.losses > 0
-        for name in ("duration_s", "frames", "face_frames", "losses", "lost_packets"):
+        for name in ("duration_s", "frames", "face_frames", "losses", "lost_packets", "damaged_frames"):
             setattr(self, name, getattr(self, name) + getattr(video, name))
 
 

@@ -66,6 +66,8 @@ class VideoSummary:
     losses: int
     """Places where part of the video could not be decoded."""
     lost_packets: int
+    damaged_frames: int
+    """Frames that may be wrong, see `Results.damaged`."""
     tracks: tuple[TrackSummary, ...]
 
 
@@ -95,6 +97,7 @@ def summarise(results: Results) -> VideoSummary:
         face_frames=face_frames,
         losses=len(results.lost),
         lost_packets=int(results.lost["packets"].sum()),
+        damaged_frames=int(results.damaged().sum()),
         tracks=tuple(tally.summary(track, results) for track, tally in sorted(tallies.items())),
     )
 

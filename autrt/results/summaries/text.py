@@ -88,7 +88,8 @@ def _face_share(of: VideoSummary | Totals) -> str:
 
 
 def _lost(of: VideoSummary | Totals) -> str:
-    return f"{_count(of.lost_packets, 'packet')} lost at {_count(of.losses, 'place')}"
+    lost = f"{_count(of.lost_packets, 'packet')} lost at {_count(of.losses, 'place')}"
+    return f"{lost}, {_count(of.damaged_frames, 'damaged frame')}" if of.damaged_frames else lost
 
 
 def _table(track: TrackSummary) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from autrt.errors import UsageError
-from autrt.results.schema import COLUMNS, EVERY_MODEL, Column
+from autrt.results.schema import COLUMNS, EVERY_MODEL, OF_FRAMES, Column
 from autrt.storage.escape import escape
 
 OF_FACES: Final = {
@@ -33,7 +33,7 @@ class TableColumn:
 
     name: str
     group: str
-    """The column of `/faces` that it is taken from; for key columns their own name."""
+    """The column of `/faces` or `/frames` that it is taken from; for key columns their own name."""
     dtype: str
     """A NumPy dtype's name, or `text`."""
     unit: str
@@ -75,6 +75,11 @@ KEYS: Final = (VIDEO, FRAME, TIME, TRACK)
 """First columns of every table."""
 
 
+def is_of_frame(column: TableColumn) -> bool:
+    """Return whether a column has a value in rows without a face, too."""
+    return column.group in OF_FRAMES or (column in KEYS and column != TRACK)
+
+
 def table_columns(
     au_names: Sequence[str],
     member_names: Sequence[str],
@@ -85,7 +90,7 @@ def table_columns(
 
     A column of `/faces` stands for all of its values (`box` for box_x0, box_y0, box_x1, box_y1; `landmarks` for
     left_eye_x, …; `smoothed` for AU1_smoothed, …; `member_logit` for NAME_AU1_member_logit, …; a further output
-    of shape (2,) for NAME_0 and NAME_1), each of which may also be named alone.
+    of shape (2,) for NAME_0 and NAME_1), each of which may also be named alone. `damaged` is that of `/frames`.
 
     Args:
         au_names: of all results in the table.
@@ -96,7 +101,7 @@ def table_columns(
     Raises:
         UsageError: there is no such column.
     """
-    groups = {**OF_FACES, **(extra or {})}
+    groups = {**OF_FACES, **(extra or {}), **OF_FRAMES}
     if wanted is None:
         wanted = [*ALL_GROUPS, *(extra or {})]
     elif isinstance(wanted, str):

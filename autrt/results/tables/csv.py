@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from autrt.results.tables.columns import FRAME, TIME, VIDEO, TableColumn
+from autrt.results.tables.columns import FRAME, TIME, VIDEO, TableColumn, is_of_frame
 from autrt.results.tables.csv_metadata import write_metadata
 from autrt.results.tables.layout import TableLayout
 from autrt.results.tables.rows import Rows
@@ -48,13 +48,16 @@ def _lines(columns: Sequence[TableColumn], rows: Rows) -> Iterator[str]:
     others = [c for c in columns if c not in (VIDEO, FRAME, TIME)]
     have = [c for c in others if c.name in rows.values]
     video = csv_line([rows.video]).removesuffix("\n")
+    of_frame = [c for c in have if is_of_frame(c)]
     face = "".join("," + (_form(c) if c in have else "") for c in others)
-    none = "," * len(others)
+    none = "".join("," + (_form(c) if c in of_frame else "") for c in others)
+    places = [have.index(c) for c in of_frame]
     keys = zip(rows.values[FRAME.name].tolist(), rows.values[TIME.name].tolist(), strict=True)
     table = np.stack([rows.values[c.name].astype(np.float64) for c in have], axis=1).tolist()
     for (frame, time_s), row, seen in zip(keys, table, rows.has_face.tolist(), strict=True):
         # NaN is a missing value too: a member's logit that was not computed.
-        values = (face % tuple(row)).replace(",nan", ",") if seen else none
+        form, of_row = (face, row) if seen else (none, [row[i] for i in places])
+        values = (form % tuple(of_row)).replace(",nan", ",")
         yield f"{video},{frame},{time_s:.6f}{values}\n"
 
 

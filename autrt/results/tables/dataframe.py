@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from autrt.results.reader import Results
-from autrt.results.tables.columns import KEYS, TRACK, TableColumn
+from autrt.results.tables.columns import TableColumn, is_of_frame
 from autrt.results.tables.layout import TableLayout, make_layout
 from autrt.results.tables.rows import Rows, read_rows
 
@@ -33,12 +33,11 @@ def _column(layout: TableLayout, column: TableColumn, rows: Rows) -> Any:
     if column.dtype == "text":
         return pd.Series([rows.video] * len(rows), dtype="str")
     values = rows.values.get(column.name)
-    of_face = column == TRACK or column not in KEYS
     if values is None:
         values, seen = np.zeros(len(rows), column.dtype), np.zeros(len(rows), bool)
     else:
         seen = rows.has_face
-    if not of_face or not layout.nullable:
+    if is_of_frame(column) or not layout.nullable:
         return values
     if column.dtype in _NULLABLE:
         return pd.Series(values, dtype=_NULLABLE[column.dtype]).mask(~seen)

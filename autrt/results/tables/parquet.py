@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from autrt.results.tables.columns import FRAME, KEYS, TIME, TRACK, VIDEO, TableColumn
+from autrt.results.tables.columns import FRAME, TIME, TRACK, VIDEO, TableColumn, is_of_frame
 from autrt.results.tables.dataframe import dataframe
 from autrt.results.tables.layout import TableLayout
 from autrt.results.tables.rows import Rows
@@ -83,7 +83,7 @@ def _array(column: TableColumn, rows: Rows, kind: Any) -> Any:
     if column.name not in rows.values:
         return pa.nulls(len(rows), kind)
     values = rows.values[column.name]
-    if column in KEYS and column != TRACK:
+    if is_of_frame(column):
         return pa.array(values, kind)
     # NaN is a missing value too, as in a data frame: a member's logit that was not computed.
     return pa.array(values, kind, mask=~rows.has_face | (values != values))

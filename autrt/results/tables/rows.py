@@ -11,6 +11,7 @@ import numpy as np
 
 from autrt.results.extra_columns import extra_columns
 from autrt.results.reader import Results
+from autrt.results.schema import OF_FRAMES
 from autrt.results.tables.columns import FRAME, KEYS, OF_FACES, TIME, TRACK, TableColumn, expand_group
 from autrt.storage.escape import escape
 from autrt.types import Bool
@@ -25,7 +26,7 @@ class Rows:
     video: str
     """The video's path, escaped."""
     values: dict[str, Array]
-    """Column name → (n,) values, 0 where there is no face; columns that the results lack are absent."""
+    """Column name → (n,) values, those of faces 0 where there is none; columns that the results lack are absent."""
     has_face: Bool
     """(n,) bool."""
 
@@ -66,6 +67,9 @@ def _read(
         TRACK.name: laid_out(results.faces["track", faces]),
     }
     for group, members in groupby((c for c in columns if c not in KEYS), key=lambda c: c.group):
+        if group in OF_FRAMES:
+            values[group] = results.damaged(frames)[frame]
+            continue
         column = OF_FACES.get(group) or extra_columns(results).get(group)
         if column is None:
             continue

@@ -83,7 +83,12 @@ def _rows(n_aus: int, n_members: int, seed: int) -> tuple[F32, Block]:
     )
     member = draw.normal(-1, 2, (_FRAMES, n_members, n_aus)).astype(np.float32)
     return member[:, 0], Block(
-        index=index, pts=index * 512, time_s=index / _RATE, faces=faces, outputs={"logits": member}
+        index=index,
+        pts=index * 512,
+        time_s=index / _RATE,
+        damaged=np.zeros(_FRAMES, np.bool_),
+        faces=faces,
+        outputs={"logits": member},
     )
 
 
