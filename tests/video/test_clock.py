@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autrt.video.clock import StampClock
@@ -56,6 +56,7 @@ def test_any_stamps_give_increasing_times(
     assert one.repaired >= sum(ticks != stamp for (ticks, _), stamp in zip(times, stamps, strict=True))
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 10**9), unique=True, min_size=1))
 def test_increasing_stamps_are_kept(stamps: list[int]) -> None:
     one = clock()
@@ -63,6 +64,7 @@ def test_increasing_stamps_are_kept(stamps: list[int]) -> None:
     assert one.repaired == 0
 
 
+@settings(max_examples=40)
 @given(steps, st.sets(st.integers(1, 200)))
 def test_missing_stamps_of_a_constant_rate_are_filled_in(steps: list[int], missing: set[int]) -> None:
     true = counted(0, [steps[0]] * 100)
@@ -70,6 +72,7 @@ def test_missing_stamps_of_a_constant_rate_are_filled_in(steps: list[int], missi
     assert ticks_of(clock(rate=steps[1]), stamps) == true
 
 
+@settings(max_examples=40)
 @given(steps, st.integers(1, 60))
 def test_frames_before_the_first_stamp_are_one_frame_apart(steps: list[int], before: int) -> None:
     stamps = counted(5000, steps)
@@ -82,6 +85,7 @@ def test_frames_before_the_first_stamp_are_one_frame_apart(steps: list[int], bef
     assert one.repaired == before
 
 
+@settings(max_examples=40)
 @given(steps, st.data())
 def test_one_wrong_stamp_leaves_the_others_true(steps: list[int], data: st.DataObject) -> None:
     stamps = counted(0, steps)
@@ -93,6 +97,7 @@ def test_one_wrong_stamp_leaves_the_others_true(steps: list[int], data: st.DataO
     assert one.repaired == 1
 
 
+@settings(max_examples=40)
 @given(st.lists(steps, min_size=2, max_size=5), st.data())
 def test_each_part_of_a_joined_stream_keeps_its_distances(
     parts: list[list[int]], data: st.DataObject
@@ -136,6 +141,7 @@ def test_far_stamp_counts_as_missing() -> None:
     assert ticks_of(clock(), [0, 40, 2**62, 120]) == [0, 40, 80, 120]
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 1000), st.lists(st.integers(1, 50), max_size=5))
 def test_measured_rate_leaves_gaps_out(step: int, gaps: list[int]) -> None:
     stamps = counted(7, [step] * 20)
