@@ -49,7 +49,7 @@ def open_decoder(
     Args:
         source: as discovery found it.
         image_rate: pictures a second, for folders of numbered pictures.
-        threads: number of decoding threads; affects speed only.
+        threads: number of decoding threads; affects speed only, and not that of PyAV, which takes one.
         device: cpu, or cuda:N to decode on that GPU where DALI is installed; its frames stay on the GPU.
 
     Raises:
