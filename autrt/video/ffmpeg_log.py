@@ -9,9 +9,10 @@ while FFmpeg reads or decodes, and no call of ours waits for a thread of FFmpeg'
 from __future__ import annotations
 
 import logging
-from threading import Lock
+from threading import RLock
 from types import TracebackType
 from typing import Final, NamedTuple
+from weakref import finalize
 
 import av.logging
 
@@ -38,15 +39,15 @@ class FFmpegLog:
     """
 
     def __init__(self) -> None:
-        """Turn the log on; `close` turns it off."""
+        """Turn the log on; `close`, or the end of this object, turns it off."""
         self._capture: av.logging.Capture | None = None
         self._messages: list[Message] = []
-        self._open = LOG_IS_CHEAP
-        if self._open:
+        if LOG_IS_CHEAP:
             _switch.turn_on()
+            self._end = finalize(self, _switch.turn_off)
 
     def __enter__(self) -> None:
-        if self._open:
+        if LOG_IS_CHEAP:
             self._capture = capture = av.logging.Capture()
             capture.__enter__()
 
@@ -69,10 +70,9 @@ class FFmpegLog:
         return taken
 
     def close(self) -> None:
-        """Catch no more."""
-        if self._open:
-            self._open = False
-            _switch.turn_off()
+        """Let go of the log."""
+        if LOG_IS_CHEAP:
+            self._end()
 
 
 class _Switch:
@@ -82,7 +82,7 @@ class _Switch:
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()  # an object's end may come in the middle of a call
         self._users = 0
         self._before: tuple[int | None, bool, int] = None, True, logging.WARNING
 

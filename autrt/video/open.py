@@ -56,7 +56,7 @@ def open_decoder(
     Args:
         source: as discovery found it.
         image_rate: pictures a second, for folders of numbered pictures and TIFF files of several pages.
-        threads: number of decoding threads; affects speed only.
+        threads: number of decoding threads; affects speed only, and not that of PyAV, which takes one.
         device: cpu, or cuda:N to decode on that GPU where DALI is installed; its frames stay on the GPU.
         max_pixels: pictures of more pixels are refused before they are decoded; not by other packages' decoders.
 

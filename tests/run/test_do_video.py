@@ -85,6 +85,14 @@ def test_do_video_is_partial_where_something_was_lost(do):
     assert outcome.reason == "lost 4 packet(s): at 0.40 s broken slice, and 1 more"
 
 
+def test_do_video_keeps_and_marks_damaged_frames(do, tmp_path):
+    outcome, _ = do(FakeDecoder(50, lost=[Loss(0.4, 0, "damage")], damaged=range(10, 40)))
+    assert (outcome.status, outcome.lost, outcome.faces) == ("partial", 0, 50)
+    assert outcome.reason == "at 0.40 s damage; 30 of 50 frames may be wrong (/frames/damaged)"
+    with open_results(tmp_path / "out" / "a.mp4.h5") as results:
+        assert np.flatnonzero(results.damaged()).tolist() == list(range(10, 40))
+
+
 @pytest.mark.parametrize("error", [VideoError("unreadable"), EngineError("no memory")])
 def test_do_video_leaves_nothing_where_a_stage_fails(do, tmp_path, error):
     def fail(index: int) -> None:

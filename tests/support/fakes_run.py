@@ -40,8 +40,9 @@ class FakeDecoder:
         n_frames: int = 50,
         lost: Sequence[Loss] = (),
         at_frame: Callable[[int], object] = lambda index: None,
+        damaged: range = range(0),
     ) -> None:
-        self.n_frames, self.lost, self.at_frame = n_frames, lost, at_frame
+        self.n_frames, self.lost, self.at_frame, self.damaged = n_frames, lost, at_frame, damaged
         self.closed = False
         self.info = VideoInfo(
             path=Path("fake.mp4"),
@@ -61,7 +62,8 @@ class FakeDecoder:
         for index in range(self.n_frames):
             self.at_frame(index)
             picture = np.full((HEIGHT, WIDTH, 3), grey_of(index), np.uint8)
-            yield Frame(index=index, pts=index, time_s=index / 25, image=PlanarImage((Plane(picture),), None))
+            image, damaged = PlanarImage((Plane(picture),), None), index in self.damaged
+            yield Frame(index=index, pts=index, time_s=index / 25, image=image, damaged=damaged)
 
     def close(self) -> None:
         self.closed = True

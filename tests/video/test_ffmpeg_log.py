@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -70,3 +71,11 @@ def test_log_that_others_use_goes_on(sound: Path, caplog: pytest.LogCaptureFixtu
     finally:
         av.logging.set_level(None)
     assert "of another's file" in caplog.messages
+
+
+def test_log_is_let_go_with_a_decoder_that_nobody_closed(sound: Path) -> None:
+    decoder = open_decoder(Source(sound, sound.name, "video"))
+    assert next(iter(decoder)).index == 0
+    del decoder
+    gc.collect()
+    assert av.logging.get_level() is None
