@@ -11,6 +11,7 @@ import click
 from autrt.cli.command_line import typed_command
 from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.console import Mode
+from autrt.settings import MAX_PIXELS
 
 if TYPE_CHECKING:
     from autrt.run.options import InferOptions
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     "--quality", default="balanced", show_default=True, type=click.Choice(["max", "balanced", "fast"])
 )
 @click.option("--detect-every", type=click.IntRange(1), help="Search for faces on every K-th frame.")
+@click.option("--max-pixels", type=click.IntRange(1), default=MAX_PIXELS, help="As for `autrt infer`.")
 @click.option("--workers", type=click.IntRange(1), help="Videos in flight at once (default: by the cores).")
 @click.option("--offline", is_flag=True, help="Never use the network; fail if something is not there yet.")
 @click.option(

@@ -238,6 +238,16 @@ def test_animated_png_is_a_video_with_its_own_times(tmp_path):
     assert [middle_of(frame.image.rgb()) for frame in frames] == pytest.approx([level(i) for i in range(4)])
 
 
+@pytest.mark.parametrize("brand", [b"avis", b"msf1", b"hevc"])
+def test_sequence_of_heif_pictures_is_a_video(brand, tmp_path):
+    data = Clip("mpeg4", frames=4, rate=Fraction(10)).write(tmp_path / "a.mp4").read_bytes()
+    path = tmp_path / "a.heic"
+    path.write_bytes(data[:8] + brand + data[12:])
+    decoder, frames = frames_of(path)
+    assert (decoder.info.kind, len(frames)) == ("video", 4)
+    assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.2, 0.3])
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_pages_of_a_tiff_are_frames_at_the_image_rate(order, tmp_path):
     path = write_tiff(tmp_path / "a.tif", [scene(i) for i in range(4)], order=order, tags=[{}] * 4)
@@ -257,8 +267,18 @@ def test_smaller_copy_in_a_tiff_is_no_page(tmp_path):
 def test_picture_is_read_by_its_content_whatever_its_name(tmp_path):
     heic = write_heic(tmp_path / "a.heic", scene(1)).rename(tmp_path / "photo.jpg")
     webp = animated_webp(tmp_path / "moving.jpg", [(scene(i), 0, 0, 40, 2) for i in range(3)], (96, 64))
+    gif = Clip("gif", "rgb8", frames=3).write(tmp_path / "a.gif").rename(tmp_path / "gif.jpg")
     assert_upright(frames_of(heic)[1][0])
-    assert len(frames_of(webp)[1]) == 3
+    assert len(frames_of(webp)[1]) == len(frames_of(gif)[1]) == 3
+
+
+def test_pictures_in_a_folder_are_videos_where_they_hold_several(tmp_path):
+    animated_webp(tmp_path / "a.webp", [(scene(i), 0, 0, 40, 2) for i in range(2)], (96, 64))
+    write_tiff(tmp_path / "b.tif", [scene(0), scene(1)], tags=[{}, {}])
+    write_picture(tmp_path / "c.png", scene(0))
+    write_picture(tmp_path / "d.webp", scene(0))
+    kinds = {source.relative: source.kind for source in discover([tmp_path])}
+    assert kinds == {"a.webp": "video", "b.tif": "video", "c.png": "still", "d.webp": "still"}
 
 
 # Size
@@ -308,7 +328,9 @@ def test_video_above_the_limit_is_refused_before_it_is_decoded(codec, tmp_path):
 
 def test_video_that_grows_above_the_limit_loses_these_frames(tmp_path):
     small = Clip(frames=5, width=96, height=64).write(tmp_path / "small.ts")
-    large = Clip(frames=5, width=1280, height=960).write(tmp_path / "large.ts")
+    large = Clip(frames=5, width=1280, height=960, options={"preset": "ultrafast"}).write(
+        tmp_path / "large.ts"
+    )
     path = tmp_path / "both.ts"
     path.write_bytes(small.read_bytes() + large.read_bytes())
     decoder, frames = frames_of(path, max_pixels=10_000)

@@ -62,7 +62,9 @@ def picture_head(data: Data) -> PictureHead | None:
 
 
 def is_animated(data: Data) -> bool:
-    """Return whether a file is an animated PNG or WebP, by its first bytes."""
+    """Return whether a file is a GIF, or an animated PNG or WebP, by its first bytes."""
+    if data[:4] == b"GIF8":
+        return True
     if data[:4] == b"\x89PNG":
         before_pixels = takewhile(lambda chunk: chunk[0] != b"IDAT", _png_chunks(data))
         return any(name == b"acTL" for name, _, _ in before_pixels)

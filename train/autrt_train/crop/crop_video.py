@@ -20,6 +20,7 @@ import cv2
 from autrt.errors import ResultsError, VideoError
 from autrt.results.names import results_path
 from autrt.results.reader import Results, open_results
+from autrt.settings import MAX_PIXELS
 from autrt.storage.atomic_file import replacing
 from autrt.storage.atomic_folder import new_folder
 from autrt.storage.disk import writing
@@ -78,10 +79,10 @@ def crop_video(
     start_s = time.monotonic()
     rows = VideoRows(out, source.relative)
     try:
-        wanted, digest = _faces_to_crop(source, results, settings, choose)
+        wanted, digest, pixels = _faces_to_crop(source, results, settings, choose)
         if rows.is_current(digest):
             return CropOutcome(relative=source.relative, status="skipped")
-        with closing(open_decoder(source)) as decoder:
+        with closing(open_decoder(source, max_pixels=max(pixels, MAX_PIXELS))) as decoder:
             written = _write(
                 source, crop_faces(decoder, wanted, settings, stop, advance), wanted, out, settings
             )
@@ -101,7 +102,8 @@ def crop_video(
 
 def _faces_to_crop(
     source: Source, results: Path, settings: CropSettings, choose: Choose | None
-) -> tuple[FacesToCrop, str]:
+) -> tuple[FacesToCrop, str, int]:
+    """Return the faces to crop, their digest, and the pixels of a frame, which was let through once."""
     with open_results(results_path(results, source.relative)) as file:
         facts = file.header.source
         if not facts.describes(source.path):
@@ -109,7 +111,10 @@ def _faces_to_crop(
                 f"{escape(str(file.path))} holds the results of another video: recognise it anew"
             )
         among = None if choose is None else choose(source, file)
-        return FacesToCrop.of(file, settings, among), settings.digest(file.run_digest, facts.sha256, among)
+        video = file.header.video
+        wanted = FacesToCrop.of(file, settings, among)
+        digest = settings.digest(file.run_digest, facts.sha256, among)
+        return wanted, digest, video.width_px * video.height_px
 
 
 def _write(
