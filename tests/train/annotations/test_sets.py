@@ -237,7 +237,7 @@ def test_a_rendered_set_in_aff_wild2s_layout_keeps_its_margin(rendered):
     root, _ = rendered
     affwild2(root, {"p000003": [",".join("1" * 12)] * 2})
     index, findings = read("affwild2", root)
-    assert (len(index), index.margin_px, findings.lines()) == (2, 12, [])
+    assert (len(index), index.margin_px, findings.counts) == (2, 12, {})
 
 
 def test_half_a_rendered_set_is_refused(rendered):
