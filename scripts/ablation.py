@@ -26,7 +26,7 @@ PER_PERSON = 5
 ROWS = [name.removeprefix("ablation/") for name in recipe_names() if name.startswith("ablation/")]
 COMMON = (
     "optimiser.lr=0.03", "optimiser.schedule=one-cycle", "optimiser.clip_norm=2.0",
-    "fit.judge_every=100", "augment.hue=0.025", "augment.shift_px=1.5",
+    "fit.validate_every=100", "data.image_rate=none", "augment.hue=0.025", "augment.shift_px=1.5",
     "augment.scale=0.03", "augment.rotation_deg=2.0", "data.validation_most=3000",
     "loader.threads=1", "loader.cache_gb=1", "model.licence=Apache-2.0",
 )  # fmt: skip

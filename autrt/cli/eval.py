@@ -43,8 +43,12 @@ if TYPE_CHECKING:
     help="Take pictures for consecutive frames of videos, R a second, and smooth them. [default: single pictures]",
 )
 @click.option("--engine", default="auto", show_default=True, help="As for `autrt infer`.")
-@click.option("--device", default="auto", show_default=True, help="As for `autrt infer`.")
-@click.option("--precision", default="f32", show_default=True, help="As for `autrt infer`.")
+@click.option(
+    "--device", default="auto", show_default=True, help="cpu, cuda or cuda:N; auto: a GPU if there is one."
+)
+@click.option(
+    "--precision", default="f32", show_default=True, help="As for `autrt infer`; fp16 is fast on GPUs."
+)
 @click.option(
     "--against",
     metavar="PRECISION",
@@ -115,6 +119,7 @@ def command(
     from autrt.settings import InferSettings
     from autrt_train.evaluate.evaluation import EvalSettings, evaluate
     from autrt_train.evaluate.evaluation_table import evaluation_lines
+    from autrt_train.evaluate.gpu_if_there import gpu_if_there
     from autrt_train.evaluate.label_options import parse_label_options
     from autrt_train.evaluate.loss_check import check_loss
 
@@ -125,7 +130,7 @@ def command(
     if most_loss is not None and against is None and len(predictions) < 2:
         raise UsageError("--most-loss judges a difference: name two PREDICTIONS, or add --against f32")
     specs = parse_label_options(labels, split, changes)
-    engine, device = resolve_engine(engine, device)
+    engine, device = resolve_engine(engine, gpu_if_there(engine, device))
     settings = EvalSettings(
         times=resamplings,
         seed=seed,

@@ -53,6 +53,7 @@ def changes(name: str, folder: Path) -> list[str]:
         SMALL.get(recipe.network.preset, SMALL["other"]),
         f'data.train=[{{kind="{kind}",root="{root}"}}]',
         "data.validation=[]",
+        "data.image_rate=none",
         "data.render=none",
         "start.checkpoint=none",
         "fit.batch=32",

@@ -27,7 +27,7 @@ RANK = "tests.support.rank"
 PATIENCE_S = 150
 """For busy machines; processes end within seconds of what ends them."""
 
-ENDLESS = ("fit.epochs=100000", "fit.judge_every=1000", "fit.batch=24", "fit.precision=f32")
+ENDLESS = ("fit.epochs=100000", "fit.validate_every=1000", "fit.batch=24", "fit.precision=f32")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_torchrun_ends_when_a_process_is_killed(recipe: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("where", ["a checkpoint", "the best weights"])
 def test_full_disk_of_the_leading_process_ends_all(where: str, recipe: Path, tmp_path: Path) -> None:
     (tmp_path / "0.limit").write_text("20000")
-    settings = ["fit.save_every_s=0.5"] if where == "a checkpoint" else ["fit.judge_every=1"]
+    settings = ["fit.save_every_s=0.5"] if where == "a checkpoint" else ["fit.validate_every=1"]
     processes = by_hand(2, RANK, tmp_path, *arguments(recipe, tmp_path, *settings))
     told = [process.communicate(timeout=PATIENCE_S)[1] for process in processes]
     assert [process.returncode for process in processes] == [1, 1], told
@@ -180,7 +180,7 @@ def test_process_watch_spares_processes_that_end() -> None:
 
 def test_saved_weights_are_the_validated_ones(recipe: Path, tmp_path: Path) -> None:
     """In one process, the saved weights give the score that the look of two processes found."""
-    settings = ("fit.steps=9", "fit.judge_every=3", "fit.ema=0.5")
+    settings = ("fit.steps=9", "fit.validate_every=3", "fit.ema=0.5")
     running = torchrun(2, "autrt", *arguments(recipe, tmp_path, *settings))
     _, errors = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 0, errors

@@ -220,7 +220,7 @@ def test_starts_are_carried_over(tmp_path: Path) -> None:
     for task, kind in (("identity", "identity"), ("expression", "expression")):
         text = base.replace('kind = "manifest"', f'kind = "{kind}"')
         recipe = recipe_of(
-            tmp_path, faces, f"task={task}", "fit.steps=3", "fit.batch=8", "fit.judge_every=100", base=text
+            tmp_path, faces, f"task={task}", "fit.steps=3", "fit.batch=8", "fit.validate_every=100", base=text
         )
         assert run(recipe, tmp_path / task).finished
         start = json.loads((tmp_path / task / "best.json").read_text())["overall"]["weights"]
@@ -277,6 +277,7 @@ def test_train_command_lists_recipes_and_shows_costs() -> None:
     assert shown.returncode == 0, shown.stderr
     assert "parameters 192.6 M" in shown.stdout
     assert "25.86 GFLOP" in shown.stdout
+    assert "17.12 GB for 256 pictures at a time" in shown.stdout
     assert "AUTRT_AFFWILD2" in shown.stdout
 
 

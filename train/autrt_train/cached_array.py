@@ -23,13 +23,24 @@ def cached_array(
         compute: returns the array.
         shape: expected shape; a cached array of another shape counts as damaged. None: any.
     """
-    cache = CacheFolder(cache_dir() / folder)
-    content = cache.read(name)
-    if content is not None:
-        saved: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-        if shape is None or saved.shape == shape:
-            return saved
-    found, stream = compute(), io.BytesIO()
-    np.save(stream, found)
-    cache.write(name, stream.getvalue())
-    return found
+    saved = read_cached_array(folder, name, shape)
+    if saved is None:
+        saved = compute()
+        write_cached_array(folder, name, saved)
+    return saved
+
+
+def read_cached_array(folder: str, name: str, shape: tuple[int, ...] | None = None) -> NDArray[Any] | None:
+    """Return a cached array, or None where it is missing, damaged or of another shape; see `cached_array`."""
+    content = CacheFolder(cache_dir() / folder).read(name)
+    if content is None:
+        return None
+    saved: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+    return saved if shape is None or saved.shape == shape else None
+
+
+def write_cached_array(folder: str, name: str, array: NDArray[Any]) -> None:
+    """Cache an array; see `cached_array`."""
+    stream = io.BytesIO()
+    np.save(stream, array)
+    CacheFolder(cache_dir() / folder).write(name, stream.getvalue())

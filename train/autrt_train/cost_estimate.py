@@ -92,4 +92,5 @@ def _forward(network: TrainingNetwork, crops: Tensor) -> None:
 
 
 def _storage(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    # Its address is 0 without memory; this identifies it all the same.
+    return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]

@@ -22,7 +22,9 @@ from autrt_train.types import Index
 LOGITS, FEATURES, LANDMARKS, PRESENCE = "logits", "features", "landmarks", "presence"
 
 BATCH: Final = 128
-"""Pictures read at a time."""
+"""Pictures read at a time on a CPU."""
+GPU_BATCH: Final = 256
+"""Pictures read, and run, at a time on a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,9 @@ class ModelRunner:
         Raises:
             EngineError: an engine cannot run here.
         """
-        return open_members(self.model, self.settings, available_cores())
+        if self.settings.device == "cpu":
+            return open_members(self.model, self.settings, available_cores())
+        return open_members(self.model, self.settings, available_cores(), batch=GPU_BATCH)
 
     def infer(self, engines: Sequence[Engine | None], pixels: U8) -> dict[str, F32]:
         """Run some crops.
@@ -87,7 +91,7 @@ class ModelRunner:
         return out
 
     def infer_index(self, index: Index, first: int = 0) -> Generator[dict[str, F32]]:
-        """Yield the outputs for the pictures of an index in order, `BATCH` at a time.
+        """Yield the outputs for the pictures of an index in order, hundreds at a time.
 
         Args:
             index: the pictures.
@@ -104,6 +108,7 @@ class ModelRunner:
             for engine in engines:
                 if engine is not None:
                     opened.enter_context(closing(engine))
-            batches = opened.enter_context(closing(loader.load(unaugmented_draws(index, rows, BATCH))))
+            size = BATCH if self.settings.device == "cpu" else GPU_BATCH
+            batches = opened.enter_context(closing(loader.load(unaugmented_draws(index, rows, size))))
             for batch in batches:
                 yield self.infer(engines, np.asarray(batch.pixels))

@@ -6,18 +6,18 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from autrt.aus import ABAW_AUS
 from autrt.model.folder import DEFAULT_MODEL
 from autrt_train.annotations.read import DataSpec, Mix
+from autrt_train.fit_settings import FitSettings, LoaderSettings, OptimiserSettings, Positive, Strict
 from autrt_train.loading.augment import AugmentConfig
 from autrt_train.losses import LossConfig, StabilityConfig
 from autrt_train.sampling.plan import SamplingConfig
 from autrt_train.soft.settings import TargetSettings
 
 Task = Literal["au", "expression", "identity"]
-Positive = Annotated[int, Field(ge=1)]
 
 
 def _known(kind: type) -> BeforeValidator:
@@ -42,11 +42,7 @@ _TAKES_BACK = BeforeValidator(_taken_back)
 """Validator that turns "none" into None, which resets a value of an extended recipe."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class NetworkSettings(_Strict):
+class NetworkSettings(Strict):
     """Network: a preset of `autrt.model.presets`, with some of its fields changed."""
 
     preset: str = "paper"
@@ -54,7 +50,7 @@ class NetworkSettings(_Strict):
     """Field of the preset's configuration → value."""
 
 
-class StartSettings(_Strict):
+class StartSettings(Strict):
     """Initial weights."""
 
     checkpoint: Annotated[str | None, _TAKES_BACK] = None
@@ -65,7 +61,7 @@ class StartSettings(_Strict):
     """Parts of the network that keep their random initialisation, such as `au` where the AUs differ."""
 
 
-class RenderSettings(_Strict):
+class RenderSettings(Strict):
     """Rendered faces of `autrt synth` that the run renders for itself, unless they exist already."""
 
     rig: str = ""
@@ -79,7 +75,7 @@ class RenderSettings(_Strict):
     """Folder of the set; by default in the user's cache folder, under a name made of these settings."""
 
 
-class DataSettings(_Strict):
+class DataSettings(Strict):
     """Training and validation data."""
 
     train: tuple[DataSpec, ...] = ()
@@ -88,78 +84,23 @@ class DataSettings(_Strict):
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     validation_most: Positive | None = None
     """Largest number of validation pictures; of more, evenly spaced ones are taken."""
+    image_rate: Annotated[Annotated[float, Field(gt=0)] | None, _TAKES_BACK] = None
+    """Frames per second of the validation pictures, where they are consecutive frames of videos: their logits are
+    then smoothed for scores. None: they have no order in time."""
     render: Annotated[RenderSettings | None, _TAKES_BACK] = None
     """"none" resets the value of an extended recipe."""
     rendered: Mix = Mix()
     """Weight of the faces of `render` beside other sources."""
 
 
-class LoaderSettings(_Strict):
-    """Reading and augmenting of pictures."""
-
-    name: Literal["opencv", "dali"] = "opencv"
-    threads: Positive | None = None
-    """Decoding threads of each process; None: the machine's cores, divided among its processes."""
-    prefetch: Positive = 4
-    """Batches prepared ahead."""
-    cache_gb: Annotated[float, Field(ge=0)] = 0
-    """Memory for decoded pictures in 10⁹ bytes; cached pictures are read from disk only once."""
-
-
-class OptimiserSettings(_Strict):
-    """SGD as in the paper, or AdamW."""
-
-    name: Literal["sgd", "adamw"] = "sgd"
-    lr: Annotated[float, Field(gt=0)] = 1e-3
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
-    decay_norms: bool = True
-    """Apply weight decay to biases and normalisation layers too (the paper's SGD does)."""
-    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1
-    """Vision transformers: factor of the learning rate from each block to the one before it (Bao et al. 2022)."""
-    schedule: Literal["steps", "one-cycle", "constant"] = "steps"
-    milestones: tuple[Positive, ...] = (4, 6, 8)
-    """Completed epochs after which the learning rate is divided by 10."""
-    warm_up: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    """Share of all steps in which the one-cycle schedule rises."""
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
-
-
-class HeadSettings(_Strict):
+class HeadSettings(Strict):
     """Loss weights of a student's landmark and presence heads; 0 leaves a head untrained."""
 
     landmarks: Annotated[float, Field(ge=0)] = 0
     presence: Annotated[float, Field(ge=0)] = 0
 
 
-class FitSettings(_Strict):
-    """Training loop."""
-
-    epochs: Positive = 15
-    steps: Positive | None = None
-    """Number of steps; overrides `epochs`."""
-    batch: Positive = 256
-    """Pictures of one optimiser step, over all processes."""
-    micro_batch: Positive | None = None
-    """Pictures in memory at a time, per process; their gradients are summed. The sum equals the whole batch's
-    gradient except for BatchNorm, whose statistics are those of each micro-batch. None: its whole share."""
-    precision: Literal["f32", "bf16", "fp16"] = "f32"
-    channels_last: bool = True
-    batch_norm: Literal["train", "eval", "sync"] = "train"
-    """eval: running statistics stay fixed; sync: statistics over all processes (CUDA only)."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Overrides the network's own dropout."""
-    ema: Annotated[float, Field(ge=0, lt=1)] = 0
-    """Decay of an exponential moving average of the weights, which is then validated and saved; 0: none."""
-    judge_every: Annotated[float, Field(gt=0)] = 1
-    """Epochs between validations."""
-    save_every_s: Annotated[float, Field(gt=0)] = 300
-    """Seconds between checkpoints within an epoch."""
-    diverged_at: Annotated[float, Field(gt=1)] = 1e4
-    """A loss above this multiple of the first steps' median ends the run."""
-
-
-class DistillSettings(_Strict):
+class DistillSettings(Strict):
     """Learning from a teacher, in addition to labels or without any.
 
     loss = task · the recipe's `loss` of the labels + soft · soft targets + features · feature matching + the
@@ -204,7 +145,7 @@ class DistillSettings(_Strict):
         return self
 
 
-class FinetuneSettings(_Strict):
+class FinetuneSettings(Strict):
     """Training of a finished model's last layer on the user's own labels.
 
     Of the other settings only `augment`, `model` and `seed` are used.
@@ -237,7 +178,7 @@ class FinetuneSettings(_Strict):
     """Positives and negatives that an AU needs to be trained; each from at least five people."""
 
 
-class ModelSettings(_Strict):
+class ModelSettings(Strict):
     """Metadata and calibration of the finished model's folder."""
 
     licence: str = "not stated"
@@ -249,7 +190,7 @@ class ModelSettings(_Strict):
     """AU → frames at 30 frames/s; the paper's authors' windows for the others."""
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """All settings of one training run."""
 
     about: str

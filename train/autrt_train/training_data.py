@@ -20,6 +20,7 @@ from autrt_train.mixing import mix_sources
 from autrt_train.recipe import Recipe
 from autrt_train.rendered_faces import rendered_faces_folder
 from autrt_train.sampling.plan import EpochPlan
+from autrt_train.smooth_pictures import frame_order
 from autrt_train.teacher.targets import TeacherTargets
 from autrt_train.types import I8, DataError, Index
 
@@ -134,16 +135,19 @@ def require_usable(recipe: Recipe, found: IndexedData) -> None:
         DataError: training or validation data are insufficient; names what is missing.
     """
     require_trainable(found.train, recipe.au_names if recipe.task == "au" else ())
-    require_validation(found)
+    require_validation(found, recipe.data.image_rate if recipe.task == "au" else None)
 
 
-def require_validation(found: IndexedData) -> None:
+def require_validation(found: IndexedData, image_rate: float | None) -> None:
     """Refuse data of another alignment, or without validation pictures.
 
     Raises:
-        DataError: the template differs, or the validation data are empty.
+        DataError: the template differs, the validation data are empty, or are said to be consecutive frames and
+            have several pictures of one.
     """
     require_template(found.train, TEMPLATE, "the network")
+    if image_rate is not None:
+        frame_order(found.validation)
     if not len(found.validation):
         raise DataError("the validation data hold no picture: check data.validation")
 

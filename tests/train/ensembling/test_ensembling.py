@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from autrt.aus import authors_windows
 from autrt.cli.ensemble import command
 from autrt.engine.build import build
 from autrt.errors import AutrtError
@@ -19,7 +22,7 @@ from autrt.model.load import load_network
 from autrt.postprocess.ensemble import combine, sigmoid
 from autrt_train.ensembling import candidate_logits as logits_module
 from autrt_train.ensembling.candidate_logits import weights_digest
-from autrt_train.ensembling.candidates import read_sources
+from autrt_train.ensembling.candidates import Candidate, read_sources
 from autrt_train.ensembling.validation_pictures import data_digest
 from autrt_train.fit.best_checkpoints import OVERALL, BestCheckpoints
 from autrt_train.fit.process_group import ProcessGroup
@@ -27,6 +30,8 @@ from autrt_train.fit.validate import predict
 from autrt_train.loading.loader import open_loader
 from autrt_train.metrics import au_scores, best_thresholds
 from autrt_train.read_recipe import read_recipe, recipe_json
+from autrt_train.selection import SCORES, SelectBy, score_aus
+from autrt_train.smooth_pictures import smooth_pictures
 from autrt_train.train import RECIPE_FILE
 from autrt_train.training_data import index_data
 from autrt_train.training_network import TrainingNetwork, build_training_network
@@ -109,6 +114,11 @@ def refused(*arguments: object) -> str:
     return str(outcome.exception)
 
 
+def sources_of(place: Path) -> list[Candidate]:
+    names = [str(place / "one"), str(place / "two")]
+    return [candidate for source in read_sources(names) for candidate in source.candidates]
+
+
 def validation(place: Path) -> Index:
     return index_data(read_recipe(str(place / "recipe.toml")), ProcessGroup(), lambda _: None).validation
 
@@ -133,7 +143,7 @@ def made(place: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
     out = tmp_path_factory.mktemp("made") / "both"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUTRT_CACHE", str(place / "cache"))
-        return out, done(place / "one", place / "two", "--out", out).output
+        return out, done(place / "one", place / "two", "--select-by", "f1_binary_best", "--out", out).output
 
 
 def test_runs_become_an_ensemble_of_each_aus_best_checkpoint(place: Path, made: tuple[Path, str]) -> None:
@@ -199,7 +209,7 @@ def test_ensemble_reuses_cached_logits(
     def broken(*_: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(logits_module, "predict", broken)
+    monkeypatch.setattr(logits_module, "predict_with_each", broken)
     again = done(*arguments, "--out", tmp_path / "b")
     assert again.stdout.replace(str(tmp_path / "b"), "") == first.stdout.replace(str(tmp_path / "a"), "")
     assert load_model(tmp_path / "a").digest == load_model(tmp_path / "b").digest
@@ -256,9 +266,67 @@ def test_ensemble_refuses_pictures_that_were_trained_on(place: Path, tmp_path: P
         )
         for share in ("0.2", "0.5")
     ]
-    assert "each seed parts the training data anew" in refused(*parted, *out)
+    assert "data.validation_share differs (0.2 and 0.5)" in refused(*parted, *out)
     alone = untrained(place / "recipe.toml", tmp_path / "alone", "data.validation=[]")
     assert "of 1 videos or persons" in refused(alone, *out)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        (["data.validation_most=20"], r"data\.validation_most differs \(None and 20\)"),
+        (["data.validation=[]", "seed=3"], r"data\.validation differs"),
+    ],
+)
+def test_the_cause_of_different_validation_data_is_named(
+    place: Path, tmp_path: Path, changes: list[str], cause: str
+) -> None:
+    other = untrained(place / "recipe.toml", tmp_path / "other", *changes)
+    told = refused(place / "one", other, "--out", tmp_path / "out")
+    assert re.search(cause, told)
+    assert ("each seed (7 and 3)" in told) == ("seed=3" in changes)
+
+
+@pytest.mark.parametrize("select_by", get_args(SelectBy))
+def test_members_are_selected_by_the_score_that_is_asked_for(
+    place: Path, tmp_path: Path, select_by: SelectBy
+) -> None:
+    data = ("--labels", f"manifest={place / 'validation' / 'labels.csv'}", "--image-rate", "30")
+    output = done(
+        place / "one", place / "two", *data, "--select-by", select_by, "--out", tmp_path / "out"
+    ).output
+    messages, index = notes(tmp_path / "out"), validation(place)
+    assert messages["select_by"] == select_by
+    assert set(messages["held_out"]["means"]) == {"f1_posneg", "f1_binary"}
+    assert "mean f1_posneg" in output
+    assert "mean f1_binary" in output
+    smoothed = not select_by.endswith("_raw")
+    for member in messages["members"]:
+        (candidate,) = {c.origin: c for c in sources_of(place) if c.origin in member["origins"]}.values()
+        with closing(open_loader("opencv", index)) as loader:
+            logits = predict(TrainingNetwork(candidate.network()), index, loader, ProcessGroup(), "logits")
+        if smoothed:
+            logits = smooth_pictures(logits, index, 30, authors_windows(AUS))
+        expected = np.nanmean(score_aus(logits, index.labels, SCORES[select_by]))
+        assert member["alone"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_candidates_share_one_pass_over_the_pictures(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTRT_CACHE", str(tmp_path / "cache"))
+    passes: list[int] = []
+    real = logits_module.predict_with_each
+
+    def counted(networks, *rest):
+        passes.append(len(networks))
+        return real(networks, *rest)
+
+    monkeypatch.setattr(logits_module, "predict_with_each", counted)
+    done(place / "one", place / "two", "--out", tmp_path / "together")
+    monkeypatch.setattr(logits_module, "TOGETHER_BYTES", 0)
+    done(place / "one", place / "two", "--precision", "bf16", "--out", tmp_path / "apart")
+    assert passes == [3, 1, 1, 1]
 
 
 def test_the_data_digest_follows_pictures_and_labels(place: Path) -> None:

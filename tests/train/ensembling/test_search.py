@@ -15,12 +15,13 @@ from autrt.errors import UsageError
 from autrt.postprocess.ensemble import combine, sigmoid
 from autrt_train.ensembling import f1 as scores
 from autrt_train.ensembling.candidate_scores import CandidateScores
-from autrt_train.ensembling.f1 import THRESHOLD_RULES, Score, best_f1, f1_at_half
+from autrt_train.ensembling.f1 import THRESHOLD_RULES
 from autrt_train.ensembling.greedy import ROUNDS, greedy
 from autrt_train.ensembling.held_out import HeldOutHalves
 from autrt_train.ensembling.selectors import SELECTORS, best_per_au, best_single
 from autrt_train.ensembling.simplex import mixtures, simplex, simplex_shared
 from autrt_train.metrics import au_scores, best_thresholds
+from autrt_train.selection import Score, best_f1, f1_at_half, posneg_at_half, score_aus
 
 SCORES = pytest.mark.parametrize("score", [best_f1, f1_at_half])
 
@@ -78,6 +79,17 @@ def test_f1_is_that_of_scikit_learn(rows: list[tuple[int, bool]]) -> None:
     for score in (best_f1, f1_at_half):
         found, wanted = score(logits, truth), sklearn_f1(logits, truth, score)
         assert found == pytest.approx(wanted, nan_ok=True)
+    macro = f1_score(truth, logits >= 0, average="macro") if len(np.unique(truth)) == 2 else np.nan
+    assert posneg_at_half(logits, truth) == pytest.approx(macro, nan_ok=True)
+
+
+def test_aus_are_scored_over_their_known_labels() -> None:
+    logits, labels = random_logits(3, n=300)
+    wanted = au_scores(sigmoid(logits[:, 0]), labels)
+    for score, name in ((f1_at_half, "f1_binary"), (posneg_at_half, "f1_posneg")):
+        found = score_aus(logits[:, 0], labels, score)
+        np.testing.assert_allclose(found[:3], getattr(wanted, name)[:3])
+        assert np.isnan(found[3])
 
 
 def test_the_best_f1_is_that_of_the_calibrated_threshold() -> None:
@@ -205,13 +217,18 @@ def test_selectors_give_no_weight_to_excluded_candidates(select) -> None:
 def test_held_out_decisions_ignore_their_own_labels(select, thresholds) -> None:
     logits, labels = random_logits(5, n=80)
     half = (np.arange(80) % 2).astype(np.int32)
-    sources, rule = [(0, 1), (2,)], THRESHOLD_RULES[thresholds]
-    before = HeldOutHalves.of(logits, labels, half, sources, rule).decisions(select)
+    score = best_f1 if thresholds == "calibrated" else posneg_at_half
+
+    def decisions(known: np.ndarray) -> np.ndarray:
+        whole = CandidateScores.of(logits, known, [(0, 1), (2,)], score)
+        return HeldOutHalves.of(whole, half, THRESHOLD_RULES[thresholds]).decisions(select)
+
+    before = decisions(labels)
     rng = np.random.default_rng(0)
     for held_out in range(2):
         changed = labels.copy()
         changed[half == held_out] = rng.integers(-1, 2, changed[half == held_out].shape)
-        after = HeldOutHalves.of(logits, changed, half, sources, rule).decisions(select)
+        after = decisions(changed)
         np.testing.assert_array_equal(after[half == held_out], before[half == held_out])
         assert thresholds == "0.5" or (after[half != held_out] != before[half != held_out]).any()
 
@@ -227,9 +244,8 @@ def test_combine_logits_in_pieces_equals_combine(n: int, monkeypatch: pytest.Mon
 def test_halves_decide_as_the_other_halfs_ensemble() -> None:
     logits, labels = random_logits(6, n=90)
     half = (np.arange(90) // 3 % 2).astype(np.int32)
-    found = HeldOutHalves.of(
-        logits, labels, half, [(0,), (1,), (2,)], THRESHOLD_RULES["calibrated"]
-    ).decisions(best_per_au)
+    whole = CandidateScores.of(logits, labels, [(0,), (1,), (2,)], best_f1)
+    found = HeldOutHalves.of(whole, half, THRESHOLD_RULES["calibrated"]).decisions(best_per_au)
     for part in (0, 1):
         learnt, held_out = half == part, half != part
         weights = best_per_au(CandidateScores.of(logits[learnt], labels[learnt], [(0,), (1,), (2,)], best_f1))

@@ -99,15 +99,21 @@ def test_results_against_affwild2_texts(films):
     # 9 frames of each film lack the face; where frame 5 is one of them, nobody labelled it.
     missing = sum(1 for v in range(6) for f in range(N) if f % 10 == v and f != 5)
     assert f"{missing} labelled faces were not found" in text
-    assert "AU1 " in text
-    assert "f1_binary smoothed" in text
+    for metric in ("f1_posneg", "f1_binary"):
+        for way in ("raw 0.5", "raw thresholds", "smoothed 0.5", "smoothed thresholds"):
+            assert f"{metric} {way}" in text
+    truth, smoothed = by_hand(films, "smoothed")
+    halves = [f1_score(truth[:, a], smoothed[:, a] >= 0.5, average="macro") for a in range(2)]
+    found = model["stages"]["smoothed at 0.5"]["mean"]["f1_posneg"]["value"]
+    assert found == pytest.approx(np.mean(halves), abs=1e-5)
+    assert f"{found:.3f}" in text.split("side by side")[1]
 
 
 def test_csv_table_and_plots_match_the_json(films):
     run(films / "results", "--labels", f"affwild2={films / 'aw2'}", "--out", films / "out", plots=True)
     rows = list(csv.DictReader((films / "out" / "eval.csv").open()))
     stages = report(films / "out")["predictions"][0]["stages"]
-    assert len(rows) == 3 * 3 * 8
+    assert len(rows) == 4 * 3 * 8
     for row in rows:
         cell = stages[row["stage"]][row["au"]][row["metric"]]
         assert float(row["value"]) == pytest.approx(cell["value"], abs=1e-5)

@@ -91,7 +91,7 @@ def test_intervals_hold_sklearns_scores_and_narrow_with_videos():
     widths = []
     for rows in (few, more):
         evaluated = evaluate_stages(rows, Resampling.draw(rows.group, 300, 0))
-        assert list(evaluated.stages) == ["raw", "thresholded", "smoothed"]
+        assert list(evaluated.stages) == ["raw", "thresholded", "smoothed at 0.5", "smoothed"]
         raw = au_scores(1 / (1 + np.exp(-rows.logit)), rows.labels, 0.5)
         smoothed = au_scores(rows.series.smoothed, rows.labels, rows.thresholds)
         for name in METRICS:
@@ -136,7 +136,7 @@ def test_a_pair_is_compared_on_the_same_faces_and_resamplings():
     np.testing.assert_array_equal(a.frame, b.frame)
     resampling = Resampling.draw(a.group, 300, 0)
     better = differences(evaluate_stages(a, resampling), evaluate_stages(b, resampling))
-    assert list(better) == ["raw", "thresholded", "smoothed"]
+    assert list(better) == ["raw", "thresholded", "smoothed at 0.5", "smoothed"]
     assert (better["raw"]["f1_binary"].interval()[0] > 0).all()
     nothing = differences(evaluate_stages(a, resampling), evaluate_stages(a, resampling))
     for found in nothing["smoothed"].values():

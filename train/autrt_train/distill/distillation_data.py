@@ -146,7 +146,7 @@ def _read_labelled(recipe: Recipe, group: ProcessGroup, log: Callable[[str], obj
     report_findings(found, log)
     if not len(found.train):
         raise DataError("there is no labelled picture: check the paths, and what was skipped")
-    require_validation(found)
+    require_validation(found, recipe.data.image_rate)
     plain = [replace(index, classes=None, class_names=()) for index in (found.train, found.validation)]
     return IndexedData(plain[0], plain[1], found.findings)
 

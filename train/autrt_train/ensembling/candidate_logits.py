@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,14 +14,17 @@ from torch import nn
 from autrt.model.architectures import architecture_of
 from autrt.model.digest import json_digest
 from autrt.types import F32
-from autrt_train.cached_array import cached_array
+from autrt_train.cached_array import read_cached_array, write_cached_array
 from autrt_train.ensembling.candidates import Candidate, EnsembleSource
 from autrt_train.ensembling.validation_pictures import ValidationPictures
 from autrt_train.fit.process_group import ProcessGroup
-from autrt_train.fit.validate import predict
+from autrt_train.fit.validate import predict_with_each
 from autrt_train.loading.loader import Loader
 from autrt_train.training_network import TrainingNetwork
 from autrt_train.types import TrainingError
+
+TOGETHER_BYTES: Final = 4 << 30
+"""Weights in memory beyond which no further network is added to a pass over the pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +68,52 @@ def unique_networks(sources: Sequence[EnsembleSource]) -> tuple[list[UniqueNetwo
 
 
 def validation_logits(
-    network: UniqueNetwork,
+    networks: Sequence[UniqueNetwork],
     validation: ValidationPictures,
     loader: Loader,
     group: ProcessGroup,
+    precision: str,
     log: Callable[[str], object],
 ) -> F32:
-    """Return the logits of the validation pictures, (N, A) float32, from the cache or computed now.
+    """Return all networks' logits of the validation pictures, (N, M, A) float32, cached or computed now.
+
+    The pictures are read once for as many networks as fit into `TOGETHER_BYTES`.
 
     Args:
-        network: the network.
+        networks: the M networks.
         validation: the pictures.
         loader: of these pictures.
         group: gives the device and this process's share.
-        log: called with a line when the network is run.
+        precision: f32, bf16 or fp16.
+        log: called with a line for each pass over the pictures.
 
     Raises:
-        UsageError: the weights are damaged.
-        TrainingError: the network gives NaN.
+        UsageError: weights are damaged.
+        TrainingError: a network gives NaN.
     """
-    candidate, shape = network.candidate, (len(validation.index), len(network.candidate.au_names))
+    shape = (len(validation.index), len(networks[0].candidate.au_names))
+    folder = f"logits/{validation.digest[:32]}"
+    names = [f"{network.digest}{'' if precision == 'f32' else f'-{precision}'}.npy" for network in networks]
+    found = [read_cached_array(folder, name, shape) for name in names]
+    missing = [i for i, logits in enumerate(found) if logits is None]
+    while missing:
+        together: list[int] = []
+        loaded: list[TrainingNetwork] = []
+        while missing and (not loaded or sum(map(_bytes_of, loaded)) < TOGETHER_BYTES):
+            together.append(missing.pop(0))
+            network = networks[together[-1]].candidate.network()
+            loaded.append(TrainingNetwork(network).to(group.device))
+        log(f"{', '.join(networks[i].candidate.name for i in together)}: {shape[0]} pictures")
+        computed = predict_with_each(loaded, validation.index, loader, group, "logits", precision)
+        for i, logits in zip(together, computed, strict=True):
+            if not np.isfinite(logits).all():
+                raise TrainingError(
+                    f"{networks[i].candidate.origin}: the network's logits are not all finite numbers"
+                )
+            write_cached_array(folder, names[i], logits)
+            found[i] = logits
+    return np.stack([logits for logits in found if logits is not None], axis=1)
 
-    def compute() -> F32:
-        log(f"{candidate.name}: {shape[0]} pictures")
-        training_network = TrainingNetwork(candidate.network()).to(group.device)
-        found = predict(training_network, validation.index, loader, group, "logits")
-        if not np.isfinite(found).all():
-            raise TrainingError(f"{candidate.origin}: the network's logits are not all finite numbers")
-        return found
 
-    return cached_array(f"logits/{validation.digest[:32]}", f"{network.digest}.npy", compute, shape)
+def _bytes_of(network: nn.Module) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())

@@ -10,7 +10,8 @@ import numpy as np
 
 from autrt.machine import available_cores
 from autrt.types import F32, F64, Bool, ShapedRepr, check_array
-from autrt_train.ensembling.f1 import Score, nan_mean
+from autrt_train.ensembling.f1 import nan_mean
+from autrt_train.selection import Score
 from autrt_train.types import I8, MISSING
 
 

@@ -1,4 +1,4 @@
-"""F1 of one AU, fast enough for a search: at the probability 0.5, or at the best threshold."""
+"""Thresholds of an ensemble, and the logits of a mixture."""
 
 from __future__ import annotations
 
@@ -10,44 +10,19 @@ import numpy as np
 
 from autrt.model.folder import used_members
 from autrt.postprocess.ensemble import combine, sigmoid
-from autrt.types import F32, F64, Bool
+from autrt.types import F32, F64
 from autrt_train.metrics import DEFAULT_THRESHOLD, best_thresholds
 from autrt_train.types import I8
 
 ROWS_AT_A_TIME: Final = 1 << 15
 
 Thresholds = Literal["calibrated", "0.5"]
-Score = Callable[[F32, Bool], float]
-"""(n,) float32 logits and (n,) bool labels → f1_binary; NaN unless there are positives and negatives."""
-
-
-def best_f1(logits: F32, labels: Bool) -> float:
-    """Return `f1_binary` at its best threshold; NaN unless there are positives and negatives."""
-    positive = int(labels.sum())
-    if not 0 < positive < len(labels):
-        return float("nan")
-    order = np.argsort(-logits)
-    hits = np.cumsum(labels[order], dtype=np.int64)
-    falling = logits[order]
-    # A threshold cannot separate equal logits, so it lies only where the next one is lower.
-    ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
-    return float((2 * hits[ends] / (ends + 1 + positive)).max())
-
-
-def f1_at_half(logits: F32, labels: Bool) -> float:
-    """Return `f1_binary` at the probability 0.5; NaN unless there are positives and negatives."""
-    positive = int(labels.sum())
-    if not 0 < positive < len(labels):
-        return float("nan")
-    active = logits >= 0
-    return 2 * int((active & labels).sum()) / (int(active.sum()) + positive)
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdRule:
-    """Score and thresholds that belong together, for the search and for the ensemble."""
+    """Choice of the thresholds of an ensemble."""
 
-    score: Score
     choose: Callable[[F32, I8], F32]
     """(N, A) logits and (N, A) int8 labels → (A,) float32 probabilities from which an AU is active."""
 
@@ -61,8 +36,8 @@ def _calibrated(logits: F32, labels: I8) -> F32:
 
 
 THRESHOLD_RULES: Final[dict[Thresholds, ThresholdRule]] = {
-    "calibrated": ThresholdRule(best_f1, _calibrated),
-    "0.5": ThresholdRule(f1_at_half, _halves),
+    "calibrated": ThresholdRule(_calibrated),
+    "0.5": ThresholdRule(_halves),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,12 +37,11 @@ class HeldOutHalves(ShapedRepr):
         check_array(self, "half", self.half, np.int32, (n,))
 
     @classmethod
-    def of(
-        cls, logits: F32, labels: I8, half: I32, sources: Sequence[Sequence[int]], rule: ThresholdRule
-    ) -> HeldOutHalves:
+    def of(cls, whole: CandidateScores, half: I32, rule: ThresholdRule) -> HeldOutHalves:
         """Score every candidate alone on each half."""
+        logits, labels = whole.logits, whole.labels
         scores = [
-            CandidateScores.of(logits[half == i], labels[half == i], sources, rule.score)
+            CandidateScores.of(logits[half == i], labels[half == i], whole.sources, whole.score)
             for i in range(HALVES)
         ]
         return cls(logits=logits, labels=labels, half=half, rule=rule, scores=tuple(scores))

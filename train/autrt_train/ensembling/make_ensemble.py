@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -23,15 +24,17 @@ from autrt_train.ensembling.candidates import EnsembleSource, read_sources
 from autrt_train.ensembling.f1 import THRESHOLD_RULES, ThresholdRule, Thresholds, combine_logits, nan_mean
 from autrt_train.ensembling.held_out import HALVES, HeldOutHalves
 from autrt_train.ensembling.members import member_folder, names_of, smoothing_of
-from autrt_train.ensembling.report import HEADLINE, EnsembleReport, MemberReport
+from autrt_train.ensembling.report import EnsembleReport, MemberReport
 from autrt_train.ensembling.selectors import SELECTORS, Selector, Strategy, best_single
 from autrt_train.ensembling.simplex import mixtures
-from autrt_train.ensembling.validation_pictures import ValidationPictures, read_validation
+from autrt_train.ensembling.validation_pictures import ValidationPictures, image_rate_of, read_validation
 from autrt_train.evaluate.bootstrap import Resampling
 from autrt_train.evaluate.scores import difference, score_decisions
 from autrt_train.fit.process_group import join_process_group
 from autrt_train.loading.loader import Loader, open_loader
 from autrt_train.recipe import LoaderSettings
+from autrt_train.selection import SCORES, SelectBy, is_smoothed, metric_of
+from autrt_train.smooth_pictures import smooth_pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,14 @@ class EnsembleSettings:
     """Settings of the selection."""
 
     select: Strategy = "best-per-au"
+    select_by: SelectBy = "f1_posneg"
+    """Score by which candidates and weights are selected."""
     thresholds: Thresholds = "calibrated"
-    """Thresholds of all scores and of the ensemble: those of the best F1 on the selection data, or 0.5."""
+    """Thresholds of the ensemble and of held-out scores: those of the best `f1_binary` on the selection data, or
+    0.5."""
+    image_rate: float | None = None
+    """Frames per second of the pictures that `labels` name, where they are consecutive frames of videos; None: they
+    have no order in time. The runs' own validation data have the rate of their recipes."""
     labels: tuple[DataSpec, ...] = ()
     """Selection data; empty: the runs' own validation data."""
     times: int = 1000
@@ -48,6 +57,8 @@ class EnsembleSettings:
     seed: int = 0
     """Seed of the split into halves and of the resampling."""
     device: str = "auto"
+    precision: Literal["f32", "bf16", "fp16"] = "f32"
+    """Precision in which the candidates are run."""
     overwrite: bool = False
 
 
@@ -82,13 +93,29 @@ def make_ensemble(
         join_process_group(settings.device) as group,
         closing(_loader(sources, validation, str(group.device))) as loader,
     ):
-        logits = np.stack([validation_logits(e, validation, loader, group, log) for e in networks], axis=1)
-        log(f"choosing by {settings.select} among {len(networks)} candidates")
+        logits = validation_logits(networks, validation, loader, group, settings.precision, log)
+        rate = settings.image_rate if settings.labels else image_rate_of(sources)
+        pictures = "single"
+        if rate is not None and is_smoothed(settings.select_by):
+            pictures = "smoothed"
+            windows, _ = smoothing_of([network.candidate for network in networks])
+            logits = _smoothed(logits, validation, rate, windows)
+        log(
+            f"choosing by {settings.select} among {len(networks)} candidates, by {settings.select_by} of "
+            f"{pictures} pictures"
+        )
         rule, select = THRESHOLD_RULES[settings.thresholds], SELECTORS[settings.select]
-        scores = CandidateScores.of(logits, validation.index.labels, source_networks, rule.score)
+        score = SCORES[settings.select_by]
+        scores = CandidateScores.of(logits, validation.index.labels, source_networks, score)
         weights = select(scores).round(WEIGHT_DIGITS)
         report = _report(scores, weights, half, networks, validation, settings, select)
         return _write(out, scores, weights, networks, validation, loader, rule, report, settings), report
+
+
+def _smoothed(logits: F32, validation: ValidationPictures, rate: float, windows: Sequence[int]) -> F32:
+    """Smooth every candidate's logits; smoothing a mixture of logits gives the mixture of smoothed ones."""
+    columns = [smooth_pictures(logits[:, m], validation.index, rate, windows) for m in range(logits.shape[1])]
+    return np.stack(columns, axis=1)
 
 
 def _loader(sources: Sequence[EnsembleSource], validation: ValidationPictures, device: str) -> Loader:
@@ -109,9 +136,8 @@ def _report(
     select: Selector,
 ) -> EnsembleReport:
     index = validation.index
-    halves = HeldOutHalves.of(
-        scores.logits, scores.labels, half, scores.sources, THRESHOLD_RULES[settings.thresholds]
-    )
+    halves = HeldOutHalves.of(scores, half, THRESHOLD_RULES[settings.thresholds])
+    metric = metric_of(settings.select_by)
     video_group: I64 = groups(index)
     resampling = Resampling.draw(video_group, settings.times, settings.seed)
     ensemble, single = (
@@ -124,10 +150,11 @@ def _report(
             return None
         unresampled = Resampling.draw(video_group, 0, settings.seed)
         rest = score_decisions(halves.decisions(select, member), index.labels, unresampled)
-        return float(rest[HEADLINE].value[-1])
+        return float(rest[metric].value[-1])
 
     return EnsembleReport(
         select=settings.select,
+        select_by=settings.select_by,
         thresholds=settings.thresholds,
         au_names=index.label_names,
         data=validation.about,

@@ -14,14 +14,13 @@ from autrt.model.schema import Metric
 from autrt_train.ensembling.f1 import Thresholds
 from autrt_train.ensembling.selectors import Strategy
 from autrt_train.evaluate.bootstrap import LEVEL
-from autrt_train.evaluate.scores import MEAN, Estimate, Scores, headline_metrics
-
-HEADLINE = "f1_binary"
+from autrt_train.evaluate.scores import HEADLINE, MEAN, Estimate, Scores, headline_metrics
+from autrt_train.selection import SelectBy, metric_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberReport:
-    """One member. Scores are held-out mean `f1_binary`, except `alone`."""
+    """One member. Scores are held-out means of the report's metric, except `alone`."""
 
     name: str
     origins: tuple[str, ...]
@@ -30,7 +29,7 @@ class MemberReport:
     weights: dict[str, float]
     """AU → weight, where it is above 0."""
     alone: float
-    """Its own mean `f1_binary` on all validation pictures, with the same kind of thresholds."""
+    """Its own mean score on all validation pictures, of the kind that members were selected by."""
     without: float | None
     """Held-out score of the ensemble selected without this member; None if there was no other candidate."""
 
@@ -40,6 +39,7 @@ class EnsembleReport:
     """Everything that is reported about an ensemble and written into its folder."""
 
     select: Strategy
+    select_by: SelectBy
     thresholds: Thresholds
     au_names: tuple[str, ...]
     data: str
@@ -55,11 +55,16 @@ class EnsembleReport:
     """Scores of the best single candidate, also selected on the other half."""
     gain: Scores
 
+    @property
+    def metric(self) -> str:
+        """Name of the metric that members were selected by, and that is shown of each AU."""
+        return metric_of(self.select_by)
+
     def notes(self) -> dict[str, Any]:
         """Return the notes in `ensemble.json`."""
-        ensemble = self._mean(self.ensemble)
         return {
             "select": self.select,
+            "select_by": self.select_by,
             "thresholds": self.thresholds,
             "data": self.data,
             "data_digest": self.data_digest,
@@ -68,17 +73,16 @@ class EnsembleReport:
             "candidates": self.candidates,
             "members": [_rounded(asdict(member)) for member in self.members],
             "held_out": {
-                "metric": HEADLINE,
+                "metric": self.metric,
                 "level": LEVEL,
-                "ensemble": ensemble,
-                "best_single": self._mean(self.single),
-                "gain": self._mean(self.gain),
+                **self._means(self.metric),
+                "means": {metric: self._means(metric) for metric in HEADLINE},
                 "per_au": {
                     name: {"ensemble": _number(a), "best_single": _number(b)}
                     for name, a, b in zip(
                         self.au_names,
-                        self.ensemble[HEADLINE].value[:-1].tolist(),
-                        self.single[HEADLINE].value[:-1].tolist(),
+                        self.ensemble[self.metric].value[:-1].tolist(),
+                        self.single[self.metric].value[:-1].tolist(),
                         strict=True,
                     )
                 },
@@ -102,32 +106,34 @@ class EnsembleReport:
             whole = [member.weights.get(au) for au in self.au_names] == [1.0] * len(self.au_names)
             served = "all" if whole else ", ".join(f"{au}{_weight(w)}" for au, w in member.weights.items())
             rows.append((member.name, f"{member.alone:.4f}", self._without(member), served))
-        ensemble, single = (a[HEADLINE].value[:-1].tolist() for a in (self.ensemble, self.single))
+        ensemble, single = (a[self.metric].value[:-1].tolist() for a in (self.ensemble, self.single))
         per_au = [("AU", "ensemble", "best single", "members")]
         for name, ensemble_f1, single_f1 in zip(self.au_names, ensemble, single, strict=True):
             who = ", ".join(f"{m.name}{_weight(m.weights[name])}" for m in members if name in m.weights)
             per_au.append((name, _shown(ensemble_f1), _shown(single_f1), who))
         return [
-            f"{self.select}, thresholds {self.thresholds}: {len(members)} of {self.candidates} candidates",
-            f"{self.data}: {self.pictures} pictures of {self.groups} videos; {HEADLINE}",
+            f"{self.select} by {self.select_by}, thresholds {self.thresholds}: {len(members)} of "
+            f"{self.candidates} candidates",
+            f"{self.data}: {self.pictures} pictures of {self.groups} videos; {self.metric}",
             *_table(rows),
             "",
             "held out (each half of the videos judged by what the other half chose):",
             *_table(per_au),
             "",
-            *_table(
-                [
-                    (f"mean {HEADLINE}", "", f"{LEVEL:.0%} interval over videos"),
-                    ("ensemble", *_interval(self.ensemble[HEADLINE], ".4f")),
-                    ("best single member", *_interval(self.single[HEADLINE], ".4f")),
-                    ("gain", *_interval(self.gain[HEADLINE], "+.4f")),
-                ]
-            ),
+            *_table([row for metric in HEADLINE for row in self._compared(metric)]),
             *self._caution(),
         ]
 
+    def _compared(self, metric: str) -> list[tuple[str, ...]]:
+        return [
+            (f"mean {metric}", "", f"{LEVEL:.0%} interval over videos"),
+            ("ensemble", *_interval(self.ensemble[metric], ".4f")),
+            ("best single member", *_interval(self.single[metric], ".4f")),
+            ("gain", *_interval(self.gain[metric], "+.4f")),
+        ]
+
     def _caution(self) -> list[str]:
-        low, high = self.gain[HEADLINE].interval()
+        low, high = self.gain[self.metric].interval()
         if low[-1] > 0 or high[-1] < 0:
             return []
         return ["  the gain's interval holds 0: these videos do not tell the ensemble from its best member"]
@@ -135,12 +141,16 @@ class EnsembleReport:
     def _without(self, member: MemberReport) -> str:
         if member.without is None:
             return "-"
-        nan_mean = float(self.ensemble[HEADLINE].value[-1])
-        return f"{member.without:.4f} ({member.without - nan_mean:+.4f})"
+        mean = float(self.ensemble[self.metric].value[-1])
+        return f"{member.without:.4f} ({member.without - mean:+.4f})"
 
-    def _mean(self, assessment: Scores) -> dict[str, float | None]:
+    def _means(self, metric: str) -> dict[str, Any]:
+        """Return the means over AUs of one metric, as JSON values."""
+        pairs = (("ensemble", self.ensemble), ("best_single", self.single), ("gain", self.gain))
+        return {name: self._mean(scores[metric]) for name, scores in pairs}
+
+    def _mean(self, estimate: Estimate) -> dict[str, float | None]:
         """Return the mean over AUs and its interval, as JSON values."""
-        estimate = assessment[HEADLINE]
         low, high = estimate.interval()
         numbers = (estimate.value[-1], low[-1], high[-1])
         return {name: _number(float(v)) for name, v in zip((MEAN, "low", "high"), numbers, strict=True)}

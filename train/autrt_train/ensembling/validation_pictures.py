@@ -17,8 +17,12 @@ from autrt_train.fit.process_group import ProcessGroup
 from autrt_train.join_indices import join_indices
 from autrt_train.packed.picture_files import picture_facts
 from autrt_train.read_recipe import require_places
+from autrt_train.recipe import Recipe
 from autrt_train.training_data import index_data
 from autrt_train.types import MISSING, DataError, Index
+
+_Gathered = tuple[TrainingRun, Index, Index]
+"""A run, its training pictures and its validation pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,12 @@ def read_validation(
     if not (index.labels == 1).any():
         raise DataError(f"{about}: expected pictures with active AUs, found none: check the labels")
     require_template(index, first.template, "the network")
-    for name, train, _ in gathered:
+    for run, train, _ in gathered:
         known = int(np.isin(index.paths, train.paths).sum())
         if known:
             raise DataError(
-                f"{known} of {len(index)} pictures of {about} were trained on by {name}, which would look better "
-                "than it is: name data of other people by --labels and --split"
+                f"{known} of {len(index)} pictures of {about} were trained on by {run.name}, which would look "
+                "better than it is: name data of other people by --labels and --split"
             )
     return ValidationPictures(index, about, data_digest(index))
 
@@ -93,9 +97,9 @@ def data_digest(index: Index) -> str:
     return found.hexdigest()
 
 
-def _gathered(runs: Sequence[TrainingRun], log: Callable[[str], object]) -> list[tuple[str, Index, Index]]:
-    """Return name, training pictures and validation pictures of the runs whose data differ."""
-    out: dict[str, tuple[str, Index, Index]] = {}
+def _gathered(runs: Sequence[TrainingRun], log: Callable[[str], object]) -> list[_Gathered]:
+    """Return run, training pictures and validation pictures of the runs whose data differ."""
+    out: dict[str, tuple[TrainingRun, Index, Index]] = {}
     for run in runs:
         recipe = run.recipe
         seed = (
@@ -105,16 +109,42 @@ def _gathered(runs: Sequence[TrainingRun], log: Callable[[str], object]) -> list
         if key not in out:
             require_places(recipe)
             found = index_data(recipe, ProcessGroup(), log)
-            out[key] = (run.name, found.train, found.validation)
+            out[key] = (run, found.train, found.validation)
     return list(out.values())
 
 
-def _require_same(gathered: Sequence[tuple[str, Index, Index]]) -> None:
-    name, _, index = gathered[0]
+def _require_same(gathered: Sequence[_Gathered]) -> None:
+    first, _, index = gathered[0]
     for other, _, other_index in gathered[1:]:
         if data_digest(other_index) != data_digest(index):
             raise DataError(
-                f"{name} was validated on {len(index)} pictures, {other} on {len(other_index)} others (without "
-                "data.validation, each seed parts the training data anew): name pictures that none of them was "
-                "trained on by --labels"
+                f"{first.name} was validated on {len(index)} pictures, {other.name} on {len(other_index)} others: "
+                f"{_cause(first.recipe, other.recipe)}; name pictures that none of them was trained on by --labels"
             )
+
+
+def _cause(first: Recipe, other: Recipe) -> str:
+    """Return what makes the validation data of two recipes differ."""
+    facts = [recipe.data.model_dump(mode="json") for recipe in (first, other)]
+    parts_data = not (first.data.validation and other.data.validation)
+    names = ["validation", "validation_most", "render"]
+    if parts_data:
+        names += ["train", "validation_share"]
+    differing = [f"data.{name}" for name in names if facts[0][name] != facts[1][name]]
+    found = [
+        f"{facts[0][name.removeprefix('data.')]!r} and {facts[1][name.removeprefix('data.')]!r}"
+        for name in differing
+    ]
+    causes = [f"{name} differs ({values})" for name, values in zip(differing, found, strict=True)]
+    if first.au_names != other.au_names:
+        causes.append("au_names differ")
+    if parts_data and first.seed != other.seed:
+        causes.append(
+            f"without data.validation each seed ({first.seed} and {other.seed}) parts the training data anew"
+        )
+    return ", and ".join(causes) or "their files changed between the runs"
+
+
+def image_rate_of(sources: Sequence[EnsembleSource]) -> float | None:
+    """Return the frames per second of the runs' own validation pictures, if their recipes state one."""
+    return next((source.run.recipe.data.image_rate for source in sources if source.run is not None), None)

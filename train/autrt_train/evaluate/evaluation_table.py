@@ -9,12 +9,27 @@ import numpy as np
 
 from autrt.console.text_table import aligned
 from autrt_train.evaluate.bootstrap import LEVEL
-from autrt_train.evaluate.calibrate import AFTER, BEFORE, NONE, OWN, Calibration
+from autrt_train.evaluate.calibrate import AFTER, BEFORE, BOTH, NONE, OWN, THRESHOLDS, Calibration
 from autrt_train.evaluate.evaluation import Evaluation
-from autrt_train.evaluate.scores import MEAN, Estimate, EvaluatedPredictions, Scores
+from autrt_train.evaluate.scores import (
+    HEADLINE,
+    MEAN,
+    SMOOTHED_AT_HALF,
+    Estimate,
+    EvaluatedPredictions,
+    Scores,
+)
 
 SHOWN: Final = ("f1_posneg", "precision", "recall", "auc", "ap", "ece")
 """Metrics shown of the last stage, beside the `f1_binary` of every stage."""
+
+STAGES: Final = {
+    "raw": "raw 0.5",
+    "thresholded": "raw thresholds",
+    SMOOTHED_AT_HALF: "smoothed 0.5",
+    "smoothed": "smoothed thresholds",
+}
+"""Stage → how it is decided, in a word or two."""
 
 UNKNOWN: Final = "–"
 
@@ -23,6 +38,8 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
     """Yield all lines of the tables."""
     for evaluated in evaluation.evaluated:
         yield from _evaluated(evaluated)
+        yield ""
+        yield from _side_by_side(evaluated, evaluation.calibration)
         yield ""
     if evaluation.differences:
         yield from _differences(evaluation)
@@ -52,6 +69,25 @@ def _evaluated(evaluated: EvaluatedPredictions) -> Iterator[str]:
         row += [format_interval(found["f1_binary"], column) for found in evaluated.stages.values()]
         rows.append(row + [format_score(evaluated.last[metric].value[column]) for metric in SHOWN])
     yield from aligned([head, *rows], left=1)
+
+
+def _side_by_side(evaluated: EvaluatedPredictions, calibration: Calibration | None) -> Iterator[str]:
+    """Yield both F1s of every stage AU by AU, and those of thresholds found on other folds."""
+    names = (*evaluated.predictions.au_names, MEAN)
+    columns = {STAGES[stage]: found for stage, found in evaluated.stages.items()}
+    if calibration is not None:
+        columns["raw, held out"] = calibration.held_out[THRESHOLDS]
+        if BOTH in calibration.held_out:
+            columns["smoothed, held out"] = calibration.held_out[BOTH]
+    yield (
+        "side by side: at the probability 0.5, at the model's thresholds"
+        + (", and held out at thresholds (with windows, if smoothed) of other folds:" if calibration else ":")
+    )
+    for metric in HEADLINE[::-1]:
+        rows = [["", *(f"{metric} {column}" for column in columns)]]
+        for i, name in enumerate(names):
+            rows.append([name, *(format_score(found[metric].value[i]) for found in columns.values())])
+        yield from aligned(rows, left=1)
 
 
 def _differences(evaluation: Evaluation) -> Iterator[str]:

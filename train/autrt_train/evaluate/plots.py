@@ -60,7 +60,7 @@ def _curves(evaluated: Sequence[EvaluatedPredictions]) -> Iterator[Curve]:
     """Yield the raw and the smoothed scores of one set of predictions, or the last stage of each of two."""
     for one in evaluated:
         stages = stages_of(one.predictions)
-        chosen = stages[-1:] if len(evaluated) > 1 else [s for s in stages if s.name != "thresholded"]
+        chosen = stages[-1:] if len(evaluated) > 1 else [s for s in stages if s.name in ("raw", "smoothed")]
         for stage in chosen:
             yield (one.name if len(evaluated) > 1 else stage.name), stage, one.predictions.labels
 

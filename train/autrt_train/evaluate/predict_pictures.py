@@ -11,7 +11,6 @@ import numpy as np
 
 from autrt.model.folder import Model
 from autrt.settings import InferSettings
-from autrt.storage.escape import escape
 from autrt.types import F32, I32
 from autrt_train.annotations.check import require_template
 from autrt_train.annotations.folds import groups
@@ -20,6 +19,7 @@ from autrt_train.evaluate.ground_truth import MAIN_FACE
 from autrt_train.evaluate.labelled_predictions import LabelledPredictions, TrackSeries, smooth_with
 from autrt_train.join_indices import join_indices
 from autrt_train.model_outputs import LOGITS, ModelRunner
+from autrt_train.smooth_pictures import frame_order
 from autrt_train.types import DataError, Index
 
 
@@ -93,7 +93,7 @@ def _au_labels(index: Index, names: tuple[str, ...]) -> Index:
 
 def _series(index: Index, logit: F32, rate: Fraction) -> TrackSeries:
     n = len(index)
-    _refuse_doubles(index)
+    frame_order(index)
     return TrackSeries(
         logit=logit,
         smoothed=np.empty_like(logit),
@@ -101,17 +101,6 @@ def _series(index: Index, logit: F32, rate: Fraction) -> TrackSeries:
         time_s=index.frame / float(rate),
         interval_s=np.full(n, float(1 / rate)),
     )
-
-
-def _refuse_doubles(index: Index) -> None:
-    double = (np.diff(index.video) == 0) & (np.diff(index.frame) == 0)
-    if double.any():
-        row = int(np.argmax(double))
-        raise DataError(
-            f"{escape(str(index.path(row)))} and {escape(str(index.path(row + 1)))} are of one frame: only "
-            "pictures of one face a video can be smoothed; leave --image-rate out, or give each track a video of "
-            "its own"
-        )
 
 
 def _faces(index: Index) -> I32:

@@ -24,6 +24,7 @@ DECISION_METRICS: Final = ("f1_binary", "f1_posneg", "precision", "recall", "pre
 METRICS: Final = ("f1_binary", "f1_posneg", "precision", "recall", "auc", "ap", "prevalence", "ece")
 HEADLINE: Final = ("f1_binary", "f1_posneg")
 """Scores that are written to a model folder."""
+SMOOTHED_AT_HALF: Final = "smoothed at 0.5"
 MEAN: Final = "mean"
 """Name of the mean over AUs, which follows them."""
 
@@ -89,7 +90,7 @@ class EvaluatedPredictions:
     predictions: LabelledPredictions = field(repr=False)
     """The rows with a label."""
     stages: Mapping[str, Scores]
-    """raw, thresholded, and smoothed if the rows have an order in time."""
+    """raw, thresholded, and if the rows have an order in time `SMOOTHED_AT_HALF` and smoothed."""
     n: I64
     """(A,) int64 number of known labels."""
 
@@ -100,12 +101,14 @@ class EvaluatedPredictions:
 
 
 def stages_of(predictions: LabelledPredictions) -> list[Stage]:
-    """Return the stages: probability at 0.5; at the model's thresholds; smoothed, at the model's thresholds."""
+    """Return the stages: probability at 0.5; at the model's thresholds; and smoothed, at both."""
     raw = sigmoid(predictions.logit)
     half = np.full_like(predictions.thresholds, DEFAULT_THRESHOLD)
     out = [Stage("raw", raw, half), Stage("thresholded", raw, predictions.thresholds)]
     if predictions.series is not None:
-        out.append(Stage("smoothed", predictions.series.smoothed, predictions.thresholds))
+        smoothed = predictions.series.smoothed
+        out.append(Stage(SMOOTHED_AT_HALF, smoothed, half))
+        out.append(Stage("smoothed", smoothed, predictions.thresholds))
     return out
 
 
@@ -116,24 +119,41 @@ def evaluate_stages(predictions: LabelledPredictions, resampling: Resampling) ->
         predictions: rows with a label.
         resampling: of these rows.
     """
+    stages: dict[str, Scores] = {}
+    ranked: tuple[Stage, Scores] | None = None
+    for stage in stages_of(predictions):
+        same = ranked is not None and ranked[0].scores is stage.scores
+        stages[stage.name] = score_stage(
+            stage, predictions.labels, resampling, ranked[1] if ranked is not None and same else None
+        )
+        ranked = stage, stages[stage.name]
     return EvaluatedPredictions(
         name=predictions.name,
         predictions=predictions,
-        stages={
-            stage.name: score_stage(stage, predictions.labels, resampling) for stage in stages_of(predictions)
-        },
+        stages=stages,
         n=np.count_nonzero(predictions.labels >= 0, axis=0).astype(np.int64),
     )
 
 
-def score_stage(stage: Stage, labels: I8, resampling: Resampling) -> Scores:
-    """Return all metrics of one stage."""
-    scores = au_scores(stage.scores, labels, stage.thresholds)
-    resampled = decision_scores(stage.scores >= stage.thresholds, labels, resampling)
-    resampled |= ranking_scores(stage.scores, labels, resampling)
-    values = {name: getattr(scores, name) for name in resampled}
-    values["ece"], resampled["ece"] = calibration_error(stage.scores, labels, resampling)
-    return {name: Estimate.of(values[name], resampled[name]) for name in METRICS}
+def score_stage(
+    stage: Stage, labels: I8, resampling: Resampling, same_scores: Scores | None = None
+) -> Scores:
+    """Return all metrics of one stage.
+
+    Args:
+        stage: probabilities and thresholds.
+        labels: (N, A) int8.
+        resampling: of the rows.
+        same_scores: metrics of a stage with the same probabilities; those that no threshold changes are taken over.
+    """
+    found = dict(score_decisions(stage.scores >= stage.thresholds, labels, resampling))
+    if same_scores is not None:
+        return {name: found.get(name, same_scores[name]) for name in METRICS}
+    values = au_scores(stage.scores, labels, stage.thresholds)
+    for name, resampled in ranking_scores(stage.scores, labels, resampling).items():
+        found[name] = Estimate.of(getattr(values, name), resampled)
+    found["ece"] = Estimate.of(*calibration_error(stage.scores, labels, resampling))
+    return {name: found[name] for name in METRICS}
 
 
 def score_decisions(active: Bool, labels: I8, resampling: Resampling) -> Scores:

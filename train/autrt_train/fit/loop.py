@@ -159,7 +159,7 @@ class TrainingLoop:
             )
 
     def _validate_if_due(self, training_log: TrainingLog | None) -> bool:
-        every = max(1, round(self.recipe.fit.judge_every * self.steps_an_epoch))
+        every = max(1, round(self.recipe.fit.validate_every * self.steps_an_epoch))
         if self.progress.step % every and self.progress.step != self.steps:
             return False
         validation = self.validate()

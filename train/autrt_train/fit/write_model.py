@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autrt import __version__
-from autrt.aus import authors_windows
 from autrt.model.export import save_model
 from autrt.model.folder import Model
 from autrt.model.schema import Metric
 from autrt.postprocess.ensemble import sigmoid
 from autrt.types import F32
 from autrt_train.fit.reference_crops import reference_crops
-from autrt_train.fit.validate import ValidationResult
+from autrt_train.fit.validate import ValidationResult, smoothed_logits, smoothing_windows
 from autrt_train.metrics import au_scores, best_thresholds
 from autrt_train.recipe import Recipe
 from autrt_train.training_data import TrainingData
@@ -42,8 +41,9 @@ def write_model(
     Raises:
         UsageError: the network gives NaN.
     """
-    probabilities, labels = sigmoid(validation.outputs), data.validation.labels
-    thresholds = best_thresholds(probabilities, labels) if recipe.model.calibrate else None
+    smoothed = smoothed_logits(validation.outputs, data.validation, recipe)
+    decided = sigmoid(validation.outputs if smoothed is None else smoothed)
+    thresholds = best_thresholds(decided, data.validation.labels) if recipe.model.calibrate else None
     network = training_network.network.to("cpu")
     return save_model(
         folder,
@@ -51,8 +51,10 @@ def write_model(
         crops=reference_crops(recipe.model.reference, data.validation, data.validation_loader),
         licence=recipe.model.licence,
         thresholds=None if thresholds is None else [round(t, 4) for t in thresholds.tolist()],
-        smoothing_windows=_smoothing_windows(recipe),
-        metrics=_metrics(probabilities, data, thresholds),
+        smoothing_windows=smoothing_windows(recipe),
+        metrics=_metrics(
+            sigmoid(validation.outputs), None if smoothed is None else decided, data, thresholds
+        ),
         training={
             "recipe": recipe.model_dump(mode="json"),
             "pictures": len(data.train),
@@ -62,12 +64,6 @@ def write_model(
         },
         overwrite=True,
     )
-
-
-def _smoothing_windows(recipe: Recipe) -> list[int]:
-    chosen = recipe.model.smoothing_windows
-    pairs = zip(recipe.au_names, authors_windows(recipe.au_names), strict=True)
-    return [chosen.get(name, window) for name, window in pairs]
 
 
 def _teacher(data: TrainingData) -> dict[str, Any]:
@@ -81,15 +77,20 @@ def _teacher(data: TrainingData) -> dict[str, Any]:
     return out
 
 
-def _metrics(probabilities: F32, data: TrainingData, thresholds: F32 | None) -> list[Metric]:
-    """Return both F1s, at threshold 0.5 and at the model's own thresholds."""
+def _metrics(
+    probabilities: F32, smoothed: F32 | None, data: TrainingData, thresholds: F32 | None
+) -> list[Metric]:
+    """Return both F1s, raw and smoothed, at threshold 0.5 and at the model's own thresholds."""
     about = f"the run's validation data, {len(data.validation)} pictures"
     if data.teacher_targets is not None and data.teacher_targets.validated_by_teacher:
         about += " without labels, by the teacher's decisions"
     out = _scored(probabilities, data, 0.5, f"{about}, at threshold 0.5")
+    if smoothed is not None:
+        about += ", smoothed"
+        out += _scored(smoothed, data, 0.5, f"{about}, at threshold 0.5")
     if thresholds is not None:
         chosen = f"{about}, at the model's thresholds, which were chosen on the same pictures"
-        out += _scored(probabilities, data, thresholds, chosen)
+        out += _scored(probabilities if smoothed is None else smoothed, data, thresholds, chosen)
     return out
 
 
