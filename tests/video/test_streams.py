@@ -27,12 +27,16 @@ def decoded(path: Path) -> tuple[PyavDecoder, int]:
     return decoder, count
 
 
+def note(decoder: PyavDecoder, frames: int) -> str:
+    return video_note(decoder, frames, decoder.lost, 0)
+
+
 def test_stream_without_a_packet_gives_way(tmp_path: Path) -> None:
     both = write_streams(tmp_path / "both.ts", FILM, FILM)
     decoder, count = decoded(without_pid(both, tmp_path / "one.ts"))
     assert count == 20
     assert (decoder.info.stream_index, decoder.info.other_streams) == (1, (0,))
-    assert video_note(decoder, count) == "several video streams: took stream 1, not 0"
+    assert note(decoder, count) == "several video streams: took stream 1, not 0"
     assert not decoder.lost
 
 
@@ -78,7 +82,7 @@ def test_stream_that_cannot_be_decoded_gives_way_to_the_next(tmp_path: Path) -> 
 def test_single_stream_needs_no_note(tmp_path: Path) -> None:
     decoder, count = decoded(Clip().write(tmp_path / "x.mp4"))
     assert (decoder.info.stream_index, decoder.info.other_streams) == (0, ())
-    assert video_note(decoder, count) == ""
+    assert note(decoder, count) == ""
 
 
 @pytest.mark.parametrize("duration", [0, 1])
@@ -86,11 +90,11 @@ def test_edit_list_that_hides_everything_is_ignored(duration: int, tmp_path: Pat
     path = Clip(frames=20).write(tmp_path / "x.mp4")
     decoder, count = decoded(with_box_field(path, b"elst", 8, duration.to_bytes(4)))
     assert count == 20
-    assert video_note(decoder, count) == "its edit list, which would hide frames, was ignored"
+    assert note(decoder, count) == "its edit list, which would hide frames, was ignored"
 
 
 def test_edit_list_that_cuts_is_kept(tmp_path: Path) -> None:
     path = Clip(frames=60, options={"g": "60", "bf": "0"}).write(tmp_path / "x.mp4")
     with_box_field(path, b"elst", 8, (200).to_bytes(4))  # 0.2 s …
     decoder, count = decoded(with_box_field(path, b"elst", 12, (40 * 512).to_bytes(4)))  # … from frame 40 on
-    assert (count, video_note(decoder, count)) == (5, "")
+    assert (count, note(decoder, count)) == (5, "")

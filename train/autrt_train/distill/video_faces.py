@@ -93,7 +93,7 @@ def _folder(settings: DistillSettings, job: Job, crop: CropSettings) -> Path:
     if settings.crops is not None:
         return Path(settings.crops).expanduser()
     inputs = [os.fsencode(video.absolute()).hex() for video in settings.videos]
-    key = {"inputs": inputs, "model": job.model.digest, "numbers": job.numbers, "crops": crop.digest("")}
+    key = {"inputs": inputs, "model": job.model.digest, "numbers": job.numbers, "crops": crop.digest("", "")}
     return cache_dir() / "crops" / json_digest(key)[:16]
 
 
