@@ -22,6 +22,7 @@ from autrt.errors import UsageError
 from autrt.machine import has_bf16
 from autrt.model.folder import Model, load_model
 from autrt.results.reader import open_results
+from autrt_train.evaluate.gpu_if_there import gpu_if_there
 from autrt_train.types import DataError
 from tests.support.models import copied, pixels
 from tests.support.scored import FACE, film, label_text, noisy_logits, write_results
@@ -418,3 +419,19 @@ def test_pictures_are_calibrated_with_and_without_time_order(crops, student, tmp
     assert written.thresholds.tolist() != student.thresholds.tolist()
     np.testing.assert_array_equal(written.smoothing_windows, student.smoothing_windows)
     assert "thresholds and windows written to" in run(*given, "--image-rate", 30)
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "gpu", "expected"),
+    [
+        ("auto", "auto", True, "cuda:0"),
+        ("torch", "auto", True, "cuda:0"),
+        ("auto", "auto", False, "auto"),
+        ("openvino", "auto", True, "auto"),
+        ("auto", "cpu", True, "cpu"),
+        ("auto", "cuda:1", True, "cuda:1"),
+    ],
+)
+def test_models_are_run_on_a_gpu_where_there_is_one(engine, device, gpu, expected):
+    with patch("torch.cuda.is_available", lambda: gpu):
+        assert gpu_if_there(engine, device) == expected
