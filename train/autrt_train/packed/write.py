@@ -9,7 +9,7 @@ import os
 import shutil
 import tarfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,9 +22,8 @@ from autrt.pipeline.recognise import StoppedError
 from autrt.storage.atomic_file import replacing
 from autrt.storage.disk import make_folder, writing
 from autrt.storage.escape import escape
-from autrt.video.crop_geometry import CROP_JSON
 from autrt_train.annotations.map_files import map_files
-from autrt_train.annotations.pictures import is_picture
+from autrt_train.packed.plan import ShardPlan, files_below, padded, shard_plans, silent
 from autrt_train.packed.store import (
     FOLDERS,
     KEY,
@@ -42,15 +41,10 @@ from autrt_train.types import DataError
 
 SHARD_BYTES: Final = 256 << 20
 """Size at which a shard ends."""
-COPIED: Final = frozenset({".csv", ".tsv", ".txt", ".json", ".toml", ".parquet", ".npz", ".npy"})
-"""Endings of files that are copied beside the shards: manifests, labels and geometry."""
 MOST_COPIED_BYTES: Final = 256 << 20
 """Size above which no file is copied."""
 
-_OF_CROPPING: Final = frozenset({b"rows", b"results"})
-"""Folders of `autrt crop` that it needs to go on, and no reader of crops."""
 _ENTRY: Final = np.dtype([("key", KEY), *((name, PLACE[name]) for name in PLACE.names or ())])
-_BLOCK: Final = 512
 _READ_BYTES: Final = 8 << 20
 _DONE: Final = ".done.npz"
 
@@ -66,17 +60,6 @@ class PackReport:
     """Shards that an earlier run had finished."""
     copied: int
     """Tables and texts."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Pictures of one shard, sorted by name."""
-
-    number: int
-    names: list[bytes]
-    sizes: list[int]
-    digest: str
-    """Of names, sizes and times of change."""
 
 
 def pack(
@@ -101,11 +84,11 @@ def pack(
         StoppedError: `stop` was set; what is finished is kept.
         DiskFullError, ResultsError: the store cannot be written.
     """
-    names, others = _files_below(source)
+    names, others = files_below(source)
     if not names:
         raise DataError(f"{escape(str(source))}: expected pictures to pack, found none")
     make_folder(out / SHARDS)
-    plans = list(_plans(source, names, shard_bytes))
+    plans = list(shard_plans(source, names, shard_bytes))
     done, kept = list[tuple[NDArray[Any], str]](), 0
     for plan in plans:
         if stop is not None and stop.is_set():
@@ -139,58 +122,7 @@ def verify_pack(root: Path, advance: Callable[[int, int], object] = lambda done,
     return faults
 
 
-def _files_below(source: Path) -> tuple[list[bytes], list[bytes]]:
-    """Return the names of all pictures below a folder, sorted by folder, then name; and of files to copy."""
-    pictures: list[bytes] = []
-    others: list[bytes] = []
-    base = os.fsencode(source)
-    if not source.is_dir():
-        raise DataError(f"{escape(str(source))}: expected a folder of pictures, found none")
-    for where, folders, files in os.walk(base, followlinks=True):
-        short = os.path.relpath(where, base)
-        unneeded = _OF_CROPPING if short == b"." and (source / CROP_JSON).is_file() else frozenset[bytes]()
-        folders[:] = sorted(n for n in folders if not n.startswith(b".") and n not in unneeded)
-        start = b"" if short == b"." else short + b"/"
-        for name in sorted(files):
-            text = os.fsdecode(name)
-            if is_picture(text):
-                if b"\n" in name or b"\n" in start:
-                    raise DataError(f"{escape(text)}: a name with a line break cannot be packed: rename it")
-                pictures.append(start + name)
-            elif not name.startswith(b".") and Path(text).suffix.lower() in COPIED:
-                others.append(start + name)
-    return pictures, others
-
-
-def _plans(source: Path, names: Sequence[bytes], shard_bytes: int) -> Iterator[_Plan]:
-    """Part the pictures into shards, in order."""
-    base = os.fsencode(source)
-
-    def facts(name: bytes) -> os.stat_result:
-        try:
-            return os.stat(base + b"/" + name)  # noqa: PTH116
-        except OSError as error:
-            raise DataError(
-                f"{escape(os.fsdecode(name))} cannot be read: {error.strerror or error}"
-            ) from error
-
-    number, total, found = 0, 0, hashlib.sha256()
-    mine: list[bytes] = []
-    sizes: list[int] = []
-    looked = map_files(facts, np.array(names, dtype=object), _silent)
-    for name, status in zip(names, looked, strict=True):
-        mine.append(name)
-        sizes.append(status.st_size)
-        found.update(name + b"\n%d %d;" % (status.st_size, status.st_mtime_ns))
-        total += _BLOCK + _padded(status.st_size)
-        if total >= shard_bytes:
-            yield _Plan(number, mine, sizes, found.hexdigest())
-            number, total, mine, sizes, found = number + 1, 0, [], [], hashlib.sha256()
-    if mine:
-        yield _Plan(number, mine, sizes, found.hexdigest())
-
-
-def _finished(out: Path, plan: _Plan) -> tuple[NDArray[Any], str] | None:
+def _finished(out: Path, plan: ShardPlan) -> tuple[NDArray[Any], str] | None:
     """Return entries and SHA-256 of a shard that an earlier run has finished; None if it has not."""
     shard, done = _shard(out, plan.number), _done_file(out, plan.number)
     try:
@@ -201,13 +133,13 @@ def _finished(out: Path, plan: _Plan) -> tuple[NDArray[Any], str] | None:
         return None
 
 
-def _write_shard(source: Path, out: Path, plan: _Plan) -> tuple[NDArray[Any], str]:
+def _write_shard(source: Path, out: Path, plan: ShardPlan) -> tuple[NDArray[Any], str]:
     """Write a shard, read it back, and note that it is finished; return its entries and SHA-256."""
     (out / PACK_JSON).unlink(missing_ok=True)  # a store that is being changed is not a finished one
     target = _shard(out, plan.number)
     entries = np.empty(len(plan.names), _ENTRY)
     read = map_files(
-        lambda row: _read(source, plan.names[row], plan.sizes[row]), np.arange(len(entries)), _silent
+        lambda row: _read(source, plan.names[row], plan.sizes[row]), np.arange(len(entries)), silent
     )
     with replacing(target) as part, writing(target), part.open("wb") as file:
         hashed = _HashedFile(file)
@@ -216,7 +148,7 @@ def _write_shard(source: Path, out: Path, plan: _Plan) -> tuple[NDArray[Any], st
                 info = tarfile.TarInfo(os.fsdecode(name))
                 info.size = size
                 tar.addfile(info, io.BytesIO(data))
-                entries[row] = name_key(name), tar.offset - _padded(size), size, plan.number
+                entries[row] = name_key(name), tar.offset - padded(size), size, plan.number
         file.flush()
         digest = hashed.hexdigest()
         if _sha256(part) != digest:
@@ -293,20 +225,12 @@ def _finish(out: Path, entries: Sequence[NDArray[Any]], digests: Sequence[str]) 
     return sum(sizes)
 
 
-def _silent(done: int) -> None:
-    """Do nothing."""
-
-
 def _shard(out: Path, number: int) -> Path:
     return out / SHARDS / f"{number:05d}.tar"
 
 
 def _done_file(out: Path, number: int) -> Path:
     return out / SHARDS / f"{number:05d}{_DONE}"
-
-
-def _padded(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
 
 
 def _sha256(path: Path) -> str:
