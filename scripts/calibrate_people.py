@@ -2,83 +2,117 @@
 
     calibrate_people.py runs/a/model --held-out runs/a/held_out.npz --coded dev.csv --pictures dev --work runs/dev
 
---coded, --pictures and --work go together and may be given several times. Of the people in the tables a fifth, by a
-hash of their names, decides nothing and is judged apart. Of the others, and of the training people (whom the
-layers behind `held_out.npz` of `autrt train finetune` had not seen), random halves are drawn; an AU's threshold is
-the mean of those with the best F1 among all at which it is predicted about as often as it is coded (`PREVALENCE`).
+--coded, --pictures and --work go together and may be given several times. Thresholds are chosen on these people
+together with the training people of `held_out.npz`, which `autrt train finetune` writes and whose logits are from
+layers that had not seen them. The figures are nested: each fifth of the people is judged by thresholds that were
+chosen without it. With no --held-out the model's own thresholds stay and are judged.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
-from autrt.model.folder import load_model
+from autrt.console.text_table import aligned
+from autrt.model.folder import Model, load_model
 from autrt.model.load import load_network
 from autrt.model.schema import MODEL_FILE, ModelFile, read_json, write_json
 from autrt.postprocess.ensemble import sigmoid
-from autrt.types import F32, Bool
+from autrt.types import F32, I64, Bool
+from autrt_train.annotations.folds import assign_parts
+from autrt_train.evaluate.bootstrap import Resampling
+from autrt_train.evaluate.calibrate import MIN_COUNT
+from autrt_train.evaluate.evaluation_table import format_interval, format_score
+from autrt_train.evaluate.scores import Scores
+from autrt_train.finetune.finetune_report import AUC, ECE, F1, RESAMPLINGS, score_predictions
 from autrt_train.finetune.labelled_crops import make_labelled_crops
 from autrt_train.loading.augment import unaugmented_draws
 from autrt_train.loading.loader import open_loader
 from autrt_train.recipe import FinetuneSettings
 from autrt_train.stop_request import StopRequest
-from autrt_train.types import I8, Index
+from autrt_train.thresholds import thresholds_over_people
+from autrt_train.types import I8, MISSING, Index
 
-HALVES: Final = 50
-PREVALENCE: Final = 1.25
-BINS: Final = 10
+PREVALENCE_RATIO: Final = 1.25
+"""How many times more or less often than it is coded an AU may be predicted where its threshold is chosen."""
+FOLDS: Final = 5
 BATCH: Final = 128
+LEAST: Final = 5
+"""Positives and negatives of an AU that is judged."""
 CODERS: Final = (
     "coded for FACS by two vision-language models that saw neither each other's codes nor a detector's answer (no "
     "certified human coder)"
 )
-LEAST: Final = 5
-"""Positives of a half that a threshold is chosen on."""
 
 Texts = NDArray[np.str_]
 
 
-def held_back(person: str) -> bool:
-    """Whether a person is of the fifth that decides nothing."""
-    return int(hashlib.sha256(f"held-back {person}".encode()).hexdigest(), 16) % 5 == 0
+@dataclass(frozen=True, kw_only=True)
+class Faces:
+    """What a model says of N coded faces, and what their coders say. A AUs."""
+
+    logits: F32
+    """(N, A) float32, of single frames."""
+    labels: I8
+    """(N, A) int8."""
+    people: Texts
+    """(N,) names."""
+
+    def __add__(self, other: Faces) -> Faces:
+        return Faces(
+            logits=np.concatenate([self.logits, other.logits]),
+            labels=np.concatenate([self.labels, other.labels]),
+            people=np.concatenate([self.people, other.people]),
+        )
+
+    def take(self, rows: Bool) -> Faces:
+        """Return some faces."""
+        return Faces(logits=self.logits[rows], labels=self.labels[rows], people=self.people[rows])
+
+    @property
+    def group(self) -> I64:
+        """(N,) int64 number of each person."""
+        return np.unique(self.people, return_inverse=True)[1].astype(np.int64).reshape(-1)
+
+    def thresholds(self, own: F32, seed: int) -> F32:
+        """Return (A,) probabilities from which each AU is active; `own` where too few faces are known."""
+        counts = np.stack([(self.labels == value).sum(axis=0) for value in (0, 1)]).min(axis=0)
+        found = thresholds_over_people(sigmoid(self.logits), self.labels, self.group, seed, PREVALENCE_RATIO)
+        return np.where((counts >= MIN_COUNT) & ~np.isnan(found), found, own).round(4).astype(np.float32)
 
 
-def coded_faces(
-    tables: list[Path], pictures: list[Path], works: list[Path], model: str
-) -> tuple[F32, I8, Texts]:
-    """What a model says of coded faces, single frames: logits (N, A), labels (N, A), people (N,)."""
-    found = [told(model, *paths) for paths in zip(tables, pictures, works, strict=True)]
-    logits, labels, people = zip(*found, strict=True)
-    return np.concatenate(logits), np.concatenate(labels), np.concatenate(people)
-
-
-def told(model: str, table: Path, pictures: Path, work: Path) -> tuple[F32, I8, Texts]:
-    """The same of one table."""
-    opened = load_model(model)
+def read_faces(model: Model, table: Path, pictures: Path, work: Path) -> Faces:
+    """Find and crop the faces of a table of coded pictures or frames, and judge them."""
     settings = FinetuneSettings(data=(table,), videos=(pictures,), every_s=1e-3)
-    index = make_labelled_crops(settings, opened.au_names, work, "none", StopRequest(), print).index
-    network = load_network(opened.members[0]).eval()
-    return answers(network, index), index.labels, people_of(index)
+    index = make_labelled_crops(settings, model.au_names, work, "none", StopRequest(), print).index
+    network = load_network(model.members[0]).eval()
+    return Faces(logits=predict(network, index), labels=index.labels, people=people_of(index))
+
+
+def read_held_out(path: Path) -> Faces:
+    """Read the training people, as layers judge them that had not seen them."""
+    file = np.load(path)
+    names = [person or video for person, video in zip(file["person"], file["video"], strict=True)]
+    return Faces(logits=file["logit"], labels=file["labels"], people=np.array(names))
 
 
 def people_of(index: Index) -> Texts:
-    """(N,) names; where nobody is named, the video's."""
+    """Return (N,) names; where nobody is named, the video's."""
     pairs = zip(index.person.tolist(), index.video.tolist(), strict=True)
     return np.array([index.person_names[p] if p >= 0 else index.video_names[v] for p, v in pairs])
 
 
 @torch.inference_mode()
-def answers(network: torch.nn.Module, index: Index) -> F32:
-    """(N, A) logits of pictures as they are."""
+def predict(network: torch.nn.Module, index: Index) -> F32:
+    """Return (N, A) logits of pictures as they are."""
     loader, parts = open_loader("opencv", index, threads=1), list[F32]()
     for batch in loader.load(unaugmented_draws(index, np.arange(len(index), dtype=np.int64), BATCH)):
         x = (torch.as_tensor(batch.pixels).permute(0, 3, 1, 2).float() - 127.5) / 127.5
@@ -87,80 +121,58 @@ def answers(network: torch.nn.Module, index: Index) -> F32:
     return np.concatenate(parts)
 
 
-def thresholds(chance: F32, labels: I8, people: Texts, own: F32) -> F32:
-    """(A,) probabilities from which each AU is active; `own` where too few show it."""
-    rng, names = np.random.default_rng(0), np.unique(people)
-    found = np.full((HALVES, len(own)), np.nan)
-    for i in range(HALVES):
-        half = np.isin(people, rng.permutation(names)[: len(names) // 2])
-        for au in range(len(own)):
-            known = half & (labels[:, au] >= 0)
-            if (labels[known, au] == 1).sum() >= LEAST:
-                found[i, au] = best(chance[known, au], labels[known, au] == 1)
-    enough = ~np.isnan(found).all(0)
-    out = own.astype(np.float64).copy()
-    out[enough] = np.nanmean(found[:, enough], axis=0)
-    return out.astype(np.float32)
+def nested_decisions(faces: Faces, more: Faces, own: F32, seed: int) -> Bool:
+    """Return (N, A) bool decisions, for each fifth of the people by thresholds chosen on the others and `more`."""
+    fold, active = folds_of(faces, seed), np.zeros(faces.labels.shape, bool)
+    for k in range(FOLDS):
+        limits = (faces.take(fold != k) + more).thresholds(own, seed)
+        active[fold == k] = sigmoid(faces.logits[fold == k]) >= limits
+    return active
 
 
-def best(chance: F32, shown: Bool) -> float:
-    """The threshold of the best F1 of one AU, predicted about as often as it is coded."""
-    order = np.argsort(-chance)
-    hits, predicted = np.cumsum(shown[order]), np.arange(1, len(chance) + 1)
-    f1 = 2 * hits / (predicted + shown.sum())
-    fits = (predicted <= PREVALENCE * shown.sum()) & (predicted * PREVALENCE >= shown.sum())
-    at = int(np.argmax(np.where(fits, f1, -1)))
-    after = chance[order[min(at + 1, len(order) - 1)]]
-    return float(chance[order[at]] + after) / 2
+def folds_of(faces: Faces, seed: int) -> NDArray[np.int32]:
+    """Return (N,) int32 the fifth of each face's person, balanced in faces and in every AU's positives."""
+    marks = [np.ones(len(faces.labels), bool), *(faces.labels == 1).T]
+    counts = np.stack([np.bincount(faces.group, mark) for mark in marks], axis=1)
+    weights = counts / np.maximum(counts.sum(axis=0), 1)
+    return assign_parts(weights, np.full(FOLDS, 1 / FOLDS), seed)[faces.group]
 
 
-def calibration_error(chance: F32, shown: Bool) -> float:
-    """Expected calibration error: the mean distance of probability and share, over bins of equal counts."""
-    parts = np.array_split(np.argsort(chance), BINS)
-    gaps = [abs(float(chance[part].mean()) - float(shown[part].mean())) * len(part) for part in parts]
-    return sum(gaps) / len(chance)
+def shares(active: Bool, labels: I8) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the shares of faces, (A,) each, for which an AU is coded and predicted."""
+    known = labels != MISSING
+    count = np.maximum(known.sum(axis=0), 1)
+    return (labels == 1).sum(axis=0) / count, (active & known).sum(axis=0) / count
 
 
-def judge(chance: F32, labels: I8, limits: F32, au_names: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """AU → AUC, F1, coded and predicted share, calibration error and counts."""
-    out: dict[str, dict[str, float]] = {}
+def report(faces: Faces, active: Bool, scores: Scores, au_names: tuple[str, ...]) -> Iterator[str]:
+    """Yield the lines of the table for the terminal."""
+    coded, predicted = shares(active, faces.labels)
+    rows = [["", "positive", "people", "AUC", "F1", "coded", "predicted", "ratio", "ECE"]]
     for i, au in enumerate(au_names):
-        known = labels[:, i] >= 0
-        if not known.any():
-            continue
-        shown, active = labels[known, i] == 1, chance[known, i] >= limits[i]
-        facts: dict[str, Any] = {"positives": int(shown.sum()), "negatives": int((~shown).sum())}
-        if shown.any() and not shown.all():
-            facts["auc"] = float(roc_auc_score(shown, chance[known, i]))
-        facts["f1_binary"] = float(2 * (shown & active).sum() / max(1, shown.sum() + active.sum()))
-        facts["coded"], facts["predicted"] = float(shown.mean()), float(active.mean())
-        facts["ece"] = calibration_error(chance[known, i], shown)
-        out[au] = facts
-    return out
+        positive = faces.labels[:, i] == 1
+        numbers = [str(positive.sum()), str(len(np.unique(faces.group[positive])))]
+        numbers += [format_interval(scores[metric], i) for metric in (AUC, F1)]
+        ratio = predicted[i] / coded[i] if coded[i] else np.nan
+        rest = (coded[i], predicted[i], ratio, scores[ECE].value[i])
+        rows.append([au, *numbers, *map(format_score, rest)])
+    yield from aligned(rows, left=1)
 
 
-def figures(facts: dict[str, dict[str, float]], count: str) -> dict[str, Any]:
-    """As scripts/grade.py reads them; AUs that hardly anybody shows are left out."""
-    judged = {au: some for au, some in facts.items() if min(some["positives"], some["negatives"]) >= LEAST}
-    return {
-        "data_set": f"{count} in no training, {CODERS}; thresholds were chosen on four fifths of these people, "
-        "and settings with them in view; single frames",
-        "short": f"{count.partition(' ')[0]} faces of others",
-        **{
-            name: {au: round(some[name], 3) for au, some in judged.items()}
-            for name in ("auc", "f1_binary", "positives", "negatives")
-        },
+def figures(faces: Faces, scores: Scores, au_names: tuple[str, ...], *, nested: bool) -> dict[str, Any]:
+    """Return what scripts/grade.py reads; AUs that hardly anybody shows are left out."""
+    counts = {
+        name: (faces.labels == value).sum(axis=0) for name, value in (("positives", 1), ("negatives", 0))
     }
-
-
-def table(facts: dict[str, dict[str, float]]) -> str:
-    """For the terminal."""
-    names = ("positives", "negatives", "auc", "f1_binary", "coded", "predicted", "ece")
-    lines = ["     " + " ".join(f"{name:>9}" for name in names)]
-    for au, some in facts.items():
-        cells = [f"{some.get(name, float('nan')):9.{0 if name.endswith('tives') else 3}f}" for name in names]
-        lines.append(f"{au:5}" + " ".join(cells))
-    return "\n".join(lines)
+    judged = [i for i in range(len(au_names)) if min(counts[name][i] for name in counts) >= LEAST]
+    size = f"{len(faces.labels)} faces of {len(np.unique(faces.people))} people"
+    how = "thresholds for each fifth of these people were chosen without it, " if nested else ""
+    return {
+        "data_set": f"{size} in no training, {CODERS}; {how}settings with them in view; single frames",
+        "short": f"{len(faces.labels)} faces of others",
+        **{name: {au_names[i]: round(float(scores[name].value[i]), 3) for i in judged} for name in (AUC, F1)},
+        **{name: {au_names[i]: int(count[i]) for i in judged} for name, count in counts.items()},
+    }
 
 
 def main() -> None:
@@ -176,33 +188,28 @@ def main() -> None:
         "--work", type=Path, action="append", required=True, help="crops; kept for the next run"
     )
     parser.add_argument("--figures", type=Path, help="file for scripts/grade.py")
+    parser.add_argument("--seed", type=int, default=0, help="of folds and halves of the people")
     given = parser.parse_args()
     model = load_model(given.model)
-    logits, labels, people = coded_faces(given.coded, given.pictures, given.work, given.model)
-    back = np.array([held_back(str(person)) for person in people])
+    faces, *others = (
+        read_faces(model, *paths) for paths in zip(given.coded, given.pictures, given.work, strict=True)
+    )
+    for one in others:
+        faces = faces + one
+    active = sigmoid(faces.logits) >= model.thresholds
     if given.held_out is not None:
-        limits = chosen(
-            given.held_out, sigmoid(logits[~back]), labels[~back], people[~back], model.thresholds
-        )
+        more = read_held_out(given.held_out)
+        active = nested_decisions(faces, more, model.thresholds, given.seed)
+        limits = (faces + more).thresholds(model.thresholds, given.seed)
         file = read_json(model.path / MODEL_FILE, ModelFile)
         write_json(model.path / MODEL_FILE, ModelFile, **file.model_dump() | {"thresholds": limits.tolist()})
-    limits = load_model(given.model).thresholds
-    for name, rows in (("held back", back), ("all", np.ones_like(back))):
-        facts = judge(sigmoid(logits[rows]), labels[rows], limits, model.au_names)
-        count = f"{rows.sum()} faces of {len(np.unique(people[rows]))} people"
-        print(f"{name}: {count}\n{table(facts)}")
+    resampling = Resampling.draw(faces.group, RESAMPLINGS, given.seed)
+    scores = score_predictions(faces.logits, active, faces.labels, resampling)
+    for line in report(faces, active, scores, model.au_names):
+        print(line)
     if given.figures is not None:
-        given.figures.write_text(json.dumps(figures(facts, count), indent=1) + "\n")
-
-
-def chosen(held_out: Path, chance: F32, labels: I8, people: Texts, own: F32) -> F32:
-    """Thresholds from training people who were left out, and from people who are in no training."""
-    more = np.load(held_out)
-    names = [person or video for person, video in zip(more["person"], more["video"], strict=True)]
-    chance = np.concatenate([chance, sigmoid(more["logit"])])
-    labels = np.concatenate([labels, more["labels"]])
-    limits = thresholds(chance, labels, np.concatenate([people, names]), own)
-    return limits.astype(np.float64).round(4).astype(np.float32)
+        found = figures(faces, scores, model.au_names, nested=given.held_out is not None)
+        given.figures.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -317,6 +317,7 @@ def test_finetuned_folder_states_its_origin_and_holds_no_picture(taught):
     assert told["licence"] == "CC0"
     assert told["training"]["start"]["model_digest"] == start.digest
     assert told["training"]["labels"] == ["labels.csv"]
+    assert str(root) not in json.dumps(told), "no path of this machine"
     assert told["training"]["evidence"]["AU12"]["positives"] > 10
     assert {metric["name"] for metric in told["metrics"]} == {"auc", "f1_binary"}
     crops, _ = read_reference(done.model.members[0])

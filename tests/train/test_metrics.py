@@ -97,10 +97,10 @@ def test_au_scores_take_logits_and_their_thresholds():
 
 
 @settings(max_examples=80, deadline=None)
-@given(columns)
-def test_best_threshold_is_optimal_and_nearest_to_a_half(data):
+@given(columns, st.sampled_from([1.0, 1.25, 2.0, float("inf")]))
+def test_best_threshold_is_optimal_and_nearest_to_a_half(data, prevalence_ratio):
     scores, labels = data
-    limits = best_thresholds(scores, labels)
+    limits = best_thresholds(scores, labels, prevalence_ratio)
     assert limits.dtype == np.float32
     for au, limit in enumerate(limits):
         known = labels[:, au] >= 0
@@ -110,6 +110,10 @@ def test_best_threshold_is_optimal_and_nearest_to_a_half(data):
             continue
         steps = np.unique(column)
         middles = (steps + np.concatenate([[0], steps[:-1]])) / 2
+        shares = np.array([(column >= other).sum() / (truth == 1).sum() for other in steps])
+        apart = np.maximum(shares, 1 / shares)
+        allowed = apart <= max(prevalence_ratio, apart.min())
+        steps, middles = steps[allowed], middles[allowed]
         f1 = np.array([slow_f1(column, truth, other)["f1_binary"] for other in steps])
         best = middles[f1 >= f1.max() - 1e-9]
         assert slow_f1(column, truth, limit)["f1_binary"] == pytest.approx(f1.max())

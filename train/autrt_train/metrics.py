@@ -112,7 +112,7 @@ def _column(scores: NDArray[Any], labels: I8, threshold: float) -> dict[str, flo
     }
 
 
-def best_thresholds(scores: F32, labels: I8) -> F32:
+def best_thresholds(scores: F32, labels: I8, prevalence_ratio: float = float("inf")) -> F32:
     """Return each AU's threshold with the highest `f1_binary`.
 
     It lies half-way between two neighbouring scores; among equally good ones it is the nearest to 0.5.
@@ -120,6 +120,8 @@ def best_thresholds(scores: F32, labels: I8) -> F32:
     Args:
         scores: (N, L) float32 probabilities.
         labels: (N, L) int8; `MISSING` is not counted.
+        prevalence_ratio: how many times more or less often than it is labelled an AU may be predicted, 1 or more;
+            where scores tie so that no threshold keeps to it, the nearest do.
 
     Returns:
         (L,) float32; 0.5 for an AU without a positive or without a negative.
@@ -129,16 +131,21 @@ def best_thresholds(scores: F32, labels: I8) -> F32:
     """
     _refuse_nan(scores)
     pairs = zip(scores.astype(np.float32).T, labels.T, strict=True)
-    return np.array([_best_threshold(s[known := y != MISSING], y[known]) for s, y in pairs], np.float32)
+    return np.array(
+        [_best_threshold(s[known := y != MISSING], y[known], prevalence_ratio) for s, y in pairs], np.float32
+    )
 
 
-def _best_threshold(scores: F32, known_labels: I8) -> float:
+def _best_threshold(scores: F32, known_labels: I8, prevalence_ratio: float) -> float:
     positive, negative = int((known_labels == 1).sum()), int((known_labels == 0).sum())
     if not positive or not negative:
         return DEFAULT_THRESHOLD
     false_share, true_share, steps = roc_curve(known_labels, scores, drop_intermediate=False)
     hits, alarms = np.rint(true_share[1:] * positive), np.rint(false_share[1:] * negative)
-    f1 = 2 * hits / (hits + alarms + positive)
+    ratio = (hits + alarms) / positive
+    apart = np.maximum(ratio, 1 / ratio)
+    allowed = apart <= max(prevalence_ratio, apart.min())
+    f1 = np.where(allowed, 2 * hits / (hits + alarms + positive), -1)
     limits = _between(steps[1:].astype(np.float32))
     best = np.flatnonzero(f1 >= f1.max() - 1e-12)
     return float(limits[best[np.argmin(np.abs(limits[best] - DEFAULT_THRESHOLD))]])

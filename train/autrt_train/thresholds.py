@@ -14,7 +14,9 @@ HALVES: Final = 25
 """Number of random halves."""
 
 
-def thresholds_over_people(scores: F32, labels: I8, group: I64, seed: int) -> F64:
+def thresholds_over_people(
+    scores: F32, labels: I8, group: I64, seed: int, prevalence_ratio: float = float("inf")
+) -> F64:
     """Return the mean, over random halves of the people, of the threshold with the best `f1_binary`.
 
     Args:
@@ -22,6 +24,7 @@ def thresholds_over_people(scores: F32, labels: I8, group: I64, seed: int) -> F6
         labels: (N, A) int8; `MISSING` is not counted.
         group: (N,) int64 number of each person.
         seed: of the halves.
+        prevalence_ratio: see `best_thresholds`.
 
     Returns:
         (A,) float64; NaN for AUs without positives and negatives in any half.
@@ -32,7 +35,7 @@ def thresholds_over_people(scores: F32, labels: I8, group: I64, seed: int) -> F6
         half = np.isin(group, rng.permutation(people)[: max(1, len(people) // 2)])
         some = labels[half]
         decidable = (some == 1).any(axis=0) & (some == 0).any(axis=0)
-        found[i] = np.where(decidable, best_thresholds(scores[half], some), np.nan)
+        found[i] = np.where(decidable, best_thresholds(scores[half], some, prevalence_ratio), np.nan)
     known = ~np.isnan(found).all(axis=0)
     mean = np.full(scores.shape[1], np.nan)
     mean[known] = np.nanmean(found[:, known], axis=0)

@@ -65,7 +65,7 @@ def training_facts(
         "people": trained.people,
         "folds": trained.folds,
         "seed": recipe.seed,
-        "settings": settings.model_dump(mode="json", exclude={"data", "videos"}),
+        "settings": settings.model_dump(mode="json", exclude={"data", "videos", "start"}),
         "augment": recipe.model_dump(mode="json")["augment"],
         "autrt": __version__,
     }
