@@ -18,7 +18,7 @@ import numpy as np
 from autrt.face.detect import iou_matrix
 from autrt.face.detection_schedule import DetectionSchedule, PendingDetections
 from autrt.face.shots import split_shots
-from autrt.types import DETECTED, F32, I64, INTERPOLATED, Detections, Faces, Frame, Segment
+from autrt.types import DETECTED, F32, I64, INTERPOLATED, U8, Detections, Faces, Frame, Segment
 
 AGREE_IOU = 0.5
 AGREE_LANDMARKS = 0.25
@@ -73,6 +73,7 @@ class _TrackedFrame:
 
     frame: Frame
     row: int
+    thumbnail: U8
     starts_shot: bool
     pending: PendingDetections | None
     """Detections under way; None in frames that are none of the detection frames."""
@@ -93,7 +94,10 @@ def _start_detections(
     for row, shot in enumerate(split_shots(frames)):
         is_detection_frame = shot.first or shot.last or shot.frame.index % detect_every == 0
         pending = schedule.regular(shot.frame, starts_shot=shot.first) if is_detection_frame else None
-        waiting.append(_TrackedFrame(frame=shot.frame, row=row, starts_shot=shot.first, pending=pending))
+        tracked = _TrackedFrame(
+            frame=shot.frame, row=row, thumbnail=shot.thumbnail, starts_shot=shot.first, pending=pending
+        )
+        waiting.append(tracked)
         if len(waiting) > look_ahead:
             yield waiting.popleft()
     yield from waiting
@@ -207,7 +211,9 @@ def _segment(frames: Sequence[_TrackedFrame], parts: Sequence[Faces]) -> Segment
     """Return the segment of some frames, its faces ordered by frame, then track."""
     faces = Faces.concatenate(parts)
     order = np.lexsort((faces.track, faces.row))
-    return Segment.of([f.frame for f in frames], faces[order], frames[0].row)
+    segment = Segment.of([f.frame for f in frames], faces[order], frames[0].row)
+    segment.thumbnails = [f.thumbnail for f in frames]
+    return segment
 
 
 def match(a: Detections, b: Detections) -> dict[int, int]:
