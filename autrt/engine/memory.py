@@ -28,6 +28,10 @@ class CropMemory(Protocol):
         """
         ...
 
+    def sparse(self, crops: Any) -> U8:
+        """Return every second pixel's green of n crops in this memory: uint8 (n, 56, 56) in the host's."""
+        ...
+
 
 class HostMemory:
     """Crops as numpy arrays."""
@@ -42,6 +46,10 @@ class HostMemory:
         for crop, image, matrix in zip(crops, images, matrices, strict=True):
             crop[...] = image.warped(matrix, CROP_SIZE_PX)
         return crops
+
+    def sparse(self, crops: U8) -> U8:
+        """Return every second pixel's green of some crops."""
+        return np.ascontiguousarray(crops[:, ::2, ::2, 1])
 
 
 def memory_on(device: str) -> CropMemory:

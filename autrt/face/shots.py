@@ -1,8 +1,9 @@
 """Scene cuts: where one shot of a video ends and the next begins.
 
-A frame starts a shot where the picture changes much (thumbnail difference), much more than around it (so that
-fast motion and camera shake are no cuts), and for good (so that a flash is none). The decision needs the next
-`LOOK_AHEAD` frames.
+A frame starts a shot where the picture changes much for its contrast (so that dark cuts are found), much more than
+around it (so that fast motion and camera shake are no cuts), for good (so that a flash is none), and in more
+than its brightness (so that an exposure that jumps is none). The decision needs the next `LOOK_AHEAD` frames.
+Dissolves and dips to black are left to `face.person_change`.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from autrt.types import U8, Frame
+from autrt.types import F32, U8, Frame
 
 THUMBNAIL = (32, 18)
 """(width, height) in pixels of the thumbnails that are compared."""
 LOOK_AHEAD = 2
-DIFFERENCE_MIN = 18.0
-"""Mean absolute difference of thumbnails, in grey levels, below which nothing is a cut."""
+DIFFERENCE_MAX = 18.0
+DIFFERENCE_MIN = 2.0
+CONTRAST_SHARE = 0.5
+"""A cut's least mean absolute difference of thumbnails is this share of their contrast (their mean absolute
+difference from their mean), within these limits in grey levels: noise and compression reach the lower one."""
+SAME_SCENE = 0.8
+"""Correlation from which two thumbnails show one scene, whatever their brightness and contrast."""
 RATIO_MIN = 3.0
 """Least ratio of a cut's difference to the mean difference of the neighbouring frames (after PySceneDetect's
 adaptive detector)."""
@@ -32,6 +38,8 @@ class ShotFrame:
     """A frame and its place in its shot."""
 
     frame: Frame
+    thumbnail: U8
+    """(18, 32, 3) uint8 RGB."""
     first: bool = False
     last: bool = False
 
@@ -52,20 +60,20 @@ def split_shots(frames: Iterable[Frame]) -> Iterator[ShotFrame]:
 def _mark_first(frames: Iterable[Frame]) -> Iterator[ShotFrame]:
     """Yield every frame, marked where a shot begins."""
     waiting: deque[ShotFrame] = deque()
-    next_thumbnails: deque[U8] = deque()
     past_thumbnails: deque[U8] = deque(maxlen=LOOK_AHEAD + 1)
 
     def marked() -> ShotFrame:
         shot_frame = waiting.popleft()
-        shot_frame.first = not past_thumbnails or _is_cut([*past_thumbnails], [*next_thumbnails])
+        shot_frame.first = not past_thumbnails or _is_cut(
+            [*past_thumbnails], [s.thumbnail for s in (shot_frame, *waiting)]
+        )
         if shot_frame.first:
             past_thumbnails.clear()
-        past_thumbnails.append(next_thumbnails.popleft())
+        past_thumbnails.append(shot_frame.thumbnail)
         return shot_frame
 
     for frame in frames:
-        waiting.append(ShotFrame(frame))
-        next_thumbnails.append(frame.image.thumbnail(*THUMBNAIL))
+        waiting.append(ShotFrame(frame, frame.image.thumbnail(*THUMBNAIL)))
         if len(waiting) > LOOK_AHEAD:
             yield marked()
     while waiting:
@@ -75,12 +83,35 @@ def _mark_first(frames: Iterable[Frame]) -> Iterator[ShotFrame]:
 def _is_cut(before: list[U8], after: list[U8]) -> bool:
     """Return whether `after[0]` starts a new shot, from thumbnails of up to 3 frames on either side."""
     change = _difference(before[-1], after[0])
-    if change < DIFFERENCE_MIN or any(_difference(b, a) < DIFFERENCE_MIN for b in before for a in after):
+    if change < DIFFERENCE_MIN:
         return False
     calm = [_difference(a, b) for side in (before, after) for a, b in pairwise(side)]
-    return not calm or change >= RATIO_MIN * float(np.mean(calm))
+    if calm and change < RATIO_MIN * float(np.mean(calm)):
+        return False
+    least = CONTRAST_SHARE * (_contrast(before[-1]) + _contrast(after[0])) / 2
+    least = min(max(least, DIFFERENCE_MIN), DIFFERENCE_MAX)
+    if any(_difference(b, a) < least for b in before for a in after):
+        return False
+    return all(_correlation(b, a) < SAME_SCENE for b in before for a in after)
 
 
 def _difference(a: U8, b: U8) -> float:
     """Return the mean absolute difference of two thumbnails in grey levels."""
     return cv2.norm(a, b, cv2.NORM_L1) / a.size
+
+
+def _contrast(thumbnail: U8) -> float:
+    """Return the mean absolute difference of a thumbnail from its mean colour in grey levels."""
+    return float(np.abs(_centred(thumbnail)).mean())
+
+
+def _correlation(a: U8, b: U8) -> float:
+    """Return the correlation of two thumbnails; 0 if one of them is of one colour."""
+    x, y = _centred(a).ravel(), _centred(b).ravel()
+    return float(x @ y / np.sqrt((x @ x) * (y @ y) + 1e-3))
+
+
+def _centred(thumbnail: U8) -> F32:
+    """Return a thumbnail without its mean colour."""
+    pixels = thumbnail.astype(np.float32)
+    return pixels - pixels.mean((0, 1))

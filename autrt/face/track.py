@@ -21,7 +21,7 @@ from autrt.face.detection_schedule import DetectionSchedule, PendingDetections
 from autrt.face.held_bytes import HeldBytes
 from autrt.face.shots import split_shots
 from autrt.settings import DetectionInterval
-from autrt.types import DETECTED, F32, I64, INTERPOLATED, Detections, Faces, Frame, Segment
+from autrt.types import DETECTED, F32, I64, INTERPOLATED, U8, Detections, Faces, Frame, Segment
 
 AGREE_IOU = 0.5
 AGREE_LANDMARKS = 0.25
@@ -79,6 +79,7 @@ class _TrackedFrame:
 
     frame: Frame
     row: int
+    thumbnail: U8
     starts_shot: bool
     pending: PendingDetections | None
     """Detections under way; None in frames that are none of the detection frames."""
@@ -104,8 +105,11 @@ def _start_detections(
         if is_detection_frame:
             held.detected()
         pending = schedule.regular(shot.frame, starts_shot=shot.first) if is_detection_frame else None
+        tracked = _TrackedFrame(
+            frame=shot.frame, row=row, thumbnail=shot.thumbnail, starts_shot=shot.first, pending=pending
+        )
         started += is_detection_frame
-        waiting.append(_TrackedFrame(frame=shot.frame, row=row, starts_shot=shot.first, pending=pending))
+        waiting.append(tracked)
         while waiting and (waiting[0].pending is None or started > look_ahead or held.too_much_waits):
             frame = waiting.popleft()
             started -= frame.pending is not None
@@ -222,7 +226,9 @@ def _segment(frames: Sequence[_TrackedFrame], parts: Sequence[Faces]) -> Segment
     """Return the segment of some frames, its faces ordered by frame, then track."""
     faces = Faces.concatenate(parts)
     order = np.lexsort((faces.track, faces.row))
-    return Segment.of([f.frame for f in frames], faces[order], frames[0].row)
+    segment = Segment.of([f.frame for f in frames], faces[order], frames[0].row)
+    segment.thumbnails = [f.thumbnail for f in frames]
+    return segment
 
 
 def match(a: Detections, b: Detections) -> dict[int, int]:

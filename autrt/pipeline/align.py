@@ -8,6 +8,7 @@ from typing import Any
 
 from autrt.engine.memory import CropMemory
 from autrt.face.align import crop_matrix, cut_patches, patch_matrices
+from autrt.face.appearance import small_faces
 from autrt.pipeline.networks import Networks
 from autrt.types import F64, Faces, Image, Patch, Segment, VideoInfo
 
@@ -31,6 +32,7 @@ def align(
         freed(segment.images)
         segment.images = []
         segment.patches = dict(enumerate(patches))
+        segment.small_faces = small_faces(networks.batcher.memory.sparse(crops))
         segment.pending = networks.batcher.submit(crops)
         yield segment
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from autrt.face.align import crop_matrix
+from autrt.face.appearance import small_faces
 from autrt.face.misalignment import move, redetected
 from autrt.pipeline.align import aligned_crops
 from autrt.pipeline.networks import Networks
@@ -35,7 +36,10 @@ def _realign(segment: Segment, networks: Networks, info: VideoInfo) -> None:
     rows = np.nonzero(faces.source == REFINED)[0]
     matrices = crop_matrix(faces.landmarks[rows], networks.template, info.pixel_aspect)
     patches = [segment.patches[row] for row in rows.tolist()]
-    segment.pending = networks.batcher.submit(aligned_crops(patches, matrices, networks.batcher.memory))
+    crops = aligned_crops(patches, matrices, networks.batcher.memory)
+    segment.small_faces[rows] = small_faces(networks.batcher.memory.sparse(crops))
+    segment.small_faces = segment.small_faces[kept]
+    segment.pending = networks.batcher.submit(crops)
     segment.realigned = (np.cumsum(kept) - 1)[rows]
     segment.faces = faces[kept]
     segment.outputs = {name: values[kept] for name, values in segment.outputs.items()}

@@ -1,4 +1,6 @@
-"""The flow of one video: decode → detect and track → align → run networks → check alignment → realign → blocks.
+"""The flow of one video, from decoding to blocks of final rows.
+
+Decode → detect and track → align → run networks → check alignment → realign → split people → blocks.
 
 Each stage is a generator over the one before it. `prefetch` puts a stage in a thread of its own behind a bounded
 queue; `read_ahead` lets the work that a stage has started (detections, batches of crops) finish before it is waited
@@ -19,6 +21,7 @@ from autrt.pipeline.networks import Networks
 from autrt.pipeline.prefetch import prefetch, read_ahead
 from autrt.pipeline.realign import realign
 from autrt.pipeline.recognise_crops import recognised_crops
+from autrt.pipeline.split_people import split_people
 from autrt.pipeline.to_blocks import to_blocks
 from autrt.settings import InferSettings
 from autrt.types import Block, Decoder, Segment, Sink
@@ -98,7 +101,7 @@ def recognised_blocks(
         aligned = read_ahead(align(segments, networks, info, flow.freed), crops_ahead, _crops)
         checked = read_ahead(check_alignment(aligned, networks), REDETECTIONS_AHEAD)
         realigned = read_ahead(realign(checked, networks, info), crops_ahead, _crops)
-        yield from to_blocks(realigned)
+        yield from to_blocks(split_people(realigned))
 
 
 def _crops(segment: Segment) -> int:

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from autrt.types.arrays import F32, F64, I64, Bool, ShapedRepr, check_array
+from autrt.types.arrays import F32, F64, I64, U8, Bool, ShapedRepr, check_array
 from autrt.types.engine import Outputs, Pending, Ready
 from autrt.types.faces import Detections, Faces, Misalignment, Patch
 from autrt.types.video import Frame, Image, Loss
@@ -37,6 +37,10 @@ class Segment:
     """The frames' pictures, until the faces are cut out."""
     faces: Faces
     """`faces.row` counts in the video's frame table, not in this segment."""
+    thumbnails: list[U8] = field(default_factory=list[U8])
+    """Of each frame: (18, 32, 3) uint8 RGB."""
+    small_faces: U8 = field(default_factory=lambda: np.empty((0, 28, 28), np.uint8))
+    """(F, 28, 28) uint8; see `face.appearance`."""
     patches: dict[int, Patch] = field(default_factory=dict[int, Patch])
     """Patch of each face by its row in `faces`; once alignment is checked, of misaligned faces alone."""
     pending: Pending[Outputs] = field(default_factory=lambda: Ready({}))

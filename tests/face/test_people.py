@@ -75,6 +75,21 @@ def test_cut_between_two_people_starts_a_new_track(smile, talk, tmp_path):
         assert results.tracks["last_frame"].tolist() == [22, 39]
 
 
+@pytest.mark.parametrize("between", [2, 20])
+def test_dissolve_between_two_people_starts_a_new_track(smile, talk, tmp_path, between):
+    """Both faces lie in one place, so that only their looks tell them apart."""
+    other = [cv2.warpAffine(t, np.float32([[0.8, 0, 170], [0, 0.8, 60]]), (640, 360)) for t in talk]
+    shares = np.clip((np.arange(40 + between) - 19) / (between + 1), 0, 1)
+    both = [[p[min(i, 39)] for i in range(len(shares))] for p in (smile, other)]
+    film = [cv2.addWeighted(a, 1 - w, b, w, 0) for a, b, w in zip(*both, shares, strict=True)]
+    write_film(tmp_path / "dissolve.mkv", film)
+    with infer(tmp_path / "dissolve.mkv", tmp_path) as results:
+        first, last = results.tracks["first_frame"], results.tracks["last_frame"]
+        assert first[0] == 0
+        assert 19 <= last[0] <= 20 + between
+        assert 20 <= first[1:].min() <= 20 + between + 6
+
+
 def probabilities(results) -> np.ndarray:
     return results.faces["probability"]
 

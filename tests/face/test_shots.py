@@ -59,3 +59,18 @@ def test_fast_pans_and_fades_are_no_cuts():
 
 def test_one_picture_is_one_shot():
     assert starts([scene(0)]) == [0]
+
+
+def test_a_cut_in_dark_footage_is_found():
+    dark = [(scene(i) * 0.06).astype(np.uint8) for i in (0, 1)]
+    assert np.abs(dark[0].astype(float) - dark[1]).mean() < 8
+    assert starts([dark[0]] * 12 + [dark[1]] * 12) == [0, 12]
+
+
+def test_an_exposure_that_jumps_is_no_cut():
+    film = [scene(0)] * 10 + [(scene(0) * 0.4).astype(np.uint8)] * 10
+    assert starts(film) == [0]
+
+
+def test_noise_in_the_dark_is_no_cut():
+    assert starts([noisy(np.full_like(scene(0), 8), seed) // 3 for seed in range(30)]) == [0]
