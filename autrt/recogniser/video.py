@@ -45,8 +45,9 @@ def recognise(
     differ where the frame rate varies. And what needs the whole video before its first frame is not offered:
     baselines and `max_faces`.
 
-    Decoding and networks run in threads ahead of the loop, by the smoothing window (half a second of video) and
-    some batches of work. They end, and the video is closed, when the loop ends or the generator is closed::
+    Decoding and networks run in threads ahead of the loop, by the smoothing window (half a second of video), 60 to
+    110 frames in which a change of person may show, and some batches of work. They end, and the video is closed,
+    when the loop ends or the generator is closed::
 
         with contextlib.closing(autrt.recognise("interview.mp4")) as frames:
             for frame in frames:
