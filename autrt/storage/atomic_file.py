@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import re
 import secrets
@@ -11,12 +9,12 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from autrt.storage.disk import make_folder, sync_folder, write_all, writing
+from autrt.storage.lock import try_lock
 
 _NAME = re.compile(r"\.autrt-[0-9a-f]{16}\.part")
-_NO_LOCKS: Final = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _STALE_S: Final = 24 * 3600
 """Without locks, a part that was not written to for this long counts as left behind."""
 
@@ -122,22 +120,9 @@ def _create(folder: Path) -> tuple[Path, int]:
     while True:
         path = folder / f".autrt-{secrets.token_hex(8)}.part"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        if _lock(fd) != "held" and _is(path, fd):
+        if try_lock(fd) != "held" and _is(path, fd):
             return path, fd
         os.close(fd)
-
-
-def _lock(fd: int) -> Literal["locked", "held", "unknown"]:
-    """Try to lock an open file; "unknown" where the file system has no locks."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return "held"
-    except OSError as error:
-        if error.errno in _NO_LOCKS:
-            return "unknown"
-        raise
-    return "locked"
 
 
 def _is(path: Path, fd: int) -> bool:
@@ -155,7 +140,7 @@ def _remove_if_dead(path: Path) -> bool:
     except OSError:  # removed, renamed, or no permission
         return False
     try:
-        state = _lock(fd)
+        state = try_lock(fd)
         stale = time.time() - os.fstat(fd).st_mtime > _STALE_S
         dead = _is(path, fd) and (state == "locked" or (state == "unknown" and stale))
         if dead:

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from autrt.storage.disk import write_all, writing
+from autrt.storage.lock import try_lock
 
 _PREFIX: Final = ".autrt-run-"
 _BEAT_S: Final = 15.0
@@ -111,10 +112,10 @@ def _look(path: Path, now_s: float) -> Found | None:
     except OSError:  # removed meanwhile
         return None
     try:
-        lock = _try_lock(fd)
+        lock = try_lock(fd)
         touched_s = os.fstat(fd).st_mtime
         facts, data = _read(fd)
-        lives = True if lock == "held" else _lives(facts, certain=lock == "free")
+        lives = True if lock == "held" else _lives(facts, certain=lock == "locked")
         if lives is False or (lives is None and now_s - touched_s > DEAD_S):
             path.unlink(missing_ok=True)
             return None
@@ -125,17 +126,6 @@ def _look(path: Path, now_s: float) -> Found | None:
         return None
     finally:
         os.close(fd)
-
-
-def _try_lock(fd: int) -> Literal["held", "free", "unknown"]:
-    """Try to lock an open file; "unknown" where the file system has no locks."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return "held"
-    except OSError:
-        return "unknown"
-    return "free"
 
 
 def _lives(facts: Mapping[str, Any], *, certain: bool) -> bool | None:
