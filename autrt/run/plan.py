@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class PlannedVideo:
     state: ResultState
     """State of its results in the output folder."""
     todo: bool
-    """True if the run will process it."""
+    """True if the run will process it, or compare its bytes first."""
     target: Path
     """Its results file."""
     info: VideoInfo | None
@@ -86,7 +86,7 @@ class InferPlan:
 
     @property
     def todo(self) -> list[Source]:
-        """Videos that the run will process."""
+        """Videos that the run will process, or whose bytes it will compare first."""
         return self.work.todo
 
     @property
@@ -156,6 +156,8 @@ class InferPlan:
             if todo:
                 run = Run(self.job, networks, reporter, options.shard)
                 summary = run.run(todo, options.workers, self._unchanged)
+                with suppress(OSError):
+                    sweep(options.out)  # what worker processes left that died meanwhile
         skipped = len(self.done) + summary.skipped
         return replace(summary, skipped=skipped, overwrite=options.overwrite, au_grades=self._grades())
 
