@@ -1,0 +1,1 @@
+"""Campaigns of random faults against the command line, for a stated time; run by `scripts/campaign`."""
