@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -159,6 +159,8 @@ class InferPlan:
             if todo:
                 run = Run(self.job, networks, reporter, options.shard)
                 summary = run.run(todo, options.workers, self._unchanged)
+                with suppress(OSError):
+                    sweep(options.out)  # what worker processes left that died meanwhile
         skipped = len(self.done) + summary.skipped
         return replace(summary, skipped=skipped, overwrite=options.overwrite, au_grades=self._grades())
 

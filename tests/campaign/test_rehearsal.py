@@ -14,11 +14,13 @@ import pytest
 
 from tests.campaign import damaged, disk, kills
 from tests.campaign.clips import write_clips
+from tests.campaign.command import digests, faults_in
 from tests.campaign.damage import draw_damage
 from tests.campaign.disk import ERRORS, compile_shim, fault_environment
 from tests.campaign.draw import draw_clip, stamps_of_packets
 from tests.campaign.journal import Journal, table
 from tests.support.fetched import fetched
+from tests.support.results import results_file
 
 pytestmark = pytest.mark.campaign
 
@@ -77,6 +79,22 @@ def test_faults_of_a_whole_input_are_named(tmp_path, status, reason, ended, faul
     clip = draw_clip(random.Random("1/3"), tmp_path, "a")
     found = damaged.judge(clip, clip.path, tmp_path / "out", "none", event(status, reason), ended)
     assert found["faults"][0].startswith(fault)
+
+
+def test_faults_of_an_output_folder_are_named(tmp_path):
+    for name in ("a.h5", "b.h5"):
+        results_file(tmp_path / name, seed=ord(name[0]))
+    reference = digests(tmp_path)
+    assert faults_in(tmp_path, reference, all_of_them=True) == []
+    (tmp_path / ".autrt-0123456789abcdef.part").touch()
+    results_file(tmp_path / "a.h5", seed=9)
+    (tmp_path / "b.h5").rename(tmp_path / "other")
+    assert faults_in(tmp_path, reference, all_of_them=False) == ["a.h5 differs"]
+    assert faults_in(tmp_path, reference, all_of_them=True) == [
+        "a.h5 differs", "b.h5 is missing", ".autrt-0123456789abcdef.part was left behind",
+    ]  # fmt: skip
+    (tmp_path / "a.h5").write_bytes(b"half")
+    assert faults_in(tmp_path, reference, all_of_them=False)[0].startswith("a.h5: ")
 
 
 WRITER = """

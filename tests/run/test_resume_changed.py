@@ -60,6 +60,20 @@ def test_run_does_not_do_again_what_another_finished_since(whole, tmp_path):
     assert (summary.todo, summary.skipped) == (0, 1)
 
 
+def test_run_removes_what_a_worker_left_that_died_meanwhile(whole, tmp_path):
+    left = tmp_path / "out" / ".autrt-0123456789abcdef.part"
+    made: list[Path] = []
+
+    def leave(progress: autrt.RunProgress) -> None:
+        if not made and left.parent.exists():
+            made.append(left)
+            left.touch()
+
+    infer(whole, tmp_path / "out", on_progress=leave)
+    assert made
+    assert not left.exists()
+
+
 def test_touched_video_is_compared_once(whole, tmp_path, monkeypatch):
     out = tmp_path / "out"
     video = Path(shutil.copyfile(whole, tmp_path / "v.avi"))
