@@ -19,6 +19,7 @@ from autrt.aus import ABAW_AUS, AU15_AUS
 from autrt.errors import UsageError
 from autrt.model.settings import read_settings
 from autrt_train.losses import AuLoss, LossConfig
+from autrt_train.losses.au import TERMS
 from autrt_train.losses.config import NAMED_WEIGHTS, Reduction, Weighting
 
 pytest_plugins = ("tests.support.threads",)
@@ -33,6 +34,9 @@ configs = st.builds(
     bce=st.sampled_from([0, 1, 0.5]),
     multi_label=st.sampled_from([0, 1, 2.0]),
     zlpr=st.sampled_from([0.25, 1.0]),
+    asymmetric=st.sampled_from([0, 1.0]),
+    focus_positive=st.sampled_from([0, 1.0]),
+    margin=st.sampled_from([0, 0.05]),
     bce_weights=st.sampled_from(["none", "paper", {"AU2": 3.0}]),
     multi_label_weights=st.sampled_from(["none", "code"]),
     bce_weighting=st.sampled_from(get_args(Weighting)),
@@ -64,12 +68,17 @@ def noise(labels, seed):
 def slow_loss(config, logits, labels, targets):
     """Entry by entry in float64."""
     rows, width = labels.shape
-    found = {"bce": [], "multi_label": [], "zlpr": []}
+    found = {"bce": [], "multi_label": [], "zlpr": [], "asymmetric": []}
     for i in range(rows):
         entries = {"bce": [], "multi_label": []}
         for j in range(width):
             x, y = float(logits[i, j]), int(labels[i, j])
             soft = float(targets[i, j]) if config.use_targets else math.nan
+            if y >= 0:
+                p = 1 / (1 + math.exp(-x))
+                q = max(p - config.margin, 0)
+                easy = (1 - p) ** config.focus_positive if y else q**config.focus_negative
+                found["asymmetric"].append(-easy * math.log(p if y else 1 - q))
             goals = {"bce": y if math.isnan(soft) else soft, "multi_label": y}
             for term, goal in goals.items():
                 if goal >= 0:
@@ -87,7 +96,7 @@ def slow_loss(config, logits, labels, targets):
             negative = sum(math.exp(s) for s, y in known if y == 0)
             positive = sum(math.exp(-s) for s, y in known if y == 1)
             found["zlpr"].append(math.log(1 + negative) + math.log(1 + positive))
-    out = {"zlpr": np.mean(found["zlpr"])}
+    out = {"zlpr": np.mean(found["zlpr"]), "asymmetric": np.mean(found["asymmetric"])}
     for term in ("bce", "multi_label"):
         pictures = found[term]
         out[term] = {
@@ -95,7 +104,7 @@ def slow_loss(config, logits, labels, targets):
             "label-sum": lambda p: np.mean([sum(losses) for losses in p]),
             "label-mean": lambda p: np.mean([np.mean(losses) for losses in p]),
         }[getattr(config, f"{term}_reduction")](pictures)
-    out["total"] = sum(getattr(config, term) * out[term] for term in ("bce", "multi_label", "zlpr"))
+    out["total"] = sum(getattr(config, term) * out[term] for term in TERMS)
     return out
 
 
@@ -105,9 +114,7 @@ def test_au_loss_equals_a_plain_version_for_every_setting(config, seed):
     logits, labels, targets = make(seed)
     found = AuLoss(config, ABAW_AUS)(logits, labels, targets)
     expected = slow_loss(config, logits, labels, targets)
-    assert {name for name in ("bce", "multi_label", "zlpr") if getattr(config, name)} == set(found) - {
-        "total"
-    }
+    assert {name for name in TERMS if getattr(config, name)} == set(found) - {"total"}
     for name, value in found.items():
         assert value.item() == pytest.approx(expected[name], rel=2e-6, abs=1e-6)
 
@@ -289,3 +296,23 @@ def test_settings_survive_being_written_down():
     assert read_settings(LossConfig, asdict(config)) == config
     with pytest.raises(UsageError, match="bce_reduction"):
         read_settings(LossConfig, {"bce_reduction": "median"})
+
+
+def test_asymmetric_loss_without_focus_and_margin_is_the_cross_entropy() -> None:
+    logits, labels, _ = make(seed=6)
+    plain = LossConfig(bce=0, multi_label=0, asymmetric=1, focus_negative=0, margin=0)
+    bce = LossConfig(bce=1, multi_label=0, bce_weights="none", **PLAIN)
+    expected = AuLoss(bce, ABAW_AUS)(logits, labels)["total"]
+    assert float(AuLoss(plain, ABAW_AUS)(logits, labels)["total"]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_asymmetric_loss_and_its_gradient_stay_finite_for_extreme_logits() -> None:
+    logits = torch.tensor([[-200.0, 200.0, -200.0, 200.0, 0.0]], requires_grad=True)
+    labels = torch.tensor([[0, 0, 1, 1, -1]], dtype=torch.int8)
+    for margin in (0.0, 0.05):
+        config = LossConfig(bce=0, multi_label=0, asymmetric=1, margin=margin)
+        loss = AuLoss(config, ABAW_AUS[:5])(logits, labels)["total"]
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert torch.isfinite(loss)
+        assert torch.isfinite(gradient).all()
+        assert gradient[0, 4] == 0

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from autrt_train.losses.asymmetric import asymmetric_loss
 from autrt_train.losses.config import LossConfig, Reduction, Term, Weighting, weights_of
 from autrt_train.losses.distill import nonzero
 from autrt_train.losses.label_smoothing import smooth_labels
 
-TERMS: Final = ("bce", "multi_label", "zlpr")
+TERMS: Final = ("bce", "multi_label", "zlpr", "asymmetric")
 """Order of `AuLoss.denominators`."""
 
 
@@ -53,13 +54,14 @@ class AuLoss(nn.Module):
             weights: (B, L) float or None, as for `forward`; each label then counts with its weight.
 
         Returns:
-            (3,) float32, in the order of `TERMS`.
+            (4,) float32, in the order of `TERMS`.
         """
         known = labels >= 0
         counts = [
             _count(self._bce_known(labels, targets), self.config.bce_reduction, weights),
             _count(known, self.config.multi_label_reduction, weights),
             known.any(1).sum(),
+            _count(known, "mean", weights),
         ]
         return torch.stack(counts).float()
 
@@ -80,8 +82,8 @@ class AuLoss(nn.Module):
             labels: (B, L) int8: 1, 0, or −1 for missing.
             targets: (B, L) float, soft labels 0…1 or NaN; used if `use_targets` is set.
             noise: (B, L) float32, uniform in 0…1, for label smoothing; required in training if a term is smoothed.
-            denominators: (3,) float32 from `denominators`; None: those of this batch.
-            weights: (B, L) float of 0 or more, weights of labels in BCE and multi-label; None: all equal.
+            denominators: (4,) float32 from `denominators`; None: those of this batch.
+            weights: (B, L) float of 0 or more, weights of labels in all terms but ZLPR; None: all equal.
 
         Returns:
             `total`, and each term in use without its weight: float32 scalars. 0 without any known label.
@@ -102,6 +104,15 @@ class AuLoss(nn.Module):
             terms["multi_label"] = total / counts[1]
         if config.zlpr:
             terms["zlpr"] = zlpr(x, labels).sum() / counts[2]
+        if config.asymmetric:
+            loss = asymmetric_loss(
+                x,
+                labels,
+                focus_positive=config.focus_positive,
+                focus_negative=config.focus_negative,
+                margin=config.margin,
+            )
+            terms["asymmetric"] = _sum(loss, labels >= 0, "mean", weights) / counts[3]
         total = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
         return {**terms, "total": total}
 

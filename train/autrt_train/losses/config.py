@@ -40,7 +40,9 @@ _AU = re.compile(r"AU[1-9]\d?")
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
-    """total = bce · BCE + multi_label · multi-label soft margin + zlpr · ZLPR; a term of weight 0 is left out.
+    """total = bce · BCE + multi_label · multi-label soft margin + zlpr · ZLPR + asymmetric · asymmetric loss.
+
+    A term of weight 0 is left out.
 
     On a single label the first two are the same function; they differ in weights, reductions and smoothing.
     """
@@ -51,6 +53,13 @@ class LossConfig:
     """Weight of the multi-label soft margin (Jiang et al. 2022, eq. 5, of logits)."""
     zlpr: float = 0
     """Weight of log(1 + Σ_neg e^s) + log(1 + Σ_pos e^−s), mean over pictures (Su et al. 2022)."""
+    asymmetric: float = 0
+    """Weight of the asymmetric loss (Ridnik et al. 2021), mean over known labels; in place of `bce`, usually."""
+    focus_positive: float = 0
+    focus_negative: float = 4
+    """Exponents γ₊ and γ₋ of the asymmetric loss, by which easy positives and negatives count less."""
+    margin: float = 0.05
+    """Probability up to which a negative costs nothing in the asymmetric loss."""
     bce_weights: AuWeights = "paper"
     """Weight of each AU: a name of `NAMED_WEIGHTS`, or AU → weight. Other AUs have weight 1."""
     multi_label_weights: AuWeights = "paper"
@@ -60,7 +69,8 @@ class LossConfig:
     bce_reduction: Reduction = "mean"
     multi_label_reduction: Reduction = "label-mean"
     smooth_terms: tuple[Term, ...] = ("bce",)
-    """Terms whose labels are smoothed in training; empty: none. ZLPR takes hard labels."""
+    """Terms whose labels are smoothed in training; empty: none. ZLPR and the asymmetric loss take hard
+    labels."""
     smooth_zero: tuple[float, float] = (0, 0.05)
     """Range of random numbers that replace a label of 0."""
     smooth_one: tuple[float, float] = (0.9, 1)
@@ -69,10 +79,12 @@ class LossConfig:
     """Use the soft target (intensity) in BCE where the data have one, unsmoothed, and the label elsewhere."""
 
     def __post_init__(self) -> None:
-        for name in ("bce", "multi_label", "zlpr"):
+        for name in ("bce", "multi_label", "zlpr", "asymmetric", "focus_positive", "focus_negative"):
             weight = getattr(self, name)
-            require(math.isfinite(weight) and weight >= 0, self, name, "a weight, 0 or more")
-        require(self.bce + self.multi_label + self.zlpr > 0, self, "bce", "a weight above 0 for some term")
+            require(math.isfinite(weight) and weight >= 0, self, name, "a number, 0 or more")
+        terms = self.bce + self.multi_label + self.zlpr + self.asymmetric
+        require(terms > 0, self, "bce", "a weight above 0 for some term")
+        require(0 <= self.margin < 1, self, "margin", "a probability below 1")
         for name in ("bce_weights", "multi_label_weights"):
             _check_weights(self, name)
         for name in ("smooth_zero", "smooth_one"):
