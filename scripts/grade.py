@@ -67,11 +67,7 @@ def sentence(au: str, figures: dict[str, Any]) -> str:
     """Return a sentence about one AU's figures on one set."""
     if au not in figures["auc"]:
         return f"not judged on {figures['short']}: its codes are too few or too unsure"
-    count = (
-        f" ({figures['positives'][au]} with, {figures['negatives'][au]} without)"
-        if au in figures.get("positives", {})
-        else ""
-    )
+    count = f" ({figures['positives'][au]} with)" if au in figures.get("positives", {}) else ""
     return f"AUC {figures['auc'][au]:.2f}, F1 {figures['f1_binary'][au]:.2f} on {figures['short']}{count}"
 
 

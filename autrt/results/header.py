@@ -14,7 +14,14 @@ from autrt.types import TimesFrom, VideoInfo
 UNSPECIFIED: Final = "unspecified"
 """Value of a colour that a video does not state; left out of the file."""
 
-_NOT_STATED: Final = frozenset((f"video_{name}", UNSPECIFIED) for name in ("transfer", "primaries", "matrix"))
+_NOT_STATED: Final = frozenset(
+    {
+        *((f"video_{name}", UNSPECIFIED) for name in ("transfer", "primaries", "matrix")),
+        ("source_ctime_ns", None),
+        ("video_stream_index", None),
+        ("video_other_streams", ()),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +61,7 @@ class VideoFacts:
             primaries=info.primaries,
             matrix=info.matrix,
             start_s=info.start_s,
-            stream_index=info.stream_index,
+            stream_index=info.stream_index if info.other_streams else None,
             other_streams=info.other_streams,
         )
 

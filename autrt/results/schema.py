@@ -186,8 +186,8 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute("video_primaries", "text", "colour primaries of the stream, by FFmpeg's names", optional=True),
     Attribute("video_matrix", "text", "matrix coefficients of the stream, by FFmpeg's names", optional=True),
     Attribute("video_start_s", "float", "start of the stream in the container's time; subtracted from time_s"),
-    Attribute("video_stream_index", "maybe_int", "index of the decoded stream in its container; null: no container",
-              optional=True),
+    Attribute("video_stream_index", "maybe_int",
+              "index of the decoded stream in its container; null: the only video stream", optional=True),
     Attribute("video_other_streams", "ints", "indices of the container's further video streams", optional=True),
     Attribute("times_from", "text", "what time_s follows: stamps (the video's own); rate (index / video_rate_hz: a "
               "video without usable stamps, a folder of pictures); assumed rate (the video states none either)",

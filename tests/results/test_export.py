@@ -338,7 +338,7 @@ def test_table_without_whole_results_is_not_written(tmp_path):
         (["--out", "one.csv", "--format", "openface"], "could not be told apart"),
         (["--columns", "score", "--format", "openface"], "columns are fixed"),
         (["--faces-only", "--format", "abaw-2024", "--out", "x"], "every frame"),
-        (["--frames", "list.txt"], "--frames is for"),
+        (["--frames", "list.txt"], "are for --format abaw-2022"),
         (["--format", "abaw-2022"], "needs --out"),
     ],
 )

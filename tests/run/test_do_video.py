@@ -34,7 +34,7 @@ def do(tmp_path, monkeypatch):
     """Does a video of this decoder; returns its outcome and what was reported."""
 
     def run(decoder, *, engine_error=None, stop=None, **settings):
-        monkeypatch.setattr("autrt.run.do_video.open_decoder", lambda source, **how: decoder)
+        monkeypatch.setattr("autrt.run.do_video.open_source", lambda source, settings, device: decoder)
         job = fake_job(tmp_path / "out", **settings)
         networks = fake_networks(FakeEngine(job.model.au_names, engine_error))
         path = tmp_path / "videos" / "a.mp4"
