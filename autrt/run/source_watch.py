@@ -10,6 +10,7 @@ from autrt.results.fingerprint import SourceFacts
 from autrt.results.source_hash import SourceHash
 from autrt.results.source_state import SourceState
 from autrt.types import Loss, Source
+from autrt.video.unreadable import check_file
 
 CHANGED: Final = (
     "the file changed while it was read (is it still being copied or recorded?): run the same command again once "
@@ -28,6 +29,8 @@ class SourceWatch:
     """
 
     def __init__(self, source: Source) -> None:
+        if source.kind != "images":
+            check_file(source.path)  # says best why a file cannot be read, and opens no pipe
         self.facts = SourceFacts.of(source)
         """As they were before."""
         self._path = source.path

@@ -118,11 +118,11 @@ def change_at_10(change):
 def test_do_video_stores_the_hash_of_its_source(do, tmp_path):
     outcome, _ = do(FakeDecoder(20))
     with open_results(tmp_path / "out" / "a.mp4.h5") as results:
-        assert results.header.source.sha256 == hashlib.sha256(b"a.mp4").hexdigest()
+        assert results.header.source.sha256 == hashlib.sha256(b"a.mp4\0").hexdigest()
         assert outcome.finished.sha256 == results.header.source.sha256
 
 
-@pytest.mark.parametrize("content", [b"A.mp4", b"longer than before"])
+@pytest.mark.parametrize("content", [b"A.mp4\0", b"longer than before"])
 def test_do_video_is_partial_where_its_file_changed_meanwhile(do, tmp_path, content):
     source = tmp_path / "videos" / "a.mp4"
     outcome, _ = do(FakeDecoder(20, at_frame=change_at_10(lambda: source.write_bytes(content))))

@@ -37,7 +37,8 @@ class Setup:
         self.sources = [fake_source(tmp_path / "videos", name) for name in NAMES]
         self.run = Run(self.job, [fake_networks(engine) for engine in self.engines], self.reporter)
         monkeypatch.setattr(
-            "autrt.run.do_video.open_decoder", lambda source, **how: self.decoders[source.relative]
+            "autrt.run.do_video.open_source",
+            lambda source, settings, device: self.decoders[source.relative],
         )
 
     def statuses(self) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -202,7 +203,7 @@ def fake_job(out: Path, **settings: Any) -> Job:
 
 
 def fake_source(folder: Path, name: str) -> Source:
-    """A source whose file is there, for its size and fingerprint; its content is the name."""
+    """A source whose file is there, for its size and fingerprint: the name and a zero byte, as text is no video."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(name)
+    (folder / name).write_bytes(os.fsencode(name) + b"\0")
     return Source(folder / name, name, "video")
