@@ -78,7 +78,7 @@ def test_cut_between_two_people_starts_a_new_track(smile, talk, tmp_path):
 @pytest.mark.parametrize("between", [2, 20])
 def test_dissolve_between_two_people_starts_a_new_track(smile, talk, tmp_path, between):
     """Both faces lie in one place, so that only their looks tell them apart."""
-    other = [cv2.warpAffine(t, np.float32([[0.8, 0, 170], [0, 0.8, 60]]), (640, 360)) for t in talk]
+    other = [cv2.warpAffine(t, np.array([[0.8, 0, 170], [0, 0.8, 60]], np.float32), (640, 360)) for t in talk]
     shares = np.clip((np.arange(40 + between) - 19) / (between + 1), 0, 1)
     both = [[p[min(i, 39)] for i in range(len(shares))] for p in (smile, other)]
     film = [cv2.addWeighted(a, 1 - w, b, w, 0) for a, b, w in zip(*both, shares, strict=True)]
