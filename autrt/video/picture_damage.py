@@ -19,7 +19,7 @@ def picture_damage(path: Path) -> str:
     """Return what libjpeg warns of where a JPEG is damaged, else an empty text.
 
     JPEG has no checksum, so that only damage which puts the decoder out of step shows. OpenCV itself refuses PNG
-    and AVIF files with any damage. BMP, TIFF and WebP hold nothing that would show it, unless the file is cut off.
+    files with any damage. BMP, TIFF and WebP hold nothing that would show it, unless the file is cut off.
     """
     try:
         with path.open("rb") as file:

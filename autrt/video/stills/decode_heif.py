@@ -43,7 +43,11 @@ def decode_heif(path: Path, data: bytes, max_pixels: int) -> Image:
 def _tiles(path: Path, picture: HeifPicture, max_pixels: int) -> list[PlanarImage]:
     """Decode the items that hold the picture's pixels, in order."""
     decoded: dict[int, PlanarImage] = {}
-    with open_container(path) as container:
+    try:
+        container = open_container(path)
+    except VideoError as error:
+        raise VideoError("picture cannot be decoded: it is damaged or cut off") from error
+    with container:
         streams = [stream for stream in container.streams.video if stream.id in picture.items]
         for stream in streams:
             limit_decoder(stream, max_pixels)
