@@ -154,8 +154,9 @@ def test_header_is_json_with_some_plain_attributes(tmp_path):
         path = writer.finish()
     with h5py.File(path) as file:
         facts = json.loads(file.attrs[HEADER])
-        colours = {"video_transfer", "video_primaries", "video_matrix"}  # this video states none
-        assert set(facts) == {a.name for a in ATTRIBUTES} - PLAIN - colours
+        unstated = {"video_transfer", "video_primaries", "video_matrix"}
+        unstated |= {"source_ctime_ns", "video_stream_index", "video_other_streams"}
+        assert set(facts) == {a.name for a in ATTRIBUTES} - PLAIN - unstated
         assert set(file.attrs) == {a.name for a in ATTRIBUTES if a.plain and a.on == "/"} | {HEADER}
         assert list(file.attrs["au_names"]) == ["AU1", "AU2", "AU12"]
         assert file.attrs["source_path"] == "é\\xff.mp4"

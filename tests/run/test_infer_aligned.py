@@ -116,7 +116,7 @@ def test_aligned_resizes_squares_and_refuses_other_pictures(tmp_path):
     crops(tmp_path / "in" / "mixed", range(1, 4))
     cv2.imwrite(str(tmp_path / "in" / "mixed" / "00002.jpg"), np.zeros((90, 112, 3), np.uint8))
     cv2.imwrite(str(tmp_path / "in" / "photo.jpg"), np.zeros((480, 640, 3), np.uint8))
-    (tmp_path / "in" / "film.mp4").write_bytes(b"")
+    (tmp_path / "in" / "film.mp4").write_bytes(bytes(8))
     arguments = [str(tmp_path / "in"), "--aligned", "--workers", "1", "--out"]
     done = CliRunner().invoke(infer, [*arguments, str(tmp_path / "r")])
     assert done.exit_code == 3, done.output
