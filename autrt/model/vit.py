@@ -84,7 +84,8 @@ class ViTNetwork(nn.Module):
         self.config = config = config or ViTConfig()
         self.patch_embed = _PatchEmbedding(config.patch, config.width)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
-        self.register_tokens = nn.Parameter(torch.zeros(1, config.registers, config.width))
+        if config.registers:
+            self.register_tokens = nn.Parameter(torch.zeros(1, config.registers, config.width))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + config.places**2, config.width))
         self.blocks = nn.ModuleList(
             _Block(config, config.drop_path * i / max(1, config.depth - 1)) for i in range(config.depth)

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from autrt.errors import UsageError
+
 _State = Mapping[str, Tensor]
 
 _RENAMED: Final = (
@@ -51,12 +53,19 @@ def fitted(found: _State, own: _State) -> dict[str, Tensor]:
     Args:
         found: name → tensor, of a checkpoint.
         own: name → tensor, of the network.
+
+    Raises:
+        UsageError: the checkpoint has register tokens and the network has none.
     """
     named = _joined({_renamed(name): tensor for name, tensor in found.items()})
     if "pos_embed" in named:
         named["pos_embed"] = _resized(named["pos_embed"], own["pos_embed"].shape[1])
-    if "register_tokens" in own and not own["register_tokens"].shape[1]:
-        named.setdefault("register_tokens", own["register_tokens"])
+    if "register_tokens" in named and "register_tokens" not in own:
+        count = named["register_tokens"].shape[1]
+        raise UsageError(
+            f"the checkpoint has {count} register_tokens, the network none: set network.change = "
+            f"{{ registers = {count} }}"
+        )
     return named
 
 

@@ -28,6 +28,7 @@ PLACES = (
 )
 SMALL = {
     "student-16": "network.change={width=4}",
+    "vit-small-14": "network.change={width=32,depth=2,heads=2}",
     "other": "network.change={depth=18,width=0.125,ssh_channels=8,level_features=32}",
 }
 
