@@ -18,9 +18,9 @@ from autrt.video.pictures import (
     Picture,
     PictureDecoder,
     codec_of,
+    load_file,
     numbered_files,
     picture_number,
-    read_image,
 )
 from autrt.video.unreadable import check_file
 
@@ -58,9 +58,7 @@ class CropDecoder(PictureDecoder):
         """Template and margin of the crops."""
         self.resized: set[int] = set()
         """Sides of the pictures so far that the networks take at another size, in pixels."""
-        pictures = [
-            Picture(index, index, partial(read_image, file, max_pixels), file) for index, file in files
-        ]
+        pictures = [Picture(index, index, partial(load_file, file, max_pixels)) for index, file in files]
         super().__init__(path, kind, pictures, rate, codec=codec_of(files))
 
     def _fitted(self, image: Image) -> Image:

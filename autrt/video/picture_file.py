@@ -90,10 +90,10 @@ def _pages(data: mmap) -> list[Directory]:
     return [directory for directory in directories(data) if directory.is_page]
 
 
-def _page(data: mmap, page: Directory, max_pixels: int) -> Image:
+def _page(data: mmap, page: Directory, max_pixels: int) -> tuple[Image, str]:
     require_pixels(*page.size, max_pixels)
     make_first(data, page)
-    return shrunk(as_image(decode_pixels(np.frombuffer(data, np.uint8))))
+    return shrunk(as_image(decode_pixels(np.frombuffer(data, np.uint8)))), ""
 
 
 def _open_webp(path: Path, max_pixels: int) -> Decoder:
@@ -118,5 +118,5 @@ def _open_webp(path: Path, max_pixels: int) -> Decoder:
     )
 
 
-def _drawn(canvas: WebpCanvas, frame: WebpFrame) -> Image:
-    return shrunk(as_image(canvas.draw(frame)))
+def _drawn(canvas: WebpCanvas, frame: WebpFrame) -> tuple[Image, str]:
+    return shrunk(as_image(canvas.draw(frame))), ""

@@ -50,10 +50,9 @@ class Picture:
     """Index of its frame."""
     ticks: int
     """Its time."""
-    load: Callable[[], Image]
-    """Decodes it; called once, in order. Raises VideoError."""
-    path: Path | None = None
-    """Its file, where it is the only picture of one."""
+    load: Callable[[], tuple[Image, str]]
+    """Decodes it, and returns it with what may be wrong with it, or an empty text; called once, in order. Raises
+    VideoError."""
 
 
 def open_folder(path: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -> PictureDecoder:
@@ -70,7 +69,7 @@ def open_folder(path: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) -> Pic
         VideoError: the folder cannot be listed, or no picture in it can be decoded.
     """
     files = numbered_files(path)
-    pictures = [Picture(index, index, partial(_waiting, file, max_pixels), file) for index, file in files]
+    pictures = [Picture(index, index, partial(_waiting, file, max_pixels)) for index, file in files]
     return PictureDecoder(path, "images", pictures, rate, codec=codec_of(files))
 
 
@@ -102,7 +101,7 @@ def open_still(path: Path, max_pixels: int = MAX_PIXELS) -> PictureDecoder:
         VideoError: the picture cannot be decoded.
     """
     check_file(path)
-    picture = Picture(0, 0, partial(read_image, path, max_pixels), path)
+    picture = Picture(0, 0, partial(load_file, path, max_pixels))
     return PictureDecoder(path, "still", [picture], STILL_RATE, codec=path.suffix[1:].lower())
 
 
@@ -195,8 +194,8 @@ class PictureDecoder:
                 self._losses.add(time_s, "a second picture has the same number")
                 continue
             try:
-                image = self._fitted(picture.load())
-                damage = picture_damage(picture.path) if picture.path else ""
+                image, damage = picture.load()
+                image = self._fitted(image)
             except VideoError as error:
                 self._losses.add(time_s, str(error))
                 continue
@@ -237,10 +236,23 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
     Raises:
         VideoError: the file cannot be read, is not a picture, or has too many pixels; the message is the reason.
     """
+    return _decoded(path, _read(path), max_pixels)
+
+
+def load_file(path: Path, max_pixels: int) -> tuple[Image, str]:
+    """Decode a picture file as `read_image` does; return it with what may be wrong with it, or an empty text."""
+    data = _read(path)
+    return _decoded(path, data, max_pixels), picture_damage(data)
+
+
+def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise VideoError(system_reason(path, error)) from error
+
+
+def _decoded(path: Path, data: bytes, max_pixels: int) -> Image:
     head = picture_head(data)
     if head is None:
         raise VideoError(_NO_PICTURE)
@@ -274,10 +286,10 @@ def decode_pixels(data: U8) -> U8:
     return cast("U8", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels))
 
 
-def _waiting(path: Path, max_pixels: int) -> Image:
-    """Decode a picture of a sequence, in which a large one waits for others at half its size."""
-    image = read_image(path, max_pixels)
-    return shrunk(image) if isinstance(image, PlanarImage) else image
+def _waiting(path: Path, max_pixels: int) -> tuple[Image, str]:
+    """Load a picture of a sequence, in which a large one waits for others at half its size."""
+    image, damage = load_file(path, max_pixels)
+    return shrunk(image) if isinstance(image, PlanarImage) else image, damage
 
 
 def _nothing_decoded(kind: Literal["video", "images", "still"], losses: Sequence[Loss]) -> str:
