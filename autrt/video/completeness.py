@@ -34,6 +34,12 @@ _MAY_COUNT_FROM_ZERO: Final = ("matroska,", "flv")
 _NOTHING_FOLLOWS: Final = ("flv", "ivf")
 """Formats in which packets go on to the end of the file."""
 
+_STATES_COUNT: Final = "avi"
+"""Format that states its number of frames, and has neither times nor checksums that would show a missing one."""
+
+_LEAST_BYTES: Final = 24
+"""Bytes of a frame without content: head of its chunk, entry in the index. A count that needs more is wrong."""
+
 _UNREAD_BYTES: Final = 4096
 _UNREAD: Final = 0.02
 """So many bytes, and this share of the file, may follow the last packet there."""
@@ -71,13 +77,15 @@ class CompletenessCheck:
         self._losses = losses
         self._last_s = Fraction(-FAR_S)
         self._last_byte = 0
+        self._stored = 0
+        """Packets of the stream that were read, empty ones too."""
         self._sent = 0
         self._due: dict[int, int] = {}
         """Number of a packet that was sent → its stamp, in order, until its frame has come."""
         codec = stream.codec_context.codec.canonical_name
         self._stamped = not isinstance(clock, RateClock)
         self._count_frames = (
-            self._stamped and codec in _ONE_FRAME_PER_PACKET and container.format.name != "avi"
+            self._stamped and codec in _ONE_FRAME_PER_PACKET and container.format.name != _STATES_COUNT
         )  # AVI only numbers its packets
 
     def packet_read(self, packet: Packet[Stream]) -> None:
@@ -89,6 +97,9 @@ class CompletenessCheck:
             if end_s > self._last_s and end_s - self._start_s <= FAR_S:
                 self._last_s = end_s
         self._last_byte = max(self._last_byte, (packet.pos or 0) + packet.size)
+        # PyAV ends every stream with a packet without data and stamp.
+        is_stored = packet.size > 0 or packet.dts is not None
+        self._stored += is_stored and packet.stream_index == self._stream.index
 
     def packet_sent(self, packet: Packet[VideoStream]) -> None:
         """Record a packet that goes to the decoder."""
@@ -112,10 +123,11 @@ class CompletenessCheck:
         self._log_missing([number for number in self._due if number < own - _MOST_REORDERED])
 
     def finish(self) -> None:
-        """Log frames that are still due at the end of the file, a part that was not read, and an early end."""
+        """Log frames that are still due at the end or were never in the file, an unread part, and an early end."""
         self._log_missing(list(self._due))
         self._log_unread()
         self._log_early_end()
+        self._log_vanished()
 
     def _log_unread(self) -> None:
         if self._container.format.name not in _NOTHING_FOLLOWS:
@@ -139,6 +151,14 @@ class CompletenessCheck:
         if is_early and not (is_whole(self._path) and is_too_long(stated_s, self._path)):
             reason = f"ended early: {ended_s:.1f} s of the {stated_s:.1f} s that the file states"
             self._losses.add(ended_s, reason, 0)
+
+    def _log_vanished(self) -> None:
+        stated = self._stream.frames
+        if self._container.format.name != _STATES_COUNT or stated * _LEAST_BYTES > self._container.size:
+            return
+        if (vanished := stated - self._stored) > 0:
+            reason = f"{vanished} of the {stated} frames that the file states are not in it"
+            self._losses.add(self._clock.now_s, reason, vanished)
 
     def _log_missing(self, numbers: Sequence[int]) -> None:
         for stamp in sorted(self._due.pop(number) for number in numbers):

@@ -34,7 +34,6 @@ from autrt.video.pixel_limit import limit_decoder, limit_hint
 from autrt.video.stream_choice import ranked_streams
 from autrt.video.time_source import times_of
 from autrt.video.unreadable import check_file
-from autrt.video.vanished_frames import vanished_frames
 
 _CENTRED_CHROMA: Final = frozenset({"mjpeg", "mpeg1video", "h261", "h263", "flv1"})
 """Codecs with chroma samples between luma columns; others have them on every other column."""
@@ -108,7 +107,6 @@ class PyavDecoder:
             self._untimed: deque[tuple[Image, bool]] = deque()
             self._ready: deque[Frame] = deque()
             self._count = 0
-            self._read = 0
             self._sent = 0
             self._delay: int | None = None
             self._reader: FrameReader | None = None
@@ -188,11 +186,6 @@ class PyavDecoder:
                 self._packets = None
                 self._add_times(self._clock.finish())
                 self._completeness.finish()
-                if missing := vanished_frames(self._container, self._stream, self._read):
-                    reason = (
-                        f"{missing} of the {self._stream.frames} frames that the file states are not in it"
-                    )
-                    self._losses.add(self._clock.now_s, reason, missing)
         return bool(self._ready)
 
     def _next_packet(self) -> Packet[VideoStream] | None:
@@ -212,9 +205,6 @@ class PyavDecoder:
                 continue
             self._retries = _RETRIES
             self._completeness.packet_read(packet)
-            # PyAV ends every stream with a packet without data and stamp.
-            is_stored = packet.size > 0 or packet.dts is not None
-            self._read += is_stored and packet.stream_index == self._stream.index
             # The decoder takes an empty packet, which AVI has for a repeated frame, as the end of the file.
             if packet.stream_index == self._stream.index and packet.size:
                 return packet  # pyright: ignore[reportReturnType]
