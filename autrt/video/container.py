@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from autrt.errors import VideoError
 from autrt.types import VideoInfo
+from autrt.video.clock import FAR_S
 from autrt.video.colour_names import MATRICES, PRIMARIES, TRANSFERS, UNSPECIFIED_NAME
 from autrt.video.orientation import UPRIGHT, Orientation, orientation_of
 from autrt.video.pyav_compat import LENIENT_METADATA, exact, primaries_of, transfer_of
@@ -25,8 +26,7 @@ from autrt.video.unreadable import reason_of
 
 _LOWEST_RATE: Final = Fraction(1, 3600)
 _MOST_FRAMES: Final = 10**9
-_LONGEST_S: Final = 10_000_000
-"""Limits of what is credible in a container: frames a second, frames, seconds (four months)."""
+"""Limits of what is credible in a container: frames a second, frames."""
 
 _LEAST_BYTES_PER_S: Final = 100
 """A stated duration with fewer bytes a second is not credible."""
@@ -123,7 +123,7 @@ def duration_of(container: InputContainer, stream: VideoStream) -> float | None:
     """Return the stated duration of the stream, else of the file, in seconds; None where neither is credible."""
     of_stream = (stream.duration or 0) * time_base_of(stream)
     of_file = Fraction(container.duration or 0, av.time_base)
-    return next((float(length) for length in (of_stream, of_file) if 0 < length <= _LONGEST_S), None)
+    return next((float(length) for length in (of_stream, of_file) if 0 < length <= FAR_S), None)
 
 
 def is_too_long(length_s: float, path: Path) -> bool:
