@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Generator
@@ -13,6 +12,7 @@ from typing import Final
 from autrt.errors import UsageError
 from autrt.storage.disk import writing
 from autrt.storage.escape import escape
+from autrt.storage.lock import try_lock
 
 _NAME: Final = ".autrt-mutex"
 _STEP_S: Final = 0.01
@@ -55,13 +55,12 @@ def _lock(fd: int, folder: Path) -> bool:
     deadline_s = time.monotonic() + _LOCKED_S
     while time.monotonic() < deadline_s:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_STEP_S)
+            state = try_lock(fd)
         except OSError:
             return False
-        else:
-            return True
+        if state != "held":
+            return state == "locked"
+        time.sleep(_STEP_S)
     raise UsageError(
         f"another process keeps {escape(str(folder))} locked: wait for the end of the run that works there, or "
         "choose another output folder"
