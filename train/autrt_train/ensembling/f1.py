@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -19,12 +18,8 @@ ROWS_AT_A_TIME: Final = 1 << 15
 Thresholds = Literal["calibrated", "0.5"]
 
 
-@dataclass(frozen=True, slots=True)
-class ThresholdRule:
-    """Choice of the thresholds of an ensemble."""
-
-    choose: Callable[[F32, I8], F32]
-    """(N, A) logits and (N, A) int8 labels → (A,) float32 probabilities from which an AU is active."""
+ThresholdRule = Callable[[F32, I8], F32]
+"""(N, A) logits and (N, A) int8 labels → (A,) float32 probabilities from which an AU is active."""
 
 
 def _halves(logits: F32, _: I8) -> F32:
@@ -36,8 +31,8 @@ def _calibrated(logits: F32, labels: I8) -> F32:
 
 
 THRESHOLD_RULES: Final[dict[Thresholds, ThresholdRule]] = {
-    "calibrated": ThresholdRule(_calibrated),
-    "0.5": ThresholdRule(_halves),
+    "calibrated": _calibrated,
+    "0.5": _halves,
 }
 
 

@@ -59,7 +59,7 @@ class HeldOutHalves(ShapedRepr):
         out = np.zeros(self.labels.shape, np.bool_)
         for i, scores in enumerate(self.scores):
             weights = select(scores if without is None else scores.without(without))
-            rule = self.rule.choose(combine_logits(scores.logits, weights), scores.labels)
+            thresholds = self.rule(combine_logits(scores.logits, weights), scores.labels)
             others = self.half != i
-            out[others] = sigmoid(combine_logits(self.logits[others], weights)) >= rule
+            out[others] = sigmoid(combine_logits(self.logits[others], weights)) >= thresholds
         return out

@@ -212,7 +212,7 @@ def _write(
             member_folder(
                 Path(scratch, member.name),
                 candidate,
-                rule.choose(scores.logits[:, number], scores.labels),
+                rule(scores.logits[:, number], scores.labels),
                 validation.index,
                 loader,
                 validation.digest,
@@ -220,7 +220,7 @@ def _write(
             for member, candidate, number in zip(report.members, chosen, used, strict=True)
         ]
         windows, domain = smoothing_of(chosen)
-        thresholds = rule.choose(combine_logits(scores.logits, weights), scores.labels)
+        thresholds = rule(combine_logits(scores.logits, weights), scores.labels)
         return save_ensemble(
             out,
             members,
