@@ -64,10 +64,11 @@ def run(videos, out, *options):
 
 
 def children(pid: int) -> list[int]:
+    """Return the processes that multiprocessing started: a library's `uname` is none of them."""
     found = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+        ["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False
     )
-    return [int(word) for word in found.stdout.split()]
+    return [int(line.split()[0]) for line in found.stdout.splitlines() if "multiprocessing" in line]
 
 
 def alive(pid: int) -> bool:
