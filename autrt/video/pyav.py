@@ -123,13 +123,13 @@ class PyavDecoder:
 
     def _choose_stream(self, rank: int) -> PeekedPackets:
         """Take the stream of this rank, and open the file anew where its edit list would hide frames."""
-        peeked = PeekedPackets(self._container)
+        peeked = PeekedPackets(self._container, self._log)
         streams = ranked_streams(self._container, peeked)
         self._edits_ignored = edits_hide(self._container, streams[rank], peeked)
         if self._edits_ignored:
             self._container.close()
             self._container = open_container(self._path, WITHOUT_EDITS)
-            peeked = PeekedPackets(self._container)
+            peeked = PeekedPackets(self._container, self._log)
             streams = ranked_streams(self._container, peeked)
         self._stream = streams[rank]
         self._other_streams = tuple(sorted(s.index for s in streams if s is not self._stream))

@@ -13,8 +13,13 @@ import pytest
 from autrt.errors import VideoError
 from autrt.types import Loss, Source
 from autrt.video.open import open_decoder
+from autrt.video.pyav_compat import LOG_IS_CHEAP
 from tests.campaign import damage
 from tests.support.media import Clip, half
+
+needs_log = pytest.mark.skipif(
+    not LOG_IS_CHEAP, reason="this release of PyAV has a log that is too slow to use"
+)
 
 MS = Fraction(1, 1000)
 TICK = Fraction(1, 90_000)
@@ -190,3 +195,17 @@ def test_pictures_of_mpeg2_before_the_first_key_frame_are_told(tmp_path: Path) -
     (tmp_path / "b.ts").write_bytes(data[: 3 * TS_BYTES] + data[4 * TS_BYTES :])
     frames, lost = losses(tmp_path / "b.ts")
     assert (frames, [loss.packets for loss in lost]) == (15, [4])
+
+
+@needs_log
+def test_pictures_long_before_damage_are_not_marked(tmp_path: Path) -> None:
+    path = Clip(frames=60, options={"g": "10"}, grain=4).write(tmp_path / "a.mkv")
+    data = path.read_bytes()
+    start = len(data) * 3 // 4
+    for gone in range(1, 20, 3):
+        bad = tmp_path / f"{gone}.mkv"
+        bad.write_bytes(data[:start] + data[start + gone :])
+        decoder = open_decoder(Source(bad, bad.name, "video"))
+        damaged = [frame.time_s for frame in decoder if frame.damaged]
+        decoder.close()
+        assert min([*damaged, *(loss.time_s for loss in decoder.lost)]) > 1.2
