@@ -86,5 +86,5 @@ class PeekedPackets:
             yield packet
         if self._error is not None:
             raise self._error
-        for packet in self._source:  # noqa: UP028 ("yield from" fails on a generator of PyAV's that has ended)
+        for packet in self._source:  # "yield from" fails on a generator of PyAV's that has ended
             yield packet
