@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from autrt.video.clock import FAR_S, FrameClock, RateClock
 from autrt.video.container import is_too_long, time_base_of
 from autrt.video.framing.follow import FramingCheck
+from autrt.video.joined_file import joined_at
 from autrt.video.loss_log import LossLog
 from autrt.video.outer_size import is_whole
 from autrt.video.pyav_compat import exact
@@ -42,6 +43,9 @@ _STATES_COUNT: Final = "avi"
 
 _LEAST_BYTES: Final = 24
 """Bytes of a frame without content: head of its chunk, entry in the index. A count that needs more is wrong."""
+
+_READ_ALONE: Final = ("mov,", "asf")
+"""Formats of which FFmpeg reads the first file alone, or leaves out some of the next."""
 
 _UNREAD_BYTES: Final = 4096
 _UNREAD: Final = 0.02
@@ -192,7 +196,11 @@ class CompletenessCheck:
             self._losses.add(self._clock.now_s, "a packet is not shown, as its time is absurd")
 
     def _log_unread(self) -> None:
-        if self._container.format.name not in _NOTHING_FOLLOWS:
+        name = self._container.format.name
+        if name.startswith(_READ_ALONE) and joined_at(self._path) is not None:
+            reason = "another file is joined on, which cannot be read as a whole: split the two"
+            self._losses.add(self._clock.now_s, reason, 0)
+        if name not in _NOTHING_FOLLOWS:
             return
         size = self._container.size
         unread = size - self._last_byte

@@ -197,6 +197,23 @@ def test_pictures_of_mpeg2_before_the_first_key_frame_are_told(tmp_path: Path) -
     assert (frames, [loss.packets for loss in lost]) == (15, [4])
 
 
+@pytest.mark.parametrize(
+    ("name", "clip"),
+    {
+        "plain.mp4": Clip(),
+        "index_first.mov": Clip(muxer_options={"movflags": "faststart"}),
+        "fragments.mp4": SOUND["fragments.mp4"],
+        "wmv2.wmv": Clip("wmv2", muxer="asf"),
+    }.items(),
+)
+def test_file_that_is_joined_on_and_not_read_is_told(tmp_path: Path, name: str, clip: Clip) -> None:
+    path = clip.write(tmp_path / name)
+    path.write_bytes(path.read_bytes() * 2)
+    frames, lost = losses(path)
+    assert frames < 48
+    assert any("joined on" in loss.reason for loss in lost)
+
+
 @needs_log
 def test_pictures_long_before_damage_are_not_marked(tmp_path: Path) -> None:
     path = Clip(frames=60, options={"g": "10"}, grain=4).write(tmp_path / "a.mkv")
