@@ -15,17 +15,21 @@ from av.video.stream import VideoStream
 
 from autrt.video.clock import FAR_S, FrameClock, RateClock
 from autrt.video.container import is_too_long, time_base_of
+from autrt.video.framing.follow import FramingCheck
+from autrt.video.joined_file import joined_at
 from autrt.video.loss_log import LossLog
 from autrt.video.outer_size import is_whole
 from autrt.video.pyav_compat import exact
+from autrt.video.stamp_jumps import StampJumps
 
-_ONE_FRAME_PER_PACKET: Final = frozenset({"h264", "hevc"})
+_MPEG2: Final = frozenset({"mpeg1video", "mpeg2video"})
+_ONE_FRAME_PER_PACKET: Final = frozenset({"h264", "hevc"}) | _MPEG2
 """Codecs in which every packet of a progressive stream is one frame, so that a missing frame is a loss."""
 
 _MOST_REORDERED: Final = 32
 """Packets after which the frame of an earlier one has come, if at all: two for each frame that a decoder holds."""
 
-_STATE_DURATION: Final = ("mov,", "matroska,", "flv")
+_STATE_DURATION: Final = ("mov,", "matroska,", "flv", "nut")
 """Formats whose header states the duration, even where the rest of the file is missing."""
 
 _MAY_COUNT_FROM_ZERO: Final = ("matroska,", "flv")
@@ -40,6 +44,9 @@ _STATES_COUNT: Final = "avi"
 _LEAST_BYTES: Final = 24
 """Bytes of a frame without content: head of its chunk, entry in the index. A count that needs more is wrong."""
 
+_READ_ALONE: Final = ("mov,", "asf")
+"""Formats of which FFmpeg reads the first file alone, or leaves out some of the next."""
+
 _UNREAD_BYTES: Final = 4096
 _UNREAD: Final = 0.02
 """So many bytes, and this share of the file, may follow the last packet there."""
@@ -47,6 +54,12 @@ _UNREAD: Final = 0.02
 _TOLERANCE_S: Final = 0.5
 _TOLERANCE: Final = 0.02
 """A file is complete if it ends at most this time, plus this share of its duration, before its stated end."""
+
+_LATEST_S: Final = 60
+"""A packet that is shown so much later than it is decoded, or earlier than the one before, has an absurd time."""
+
+_STEPS_EARLY: Final = 0.5
+"""Mean steps by which a stream may end before the end that an MP4 or QuickTime file states."""
 
 
 class CompletenessCheck:
@@ -75,14 +88,25 @@ class CompletenessCheck:
         self._stream = stream
         self._clock = clock
         self._losses = losses
+        self._framing = FramingCheck(path, container.format.name)
+        self._jumps = StampJumps(path, container.format.name, stream)
+        self._gap = False
+        """Whether the file is broken after the last packet that was sent."""
         self._last_s = Fraction(-FAR_S)
+        self._own_end: int | None = None
+        """End of the stream's latest packet so far, in its ticks."""
         self._last_byte = 0
         self._stored = 0
         """Packets of the stream that were read, empty ones too."""
         self._sent = 0
+        self._before: int | None = None
+        """Stamp of the last packet that was sent."""
+        self._first_key: int | None = None
+        """Stamp of the first key frame that was sent."""
         self._due: dict[int, int] = {}
         """Number of a packet that was sent → its stamp, in order, until its frame has come."""
         codec = stream.codec_context.codec.canonical_name
+        self._leading_hidden = codec in _MPEG2
         self._stamped = not isinstance(clock, RateClock)
         self._count_frames = (
             self._stamped and codec in _ONE_FRAME_PER_PACKET and container.format.name != _STATES_COUNT
@@ -98,14 +122,31 @@ class CompletenessCheck:
                 self._last_s = end_s
         self._last_byte = max(self._last_byte, (packet.pos or 0) + packet.size)
         # PyAV ends every stream with a packet without data and stamp.
+        if packet.stream_index == self._stream.index and stamp is not None:
+            end = stamp + (packet.duration or 0)
+            self._own_end = end if self._own_end is None else max(end, self._own_end)
         is_stored = packet.size > 0 or packet.dts is not None
         self._stored += is_stored and packet.stream_index == self._stream.index
+        if packet.pos is not None and (broken := self._framing.read_to(packet.pos)):
+            self._losses.add(self._clock.now_s, broken, 0)
+            self._gap = True
 
-    def packet_sent(self, packet: Packet[VideoStream]) -> None:
-        """Record a packet that goes to the decoder."""
+    def packet_sent(self, packet: Packet[VideoStream]) -> bool:
+        """Record a packet that goes to the decoder; return whether packets before it may be missing."""
         if self._count_frames and packet.pts is not None and not packet.is_discard:
-            self._due[self._sent] = packet.pts
+            if packet.is_keyframe and self._first_key is None:
+                self._first_key = packet.pts
+            if not self._is_leading(packet.pts):
+                self._due[self._sent] = packet.pts
         self._sent += 1
+        if packet.dts is not None:
+            self._jumps.add(packet.dts, packet.pos, self._clock.now_s)
+        if packet.pts is not None:
+            if packet.is_discard:
+                self._log_absurd(packet, packet.pts if self._before is None else self._before)
+            self._before = packet.pts
+        gap, self._gap = self._gap, False
+        return gap
 
     def packet_failed(self, packet: Packet[VideoStream]) -> None:
         """Record a packet that the decoder refused; the caller logs the loss."""
@@ -128,9 +169,38 @@ class CompletenessCheck:
         self._log_unread()
         self._log_early_end()
         self._log_vanished()
+        self._log_unreached()
+        if broken := self._framing.finish():
+            self._losses.add(self._clock.now_s, broken, 0)
+        for jump in self._jumps.found():
+            self._losses.add(jump.time_s, jump.reason, jump.packets)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._framing.close()
+
+    def _is_leading(self, stamp: int) -> bool:
+        """Return whether a packet is stored after the first key frame and shown before: MPEG-2 cannot decode it."""
+        return self._leading_hidden and self._first_key is not None and stamp < self._first_key
+
+    def _log_absurd(self, packet: Packet[VideoStream], before: int) -> None:
+        """Log a packet that is not shown as its time is absurd; FFmpeg hides what is outside of an edit list.
+
+        Args:
+            packet: has a stamp.
+            before: stamp of the packet before it.
+        """
+        assert packet.pts is not None, "the caller knows it"
+        late = packet.pts - (packet.pts if packet.dts is None else packet.dts)
+        if max(late, before - packet.pts) * time_base_of(self._stream) > _LATEST_S:
+            self._losses.add(self._clock.now_s, "a packet is not shown, as its time is absurd")
 
     def _log_unread(self) -> None:
-        if self._container.format.name not in _NOTHING_FOLLOWS:
+        name = self._container.format.name
+        if name.startswith(_READ_ALONE) and joined_at(self._path) is not None:
+            reason = "another file is joined on, which cannot be read as a whole: split the two"
+            self._losses.add(self._clock.now_s, reason, 0)
+        if name not in _NOTHING_FOLLOWS:
             return
         size = self._container.size
         unread = size - self._last_byte
@@ -159,6 +229,17 @@ class CompletenessCheck:
         if (vanished := stated - self._stored) > 0:
             reason = f"{vanished} of the {stated} frames that the file states are not in it"
             self._losses.add(self._clock.now_s, reason, vanished)
+
+    def _log_unreached(self) -> None:
+        """Log frames that an MP4 or QuickTime file lists, but that were not reached, nor the end that it states."""
+        stream = self._stream
+        missing = stream.frames - self._stored
+        if not self._container.format.name.startswith("mov,") or missing <= 0 or not stream.duration:
+            return
+        end = (stream.start_time or 0) + stream.duration
+        if self._own_end is not None and end - self._own_end > _STEPS_EARLY * stream.duration / stream.frames:
+            reason = f"{missing} of the {stream.frames} frames that the file lists cannot be reached"
+            self._losses.add(self._clock.now_s, reason, missing)
 
     def _log_missing(self, numbers: Sequence[int]) -> None:
         for stamp in sorted(self._due.pop(number) for number in numbers):

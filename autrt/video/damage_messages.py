@@ -16,9 +16,11 @@ from autrt.video.transport_stream import TRANSPORT_STREAM, is_seam
 
 _OF_DEMUXERS: Final = re.compile(
     r"CRC mismatch"  # Ogg
-    r"|checksum"  # NUT
+    r"|checksum|read_timestamp failed"  # NUT
+    r"|broken header|contradictionary"  # MP4, QuickTime
     r"|File ended prematurely|invalid as first byte of an EBML number"  # Matroska
-    r"|exceeds containing master element"
+    r"|exceeds containing master element|indicated by an EBML number"
+    r"|Invalid track number|Error parsing frame sizes"
     r"|Packet mismatch"  # Flash Video
     r"|ff asf"  # Windows Media
     r"|edit unit sync lost"  # MXF

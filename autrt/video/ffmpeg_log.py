@@ -56,18 +56,28 @@ class FFmpegLog:
     ) -> None:
         if self._capture is not None:
             self._capture.__exit__(kind, None, None)
-            logs, self._capture = self._capture.logs, None
-            if logs:
-                self._messages += [
-                    Message(name, text) for level, name, text in logs if level <= av.logging.ERROR
-                ]
+            self._collect(self._capture)
+            self._capture = None
 
     def take(self) -> list[Message]:
         """Return the messages since the last call, and forget them."""
+        if self._capture is not None:
+            self._collect(self._capture)
         if not self._messages:
             return []
         taken, self._messages = self._messages, []
         return taken
+
+    def put_back(self, messages: list[Message]) -> None:
+        """Have the next call of `take` return messages that were taken too early, after what it returns besides."""
+        self._messages += messages
+
+    def _collect(self, capture: av.logging.Capture) -> None:
+        if capture.logs:
+            self._messages += [
+                Message(name, text) for level, name, text in capture.logs if level <= av.logging.ERROR
+            ]
+            capture.logs.clear()
 
     def close(self) -> None:
         """Let go of the log."""

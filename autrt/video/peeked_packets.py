@@ -11,6 +11,8 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
+from autrt.video.ffmpeg_log import FFmpegLog, Message
+
 _MOST_BYTES: Final = 16 << 20
 """Size of the packets, of all streams, up to which is read ahead."""
 
@@ -23,9 +25,16 @@ class PeekedPackets:
         ended: whether the end of the file was reached.
     """
 
-    def __init__(self, container: InputContainer) -> None:
+    def __init__(self, container: InputContainer, log: FFmpegLog | None = None) -> None:
+        """Begin at the first packet.
+
+        Args:
+            container: the file.
+            log: catches FFmpeg's messages while packets are looked at, and gives each when its packet is taken.
+        """
         self._source = container.demux()
-        self._peeked: list[Packet[Stream]] = []
+        self._log = log
+        self._peeked: list[tuple[Packet[Stream], list[Message]]] = []
         self._size_bytes = 0
         self._error: FFmpegError | IndexError | None = None
         self.ended = False
@@ -35,7 +44,7 @@ class PeekedPackets:
         """Yield the first packets of a stream, at most `most`; fewer where other streams are large before them."""
         place = 0
         while most and (place < len(self._peeked) or self._read()):
-            packet = self._peeked[place]
+            packet, _ = self._peeked[place]
             place += 1
             if packet.stream_index == index and packet.size:
                 most -= 1
@@ -46,7 +55,7 @@ class PeekedPackets:
         found: Counter[int] = Counter()
         place = 0
         while max(found.values(), default=0) < most and (place < len(self._peeked) or self._read()):
-            packet = self._peeked[place]
+            packet, _ = self._peeked[place]
             place += 1
             if packet.stream_index in indices and packet.size:
                 found[packet.stream_index] += 1
@@ -64,15 +73,18 @@ class PeekedPackets:
         if packet is None:
             self.ended = True
             return False
-        self._peeked.append(packet)
+        self._peeked.append((packet, self._log.take() if self._log is not None else []))
         self._size_bytes += packet.size
         return True
 
     def _all(self) -> Generator[Packet[Stream], None, None]:
         peeked, self._peeked = self._peeked[::-1], []
         while peeked:
-            yield peeked.pop()
+            packet, messages = peeked.pop()
+            if self._log is not None and messages:
+                self._log.put_back(messages)
+            yield packet
         if self._error is not None:
             raise self._error
-        for packet in self._source:  # noqa: UP028 ("yield from" fails on a generator of PyAV's that has ended)
+        for packet in self._source:  # "yield from" fails on a generator of PyAV's that has ended
             yield packet

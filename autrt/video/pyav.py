@@ -123,13 +123,13 @@ class PyavDecoder:
 
     def _choose_stream(self, rank: int) -> PeekedPackets:
         """Take the stream of this rank, and open the file anew where its edit list would hide frames."""
-        peeked = PeekedPackets(self._container)
+        peeked = PeekedPackets(self._container, self._log)
         streams = ranked_streams(self._container, peeked)
         self._edits_ignored = edits_hide(self._container, streams[rank], peeked)
         if self._edits_ignored:
             self._container.close()
             self._container = open_container(self._path, WITHOUT_EDITS)
-            peeked = PeekedPackets(self._container)
+            peeked = PeekedPackets(self._container, self._log)
             streams = ranked_streams(self._container, peeked)
         self._stream = streams[rank]
         self._other_streams = tuple(sorted(s.index for s in streams if s is not self._stream))
@@ -160,6 +160,7 @@ class PyavDecoder:
     def close(self) -> None:
         """Close the file and end any iteration; frames that were yielded stay valid."""
         self._packets = None
+        self._completeness.close()
         self._untimed.clear()
         self._ready.clear()
         self._container.close()
@@ -212,8 +213,9 @@ class PyavDecoder:
 
     def _decode(self, packet: Packet[VideoStream] | None) -> None:
         """Decode a packet, or at the end (None) the frames that the decoder still holds."""
+        gap = False
         if packet is not None:
-            self._completeness.packet_sent(packet)
+            gap = self._completeness.packet_sent(packet) and not packet.is_keyframe
             self._sent += 1
         stored = container_damage(self._log.take(), packet, self._container, self._stream, self._path)
         if stored:
@@ -225,7 +227,7 @@ class PyavDecoder:
             if concealed:
                 self._losses.add(self._time_of(packet), concealed, 0)
             if packet is not None:
-                self._damage.packet_sent(packet, stored=bool(stored), found=bool(concealed))
+                self._damage.packet_sent(packet, stored=bool(stored), found=gap or bool(concealed))
             for picture in pictures:
                 self._take(picture)
         except FFmpegError as error:

@@ -9,8 +9,11 @@ from typing import Final, NamedTuple
 TRANSPORT_STREAM: Final = "mpegts"
 """FFmpeg's name of the format."""
 
-_SYNC: Final = 0x47
-_SIZES: Final = (188, 192, 204)
+SYNC: Final = b"\x47"
+"""First byte of every transport packet."""
+
+PACKET_BYTES: Final = 188
+_SIZES: Final = (PACKET_BYTES, 192, 204)
 """Bytes from one transport packet to the next: plain, with a time stamp (M2TS), with error correction."""
 
 _SEARCHED_BYTES: Final = 4 << 20
@@ -63,13 +66,19 @@ def is_seam(path: Path, position: int | None) -> bool:
     return False
 
 
-def _transports(data: bytes) -> Iterator[_Transport]:
-    """Yield the packets with payload, from the first whole one on."""
+def packets_begin(data: bytes) -> tuple[int, int] | None:
+    """Return where the first whole transport packet begins, and the bytes from one to the next, if any."""
     for size in _SIZES:
         for start in range(min(size, max(0, len(data) - 2 * size))):
-            if data[start] == data[start + size] == data[start + 2 * size] == _SYNC:
-                for at in range(start, len(data) - 3, size):
-                    if data[at + 3] & _HAS_PAYLOAD:
-                        pid = (data[at + 1] & 0x1F) << 8 | data[at + 2]
-                        yield _Transport(pid, bool(data[at + 1] & _STARTS), data[at + 3] & 0x0F)
-                return
+            if data[start : start + 2 * size + 1 : size] == 3 * SYNC:
+                return start, size
+    return None
+
+
+def _transports(data: bytes) -> Iterator[_Transport]:
+    """Yield the packets with payload, from the first whole one on."""
+    start, size = packets_begin(data) or (len(data), PACKET_BYTES)
+    for at in range(start, len(data) - 3, size):
+        if data[at + 3] & _HAS_PAYLOAD:
+            pid = (data[at + 1] & 0x1F) << 8 | data[at + 2]
+            yield _Transport(pid, bool(data[at + 1] & _STARTS), data[at + 3] & 0x0F)

@@ -69,7 +69,9 @@ def draw_damage(random_: random.Random, container: str, data: bytes) -> tuple[st
         return "none", data
     damage = random_.choice((*_ANY, drop_ts_packets, drop_ts_packets) if container == "ts" else _ANY)
     changed = bytes(damage(random_, bytearray(data)))
-    return ("none", data) if changed == data else (damage.__name__, changed)
+    if changed == data:
+        return "none", data
+    return (cut_end if data.startswith(changed) else damage).__name__, changed
 
 
 def _stretch(random_: random.Random, data: bytearray) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""Framing of containers: the lengths by which their elements lie one behind the other."""

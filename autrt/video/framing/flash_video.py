@@ -1,0 +1,31 @@
+"""Framing of Flash Video: a head, then tags, each of a kind, a length, a time, content and its length again."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from autrt.video.framing.element import Framing
+
+_SIGNATURE: Final = b"FLV"
+_BEFORE_TAGS: Final = 13
+_HEAD_BYTES, _LENGTH_BYTES = 11, 4
+_KINDS: Final = frozenset({8, 9, 18})
+"""Sound, video, script data."""
+
+_KIND: Final = 0x1F
+_STREAM: Final = slice(8, 11)
+
+
+def flash_video(first: bytes) -> Framing | None:
+    """Return the framing of a file that begins with these bytes."""
+    is_flash = first.startswith(_SIGNATURE)
+    return Framing(length=_tag_bytes, first=_BEFORE_TAGS, may_lack_bytes=_LENGTH_BYTES) if is_flash else None
+
+
+def _tag_bytes(data: bytes) -> int | None:
+    """Return the length of the tag that data begin with, or of the head of a file that was joined on."""
+    if data.startswith(_SIGNATURE):
+        return _BEFORE_TAGS
+    if data[0] & _KIND not in _KINDS or any(data[_STREAM]):
+        return None
+    return _HEAD_BYTES + int.from_bytes(data[1:4]) + _LENGTH_BYTES
