@@ -117,7 +117,9 @@ def _tensor(pixels: Any, kind: str) -> Tensor:
         return torch.from_numpy(np.array(pixels.at(0)))
     copy = torch.from_dlpack(pixels.as_tensor())[0].clone()
     # DALI may use its memory again as soon as we let go of it, and other threads read ours without waiting.
-    torch.cuda.current_stream(copy.device).synchronize()
+    copied = torch.cuda.Event(blocking=True)
+    copied.record(torch.cuda.current_stream(copy.device))
+    copied.synchronize()
     return copy
 
 

@@ -19,7 +19,7 @@ from autrt.engine.backends.tensorrt_api import import_library, make_logger
 from autrt.engine.backends.tensorrt_build import build_plan
 from autrt.engine.backends.tensorrt_plan import Plan, find_plan
 from autrt.engine.backends.tensorrt_targets import ADVICE, PRECISIONS
-from autrt.engine.backends.torch_cuda import IN_FLIGHT, CudaRunner
+from autrt.engine.backends.torch_cuda import BUILDING, IN_FLIGHT, CudaRunner
 from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Graph, Options
 from autrt.engine.pool import PooledEngine
@@ -46,7 +46,7 @@ def _open(engine: str, graph: Graph, options: Options, cache: Path | None = None
     derived = derive(graph, options, cache)
     options = replace(options, crops=None)
     plan = find_plan(derived, engine, trt.__version__, options, target, cache)
-    with torch.cuda.device(options.device):  # TensorRT builds for the current device
+    with BUILDING, torch.cuda.device(options.device):  # TensorRT builds for the current device
         plan = plan or build_plan(engine, graph, options, cache)
         spec = replace(plan.spec, batch=options.batch, device=options.device)
         loaded = LoadedPlan(trt, plan, spec)
