@@ -13,6 +13,9 @@ DRIVER: Final = "libcuda.so.1"
 _MAJOR, _MINOR = 75, 76
 """CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and …_MINOR."""
 
+_BLOCKING_SYNC: Final = 4
+"""CU_CTX_SCHED_BLOCKING_SYNC."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
@@ -63,6 +66,22 @@ def require_gpu(device: str, engine: str, advice: str) -> Gpu:
         found = ", ".join(gpu.name for gpu in find_gpus()) or f"no GPU, or no NVIDIA driver ({DRIVER})"
         raise EngineOptionError(f"the {engine} engine needs the GPU {device}; found {found}. {advice}")
     return gpu
+
+
+def wait_without_spinning(device: str) -> None:
+    """Have threads that wait for a GPU sleep; without that they take a core each. Does nothing without a driver.
+
+    Args:
+        device: cuda:N, or cuda for the first.
+    """
+    try:
+        driver = ctypes.CDLL(DRIVER)
+    except OSError:
+        return
+    handle = ctypes.c_int()
+    index = int(device.partition(":")[2] or "0")
+    if driver.cuInit(0) == 0 and driver.cuDeviceGet(ctypes.byref(handle), index) == 0:
+        driver.cuDevicePrimaryCtxSetFlags_v2(handle, _BLOCKING_SYNC)
 
 
 def _describe(driver: ctypes.CDLL, index: int) -> Gpu:

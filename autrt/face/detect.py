@@ -100,7 +100,7 @@ class Letterbox:
 
 
 class CenterFace:
-    """A `FaceDetector`. Safe to call from several threads; engines are opened on first use of their canvas.
+    """A `FaceDetector`. Safe to call from several threads; an engine is opened when its canvas is first used.
 
     Args:
         open_engine: opens the Engine of a canvas (height, width); called once per canvas, by one thread at a time.
@@ -154,6 +154,11 @@ class CenterFace:
             if canvas not in self._engines:
                 self._engines[canvas] = self._open_engine(canvas)
             return self._engines[canvas]
+
+    def open_all(self) -> None:
+        """Open the engines of all canvases; no picture waits for one then."""
+        for canvas in self._settings.canvases:
+            self.open(canvas)
 
     def close(self) -> None:
         """Close every engine that was opened."""

@@ -1,14 +1,15 @@
 """Decoding with NVIDIA DALI: by NVDEC on a GPU, by FFmpeg on a CPU (VP8, VP9 and Motion JPEG only; for tests).
 
 DALI is fast with sound files; with others it gives black pictures, nothing, or an error. So a file is scanned
-first, every sequence is compared with the scan, and from the first frame that differs PyAV takes over. This has not
-been run on a GPU yet.
+first, and some stretches of it are decoded by PyAV; every sequence is compared with both, and from the first frame
+that differs PyAV takes over. This has not been run on a GPU yet.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -16,30 +17,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autrt.gpu.decoder_cache import DecoderCache
 from autrt.gpu.image import TensorImage
+from autrt.gpu.limits import refusal
 from autrt.gpu.sequences import FrameSequence, SequenceError, Sequences
 from autrt.settings import MAX_PIXELS
 from autrt.types import F32, Frame, Loss, VideoInfo
 from autrt.video.brightest_pixel import brightest
 from autrt.video.colour import BT601, yuv_to_rgb
-from autrt.video.colour_names import HIGH_RANGE
+from autrt.video.decoded_sample import MisdecodedError, decode_sample
 from autrt.video.orientation import Orientation
 from autrt.video.packet_scan import IrregularFileError, PacketScan, scan
 from autrt.video.pyav import PyavDecoder
 
 log = logging.getLogger(__name__)
-
-CODECS: Final = {
-    "cpu": frozenset({"vp8", "vp9", "mjpeg"}),
-    "cuda": frozenset({"h264", "hevc", "av1", "vp9", "vp8", "mpeg4"}),
-}
-"""Codecs that DALI decodes on each kind of device."""
-
-FORMATS: Final = {
-    "cpu": frozenset({"yuv420p", "yuvj420p", "yuvj422p", "yuvj444p"}),
-    "cuda": frozenset({"yuv420p", "yuvj420p"}),
-}
-"""Pixel formats that DALI decodes on each kind of device."""
 
 FRAMES: Final = 8
 """Frames in one sequence."""
@@ -68,7 +59,8 @@ class DaliDecoder:
         Args:
             path: the file.
             device: cpu or cuda:N.
-            patience_s: time that DALI may take for a sequence before PyAV takes over.
+            patience_s: time that DALI may take for a sequence before PyAV takes over; the first one has more, by
+                the size of the file.
             frames: frames in one sequence.
             max_pixels: frames of more pixels are refused before they are decoded.
 
@@ -82,7 +74,9 @@ class DaliDecoder:
         """Reason for which PyAV decodes the file, or its rest; None while DALI does."""
         try:
             self._scan = scan(path, max_pixels)
-            _require_supported(self._scan.info, device.partition(":")[0])
+            if reason := refusal(self._scan, device.partition(":")[0]) or _cache_refusal(self._scan, device):
+                raise IrregularFileError(reason)
+            self._sample = decode_sample(path, self._scan)
             self._info = self._scan.info
         except IrregularFileError as error:
             self._info = self._fall_back(str(error)).info
@@ -107,7 +101,10 @@ class DaliDecoder:
         return self._pyav.repaired_times if self._pyav else 0
 
     def __iter__(self) -> Iterator[Frame]:
-        """Return the iterator over every frame that can be decoded, in presentation order."""
+        """Return the iterator over every frame that can be decoded, in presentation order.
+
+        It raises `MisdecodedError` where a picture is wrong after others were handed out.
+        """
         return self._frames
 
     def close(self) -> None:
@@ -128,6 +125,9 @@ class DaliDecoder:
                     yield self._frame(pixels)
         except (SequenceError, IrregularFileError) as error:
             self._fall_back(str(error))
+        except MisdecodedError as error:
+            self.fallback = str(error)
+            raise
         finally:
             sequences.close()
         yield from self._pyav_frames()
@@ -141,8 +141,11 @@ class DaliDecoder:
     def _frame(self, pixels: Tensor) -> Frame:
         i = self._count
         self._count += 1
-        image = TensorImage(_upright(pixels, self._scan.way), self._colour)
-        return Frame(index=i, pts=int(self._scan.pts[i]), time_s=float(self._scan.time_s[i]), image=image)
+        time_s = float(self._scan.time_s[i])
+        return Frame(index=i, pts=int(self._scan.pts[i]), time_s=time_s, image=self._image(pixels))
+
+    def _image(self, pixels: Tensor) -> TensorImage:
+        return TensorImage(_upright(pixels, self._scan.way), self._colour)
 
     def _check(self, sequence: FrameSequence) -> None:
         """Compare a sequence with the scan.
@@ -164,6 +167,7 @@ class DaliDecoder:
         if set(pixels.shape[1:3]) != {self._info.width, self._info.height}:
             raise IrregularFileError("DALI gives pictures of another size")
         self._check_black(pixels)
+        self._check_sample(pixels)
 
     def _check_black(self, pixels: Tensor) -> None:
         """Check the first and last black picture of a sequence: DALI puts black where it has no picture.
@@ -175,6 +179,18 @@ class DaliDecoder:
         for i in {*black[:1], *black[-1:]}:
             if brightest(self._path, int(self._scan.pts[self._count + i])) > _BLACK:
                 raise IrregularFileError("DALI gives black for a picture")
+
+    def _check_sample(self, pixels: Tensor) -> None:
+        """Compare the pictures of a sequence with those of them that PyAV decoded.
+
+        Raises:
+            IrregularFileError: one is wrong, and none was handed out yet.
+            MisdecodedError: one is wrong, and others were handed out.
+        """
+        for i, picture in enumerate(pixels):
+            if problem := self._sample.problem(self._count + i, self._image(picture)):
+                reason = f"DALI gives wrong pictures: {problem}"
+                raise IrregularFileError(reason) if self._count == 0 else MisdecodedError(reason)
 
     def _fall_back(self, reason: str) -> PyavDecoder:
         log.warning("%s: decoded on the CPU: %s", self._path, reason)
@@ -188,13 +204,18 @@ def open_dali(path: Path, threads: int, device: str, max_pixels: int = MAX_PIXEL
     return DaliDecoder(path, device, max_pixels=max_pixels)
 
 
-def _require_supported(info: VideoInfo, kind: str) -> None:
-    if info.codec not in CODECS[kind] or info.pixel_format not in FORMATS[kind]:
-        raise IrregularFileError(
-            f"DALI does not decode {info.codec} of {info.pixel_format} on the {kind} device"
-        )
-    if info.transfer in HIGH_RANGE:
-        raise IrregularFileError(f"DALI does not bring {info.transfer} to standard range")
+def _cache_refusal(scan: PacketScan, device: str) -> str | None:
+    """Return the reason for which DALI's cache of decoders cannot take one more video on a GPU; else None."""
+    if device == "cpu":
+        return None
+    width, height = scan.info.width, scan.info.height
+    shown = (height, width) if scan.way.transposed else (width, height)
+    return _decoder_cache(device).admit(scan.info.codec, scan.coded_size, shown)
+
+
+@cache
+def _decoder_cache(device: str) -> DecoderCache:
+    return DecoderCache(torch.cuda.mem_get_info(device)[1] if torch.cuda.is_available() else 0)
 
 
 def _correction(scan: PacketScan) -> F32 | None:

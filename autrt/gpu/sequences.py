@@ -25,6 +25,10 @@ _DEPTH: Final = 2
 """Sequences that DALI reads ahead."""
 
 
+_SLOWEST_BYTES_PER_S: Final = 5_000_000
+"""Rate at which a slow disk reads."""
+
+
 class SequenceError(Exception):
     """An error of DALI, or no answer in time."""
 
@@ -36,12 +40,13 @@ class Sequences:
         path: the video file.
         device: cpu or cuda:N.
         length: frames in a sequence; the last one has the rest.
-        patience_s: longest time for an answer.
+        patience_s: longest time for an answer; the first one may take as long again as reading the file may.
     """
 
     def __init__(self, path: Path, device: str, length: int, patience_s: float) -> None:
         self._reader = _read(path, device, length)
         self._patience_s = patience_s
+        self._wait_s = first_patience_s(path.stat().st_size, patience_s)
         self._wanted: SimpleQueue[bool] = SimpleQueue()
         self._answers: SimpleQueue[FrameSequence | Exception | None] = SimpleQueue()
         # A thread that hangs in DALI cannot be ended: it must not keep the program from ending either.
@@ -55,9 +60,10 @@ class Sequences:
         """
         self._wanted.put(True)
         try:
-            answer = self._answers.get(timeout=self._patience_s)
+            answer = self._answers.get(timeout=self._wait_s)
         except Empty:
-            raise SequenceError(f"DALI did not answer within {self._patience_s:g} s") from None
+            raise SequenceError(f"DALI did not answer within {self._wait_s:g} s") from None
+        self._wait_s = self._patience_s
         if isinstance(answer, Exception):
             raise SequenceError(f"DALI failed: {_last_line(answer)}") from answer
         return answer
@@ -73,6 +79,16 @@ class Sequences:
                 self._answers.put(next(reader, None))
         except Exception as error:
             self._answers.put(error)
+
+
+def first_patience_s(size_bytes: int, patience_s: float) -> float:
+    """Return the longest time for the first answer: before it, DALI reads the whole file for its packets' times.
+
+    Args:
+        size_bytes: of the file.
+        patience_s: longest time for another answer; 0 is none for the first one either.
+    """
+    return patience_s and patience_s + size_bytes / _SLOWEST_BYTES_PER_S
 
 
 def _read(path: Path, device: str, length: int) -> Iterator[FrameSequence]:
@@ -101,7 +117,9 @@ def _tensor(pixels: Any, kind: str) -> Tensor:
         return torch.from_numpy(np.array(pixels.at(0)))
     copy = torch.from_dlpack(pixels.as_tensor())[0].clone()
     # DALI may use its memory again as soon as we let go of it, and other threads read ours without waiting.
-    torch.cuda.current_stream(copy.device).synchronize()
+    copied = torch.cuda.Event(blocking=True)
+    copied.record(torch.cuda.current_stream(copy.device))
+    copied.synchronize()
     return copy
 
 

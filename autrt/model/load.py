@@ -10,6 +10,7 @@ from torch import nn
 
 from autrt.errors import UsageError
 from autrt.model.architectures import build_network
+from autrt.model.exact import exact_cudnn
 from autrt.model.folder import Member
 from autrt.model.preprocess import PixelNetwork
 from autrt.types import F32, U8
@@ -47,7 +48,7 @@ def reference_outputs(network: nn.Module, crops: U8) -> dict[str, F32]:
     wrapped = PixelNetwork(network).eval()
     parts: list[dict[str, F32]] = []
     try:
-        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+        with torch.inference_mode(), exact_cudnn():
             for start in range(0, len(crops), ROWS_AT_A_TIME):
                 outputs = wrapped(torch.from_numpy(crops[start : start + ROWS_AT_A_TIME]).to(place))
                 parts.append({name: value.cpu().numpy() for name, value in outputs.items()})

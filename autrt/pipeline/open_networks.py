@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 from autrt.download.fetch import FILES, fetch
 from autrt.engine.batcher import ALIGNMENT_OUTPUTS, CropBatcher
+from autrt.engine.gpu import wait_without_spinning
 from autrt.engine.graph import Graph
 from autrt.engine.memory import memory_on
 from autrt.engine.open import ON_GPU_ALONE, open_engine, resolve_engine
@@ -41,7 +44,7 @@ FRAME_DETECTORS = {
 """Coarse and fine detector for whole frames, by the fine one's set of canvases."""
 FIRST_CANVAS = FRAME_CANVASES["coarse"][0]
 """Canvas of a wide picture, with which nearly every run begins: its engine is opened beside the members' engines,
-those of the other canvases when they are needed."""
+those of the other canvases when they are needed; on a GPU all are opened first."""
 PATCH_DETECTOR = DetectorSettings(PATCH_CANVASES)
 """Detector that finds misaligned faces in their patches again."""
 
@@ -71,19 +74,36 @@ def open_networks(model: Model, settings: InferSettings, threads: int, batch: in
         name: (_detector(coarse, settings, threads), _detector(fine, settings, threads))
         for name, (coarse, fine) in FRAME_DETECTORS.items()
     }
-    # One by one on a GPU: building an engine there times its kernels.
-    with ThreadPoolExecutor(2 if settings.device == "cpu" else 1) as openers:
-        first_canvas = openers.submit(frame_detectors["small"][0].open, FIRST_CANVAS)
-        engines = openers.submit(open_members, model, settings, threads, batch).result()
-        first_canvas.result()
+    patch_detector = _detector(PATCH_DETECTOR, settings, threads)
+    if settings.device == "cpu":
+        with ThreadPoolExecutor(2) as openers:
+            first_canvas = openers.submit(frame_detectors["small"][0].open, FIRST_CANVAS)
+            engines = openers.submit(open_members, model, settings, threads, batch).result()
+            first_canvas.result()
+    else:
+        engines = _open_on_gpu(
+            [*chain(*frame_detectors.values()), patch_detector], model, settings, threads, batch
+        )
     return Networks(
         detectors={name: CoarseToFine(coarse, fine) for name, (coarse, fine) in frame_detectors.items()},
         fast_detector=frame_detectors["small"][0],
-        patch_detector=_detector(PATCH_DETECTOR, settings, threads),
+        patch_detector=patch_detector,
         batcher=_batcher(engines, model, settings),
         template=TEMPLATES[model.template],
         device=settings.device,
     )
+
+
+def _open_on_gpu(
+    detectors: Iterable[CenterFace], model: Model, settings: InferSettings, threads: int, batch: int
+) -> list[Engine | None]:
+    """Open the members' engines, and those of all canvases: while videos are decoded none is built or recorded."""
+    wait_without_spinning(settings.device)
+    engines = open_members(model, settings, threads, batch)
+    if _detector_device(settings) != "cpu":
+        for detector in detectors:
+            detector.open_all()
+    return engines
 
 
 def _networks_for_crops(model: Model, settings: InferSettings, threads: int, batch: int) -> Networks:
@@ -140,8 +160,7 @@ def _detector(detector: DetectorSettings, settings: InferSettings, threads: int)
     that run model folders alone (torch, torch-tensorrt) it stays on the CPU: its pictures are few and small.
     """
     digest = FILES[DETECTOR_FILE].sha256
-    engine = settings.engine if settings.engine in DETECTOR_ENGINES else resolve_engine("auto", "cpu")[0]
-    device = settings.device if engine in ON_GPU_ALONE else "cpu"
+    engine, device = _detector_engine(settings), _detector_device(settings)
 
     def open_canvas(canvas: tuple[int, int]) -> Engine:
         graph = Graph(
@@ -153,6 +172,14 @@ def _detector(detector: DetectorSettings, settings: InferSettings, threads: int)
         return open_engine(graph, engine=engine, precision="f32", batch=1, device=device, threads=threads)
 
     return CenterFace(open_canvas, digest, detector)
+
+
+def _detector_engine(settings: InferSettings) -> str:
+    return settings.engine if settings.engine in DETECTOR_ENGINES else resolve_engine("auto", "cpu")[0]
+
+
+def _detector_device(settings: InferSettings) -> str:
+    return settings.device if _detector_engine(settings) in ON_GPU_ALONE else "cpu"
 
 
 def open_patch_detector(settings: InferSettings, threads: int) -> CenterFace:

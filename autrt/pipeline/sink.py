@@ -81,6 +81,10 @@ class ResultsSink:
         """Replace the header's facts about the source by those that are known at its end."""
         self._header = replace(self._header, source=facts)
 
+    def set_cpu_reason(self, reason: str) -> None:
+        """Say in the header why a run on a GPU decoded the video, or its rest, on the CPU; empty: it did not."""
+        self._header = replace(self._header, cpu_decoding_reason=reason)
+
     def finish(self, losses: Sequence[Loss], repaired_times: int) -> Path:
         """Smooth, decide, write, verify, and give the file its name; see `Sink`."""
         with (

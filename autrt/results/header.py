@@ -99,6 +99,8 @@ class Header:
     command: str
     started_utc: str
     times_from: TimesFrom = "stamps"
+    cpu_decoding_reason: str = ""
+    """Empty, and left out of the file, where a run decoded all of the video on the device it was to use."""
     au_grades: tuple[str, ...] = ()
     """One per AU, `ungraded` where the model states none; empty in files older than grades."""
     au_evidence: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -133,7 +135,7 @@ class Header:
             if isinstance(value, SourceFacts | VideoFacts):
                 facts = {f"{name}_{f.name}": getattr(value, f.name) for f in fields(value)}
                 flat |= {key: fact for key, fact in facts.items() if (key, fact) not in _NOT_STATED}
-            elif name != "time_base":
+            elif name != "time_base" and not (name == "cpu_decoding_reason" and not value):
                 flat[name] = value
         return flat
 

@@ -201,6 +201,8 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute("engine", "text", "what ran the networks"),
     Attribute("precision", "text", "arithmetic of the networks: f32, bf16, fp16 or int8"),
     Attribute("device", "text", "cpu or cuda:N"),
+    Attribute("cpu_decoding_reason", "text", "why a run on a GPU decoded the video, or its rest, on the CPU; only "
+              "where it did", optional=True),
     Attribute("detector_digest", "text", "names the face detector's network and thresholds"),
     Attribute("detect_every", "int", "frames from one face detection to the next within a shot, at video_rate_hz; "
               "settings say whether they are chosen by number or by time"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import closing
@@ -24,7 +25,10 @@ from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
 from autrt.run.notes import video_note
 from autrt.run.source_watch import SourceWatch
 from autrt.types import Source, VideoInfo
+from autrt.video.decoded_sample import MisdecodedError
 from autrt.video.probe import length_of
+
+log = logging.getLogger(__name__)
 
 
 def do_video(
@@ -45,10 +49,27 @@ def do_video(
         DiskFullError, ResultsError: its results cannot be written.
         EngineError: a network failed.
     """
+    try:
+        return _do_video(job, networks, source, stop, on_progress, networks.device)
+    except MisdecodedError as error:
+        log.warning("%s: done anew, decoded on the CPU: %s", source.path, error)
+        return _do_video(job, networks, source, stop, on_progress, "cpu", str(error))
+
+
+def _do_video(
+    job: Job,
+    networks: Networks,
+    source: Source,
+    stop: threading.Event,
+    on_progress: OnProgress,
+    device: str,
+    cpu_reason: str = "",
+) -> Outcome:
+    """Do a video that is decoded on `device`; `cpu_reason` says why that is the CPU in a run on a GPU."""
     start_s = time.monotonic()
     with (
         closing(SourceWatch(source)) as watch,
-        closing(open_source(source, job.settings, networks.device)) as decoder,
+        closing(open_source(source, job.settings, device)) as decoder,
     ):
         header = _header(watch.facts, decoder.info, job, networks.device)
         sink = _open_sink(source, header, job)
@@ -58,6 +79,7 @@ def do_video(
             facts, changed = watch.finish()
             lost = [*changed, *decoder.lost]
             sink.set_source(facts)
+            sink.set_cpu_reason(cpu_reason or getattr(decoder, "fallback", None) or "")
             target = sink.finish(lost, decoder.repaired_times)
         finally:
             sink.abandon()

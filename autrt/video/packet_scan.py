@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from autrt.errors import VideoError
 from autrt.settings import MAX_PIXELS
 from autrt.types import F64, I64, VideoInfo
+from autrt.video.coded_pictures import CodedPictures, CodedPicturesReader
 from autrt.video.completeness import CompletenessCheck
 from autrt.video.container import (
     info_of,
@@ -51,7 +52,12 @@ class PacketScan:
     full_range: bool
     """Luma spans 0…255, not 16…235."""
     coded_lines: int
-    """Rows of the coded frame."""
+    """Rows of the first frame as it is stored."""
+    coded_size: tuple[int, int]
+    """Width and height that the decoder works with, before it crops; those of the stored frame or larger."""
+    pictures: CodedPictures
+    key_pts: I64
+    """(K,) int64 presentation times in ticks of the packets that the container marks as key frames, increasing."""
     pts: I64
     """(N,) int64 presentation times in ticks, increasing."""
     time_s: F64
@@ -77,8 +83,11 @@ def scan(path: Path, max_pixels: int = MAX_PIXELS) -> PacketScan:
             raise IrregularFileError("its edit list hides it")
         timing = times_of(container, stream, peeked)
         clock, losses = timing.clock(), LossLog()
+        context = stream.codec_context
+        reader = CodedPicturesReader(context.codec.canonical_name, context.extradata or b"")
+        keys: list[int] = []
         completeness = CompletenessCheck(path, container, stream, clock, losses)
-        with closing(_stamps(peeked.packets, stream, completeness)) as stored:
+        with closing(_stamps(peeked.packets, stream, completeness, reader, keys)) as stored:
             first = next(stored)
             assert isinstance(first, VideoFrame)
             stamps = [stamp for stamp in stored if isinstance(stamp, int)]
@@ -96,15 +105,25 @@ def scan(path: Path, max_pixels: int = MAX_PIXELS) -> PacketScan:
             space=first.colorspace,
             full_range=is_full_range(first),
             coded_lines=first.height,
+            coded_size=(max(context.coded_width, first.width), max(context.coded_height, first.height)),
+            pictures=reader.facts(),
+            key_pts=np.array(sorted(keys), np.int64),
             pts=np.array([ticks for ticks, _ in times], np.int64),
             time_s=np.array([time_s for _, time_s in times], np.float64),
         )
 
 
 def _stamps(
-    packets: Iterator[Packet[Stream]], stream: VideoStream, completeness: CompletenessCheck
+    packets: Iterator[Packet[Stream]],
+    stream: VideoStream,
+    completeness: CompletenessCheck,
+    reader: CodedPicturesReader,
+    keys: list[int],
 ) -> Generator[VideoFrame | int, None, None]:
-    """Yield the first frame, then the pts of every packet, in the order they are stored."""
+    """Yield the first frame, then the pts of every packet, in the order they are stored.
+
+    Every packet goes to `reader`, and the pts of key frames to `keys`.
+    """
     waiting: list[int] = []
     first: VideoFrame | None = None
     try:
@@ -113,6 +132,9 @@ def _stamps(
             is_video = packet.stream_index == stream.index
             if is_video and packet.size:
                 waiting.append(_stamp(packet))
+                reader.add(memoryview(packet), packet.is_keyframe)
+                if packet.is_keyframe:
+                    keys.append(waiting[-1])
             if is_video and first is None:
                 first = next(iter(stream.decode(packet)), None)
                 if first is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from autrt.results.verification.verify import verify
 from autrt.run.do_video import do_video
 from autrt.run.job import VideoProgress
 from autrt.types import Loss, Source
+from autrt.video.decoded_sample import MisdecodedError
 from tests.support.command import leftovers
 from tests.support.fakes_run import (
     BOX,
@@ -109,6 +111,40 @@ def test_do_video_counts_tracks_too_short_for_a_baseline(do, n_frames, without):
     outcome, _ = do(FakeDecoder(n_frames), baseline_percentile=20.0)
     assert outcome.tracks_without_baseline == without
     assert do(FakeDecoder(n_frames))[0].tracks_without_baseline == 0
+
+
+def test_do_video_states_why_the_cpu_decoded(do, tmp_path):
+    decoder = FakeDecoder(20)
+    do(decoder)
+    with open_results(tmp_path / "out" / "a.mp4.h5") as results:
+        assert results.header.cpu_decoding_reason == ""
+        assert "cpu_decoding_reason" not in results.header.attributes()
+    decoder.fallback = "it is odd"
+    do(decoder)
+    with open_results(tmp_path / "out" / "a.mp4.h5") as results:
+        assert results.header.cpu_decoding_reason == "it is odd"
+
+
+def test_do_video_begins_anew_on_the_cpu_where_pictures_were_wrong(tmp_path, monkeypatch):
+    def fail(index: int) -> None:
+        if index == 40:
+            raise MisdecodedError("frame 40 shows frame 41")
+
+    opened: list[str] = []
+
+    def open_source(source, settings, device):
+        opened.append(device)
+        return FakeDecoder(50, at_frame=fail if device == "cuda:0" else lambda index: None)
+
+    monkeypatch.setattr("autrt.run.do_video.open_source", open_source)
+    job = fake_job(tmp_path / "out")
+    networks = replace(fake_networks(FakeEngine(job.model.au_names)), device="cuda:0")
+    source = fake_source(tmp_path / "videos", "a.mp4")
+    outcome = do_video(job, networks, source, threading.Event(), lambda progress: None)
+    assert (opened, outcome.status, outcome.frames) == (["cuda:0", "cpu"], "ok", 50)
+    with open_results(tmp_path / "out" / "a.mp4.h5") as results:
+        assert results.header.cpu_decoding_reason == "frame 40 shows frame 41"
+        assert results.n_frames == 50
 
 
 def change_at_10(change):

@@ -1,7 +1,7 @@
 """Engine on an NVIDIA GPU through TensorRT or TensorRT-RTX, with torch's tensors and streams.
 
-Building has been run with TensorRT-RTX. The code in this file has never been run, for want of a GPU. It follows the
-documentation of both libraries, and its calls are checked against TensorRT-RTX's module.
+Building has been run with TensorRT-RTX. The code in this file has never been run on a GPU. It follows the
+documentation of both libraries, and its calls are checked against their modules.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autrt.engine.backends.tensorrt_api import import_library, make_logger
 from autrt.engine.backends.tensorrt_build import build_plan
 from autrt.engine.backends.tensorrt_plan import Plan, find_plan
 from autrt.engine.backends.tensorrt_targets import ADVICE, PRECISIONS
-from autrt.engine.backends.torch_cuda import IN_FLIGHT, CudaRunner
+from autrt.engine.backends.torch_cuda import BUILDING, IN_FLIGHT, CudaRunner
 from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Graph, Options
 from autrt.engine.pool import PooledEngine
@@ -46,9 +46,9 @@ def _open(engine: str, graph: Graph, options: Options, cache: Path | None = None
     derived = derive(graph, options, cache)
     options = replace(options, crops=None)
     plan = find_plan(derived, engine, trt.__version__, options, target, cache)
-    plan = plan or build_plan(engine, graph, options, cache)
-    spec = replace(plan.spec, batch=options.batch, device=options.device)
-    with torch.cuda.device(options.device):
+    with BUILDING, torch.cuda.device(options.device):  # TensorRT builds for the current device
+        plan = plan or build_plan(engine, graph, options, cache)
+        spec = replace(plan.spec, batch=options.batch, device=options.device)
         loaded = LoadedPlan(trt, plan, spec)
         runners = [
             CudaRunner(loaded.context(), spec.inputs, options) for _ in range(options.in_flight or IN_FLIGHT)

@@ -40,11 +40,13 @@ def targeted(engine: str, options: Options) -> Options:
 
 
 def capabilities(trt: Any, targets: Sequence[str]) -> list[Any]:
-    """Return TensorRT-RTX's constants for targets such as "sm86".
+    """Return TensorRT-RTX's constants for targets such as "sm86"; none for TensorRT, which has no such constants.
 
     Raises:
         EngineOptionError: it does not build for one of them.
     """
+    if not targets:
+        return []
     known = {n.lower(): value for n, value in trt.ComputeCapability.__members__.items() if n.startswith("SM")}
     unknown = [target for target in targets if target not in known]
     if unknown:

@@ -5,6 +5,7 @@ This code has never been run, for want of a GPU. It follows the documentation of
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,11 +14,16 @@ import torch
 from torch import Tensor
 
 from autrt.engine.graph import Options
+from autrt.model.exact import exact_cudnn
 from autrt.types import TensorSpec
 
 WARM_UP_RUNS: Final = 3
 IN_FLIGHT: Final = 2
 """Runners of an engine, so that one copies while the other computes."""
+
+BUILDING: Final = threading.RLock()
+"""Held while an engine is built, loaded or recorded: kernels are timed on a GPU that does nothing else, and torch
+waits for the whole device before it records, which breaks a recording elsewhere."""
 
 Compute = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 """Inputs on the device → float32 outputs on the device, all on torch's current stream."""
@@ -80,10 +86,9 @@ class CudaRunner:
 
     def _record(self, compute: Compute) -> None:
         self._graph = torch.cuda.CUDAGraph()
-        exact = torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False)
         torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False  # sums of 200,000 terms
-        torch.cuda.synchronize()  # the buffers were zeroed on another stream
-        with torch.inference_mode(), exact:
+        torch.cuda.current_stream().synchronize()  # the buffers were zeroed on it
+        with BUILDING, torch.inference_mode(), exact_cudnn():
             with torch.cuda.stream(self._stream):
                 for _ in range(WARM_UP_RUNS):
                     compute(self._placed)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import torch
 
 from autrt.engine.backends.torch import PIXELS, load_pixel_network, torch_spec
-from autrt.engine.backends.torch_cuda import IN_FLIGHT, CudaRunner
+from autrt.engine.backends.torch_cuda import BUILDING, IN_FLIGHT, CudaRunner
 from autrt.engine.cache import EngineCache
 from autrt.engine.gpu import require_gpu
 from autrt.engine.graph import Graph, Options
@@ -37,18 +37,23 @@ def open_torch_tensorrt(graph: Graph, options: Options, cache: Path | None = Non
     require_gpu(options.device, "torch-tensorrt", ADVICE)
     version = torch_tensorrt.__version__
     store = EngineCache.of(graph, "torch-tensorrt", version, options, cache)
-    with store.lock(), torch.cuda.device(options.device):
+    with BUILDING, store.lock(), torch.cuda.device(options.device):
         content = store.read(PROGRAM)
         if content is None:
             content = _compile(graph, options)
             store.write(PROGRAM, content)
-        network = _load(content)
-    runners = [
-        CudaRunner(lambda placed: network(placed[INPUT]), [PIXELS], options)
-        for _ in range(options.in_flight or IN_FLIGHT)
-    ]
+        runners = [_runner(content, options) for _ in range(options.in_flight or IN_FLIGHT)]
     spec = torch_spec("torch-tensorrt", runners[0].run(1), graph, options, {"torch-tensorrt": version})
     return PooledEngine(spec, runners)
+
+
+def _runner(content: bytes, options: Options) -> CudaRunner:
+    """Return a runner with a program of its own.
+
+    A program has one execution context, whose memory two recordings on two streams would share.
+    """
+    program = _load(content)
+    return CudaRunner(lambda placed: program(placed[INPUT]), [PIXELS], options)
 
 
 def _compile(graph: Graph, options: Options) -> bytes:

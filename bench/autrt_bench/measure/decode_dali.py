@@ -7,7 +7,8 @@ from pathlib import Path
 
 from autrt.engine.gpu import find_gpus
 from autrt.errors import EngineError
-from autrt.gpu.dali import CODECS, DaliDecoder
+from autrt.gpu.dali import DaliDecoder
+from autrt.gpu.limits import CODECS
 from autrt.types import Source
 from autrt.video.probe import probe
 
