@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, Final, Literal
@@ -103,6 +103,8 @@ class Header:
     """One per AU, `ungraded` where the model states none; empty in files older than grades."""
     au_evidence: Mapping[str, str] = field(default_factory=dict[str, str])
     """AU → the evidence for its grade."""
+    recomputed: Sequence[Mapping[str, str]] = ()
+    """The runs whose decisions these replace, the oldest first; see `autrt recompute`."""
 
     def __post_init__(self) -> None:
         n = len(self.au_names)
@@ -133,7 +135,7 @@ class Header:
             if isinstance(value, SourceFacts | VideoFacts):
                 facts = {f"{name}_{f.name}": getattr(value, f.name) for f in fields(value)}
                 flat |= {key: fact for key, fact in facts.items() if (key, fact) not in _NOT_STATED}
-            elif name != "time_base":
+            elif name != "time_base" and (name != "recomputed" or value):
                 flat[name] = value
         return flat
 
