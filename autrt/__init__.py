@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autrt.api import RunProgress as RunProgress
     from autrt.api import RunSummary as RunSummary
     from autrt.api import infer as infer
+    from autrt.api import open_dataset as open_dataset
     from autrt.api import open_results as open_results
     from autrt.api import plan as plan
     from autrt.api import recognise as recognise
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 
 _MODULES = {
     **dict.fromkeys(("Results", "open_results"), "autrt.results.reader"),
+    "open_dataset": "autrt.results.dataset",
     **dict.fromkeys(("InferPlan", "Outcome", "PlannedVideo", "infer", "plan"), "autrt.api"),
     **dict.fromkeys(("RunProgress", "RunSummary"), "autrt.api"),
     **dict.fromkeys(("RecognisedFace", "RecognisedFaces", "RecognisedFrame"), "autrt.api"),

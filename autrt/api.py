@@ -20,6 +20,7 @@ from autrt.errors import UsageError
 from autrt.recogniser.faces import RecognisedFace, RecognisedFaces, RecognisedFrame
 from autrt.recogniser.recogniser import Recogniser
 from autrt.recogniser.video import recognise
+from autrt.results.dataset import open_dataset
 from autrt.results.reader import Results, open_results
 from autrt.run.command_text import call_text
 from autrt.run.job import Outcome
@@ -43,6 +44,7 @@ __all__ = [
     "RunProgress",
     "RunSummary",
     "infer",
+    "open_dataset",
     "open_results",
     "plan",
     "recognise",

@@ -21,6 +21,8 @@ COMMANDS = {
     "infer": "Recognise Action Units in videos and write one HDF5 file per video.",
     "summary": "Say what results hold: a table for each video and face.",
     "export": "Turn results into CSV, Parquet, OpenFace's or the ABAW challenge's files.",
+    "dataset": "Keep one Parquet data set over all results, for DuckDB, Polars, Spark.",
+    "recompute": "Decide anew from stored logits: thresholds, smoothing, weights, baseline.",
     "verify": "Read results files whole and say which are damaged.",
     "build-engine": "Compile a model for this machine ahead of its first use.",
     "train": "Train AU models by recipe; without a recipe, list them.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, Final, Literal
@@ -22,6 +22,7 @@ _NOT_STATED: Final = frozenset(
         ("video_other_streams", ()),
     }
 )
+_LEFT_OUT_IF_EMPTY: Final = frozenset({"cpu_decoding_reason", "recomputed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,8 @@ class Header:
     """One per AU, `ungraded` where the model states none; empty in files older than grades."""
     au_evidence: Mapping[str, str] = field(default_factory=dict[str, str])
     """AU → the evidence for its grade."""
+    recomputed: Sequence[Mapping[str, str]] = ()
+    """The runs whose decisions these replace, the oldest first; see `autrt recompute`."""
 
     def __post_init__(self) -> None:
         n = len(self.au_names)
@@ -135,7 +138,7 @@ class Header:
             if isinstance(value, SourceFacts | VideoFacts):
                 facts = {f"{name}_{f.name}": getattr(value, f.name) for f in fields(value)}
                 flat |= {key: fact for key, fact in facts.items() if (key, fact) not in _NOT_STATED}
-            elif name != "time_base" and not (name == "cpu_decoding_reason" and not value):
+            elif name != "time_base" and (value or name not in _LEFT_OUT_IF_EMPTY):
                 flat[name] = value
         return flat
 

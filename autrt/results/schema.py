@@ -210,6 +210,9 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute("command", "path", "the command line; escaped as source_path"),
     Attribute("started_utc", "text", "when work on the video began (ISO 8601)"),
     Attribute("finished_utc", "text", "when the file was finished (ISO 8601)"),
+    Attribute("recomputed", "json", "for each time that decisions were made anew from the logits, the run before "
+              "it: run_digest, model_name, model_digest, finished_utc, and the command that replaced it",
+              optional=True),
     Attribute("attributes_sha256", "text", "SHA-256 over all other attributes of the file, for autrt verify"),
     Attribute("time_base_num", "int", "seconds per tick, numerator", on="frames/pts"),
     Attribute("time_base_den", "int", "seconds per tick, denominator", on="frames/pts"),

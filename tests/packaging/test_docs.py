@@ -42,6 +42,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "archive").mkdir()
     Clip().write(tmp_path / "archive/interview.mp4")
     monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(group, ["dataset", "results", "--out", "dataset"], catch_exceptions=False)
     return tmp_path
 
 

@@ -31,34 +31,59 @@ def export_parquet(layout: TableLayout, path: Path, rows: Iterable[Rows]) -> Non
         DiskFullError: the disk is full.
         ResultsError: a results file is damaged, or `path` cannot be written.
     """
-    schema = _schema(layout)
+    schema = arrow_schema(layout)
+    write_parquet(path, schema, (arrow_table(layout, piece, schema) for piece in rows))
+
+
+def write_parquet(
+    path: Path, schema: pa.Schema, tables: Iterable[pa.Table], group_rows: int = ROW_GROUP_ROWS
+) -> int:
+    """Write tables of one schema as one Parquet file, whole or not at all; return the number of rows.
+
+    Compressed by Zstandard, in row groups of `group_rows` however the tables are cut; texts and dictionaries are
+    stored as dictionaries.
+
+    Raises:
+        DiskFullError: the disk is full.
+        ResultsError: `path` cannot be written.
+    """
     # Floats compress well only if split into their bytes; dictionaries of them would make the file larger.
     floats: Any = [name for name in schema.names if pa.types.is_floating(schema.field(name).type)]
-    texts: Any = [VIDEO.name]
+    texts: Any = [name for name in schema.names if _is_text(schema.field(name).type)]
+    n_rows = 0
     with (
         replacing(path) as part,
         pq.ParquetWriter(
             part, schema, compression="zstd", use_dictionary=texts, use_byte_stream_split=floats
         ) as writer,
     ):
-        for group in _groups(_arrow(layout, piece, schema) for piece in rows):
+        for group in _groups(tables, group_rows):
             writer.write_table(group)
+            n_rows += len(group)
+    return n_rows
 
 
-def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Yield the same rows in tables of `ROW_GROUP_ROWS`, so that many short videos make few row groups."""
+def _is_text(kind: Any) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_dictionary(kind)
+
+
+def _groups(tables: Iterable[pa.Table], group_rows: int) -> Iterator[pa.Table]:
+    """Yield the same rows in tables of `group_rows`, so that many short videos make few row groups."""
     waiting: list[pa.Table] = []
+    n_waiting = 0
     for table in tables:
         waiting.append(table)
-        while sum(map(len, waiting)) >= ROW_GROUP_ROWS:
+        n_waiting += len(table)
+        if n_waiting >= group_rows:
             whole = pa.concat_tables(waiting)
-            yield whole.slice(0, ROW_GROUP_ROWS)
-            waiting = [whole.slice(ROW_GROUP_ROWS)]
-    if any(map(len, waiting)):
+            n_whole = n_waiting - n_waiting % group_rows
+            yield from (whole.slice(start, group_rows) for start in range(0, n_whole, group_rows))
+            waiting, n_waiting = [whole.slice(n_whole)], n_waiting - n_whole
+    if n_waiting:
         yield pa.concat_tables(waiting)
 
 
-def _schema(layout: TableLayout) -> pa.Schema:
+def arrow_schema(layout: TableLayout) -> pa.Schema:
     """Return the Arrow schema, with pandas' metadata so that reading restores the dtypes of `to_dataframe`."""
     plain = pa.schema([_field(layout, column) for column in layout.columns])
     keys = {c.name: np.empty(0, c.dtype) for c in (FRAME, TIME, TRACK)}
@@ -73,7 +98,8 @@ def _field(layout: TableLayout, column: TableColumn) -> pa.Field:
     return pa.field(column.name, kind, metadata=about)
 
 
-def _arrow(layout: TableLayout, rows: Rows, schema: pa.Schema) -> pa.Table:
+def arrow_table(layout: TableLayout, rows: Rows, schema: pa.Schema) -> pa.Table:
+    """Return rows as an Arrow table of the layout's schema."""
     return pa.table([_array(c, rows, schema.field(c.name).type) for c in layout.columns], schema=schema)
 
 

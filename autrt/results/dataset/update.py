@@ -1,0 +1,59 @@
+"""A data set made, or brought up to date: only new and changed results are read."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from autrt.results.dataset.plan import DatasetPlan, ResultsFile, plan_parts, remove_parts
+from autrt.results.dataset.write_part import WrittenPart, write_part
+from autrt.results.find import find_results
+from autrt.results.in_processes import Died, in_processes
+from autrt.storage.atomic_file import sweep
+from autrt.storage.disk import make_folder, writing
+from autrt.storage.escape import escape
+
+
+def plan_dataset(results: Path, out: Path) -> DatasetPlan:
+    """Compare a data set with a folder of results; nothing is opened but the data set's own `videos`.
+
+    Args:
+        results: folder of results files.
+        out: folder of the data set; need not exist.
+
+    Raises:
+        UsageError: there are no results, or the data set is one of others.
+        ResultsError: the data set is damaged.
+    """
+    return plan_parts(out, [_file(path, relative) for path, relative in find_results([results])])
+
+
+def update_dataset(results: Path, out: Path, plan: DatasetPlan, jobs: int) -> Generator[WrittenPart]:
+    """Do what the plan says; yield each part when it is written.
+
+    One writer at a time. Closing the generator stops the work; what is missing then is made by the next call.
+
+    Args:
+        results: folder of results files.
+        out: folder of the data set; made if need be.
+        plan: see `plan_dataset`.
+        jobs: parts at once, each in a process; a part takes about 150 MB.
+
+    Raises:
+        DiskFullError, ResultsError: the folder cannot be written.
+    """
+    with writing(out):
+        make_folder(out)
+        sweep(out)
+        remove_parts(out, plan.removed)
+    write = partial(write_part, folder=results, out=out)
+    with closing(in_processes(write, plan.parts, jobs, preload=write_part.__module__)) as work:
+        for _, end in work:
+            yield WrittenPart(error=str(end)) if isinstance(end, Died) else end
+
+
+def _file(path: Path, relative: Path) -> ResultsFile:
+    stat = path.stat()
+    return ResultsFile(escape(str(relative)), stat.st_size, stat.st_mtime_ns)
