@@ -20,7 +20,7 @@ from autrt.extras import EXTRAS, missing_dependency, missing_package
 COMMANDS = {
     "infer": "Recognise Action Units in videos and write one HDF5 file per video.",
     "summary": "Say what results hold: a table for each video and face.",
-    "export": "Turn results into CSV, Parquet, OpenFace's or the ABAW challenge's files.",
+    "export": "Turn results into tables, events for ELAN or BORIS, or the ABAW challenge's files.",
     "verify": "Read results files whole and say which are damaged.",
     "build-engine": "Compile a model for this machine ahead of its first use.",
     "train": "Train AU models by recipe; without a recipe, list them.",
