@@ -17,6 +17,7 @@ EXTRAS: Final[Mapping[str, str]] = {
     "openvino": "openvino",
     "onnx": "ort",
     **dict.fromkeys(("pandas", "pyarrow"), "tables"),
+    **dict.fromkeys(("jinja2", "plotly"), "report"),
 }
 """Top-level package → the extra that brings it."""
 
