@@ -21,6 +21,7 @@ COMMANDS = {
     "infer": "Recognise Action Units in videos and write one HDF5 file per video.",
     "summary": "Say what results hold: a table for each video and face.",
     "report": "Show results as a page: timelines, rates, and what to look at.",
+    "overlay": "Draw results on their video, or blur its faces.",
     "export": "Turn results into tables, events for ELAN or BORIS, or the ABAW challenge's files.",
     "verify": "Read results files whole and say which are damaged.",
     "build-engine": "Compile a model for this machine ahead of its first use.",
