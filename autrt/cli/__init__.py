@@ -20,9 +20,11 @@ from autrt.extras import EXTRAS, missing_dependency, missing_package
 COMMANDS = {
     "infer": "Recognise Action Units in videos and write one HDF5 file per video.",
     "summary": "Say what results hold: a table for each video and face.",
-    "export": "Turn results into CSV, Parquet, OpenFace's or the ABAW challenge's files.",
     "dataset": "Keep one Parquet data set over all results, for DuckDB, Polars, Spark.",
     "recompute": "Decide anew from stored logits: thresholds, smoothing, weights, baseline.",
+    "report": "Show results as a page: timelines, rates, and what to look at.",
+    "overlay": "Draw results on their video, or blur its faces.",
+    "export": "Turn results into tables, events for ELAN or BORIS, or the ABAW challenge's files.",
     "verify": "Read results files whole and say which are damaged.",
     "build-engine": "Compile a model for this machine ahead of its first use.",
     "train": "Train AU models by recipe; without a recipe, list them.",

@@ -1,47 +1,56 @@
-"""`autrt export`: results files as CSV or Parquet, or as the files that the ABAW challenge takes."""
+"""`autrt export`: results files as tables, as events, or as the files that the ABAW challenge takes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from autrt.cli.paths import LocalPath, NameOrPath
+from autrt.results.events.find import MIN_DURATION_S, RELEASE, EventRule
+from autrt.results.find import is_newer
 
 if TYPE_CHECKING:
     from autrt.results.challenge.validation import Challenge
     from autrt.results.tables.layout import TableLayout
 
 TABLES = {"csv": ".csv", "openface": ".csv", "parquet": ".parquet"}
-"""Format → ending of a file that is named by --out."""
+EVENTS = {"elan": ".eaf", "boris": ".boris", "events-csv": ".csv"}
+FILES = {**TABLES, **EVENTS}
+"""Format → ending of a file that is named by --out; the first with an ending is the default for it."""
 
-ENDINGS = {**TABLES, "openface": ".openface.csv"}
-"""Format → ending of a table of each video: those of two formats may lie side by side."""
+ENDINGS = {**FILES, "openface": ".openface.csv", "events-csv": ".events.csv"}
+"""Format → ending of a file of each video: those of two formats may lie side by side."""
 
 CHALLENGES = ("abaw-2022", "abaw-2024")
 
 SHOWN_FAULTS = 20
 
+KNOWN_ENDINGS = ".csv, .parquet, .eaf or .boris"
+
 OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", ".gz", ".pq"})
 """Endings of other kinds of tables, which are refused."""
 
 
-@click.command("export", short_help="Write results as CSV, Parquet, or the ABAW challenge's files.")
+@click.command(
+    "export", short_help="Write results as tables, events (ELAN, BORIS), or the ABAW challenge's files."
+)
 @click.argument("paths", nargs=-1, required=True, type=LocalPath())
 @click.option(
     "--format",
     "fmt",
-    type=click.Choice([*TABLES, *CHALLENGES]),
-    help="csv; parquet: all columns; openface: exactly OpenFace 2.2's columns; abaw-2022: a text for each video; "
-    "abaw-2024: one file.  [default: by --out; csv]",
+    type=click.Choice([*FILES, *CHALLENGES]),
+    help="csv; parquet: all columns; openface: exactly OpenFace 2.2's columns; elan: a document of each video's "
+    "events; boris: a project of events; events-csv: a row for each event; abaw-2022: a text for each "
+    "video; abaw-2024: one file.  [default: by --out; csv]",
 )
 @click.option(
     "--out",
     type=NameOrPath(),  # as text: a slash at the end names a folder
-    help="A file (one.csv, one.parquet) for one table of all videos, or a folder for a table of each; beside the "
-    "results if left out (not for a challenge).",
+    help="A file (one.csv, one.parquet, one.boris) for all videos together, or a folder for a file of each; beside "
+    "the results if left out (not for a challenge).",
 )
 @click.option(
     "--columns",
@@ -49,6 +58,18 @@ OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", 
     help="What is in the table beside video, frame, time_s and track: score, box, landmarks, source, logit, "
     "probability, smoothed, active, member_logit, or one column such as AU12_active.  "
     "[default: csv: score,box,smoothed,active; parquet: all but member_logit]",
+)
+@click.option(
+    "--release",
+    type=float,
+    metavar="SHARE",
+    help=f"Events last while the smoothed probability is this share of the threshold.  [default: {RELEASE}]",
+)
+@click.option(
+    "--min-duration",
+    type=float,
+    metavar="SECONDS",
+    help=f"Shorter events are left out.  [default: {MIN_DURATION_S}]",
 )
 @click.option("--faces-only", is_flag=True, help="No rows for frames without a face.")
 @click.option(
@@ -78,13 +99,15 @@ def command(
     fmt: str | None,
     out: str | None,
     columns: str | None,
+    release: float | None,
+    min_duration: float | None,
     faces_only: bool,
     update: bool,
     frames: Path | None,
     frame_counts: Path | None,
     validate: bool,
 ) -> None:
-    """Write the results files in PATHS (files, or folders of .h5 files) as tables.
+    """Write the results files in PATHS (files, or folders of .h5 files) as tables or events.
 
     A row per face in a frame, and one without values for a frame without a face. `video`, `frame` (from 0),
     `time_s` and `track` come first; names are the same in CSV, Parquet and data frames (docs/results.md). Beside a
@@ -94,6 +117,9 @@ def command(
     a/b.mp4.parquet. A file of that name is replaced. Exit
     code 0: all were written; 3: some were damaged, and left out.
 
+    An event is a stretch of one track in which an Action Unit's smoothed probability is at least --release times
+    its threshold, and which is active at least once: onset, apex, offset, peak and mean (docs/results.md).
+
     A challenge's files hold the decisions for the main face in every frame of --frames, or of all results. For a
     frame without a face the previous one with a face stands in; before the first one no AU is active. Nothing is
     written unless all of it is there, and the number of each video's frames is known: from --frames, from
@@ -101,33 +127,54 @@ def command(
     """
     fmt, whole = _choose(fmt, out)
     _check_options(fmt, columns, faces_only, update, frames or frame_counts, validate)
+    rule = _event_rule(fmt, release, min_duration)
     folder = None if out is None else Path(out)
     if fmt in CHALLENGES:
         do = _validate if validate else _challenge
         ctx.exit(do(paths, fmt, folder, frames, frame_counts))
     wanted = None if columns is None else [name.strip() for name in columns.split(",")]
-    if code := _tables(paths, fmt, folder, whole, wanted, faces_only, update):
-        ctx.exit(code)
+    jobs = _jobs(paths, fmt, folder, whole)
+    current = {target for target, of in jobs.items() if update and is_newer(target, of)}
+    due = {target: of for target, of in jobs.items() if target not in current}
+    if rule is not None:
+        told, bad = _write_events(due, fmt, rule)
+    else:
+        told, bad = _write_tables(due, fmt, wanted, faces_only)
+    where = f" in {folder}" if whole else ""
+    unchanged = f"; {len(current)} up to date" if update else ""
+    click.echo(f"{told}{where}{unchanged}")
+    if bad:
+        ctx.exit(3)
 
 
 def _choose(fmt: str | None, out: str | None) -> tuple[str, bool]:
     """Return the format, and whether `out` is one file."""
     suffix = "" if out is None or out.endswith("/") or Path(out).is_dir() else Path(out).suffix.lower()
-    whole = suffix in TABLES.values()
+    whole = suffix in FILES.values()
     if suffix in OTHER_TABLES and fmt not in CHALLENGES:
         raise click.UsageError(
-            f"--out {out}: expected a file that ends in .csv or .parquet, or a folder (write {out}/ for a folder)"
+            f"--out {out}: expected a file that ends in {KNOWN_ENDINGS}, or a folder (write {out}/ for a folder)"
         )
     if fmt is None:
-        fmt = "parquet" if suffix == TABLES["parquet"] else "csv"
-    if whole and TABLES.get(fmt) != suffix:
+        fmt = next((name for name, ending in FILES.items() if ending == suffix), "csv")
+    if whole and FILES.get(fmt) != suffix:
         raise click.UsageError(
             f"--out {out} does not go with --format {fmt}: expected "
-            + (f"a file that ends in {TABLES[fmt]}, or a folder" if fmt in TABLES else "a folder")
+            + (f"a file that ends in {FILES[fmt]}, or a folder" if fmt in FILES else "a folder")
         )
     if out is not None and not whole and Path(out).exists() and not Path(out).is_dir():
-        raise click.UsageError(f"--out {out}: expected a folder, or a file that ends in .csv or .parquet")
+        raise click.UsageError(f"--out {out}: expected a folder, or a file that ends in {KNOWN_ENDINGS}")
     return fmt, whole
+
+
+def _event_rule(fmt: str, release: float | None, min_duration_s: float | None) -> EventRule | None:
+    """Return what counts as an event; None for the formats that hold none."""
+    if fmt not in EVENTS:
+        if release is not None or min_duration_s is not None:
+            raise click.UsageError(f"--release and --min-duration are for --format {' or '.join(EVENTS)}")
+        return None
+    given = {"release": release, "min_duration_s": min_duration_s}
+    return EventRule(**{name: value for name, value in given.items() if value is not None})
 
 
 def _check_options(
@@ -141,6 +188,8 @@ def _check_options(
         raise click.UsageError("--columns is for --format csv or parquet: the others' columns are fixed")
     if faces_only and fmt in CHALLENGES:
         raise click.UsageError("--faces-only is for tables: a challenge's files hold every frame")
+    if faces_only and fmt in EVENTS:
+        raise click.UsageError("--faces-only is for tables: events are of faces alone")
     if update and fmt in CHALLENGES:
         raise click.UsageError(
             "--update is for tables: a challenge's files are written together or not at all"
@@ -191,33 +240,33 @@ def _validate(
     return 0
 
 
-def _tables(
-    paths: Sequence[Path],
-    fmt: str,
-    out: Path | None,
-    whole: bool,
-    columns: Sequence[str] | None,
-    faces_only: bool,
-    update: bool,
-) -> int:
-    """Write the tables and return the exit code."""
-    from autrt.results.find import find_results, is_newer
-    from autrt.results.tables.export import export_table, table_paths
+def _jobs(paths: Sequence[Path], fmt: str, out: Path | None, whole: bool) -> dict[Path, list[Path]]:
+    """Return the files to write: target → its results files."""
+    from autrt.results.events.export import ONE_VIDEO
+    from autrt.results.find import find_results
+    from autrt.results.tables.export import table_paths
 
     found = find_results(paths)
-    paths = list(dict.fromkeys(path for path, _ in found))
-    jobs = {out: paths} if whole and out else table_paths(found, out, ENDINGS[fmt])
-    if fmt == "openface" and any(len(of) > 1 for of in jobs.values()):
+    every = list(dict.fromkeys(path for path, _ in found))
+    jobs = {out: every} if whole and out else table_paths(found, out, ENDINGS[fmt])
+    if any(len(of) > 1 for of in jobs.values()) and (fmt == "openface" or fmt in ONE_VIDEO):
+        why = "OpenFace has no column for the video" if fmt == "openface" else "it holds one video"
         raise click.UsageError(
-            f"--format openface: {len(paths)} results in one file could not be told apart, as OpenFace has no "
-            "column for the video: expected a folder as --out"
+            f"--format {fmt}: {len(every)} results in one file could not be told apart, as {why}: "
+            "expected a folder as --out"
         )
-    current = {target for target, of in jobs.items() if update and is_newer(target, of)}
+    return jobs
+
+
+def _write_tables(
+    jobs: Mapping[Path, Sequence[Path]], fmt: str, columns: Sequence[str] | None, faces_only: bool
+) -> tuple[str, int]:
+    """Write the tables and return a line about them, and how many results were damaged."""
+    from autrt.results.tables.export import export_table
+
     written = n_bad = 0
     notes: dict[str, None] = {}
     for target, of in jobs.items():
-        if target in current:
-            continue
         layout, bad = export_table(fmt, target, of, columns, faces_only=faces_only)
         n_bad += len(bad)
         for line in bad:
@@ -227,10 +276,22 @@ def _tables(
             notes |= dict.fromkeys(_notes(fmt, layout))
     for note in notes:
         click.echo(note, err=True)
-    where = f" in {out}" if whole else ""
-    unchanged = f"; {len(current)} up to date" if update else ""
-    click.echo(f"{written} of {written + n_bad} files written as {fmt}{where}{unchanged}")
-    return 3 if n_bad else 0
+    return f"{written} of {written + n_bad} files written as {fmt}", n_bad
+
+
+def _write_events(jobs: Mapping[Path, Sequence[Path]], fmt: str, rule: EventRule) -> tuple[str, int]:
+    """Write the events and return a line about them, and how many results were damaged."""
+    from autrt.results.events.export import export_events
+
+    n_events = n_results = n_bad = 0
+    for target, of in jobs.items():
+        found, bad = export_events(fmt, target, of, rule)
+        n_events += found
+        n_results += len(of)
+        n_bad += len(bad)
+        for line in bad:
+            click.echo(line, err=True)
+    return f"{n_events} events; {n_results - n_bad} of {n_results} files written as {fmt}", n_bad
 
 
 def _notes(fmt: str, layout: TableLayout) -> list[str]:

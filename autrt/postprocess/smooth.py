@@ -63,9 +63,14 @@ def smooth(values: F32, track: I32, time_s: F64, windows: Sequence[int], interva
     return out
 
 
+def longest_step_s(interval_s: float) -> float:
+    """Return the longest step between frames that is no gap, of a video with this median frame interval."""
+    return max(GAP_S, GAP_INTERVALS * interval_s)
+
+
 def _runs(track: I32, time_s: F64, interval_s: float) -> Iterator[I64]:
     """Yield the row indices of each track's stretches without a gap."""
-    longest = max(GAP_S, GAP_INTERVALS * interval_s)
+    longest = longest_step_s(interval_s)
     order = np.lexsort((time_s, track))
     new_track = np.diff(track[order]) != 0
     gap = np.diff(time_s[order]) > longest

@@ -15,6 +15,7 @@ import numpy as np
 from autrt.errors import ResultsError
 from autrt.grades import UNGRADED
 from autrt.results.attributes import read_attributes
+from autrt.results.events.find import MIN_DURATION_S, RELEASE, AUEvent, EventRule, find_events
 from autrt.results.header import Header
 from autrt.results.schema import CACHE_BYTES, TABLES
 from autrt.results.table import Table, file_error
@@ -174,6 +175,25 @@ class Results:
             n = int(self.frames["n_faces", start:stop].sum())
             yield slice(start, stop), slice(face, face + n)
             face += n
+
+    def events(
+        self, *, release: float = RELEASE, min_duration_s: float = MIN_DURATION_S
+    ) -> tuple[AUEvent, ...]:
+        """Return when each Action Unit of each track sets in, peaks and ends, by onset.
+
+        An event is a stretch of one track in which the smoothed probability of an AU is at least `release` times
+        its threshold, and in which the AU is active at least once (hysteresis). It ends where the face is gone for
+        more than 0.2 s and 2.5 frame intervals. `pandas.DataFrame(results.events())` makes a table of them.
+
+        Args:
+            release: share of the threshold, 0 < release ≤ 1; at 1 events are runs of active frames.
+            min_duration_s: shorter events are left out.
+
+        Raises:
+            UsageError: a number is out of its range.
+            ResultsError: the file is damaged.
+        """
+        return find_events(self, EventRule(release=release, min_duration_s=min_duration_s))
 
     def to_dataframe(
         self, columns: str | Sequence[str] | None = None, *, faces_only: bool = False

@@ -333,7 +333,7 @@ def test_table_without_whole_results_is_not_written(tmp_path):
     [
         (["--out", "one.parquet", "--format", "csv"], "ends in .csv, or a folder"),
         (["--out", "one.csv", "--format", "abaw-2022"], "expected a folder"),
-        (["--out", "one.xlsx"], "ends in .csv or .parquet"),
+        (["--out", "one.xlsx"], "ends in .csv, .parquet, .eaf or .boris"),
         (["--out", "file"], "expected a folder, or a file"),
         (["--out", "one.csv", "--format", "openface"], "could not be told apart"),
         (["--columns", "score", "--format", "openface"], "columns are fixed"),

@@ -138,3 +138,40 @@ def results_file(
     with ResultsWriter(path, header(**changes), keep_members=True, damaged=damaged) as writer:
         video(counts, seed=seed).write(writer)
         return writer.finish(lost, repaired_times=1)
+
+
+THRESHOLD = 0.5
+
+
+def video_file(
+    path: Path, tracks: dict[int, dict[int, float]], n_frames: int, times=None, damaged: int = 0, **changes
+) -> Path:
+    """Write results of a video with one AU: track → frame → smoothed probability; active from `THRESHOLD` on."""
+    rows = sorted((frame, track, p) for track, seen in tracks.items() for frame, p in seen.items())
+    n = len(rows)
+    value = np.array([p for *_, p in rows], np.float32).reshape(n, 1)
+    faces = Faces(
+        row=np.array([r[0] for r in rows], np.int64),
+        boxes=np.tile(np.float32([0, 0, 50, 50]), (n, 1)),
+        landmarks=np.zeros((n, 5, 2), np.float32),
+        score=np.ones(n, np.float32),
+        track=np.array([r[1] for r in rows], np.int32),
+        source=np.zeros(n, np.uint8),
+    )
+    times = np.arange(n_frames) / 30 if times is None else np.asarray(times, float)
+    pts = np.round(times * 15360).astype(np.int64)
+    logit = np.log(np.clip(value, 1e-6, 1 - 1e-6) / np.clip(1 - value, 1e-6, 1)).astype(np.float32)
+    probability = (1 / (1 + np.exp(-logit.astype(np.float64)))).astype(np.float32)
+    block = Block(
+        index=np.arange(n_frames),
+        pts=pts,
+        time_s=times,
+        damaged=np.arange(n_frames) < damaged,
+        faces=faces,
+        outputs={"logits": logit[:, None]},
+    )
+    changes = {"au_names": ("AU12",), "thresholds": (THRESHOLD,)} | changes
+    with ResultsWriter(path, header(1, ("a",), **changes), damaged=damaged > 0) as writer:
+        writer.write(block, logit, probability, value, value >= THRESHOLD)
+        writer.finish()
+    return path

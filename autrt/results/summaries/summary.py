@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from autrt.postprocess.smooth import GAP_INTERVALS, GAP_S, median_interval_s
+from autrt.results.frame_durations import frame_durations_s, frame_interval_s
 from autrt.results.reader import Results
 from autrt.storage.escape import escape
 from autrt.types import F32, F64, I64, Bool
@@ -81,9 +81,9 @@ def summarise(results: Results) -> VideoSummary:
     """
     tallies: dict[int, _Tally] = {}
     duration_s, face_frames = 0.0, 0
-    interval_s = _interval_s(results)
+    interval_s = frame_interval_s(results)
     for frames, faces in results.spans():
-        steps_s = _steps(results, frames, interval_s)
+        steps_s = frame_durations_s(results, frames, interval_s)
         duration_s += float(steps_s.sum())
         face_frames += int((results.frames["n_faces", frames] > 0).sum())
         for track, part in _by_track(results, frames, faces, steps_s):
@@ -112,20 +112,6 @@ class _Part:
     """(F,) duration of each row's frame."""
     smoothed: F32
     active: Bool
-
-
-def _interval_s(results: Results) -> float:
-    """Return the median frame interval; of a single frame, the one that its video states."""
-    if results.n_frames < 2:
-        return 1 / results.header.video.rate_hz
-    return median_interval_s(results.frames["time_s"])
-
-
-def _steps(results: Results, frames: slice, interval_s: float) -> F64:
-    """Return the (n,) float64 duration of the frames in seconds: one interval before a gap (see `smooth`)."""
-    times = results.frames["time_s", frames.start : frames.stop + 1]
-    steps = np.diff(times, append=times[-1:] + interval_s)[: frames.stop - frames.start]
-    return np.where(steps > max(GAP_S, GAP_INTERVALS * interval_s), interval_s, steps)
 
 
 def _by_track(results: Results, frames: slice, faces: slice, steps_s: F64) -> Iterator[tuple[int, _Part]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from autrt.errors import UsageError
@@ -70,7 +71,7 @@ def make_layout(
     for results in opened:
         header = results.header
         if header.source.path in seen:
-            raise UsageError(_twice(header.source.path, results))
+            raise twice_error(header.source.path, results.path)
         seen.add(header.source.path)
         models.setdefault((header.model_digest, header.au_grades), _model(header))["videos"] += 1
         last = _attributes(results)
@@ -114,8 +115,9 @@ def _model(header: Header) -> dict[str, Any]:
     }
 
 
-def _twice(path: str, results: Results) -> str:
-    return (
-        f"{escape(str(results.path))}: expected each video once, found {escape(path)} a second time, and nothing "
+def twice_error(video: str, path: Path) -> UsageError:
+    """Return the error that the results file `path` is the second of one video among those of one table."""
+    return UsageError(
+        f"{escape(str(path))}: expected each video once, found {escape(video)} a second time, and nothing "
         "in one table would tell them apart: export them to tables of their own"
     )
