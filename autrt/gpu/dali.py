@@ -199,8 +199,8 @@ class DaliDecoder:
         return self._pyav
 
 
-def open_dali(path: Path, threads: int, device: str, max_pixels: int = MAX_PIXELS) -> DaliDecoder:
-    """Open a video file; `threads` is not used, as DALI chooses them itself."""
+def open_dali(path: Path, device: str, max_pixels: int = MAX_PIXELS) -> DaliDecoder:
+    """Open a video file with NVIDIA DALI, on a GPU or the CPU."""
     return DaliDecoder(path, device, max_pixels=max_pixels)
 
 

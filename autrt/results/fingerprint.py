@@ -33,8 +33,8 @@ class SourceFacts:
     """None in older results."""
 
     @staticmethod
-    def of(source: Source, *, full_hash: bool = False) -> SourceFacts:
-        """Read the facts from disk: 2 MiB of the file, or all of it with `full_hash`.
+    def of(source: Source) -> SourceFacts:
+        """Read the facts from disk: of the file 2 MiB, and so no `sha256`.
 
         Raises:
             VideoError: the source cannot be read.
@@ -47,7 +47,6 @@ class SourceFacts:
             mtime_ns=state.mtime_ns,
             ctime_ns=state.ctime_ns,
             fingerprint=fingerprint(source.path),
-            sha256=sha256(source.path) if full_hash else "",
         )
 
     def describes(self, path: Path) -> bool:

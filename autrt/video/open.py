@@ -17,11 +17,12 @@ from autrt.settings import MAX_PIXELS
 from autrt.types import Decoder, Source
 from autrt.video.picture_file import holds_several, open_picture_file
 from autrt.video.pictures import open_folder, open_still
+from autrt.video.unreadable import check_file
 
 log = logging.getLogger(__name__)
 
-OpenVideo = Callable[[Path, int, str, int], Decoder]
-"""Opens a video file; takes its path, the number of threads, the device, and the most pixels of a frame."""
+OpenVideo = Callable[[Path, str, int], Decoder]
+"""Opens a video file; takes its path, the device, and the most pixels of a frame."""
 
 DECODERS: Final[Mapping[str, str]] = {
     "pyav": "autrt.video.pyav:open_pyav",
@@ -47,7 +48,6 @@ def open_decoder(
     source: Source,
     *,
     image_rate: Fraction = Fraction(30),
-    threads: int = 1,
     device: str = "cpu",
     max_pixels: int = MAX_PIXELS,
 ) -> Decoder:
@@ -56,7 +56,6 @@ def open_decoder(
     Args:
         source: as discovery found it.
         image_rate: pictures a second, for folders of numbered pictures and TIFF files of several pages.
-        threads: number of decoding threads; affects speed only, and not that of PyAV, which takes one.
         device: cpu, or cuda:N to decode on that GPU where DALI is installed; its frames stay on the GPU.
         max_pixels: pictures of more pixels are refused before they are decoded; not by other packages' decoders.
 
@@ -68,13 +67,14 @@ def open_decoder(
     suffix = source.path.suffix.lower().removeprefix(".")
     if suffix in plugins(PLUGINS):
         return load_part("decoder", suffix, plugins(PLUGINS))(source.path)
+    check_file(source.path)
     pictures = open_picture_file(source.path, image_rate, max_pixels)
     if pictures is not None:
         return pictures
     if source.kind == "still" and not holds_several(source.path):
         return open_still(source.path, max_pixels)
     on_gpu = device.startswith("cuda") and _has_dali()
-    return find_decoder("dali" if on_gpu else "pyav")(source.path, threads, device, max_pixels)
+    return find_decoder("dali" if on_gpu else "pyav")(source.path, device, max_pixels)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Damage in picture files that OpenCV decodes without a word."""
+"""Damage in picture files, of which OpenCV says nothing but on the process's own stderr."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Final
 
 import simplejpeg
 
+from autrt.types import U8
 from autrt.video.damage_messages import without_numbers
 
 _JPEG: Final = b"\xff\xd8\xff"
-_DAMAGE: Final = ("Corrupt JPEG data", "Premature end of JPEG file", "Inconsistent progression")
+_CORRUPT: Final = "Corrupt JPEG data"
+_DAMAGE: Final = (_CORRUPT, "Premature end of JPEG file", "Inconsistent progression")
 """Beginnings of libjpeg's warnings about the picture itself; others are about harmless oddities of its header."""
 
 
@@ -27,3 +29,14 @@ def picture_damage(data: bytes) -> str:
     except ValueError as error:
         return without_numbers(str(error)) if str(error).startswith(_DAMAGE) else ""
     return ""
+
+
+def decode_damaged(data: bytes) -> U8 | None:
+    """Decode what is left of a damaged JPEG to (height, width, 3) uint8 RGB, as it is stored, without a word.
+
+    It gives OpenCV's pixels. None where OpenCV should decide: of CMYK.
+    """
+    try:
+        return simplejpeg.decode_jpeg(data, "RGB", strict=False)
+    except ValueError:
+        return None

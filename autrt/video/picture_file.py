@@ -20,7 +20,7 @@ from autrt.video.stills.head import is_animated, picture_head
 from autrt.video.stills.heif import is_heif, is_sequence
 from autrt.video.stills.tiff import Directory, directories, is_tiff, make_first
 from autrt.video.stills.webp import WebpCanvas, WebpFrame, webp_frames
-from autrt.video.unreadable import check_file, system_reason
+from autrt.video.unreadable import system_reason
 
 _HEAD_BYTES: Final = 1 << 16
 _WEBP: Final = b"RIFF", b"WEBP"
@@ -49,7 +49,6 @@ def open_picture_file(path: Path, rate: Fraction, max_pixels: int = MAX_PIXELS) 
     Raises:
         VideoError: it cannot be read, or not one picture can be decoded.
     """
-    check_file(path)
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)

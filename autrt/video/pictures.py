@@ -19,13 +19,13 @@ from autrt.errors import VideoError
 from autrt.settings import MAX_PIXELS
 from autrt.types import U8, Frame, Image, Loss, TimesFrom, VideoInfo
 from autrt.video.loss_log import LossLog
-from autrt.video.picture_damage import picture_damage
+from autrt.video.picture_damage import decode_damaged, picture_damage
 from autrt.video.pixel_limit import require_pixels
 from autrt.video.planar_image import PlanarImage, Plane
 from autrt.video.shrunk_image import shrunk
 from autrt.video.stills.decode_heif import decode_heif
 from autrt.video.stills.head import picture_head
-from autrt.video.unreadable import check_file, system_reason
+from autrt.video.unreadable import system_reason
 
 _NUMBERED: Final = re.compile(r"([0-9]{5,18})\.(jpg|png)", re.ASCII)
 """Names of numbered pictures, as in Aff-Wild2; longer numbers would not fit into 64 bits."""
@@ -100,7 +100,6 @@ def open_still(path: Path, max_pixels: int = MAX_PIXELS) -> PictureDecoder:
     Raises:
         VideoError: the picture cannot be decoded.
     """
-    check_file(path)
     picture = Picture(0, 0, partial(load_file, path, max_pixels))
     return PictureDecoder(path, "still", [picture], STILL_RATE, codec=path.suffix[1:].lower())
 
@@ -230,19 +229,27 @@ def as_image(pixels: U8) -> PlanarImage:
     return PlanarImage((Plane(pixels),), None)
 
 
-def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
+def load_file(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[Image, str]:
     """Decode a picture file, upright; HEIC and AVIF stay in their own planes.
+
+    Returns:
+        The picture, and what may be wrong with it, or an empty text.
 
     Raises:
         VideoError: the file cannot be read, is not a picture, or has too many pixels; the message is the reason.
     """
-    return _decoded(path, _read(path), max_pixels)
-
-
-def load_file(path: Path, max_pixels: int) -> tuple[Image, str]:
-    """Decode a picture file as `read_image` does; return it with what may be wrong with it, or an empty text."""
     data = _read(path)
-    return _decoded(path, data, max_pixels), picture_damage(data)
+    head = picture_head(data)
+    if head is None:
+        raise VideoError(_NO_PICTURE)
+    require_pixels(head.width, head.height, max_pixels)
+    if head.format == "heif":
+        return decode_heif(path, data, max_pixels), ""
+    damage = picture_damage(data)
+    pixels = decode_damaged(data) if damage else None
+    if pixels is None:
+        pixels = decode_pixels(np.frombuffer(data, np.uint8))
+    return as_image(head.way.upright(pixels)), damage
 
 
 def _read(path: Path) -> bytes:
@@ -252,23 +259,13 @@ def _read(path: Path) -> bytes:
         raise VideoError(system_reason(path, error)) from error
 
 
-def _decoded(path: Path, data: bytes, max_pixels: int) -> Image:
-    head = picture_head(data)
-    if head is None:
-        raise VideoError(_NO_PICTURE)
-    require_pixels(head.width, head.height, max_pixels)
-    if head.format == "heif":
-        return decode_heif(path, data, max_pixels)
-    return as_image(head.way.upright(decode_pixels(np.frombuffer(data, np.uint8))))
-
-
 def read_picture(path: Path) -> U8:
     """Decode a picture file to (height, width, 3) uint8 RGB, upright; grey, 16-bit and alpha are converted.
 
     Raises:
         VideoError: the file cannot be read or is not a picture; the message is the reason.
     """
-    return read_image(path).rgb()
+    return load_file(path)[0].rgb()
 
 
 def decode_pixels(data: U8) -> U8:

@@ -33,7 +33,6 @@ from autrt.video.peeked_packets import PeekedPackets
 from autrt.video.pixel_limit import limit_decoder, limit_hint
 from autrt.video.stream_choice import ranked_streams
 from autrt.video.time_source import times_of
-from autrt.video.unreadable import check_file
 
 _CENTRED_CHROMA: Final = frozenset({"mjpeg", "mpeg1video", "h261", "h263", "flv1"})
 """Codecs with chroma samples between luma columns; others have them on every other column."""
@@ -68,7 +67,6 @@ class PyavDecoder:
         Raises:
             VideoError: there is no video in it, or no frame can be decoded.
         """
-        check_file(path)
         self._path, self._max_pixels, self._own_clock = path, max_pixels, clock
         self._log = FFmpegLog()
         failed: list[str] = []
@@ -302,8 +300,8 @@ class PyavDecoder:
         return f"{opened}, but not one frame can be decoded{found}"
 
 
-def open_pyav(path: Path, threads: int, device: str, max_pixels: int = MAX_PIXELS) -> PyavDecoder:
-    """Open a video file; PyAV decodes on the CPU, in the caller's thread, whatever threads and device are."""
+def open_pyav(path: Path, device: str, max_pixels: int = MAX_PIXELS) -> PyavDecoder:
+    """Open a video file; PyAV decodes on the CPU, in the caller's thread, whatever the device is."""
     return PyavDecoder(path, max_pixels)
 
 

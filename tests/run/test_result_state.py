@@ -14,10 +14,11 @@ import pytest
 
 from autrt.errors import VideoError
 from autrt.results.fingerprint import SourceFacts, fingerprint, run_digest
+from autrt.results.source_hash import sha256
 from autrt.run.result_state import result_state, unchanged
 from autrt.run.results_index import ResultsIndex
 from autrt.types import Loss, Source
-from tests.support.results import LOST, header, results_file
+from tests.support.results import LOST, hashed_facts, header, results_file
 
 MIB = 1 << 20
 MODEL = header().model_digest
@@ -41,8 +42,8 @@ def images(tmp_path) -> Source:
     return Source(folder, "frames", "images")
 
 
-def results_of(source: Source, tmp_path: Path, *, full_hash: bool = False, lost: Sequence[Loss] = ()) -> Path:
-    facts = SourceFacts.of(source, full_hash=full_hash)
+def results_of(source: Source, tmp_path: Path, *, hashed: bool = False, lost: Sequence[Loss] = ()) -> Path:
+    facts = hashed_facts(source) if hashed else SourceFacts.of(source)
     return results_file(tmp_path / "out" / "r.h5", [1], source=facts, lost=lost)
 
 
@@ -127,7 +128,7 @@ def check(source: Source, target: Path, **how) -> str:
 
 @pytest.mark.parametrize("lost", [(), LOST])
 def test_bytes_decide_where_the_time_is_another(source, tmp_path, lost):
-    target = results_of(source, tmp_path, full_hash=True, lost=lost)
+    target = results_of(source, tmp_path, hashed=True, lost=lost)
     touch(source.path)
     assert check(source, target) == "same bytes"
     assert check(source, target, trust_fingerprint=True) == "finished"
@@ -154,7 +155,7 @@ def test_whole_results_without_a_hash_are_kept_by_the_fingerprint(source, tmp_pa
 
 def test_partial_results_notice_a_change_whose_time_was_set_back(source, tmp_path):
     mtime_ns = source.path.stat().st_mtime_ns
-    target = results_of(source, tmp_path, full_hash=True, lost=LOST)
+    target = results_of(source, tmp_path, hashed=True, lost=LOST)
     assert check(source, target) == "finished"
     source.path.chmod(0o600)
     assert check(source, target) == "same bytes"
@@ -164,7 +165,7 @@ def test_partial_results_notice_a_change_whose_time_was_set_back(source, tmp_pat
 
 @pytest.mark.parametrize("change", ["rewritten", "renamed", "replaced by an older one"])
 def test_pictures_that_changed_are_noticed(images, tmp_path, change):
-    target = results_of(images, tmp_path, full_hash=True)
+    target = results_of(images, tmp_path, hashed=True)
     first, second = images.path / "00001.jpg", images.path / "00002.jpg"
     if change == "rewritten":
         second.write_bytes(b"ab")
@@ -219,13 +220,11 @@ def test_result_of_a_folder_with_another_picture_is_not_finished(images, tmp_pat
     assert not is_finished(target, images, MODEL, SETTINGS)
 
 
-def test_full_hash_is_that_of_the_whole_file(source, images):
-    assert SourceFacts.of(source).sha256 == ""
-    whole = SourceFacts.of(source, full_hash=True)
-    assert whole.sha256 == hashlib.sha256(source.path.read_bytes()).hexdigest()
-    before = SourceFacts.of(images, full_hash=True)
+def test_hash_is_that_of_the_whole_file(source, images):
+    assert sha256(source.path) == hashlib.sha256(source.path.read_bytes()).hexdigest()
+    before = hashed_facts(images)
     (images.path / "00003.jpg").write_bytes(b"abc")
-    after = SourceFacts.of(images, full_hash=True)
+    after = hashed_facts(images)
     assert before.fingerprint == after.fingerprint
     assert before.sha256 != after.sha256
 

@@ -21,7 +21,7 @@ from autrt.run.result_state import ResultState, result_state
 from autrt.run.results_index import ResultsIndex
 from autrt.run.shard import Shard
 from autrt.types import Loss, Source
-from tests.support.results import LOST, header, results_file
+from tests.support.results import LOST, hashed_facts, header, results_file
 
 MODEL = header().model_digest
 SETTINGS = dict(header().settings)
@@ -45,7 +45,7 @@ class Folder:
         results_file(self.target, [1], lost=self.lost, source=self.facts(), **changes)
 
     def facts(self) -> SourceFacts:
-        return SourceFacts.of(self.source, full_hash=self.hashed)
+        return hashed_facts(self.source) if self.hashed else SourceFacts.of(self.source)
 
     def record(self, shard: Shard | None = None) -> None:
         """Note them in a manifest, as a run does."""

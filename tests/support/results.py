@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ import numpy as np
 
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import Header, VideoFacts
+from autrt.results.source_hash import sha256
 from autrt.results.writer import ResultsWriter
-from autrt.types import Block, Faces, Loss
+from autrt.types import Block, Faces, Loss, Source
 
 AUS = ("AU1", "AU2", "AU12", "AU25", "AU4", "AU6", "AU7", "AU10", "AU15", "AU23", "AU24", "AU26")
 
@@ -69,6 +70,11 @@ class Video:
             writer.write(
                 block, self.logit[rows], self.probability[rows], self.smoothed[rows], self.active[rows]
             )
+
+
+def hashed_facts(source: Source) -> SourceFacts:
+    """Facts about a source as they are once it was read."""
+    return replace(SourceFacts.of(source), sha256=sha256(source.path))
 
 
 def names_in(folder: Path) -> list[str]:

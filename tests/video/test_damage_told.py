@@ -12,6 +12,7 @@ import pytest
 from autrt.errors import VideoError
 from autrt.types import Loss, Source
 from autrt.video.open import open_decoder
+from autrt.video.pictures import load_file
 from autrt.video.pyav_compat import LOG_IS_CHEAP
 from tests.support.damage import Damage, cut_off, damaged, flip_bits, lose_ts_packets, zero_stretch
 from tests.support.media import Clip, scene, write_picture
@@ -261,6 +262,14 @@ def test_damaged_jpeg_of_a_folder_is_marked(tmp_path: Path) -> None:
     found = decode(tmp_path, "images")
     assert found.marks == [False, True, False]
     assert [round(loss.time_s, 2) for loss in found.lost] == [0.03]
+
+
+def test_damaged_jpeg_is_decoded_as_opencv_does_without_its_words(tmp_path: Path, capfd) -> None:
+    path = jpeg(tmp_path / "a.jpg", "hole")
+    picture, damage = load_file(path)
+    assert damage
+    assert capfd.readouterr().err == ""
+    np.testing.assert_array_equal(picture.rgb(), cv2.imread(str(path))[:, :, ::-1])
 
 
 @pytest.mark.parametrize("suffix", [".png", ".avif"])
