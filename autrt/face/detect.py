@@ -162,8 +162,9 @@ class CenterFace:
 
     def close(self) -> None:
         """Close every engine that was opened."""
-        for engine in self._engines.values():
-            engine.close()
+        with self._lock:
+            for engine in self._engines.values():
+                engine.close()
 
 
 def detector_digest(network_digest: str, *settings: object) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from dataclasses import replace
 from fractions import Fraction
 
@@ -13,9 +12,10 @@ import pytest
 
 from autrt.pipeline.recognise import IN_FLIGHT_BYTES, recognise, recognised_blocks
 from autrt.settings import InferSettings
-from autrt.types import Frame, picture_bytes
+from autrt.types import Frame
 from tests.support.fakes import (
     INFO,
+    AliveImages,
     FakeDecoder,
     FakeEngine,
     FakeImage,
@@ -28,12 +28,12 @@ FACES = [ScriptedFace(x=lambda i: 100 + i % 50)]
 HD, UHD = (1920, 1080), (3840, 2160)
 
 
-def film(length: int, rate: int, size: tuple[int, int], made: weakref.WeakSet[FakeImage] | None = None):
+def film(length: int, rate: int, size: tuple[int, int], alive: AliveImages | None = None):
     def frames():
         for i in range(length):
             image = FakeImage(i, width=size[0], height=size[1])
-            if made is not None:
-                made.add(image)
+            if alive is not None:
+                alive.add(image)
             yield Frame(index=i, pts=i, time_s=i / rate, image=image)
 
     decoder = FakeDecoder(frames())
@@ -51,15 +51,14 @@ class SlowEngine(FakeEngine):
 
 @pytest.mark.parametrize(("rate", "size"), [(30, HD), (240, HD), (1000, HD), (60, UHD), (240, UHD)])
 def test_frames_in_flight_take_no_more_memory_at_any_rate(rate, size):
-    made: weakref.WeakSet[FakeImage] = weakref.WeakSet()
-    held = []
+    alive, held = AliveImages(), []
     networks = fake_networks(FACES, SlowEngine(batch=16))
     sink, stop = FakeSink(), threading.Event()
 
     def note(*_):
-        held.append(sum(map(picture_bytes, list(made))))
+        held.append(alive.size_bytes())
 
-    recognise(film(300, rate, size, made), networks, InferSettings(), sink, stop, note)
+    recognise(film(300, rate, size, alive), networks, InferSettings(), sink, stop, note)
     assert [i for block in sink.blocks for i in block.index.tolist()] == list(range(300))
     frame = size[0] * size[1] * 3 // 2
     assert max(held) <= IN_FLIGHT_BYTES + 6 * frame  # those that the threads have in hand

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +16,7 @@ from autrt.settings import InferSettings
 from autrt.types import Frame
 from tests.pipeline.test_check_alignment import FAR_PX, engine_with_shifts
 from tests.support.fakes import (
+    AliveImages,
     FakeDecoder,
     FakeEngine,
     FakeImage,
@@ -136,15 +136,15 @@ def test_recognised_blocks_closed_early_end_their_threads():
 
 @pytest.mark.parametrize("length", [300, 900])
 def test_recognise_holds_few_pictures_however_long_the_video(length):
-    pictures: weakref.WeakSet[FakeImage] = weakref.WeakSet()
+    alive = AliveImages()
 
     def frames():
         for i in range(length):
             image = FakeImage(i)
-            pictures.add(image)
+            alive.add(image)
             yield Frame(index=i, pts=i, time_s=i / 30, image=image)
 
     held = []
-    run(FakeDecoder(frames()), advance=lambda *_: held.append(len(pictures)))
+    run(FakeDecoder(frames()), advance=lambda *_: held.append(len(alive)))
     # 8 frames decoded ahead, 2 for cuts, 2·6 for detections, and at most 6 segments of 6 frames
     assert max(held) <= 70

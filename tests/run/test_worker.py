@@ -63,8 +63,11 @@ def run(videos, out, *options):
     return ("infer", "--videos", videos, "--out", out, "--progress", "plain", *options)
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes that multiprocessing started: a library's `uname` is none of them."""
+def worker_processes(pid: int) -> list[int]:
+    """Processes that a run started to work for it, the tracker of their resources too.
+
+    A library that is imported may start others, such as `uname -p`, before the run minds signals.
+    """
     found = subprocess.run(
         ["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False
     )
@@ -196,7 +199,7 @@ def test_crash_of_the_only_process_is_set_aside_in_the_end(many, killer, tmp_pat
 def test_signal_to_the_process_group_stops_cleanly(many, tmp_path, number, code, early):
     running = start(*run(many, tmp_path / "out"), start_new_session=True)
     deadline_s = time.monotonic() + 30
-    while early and not children(running.pid) and time.monotonic() < deadline_s:
+    while early and not worker_processes(running.pid) and time.monotonic() < deadline_s:
         time.sleep(0.02)
     if not early:
         until_first_video(running)
@@ -212,7 +215,7 @@ def test_signal_to_the_process_group_stops_cleanly(many, tmp_path, number, code,
 def test_killed_run_leaves_no_process_behind(many, tmp_path):
     running = start(*run(many, tmp_path / "out"))
     until_first_video(running)
-    processes = children(running.pid)
+    processes = worker_processes(running.pid)
     assert len(processes) >= 2
     running.kill()
     running.communicate()

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from weakref import finalize
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from autrt.types import (
     Segment,
     TensorSpec,
     VideoInfo,
+    picture_bytes,
 )
 
 WIDTH, HEIGHT = 640, 360
@@ -67,6 +69,26 @@ class FakeImage:
 
     def warped(self, matrix: F32, size_px: int) -> U8:
         return np.full((size_px, size_px, 3), self.number % 256, np.uint8)
+
+
+class AliveImages:
+    """Counts pictures that are in use still, in any thread.
+
+    The dictionary changes by single operations, which threads and the collector cannot tear apart.
+    """
+
+    def __init__(self) -> None:
+        self._bytes_of: dict[int, int] = {}
+
+    def add(self, image: FakeImage) -> None:
+        self._bytes_of[id(image)] = picture_bytes(image)
+        finalize(image, self._bytes_of.pop, id(image))
+
+    def __len__(self) -> int:
+        return len(self._bytes_of)
+
+    def size_bytes(self) -> int:
+        return sum(self._bytes_of.copy().values())
 
 
 @dataclass

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import sys
 import tarfile
 import threading
-from contextlib import closing
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -82,6 +86,30 @@ def test_loaders_read_a_store(aff, tmp_path, name):
             draws = unaugmented_draws(index, np.arange(len(index)), 8)
             pixels.append(np.concatenate([np.asarray(batch.pixels) for batch in loader.load(draws)]))
     np.testing.assert_array_equal(*pixels)
+
+
+def test_stores_are_opened_while_other_threads_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("autrt_train.packed.picture_files._OPEN", {})
+    names = write_pictures(tmp_path / "0", count=2).parent.glob("*.png")
+    picture = sorted(path.name for path in names)[0]
+    pack(tmp_path / "0", tmp_path / "stores" / "0")
+    for i in range(1, 300):
+        (tmp_path / "stores" / str(i)).symlink_to("0")
+    paths = [os.fsencode(tmp_path / "stores" / str(i) / picture) for i in range(300)]
+    with quick_switches(), ThreadPoolExecutor(4) as threads:
+        pictures = set(threads.map(read_file, paths))
+    assert pictures == {(tmp_path / "0" / picture).read_bytes()}
+
+
+@contextmanager
+def quick_switches() -> Generator[None]:
+    """Let threads take turns as often as possible."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 @pytest.mark.parametrize("name", LOADERS)

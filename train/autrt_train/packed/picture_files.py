@@ -157,7 +157,7 @@ def store_above(path: bytes) -> PackedStore | None:
 
 def _in_open_store(path: bytes) -> tuple[PackedStore, bytes] | None:
     """Return the open store of a path, and the path within it."""
-    for root, store in _OPEN.items():
+    for root, store in _OPEN.copy().items():  # other threads may open one meanwhile
         if path.startswith(root) and path[len(root) : len(root) + 1] == b"/":
             return store, path[len(root) + 1 :]
     return None
