@@ -82,6 +82,7 @@ SOUND: dict[str, Clip] = {
     "blu_ray.m2ts": Clip(muxer="mpegts", muxer_options={"mpegts_m2ts_mode": "1"}, audio=True),
     "mpeg2.mpg": Clip("mpeg2video", frames=40, options={**MPEG2, "bf": "2"}, grain=8),
     "mpeg1.mpg": Clip("mpeg1video", frames=40, options=MPEG2, grain=8),
+    "small_pictures.mpg": Clip("mpeg2video", frames=40, width=64, height=96, options={"g": "1"}),
     "dvd.vob": Clip("mpeg2video", frames=40, options=MPEG2, muxer="dvd", grain=8),
     "small_clusters.mkv": Clip(audio=True, muxer_options={"cluster_time_limit": "100"}),
     "index_first.mkv": Clip(muxer_options={"reserve_index_space": "4000", "cues_to_front": "1"}),
