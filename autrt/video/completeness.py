@@ -21,6 +21,7 @@ from autrt.video.loss_log import LossLog
 from autrt.video.outer_size import is_whole
 from autrt.video.pyav_compat import exact
 from autrt.video.stamp_jumps import StampJumps
+from autrt.video.timing import LONGEST_S
 
 _MPEG2: Final = frozenset({"mpeg1video", "mpeg2video"})
 _ONE_FRAME_PER_PACKET: Final = frozenset({"h264", "hevc"}) | _MPEG2
@@ -191,8 +192,10 @@ class CompletenessCheck:
             before: stamp of the packet before it.
         """
         assert packet.pts is not None, "the caller knows it"
+        base = time_base_of(self._stream)
         late = packet.pts - (packet.pts if packet.dts is None else packet.dts)
-        if max(late, before - packet.pts) * time_base_of(self._stream) > _LATEST_S:
+        is_far = max(late, before - packet.pts) * base > _LATEST_S
+        if is_far or (packet.pts - before) * base > LONGEST_S:
             self._losses.add(self._clock.now_s, "a packet is not shown, as its time is absurd")
 
     def _log_unread(self) -> None:

@@ -15,7 +15,7 @@ _ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 
 
 def joined_at(path: Path) -> int | None:
-    """Return the byte at which another file begins in a file; None where none does, or where that cannot be told."""
+    """Return the byte at which another file begins in a file; None where none does, or it cannot be told."""
     try:
         with path.open("rb") as file:
             first = file.read(_HEAD_BYTES)

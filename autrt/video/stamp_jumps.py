@@ -13,9 +13,6 @@ from autrt.types import Loss
 from autrt.video.container import time_base_of
 from autrt.video.transport_stream import TRANSPORT_STREAM, is_seam
 
-_BROADCAST: Final = (TRANSPORT_STREAM, "mpeg")
-"""Formats for which frames come from an encoder at a constant rate, and packets are lost on the way."""
-
 _LEAST_STEPS: Final = 8
 _ODD: Final = 0.05
 """A rate is constant if at least so many steps show it, and at most one, or this share of all, is another."""
@@ -39,9 +36,10 @@ class _Jump(NamedTuple):
 
 
 class StampJumps:
-    """Looks for jumps of the decoding times in broadcasts that are otherwise of constant rate.
+    """Looks for jumps of the decoding times in transport streams that are otherwise of constant rate.
 
-    In other formats a jump is more often a pause of the recording, or a frame that the camera never took.
+    In other formats a jump is more often a pause of the recording, or a frame that the camera never took. In
+    program streams few pictures have times of their own, and FFmpeg's for the others are a frame off at times.
     """
 
     def __init__(self, path: Path, format_name: str, stream: VideoStream) -> None:
@@ -49,12 +47,12 @@ class StampJumps:
 
         Args:
             path: the file.
-            format_name: FFmpeg's name of the format; others than transport and program streams are passed over.
+            format_name: FFmpeg's name of the format; others than transport streams are passed over.
             stream: the stream.
         """
         self._path = path
         self._base = time_base_of(stream)
-        self._is_broadcast = format_name in _BROADCAST
+        self._is_transport = format_name == TRANSPORT_STREAM
         self._last: tuple[int, int | None] | None = None
         self._steps: Counter[int] = Counter()
         self._long: list[_Jump] = []
@@ -67,7 +65,7 @@ class StampJumps:
             position: in the file in bytes, if known.
             time_s: of the last frame, where a jump is to be told.
         """
-        if self._last is not None and self._is_broadcast:
+        if self._last is not None and self._is_transport:
             step = stamp - self._last[0]
             self._steps[step] += 1
             if step > 0 and len(self._long) < _MOST and step > (1 + _ALIKE) * self._least():
