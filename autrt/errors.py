@@ -31,6 +31,10 @@ class EngineError(AutrtError):
     """An engine cannot be built, loaded or run on this machine."""
 
 
+class DeviceError(EngineError):
+    """A GPU has no memory left, or does nothing more in this process; no video is to blame."""
+
+
 class EngineOptionError(EngineError, UsageError):
     """An engine does not support a device, precision or target on this machine. Exit code 2."""
 

@@ -25,6 +25,8 @@ class Gpu:
     """Name from the driver, such as "NVIDIA L4"."""
     target: str
     """Compute capability, such as "sm89"."""
+    memory_bytes: int = 0
+    """Its whole memory; 0 where the driver does not say."""
 
     @property
     def word(self) -> str:
@@ -91,4 +93,6 @@ def _describe(driver: ctypes.CDLL, index: int) -> Gpu:
     driver.cuDeviceGetName(name, len(name), device)
     driver.cuDeviceGetAttribute(ctypes.byref(major), _MAJOR, device)
     driver.cuDeviceGetAttribute(ctypes.byref(minor), _MINOR, device)
-    return Gpu(name.value.decode(errors="replace"), f"sm{major.value}{minor.value}")
+    memory = ctypes.c_size_t()
+    driver.cuDeviceTotalMem_v2(ctypes.byref(memory), device)
+    return Gpu(name.value.decode(errors="replace"), f"sm{major.value}{minor.value}", memory.value)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from autrt.gpu.decoder_cache import DecoderCache
+from autrt.gpu.device_error import device_error
 from autrt.gpu.image import TensorImage
 from autrt.gpu.limits import refusal
 from autrt.gpu.sequences import FrameSequence, SequenceError, Sequences
@@ -103,7 +104,8 @@ class DaliDecoder:
     def __iter__(self) -> Iterator[Frame]:
         """Return the iterator over every frame that can be decoded, in presentation order.
 
-        It raises `MisdecodedError` where a picture is wrong after others were handed out.
+        It raises `MisdecodedError` where a picture is wrong after others were handed out, and `DeviceError` where
+        the GPU fails.
         """
         return self._frames
 
@@ -124,6 +126,8 @@ class DaliDecoder:
                 for pixels in sequence[0]:
                     yield self._frame(pixels)
         except (SequenceError, IrregularFileError) as error:
+            if lasting := device_error(error):
+                raise lasting from error
             self._fall_back(str(error))
         except MisdecodedError as error:
             self.fallback = str(error)

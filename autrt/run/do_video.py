@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autrt.gpu.device_error import device_error
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.open_source import open_source
 from autrt.pipeline.recognise import recognise
@@ -48,12 +49,17 @@ def do_video(
         StoppedError: `stop` was set.
         DiskFullError, ResultsError: its results cannot be written.
         EngineError: a network failed.
+        DeviceError: the GPU failed.
     """
     try:
         return _do_video(job, networks, source, stop, on_progress, networks.device)
     except MisdecodedError as error:
         log.warning("%s: done anew, decoded on the CPU: %s", source.path, error)
         return _do_video(job, networks, source, stop, on_progress, "cpu", str(error))
+    except Exception as error:
+        if lasting := device_error(error):
+            raise lasting from error
+        raise
 
 
 def _do_video(

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from autrt.console import Reporter
-from autrt.errors import AutrtError, DiskFullError, EngineError, VideoError
+from autrt.errors import AutrtError, DeviceError, DiskFullError, EngineError, VideoError
 from autrt.machine import memory_limit
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.recognise import StoppedError
@@ -27,7 +27,14 @@ from autrt.run.notes import internal_error
 from autrt.run.shard import Shard
 from autrt.run.signals import Signals, signal_name
 from autrt.run.summary import RunSummary
-from autrt.run.worker import PROCESS_BYTES, VIDEO_BYTES, CrashError, Worker, processes_for
+from autrt.run.worker import (
+    GPU_PROCESS_BYTES,
+    PROCESS_BYTES,
+    VIDEO_BYTES,
+    CrashError,
+    Worker,
+    processes_for,
+)
 from autrt.storage.escape import escape
 from autrt.types import Source
 from autrt.video.probe import stated_pixels
@@ -70,6 +77,7 @@ class Run:
         self._idle: SimpleQueue[VideoWorker] = SimpleQueue()
         self._memory: MemoryBudget | None = None
         self._each_bytes = VIDEO_BYTES
+        self._in_processes = False
 
     def run(
         self, todo: Sequence[Source], workers: int | None = None, check: UnchangedCheck | None = None
@@ -117,11 +125,19 @@ class Run:
 
     def _open_workers(self, videos: int, workers: int | None, opened: ExitStack) -> list[VideoWorker]:
         """Open worker processes, or return functions that work in this process with the open networks."""
-        n = processes_for(self.job, videos, workers)
-        if n:
+        devices = [networks.device for networks in self.networks]
+        places = processes_for(self.job, videos, workers, devices)
+        if places:
+            self._in_processes = True
             self._each_bytes = PROCESS_BYTES
-            threads = max(1, self.job.threads // n)
-            return [opened.enter_context(closing(Worker(self.job, threads))).do for _ in range(n)]
+            if devices[0] != "cpu":
+                self._each_bytes = GPU_PROCESS_BYTES
+                for (
+                    networks
+                ) in self.networks:  # they have shown that they can be opened; each process has its own
+                    networks.close()
+            threads = max(1, self.job.threads // len(places))
+            return [opened.enter_context(closing(Worker(self.job, threads, place))).do for place in places]
         # The threads of one video keep two cores busy; more of them only wait for each other.
         n = max(workers or self.job.threads // 2, len(self.networks))
         return [partial(do_video, self.job, networks) for networks in islice(cycle(self.networks), n)]
@@ -237,9 +253,11 @@ class Run:
         try:
             with self._memory.reserved(source, self.stop) if self._memory else nullcontext():
                 return worker(source, self.stop, partial(self._report, source))
-        except CrashError:
+        except (CrashError, DeviceError) as error:
             if self.stop.is_set():  # perhaps killed along with this run
                 raise StoppedError from None
+            if isinstance(error, DeviceError) and not self._in_processes:
+                raise  # this process can do nothing more on the GPU
         finally:
             self._idle.put(worker)
         return self._do_alone(source)

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from multiprocessing import resource_tracker
@@ -18,7 +18,8 @@ from queue import SimpleQueue
 from types import ModuleType
 from typing import Final
 
-from autrt.errors import AutrtError, EngineError, VideoError
+from autrt.engine.gpu import find_gpu
+from autrt.errors import AutrtError, DeviceError, EngineError, VideoError
 from autrt.machine import memory_limit
 from autrt.pipeline.open_networks import open_networks
 from autrt.pipeline.recognise import StoppedError
@@ -43,6 +44,18 @@ PROCESS_BYTES: Final = 600 << 20
 VIDEO_BYTES: Final = 300 << 20
 """Memory that one more video may need in a process that does several, with frames of up to 4K."""
 
+MOST_ON_GPU: Final = 8
+"""Most worker processes on one GPU."""
+
+CORES_EACH: Final = 2
+"""Cores that a video on a GPU keeps busy."""
+
+GPU_PROCESS_BYTES: Final = 3 << 30
+"""Memory of the host that a process on a GPU may need: CUDA, torch and the engines' libraries."""
+
+ON_GPU_BYTES: Final = 4 << 30
+"""Memory of the GPU that a process may need: CUDA's own, engines, decoder and frames of up to 4K."""
+
 _REPORT_S: Final = 0.1
 """Time between reports of a process."""
 
@@ -58,37 +71,62 @@ class CrashError(VideoError):
     """A video crashed the process that was doing it."""
 
 
-def processes_for(job: Job, videos: int, most: int | None = None) -> int:
-    """Return the number of worker processes for some videos; 0 where this process should do them all.
+def processes_for(
+    job: Job, videos: int, most: int | None = None, devices: Sequence[str] = ("cpu",)
+) -> list[str]:
+    """Return the device of each worker process for some videos; none where this process should do them all.
+
+    On GPUs processes do every video: a video may crash the driver's part in its process, and threads share Python's
+    lock.
 
     Args:
         job: model, settings and cores.
         videos: number of videos.
         most: the user's limit; by default the number of cores. Memory is a limit in any case.
+        devices: cpu, or cuda:N of each GPU.
     """
     if (
         multiprocessing.current_process().daemon
     ):  # such as a worker of multiprocessing.Pool: it may not start any
-        return 0
+        return []
+    if devices[0] != "cpu":
+        return _on_gpus(job, videos, most, devices)
     size = sum(facts.size_bytes for member in job.model.members for facts in member.files.values())
-    if job.settings.device != "cpu" or job.settings.engine not in LIGHT_ENGINES or size > LIGHT_BYTES:
-        return 0
+    if job.settings.engine not in LIGHT_ENGINES or size > LIGHT_BYTES:
+        return []
     n = int(min(most or job.threads, videos // VIDEOS_EACH, memory_limit() / PROCESS_BYTES))
-    return n if n > 1 else 0
+    return ["cpu"] * n if n > 1 else []
+
+
+def _on_gpus(job: Job, videos: int, most: int | None, devices: Sequence[str]) -> list[str]:
+    """Deal processes out among GPUs: at least one for each, where there are as many videos."""
+    n = int(min(most or job.threads // CORES_EACH, memory_limit() / GPU_PROCESS_BYTES))
+    room = {device: _room_on(device) for device in devices}
+    dealt = [device for turn in range(MOST_ON_GPU) for device in devices if turn < room[device]]
+    return dealt[: min(max(n, len(devices)), videos)]
+
+
+def _room_on(device: str) -> int:
+    """Return the number of processes that a GPU's memory holds, at least one."""
+    gpu = find_gpu(device)
+    known = gpu is not None and gpu.memory_bytes
+    return max(1, min(MOST_ON_GPU, gpu.memory_bytes // ON_GPU_BYTES)) if gpu and known else MOST_ON_GPU
 
 
 class Worker:
     """A process that does one video after another; it starts with the first of them.
 
-    A crash costs the video that was being done; the next one gets a new process.
+    A crash, or a GPU that fails, costs the video that was being done; the next one gets a new process.
 
     Args:
         job: model, settings and output folder.
         threads: cores that the process may use.
+        device: cpu or cuda:N; by default the job's.
     """
 
-    def __init__(self, job: Job, threads: int) -> None:
-        self._job = replace(job, threads=threads)
+    def __init__(self, job: Job, threads: int, device: str | None = None) -> None:
+        settings = job.settings if device is None else replace(job.settings, device=device)
+        self._job = replace(job, threads=threads, settings=settings)
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
 
@@ -97,6 +135,7 @@ class Worker:
 
         Raises:
             CrashError: the process died.
+            DeviceError: its GPU failed; the process is ended.
             EngineError: no process can be started; and all that `do_video` raises.
         """
         try:
@@ -106,6 +145,8 @@ class Worker:
             raise CrashError(
                 f"crashes the process that does it ({how}), more than once: repair or remove the file"
             ) from None
+        if isinstance(answer, DeviceError):
+            self.close()
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -208,6 +249,9 @@ def _serve(job: Job, connection: Connection) -> None:
                 try:
                     progress = _ThrottledProgress(connection.send)
                     connection.send(do_video(job, networks, source, stop, progress))
+                except DeviceError as error:
+                    connection.send(error)
+                    os._exit(1)  # closing engines could wait for the GPU for ever
                 except (AutrtError, StoppedError) as error:
                     connection.send(error)
                 except Exception as error:

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from autrt.errors import DiskFullError, VideoError
+from autrt.errors import DeviceError, DiskFullError, VideoError
 from autrt.run.job import Outcome
 from autrt.run.manifest import Manifest, read_manifests
 from autrt.run.run import Run
@@ -127,19 +127,19 @@ def test_run_deals_videos_out_among_devices(tmp_path, monkeypatch):
 
 
 class FakeWorker:
-    """Stands for a worker process; a video named in `crashes` kills it that often."""
+    """Stands for a worker process; a video named in `crashes` kills it, or its GPU, that often."""
 
-    def __init__(self, crashes: dict[str, int], done: list[tuple[str, int]]) -> None:
-        self.crashes, self.done = crashes, done
+    def __init__(self, crashes: dict[str, int], done: list[tuple[str, int]], error=CrashError) -> None:
+        self.crashes, self.done, self.error = crashes, done, error
 
-    def __call__(self, job, threads):
+    def __call__(self, job, threads, device="cpu"):
         self.threads = threads
         return self
 
     def do(self, source, stop, on_progress) -> Outcome:
         if self.crashes.get(source.relative, 0):
             self.crashes[source.relative] -= 1
-            raise CrashError(f"{source.relative} crashed")
+            raise self.error(f"{source.relative} crashed")
         self.done.append((source.relative, self.threads))
         return Outcome(relative=source.relative, status="ok")
 
@@ -149,10 +149,30 @@ class FakeWorker:
 
 @pytest.mark.parametrize(("crashes", "status"), [(1, "ok"), (2, "failed")])
 def test_run_tries_a_video_that_crashed_once_more(setup, monkeypatch, crashes, status):
-    monkeypatch.setattr("autrt.run.run.processes_for", lambda *_: 1)
+    monkeypatch.setattr("autrt.run.run.processes_for", lambda *_: ["cpu"])
     monkeypatch.setattr("autrt.run.run.Worker", FakeWorker({"b.mp4": crashes}, []))
     summary = setup.run.run(setup.sources)
     assert {o.relative: o.status for o in summary.outcomes} == {"a.mp4": "ok", "b.mp4": status, "c.mp4": "ok"}
+
+
+@pytest.mark.parametrize(("failures", "status"), [(1, "ok"), (2, "stopped")])
+def test_run_blames_no_video_for_its_gpu(setup, monkeypatch, failures, status):
+    monkeypatch.setattr("autrt.run.run.processes_for", lambda *_: ["cuda:0"])
+    monkeypatch.setattr("autrt.run.run.Worker", FakeWorker({"b.mp4": failures}, [], DeviceError))
+    summary = setup.run.run(setup.sources)
+    assert summary.failed == {}
+    assert {o.relative: o.status for o in summary.outcomes}["b.mp4"] == status
+    assert isinstance(summary.error, DeviceError) == (status == "stopped")
+
+
+def test_run_in_one_process_ends_where_its_gpu_fails(setup):
+    error = RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with …")
+    setup.decoders["b.mp4"].at_frame = fail_with(error)
+    summary = setup.run.run(setup.sources, workers=1)
+    assert [(o.relative, o.status) for o in summary.outcomes] == [("a.mp4", "ok"), ("b.mp4", "stopped")]
+    assert "illegal memory access" in str(summary.error)
+    assert "Compile" not in str(summary.error)
+    assert (summary.failed, summary.exit_code) == ({}, 1)
 
 
 def test_run_does_what_crashed_runs_alone_in_a_process(setup, monkeypatch):

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from autrt.errors import EngineError
+from autrt.engine.gpu import Gpu
+from autrt.errors import DeviceError, EngineError
 from autrt.machine import available_cores
 from autrt.model.folder import load_model
 from autrt.results.verification.verify import verify
@@ -115,14 +116,56 @@ def test_processes_follow_cores_videos_memory_and_user(
     monkeypatch, videos, most, processes_of_memory, expected
 ):
     monkeypatch.setattr("autrt.run.worker.memory_limit", lambda: processes_of_memory * PROCESS_BYTES)
-    assert processes_for(job(), videos, most) == expected
+    assert processes_for(job(), videos, most) == ["cpu"] * expected
 
 
-def test_one_process_does_all_on_a_gpu_and_with_large_networks(monkeypatch):
-    assert processes_for(job(device="cuda:0"), 10_000) == 0
-    assert processes_for(replace(job(), settings=InferSettings(engine="torch")), 10_000) == 0
+def test_one_process_does_all_with_large_networks(monkeypatch):
+    assert processes_for(replace(job(), settings=InferSettings(engine="torch")), 10_000) == []
     monkeypatch.setattr("autrt.run.worker.LIGHT_BYTES", 100_000)
-    assert processes_for(job(), 10_000) == 0
+    assert processes_for(job(), 10_000) == []
+
+
+@pytest.mark.parametrize(
+    ("gpus_gb", "videos", "most", "host_gb", "expected"),
+    [
+        ([140], 10_000, None, math.inf, [8]),
+        ([140], 10_000, 3, math.inf, [3]),
+        ([140], 1, None, math.inf, [1]),
+        ([140, 140], 10_000, None, math.inf, [4, 4]),
+        ([140, 140], 10_000, 1, math.inf, [1, 1]),
+        ([8], 10_000, None, math.inf, [2]),
+        ([0], 10_000, None, math.inf, [8]),
+        ([140], 10_000, None, 10, [3]),
+        ([140], 10_000, None, 1, [1]),
+        ([140, 8], 10_000, 16, math.inf, [8, 2]),
+    ],
+)
+def test_processes_on_gpus_follow_cores_and_both_memories(
+    monkeypatch, gpus_gb, videos, most, host_gb, expected
+):
+    gpus = [Gpu("NVIDIA H200", "sm90", gb << 30) for gb in gpus_gb]
+    monkeypatch.setattr("autrt.engine.gpu.find_gpus", lambda: gpus)
+    monkeypatch.setattr("autrt.run.worker.memory_limit", lambda: host_gb * (1 << 30))
+    devices = [f"cuda:{i}" for i in range(len(gpus))]
+    found = processes_for(job(device="cuda:0"), videos, most, devices)
+    assert [found.count(device) for device in devices] == expected
+
+
+def test_worker_whose_gpu_fails_is_ended(monkeypatch, tmp_path, killer):
+    """The context of a GPU that failed is of no use any more; the error is told, and no video is to blame."""
+    fetched("centerface")
+    inject = tmp_path / "inject" / "sitecustomize.py"
+    inject.write_text(inject.read_text().replace("os.abort()", "raise RuntimeError('CUDA error: lost')"))
+    monkeypatch.setenv("PYTHONPATH", f"{killer['PYTHONPATH']}:{os.environ.get('PYTHONPATH', '')}")
+    started: list[SpawnProcess] = []
+    start_process = SpawnProcess.start
+    monkeypatch.setattr(SpawnProcess, "start", lambda self: (started.append(self), start_process(self)))
+    video = tmp_path / "killer.mp4"
+    shutil.copy(fetched("clip-smile"), video)
+    worker = Worker(replace(job(), out=tmp_path / "out"), 1)
+    with pytest.raises(DeviceError, match="CUDA error: lost"):
+        worker.do(Source(video, video.name, "video"), threading.Event(), lambda progress: None)
+    assert [process.is_alive() for process in started] == [False]
 
 
 def test_worker_that_cannot_start_says_so_each_time(monkeypatch):
