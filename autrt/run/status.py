@@ -80,7 +80,7 @@ class FolderStatus:
     last_speed_x: float
     """Seconds of video per second of the last runs, from their begin to the last end of a video; 0 without any."""
     left: int | None
-    """Videos that the last run of each manifest still has to do; None where no manifest says how many it has."""
+    """Videos that the runs at work, or the last run of each manifest, still had to do; None where none says it."""
     left_s: float | None
     """Time until they are done at the speed of the last hour; None where no run is at work, or nothing is done."""
 
@@ -113,20 +113,22 @@ class _Video(NamedTuple):
 
 @dataclass(slots=True)
 class _Manifest:
-    """One manifest file, and its last run."""
+    """One manifest file, and the last run that wrote to it."""
 
     path: Path
     read_bytes: int = 0
-    run: RunLine | None = None
-    ended: int = 0
-    """Videos that ended since that run began."""
-    video_s: float = 0.0
-    """Their duration."""
-    last_end_s: float = 0.0
+    run: str = ""
 
-    def begin(self, run: RunLine) -> None:
-        """Note the begin of a run."""
-        self.run, self.ended, self.video_s = run, 0, 0.0
+
+@dataclass(slots=True)
+class _Run:
+    """One run, and what it has done so far."""
+
+    line: RunLine
+    ended: int = 0
+    video_s: float = 0.0
+    """Duration of the videos that ended."""
+    last_end_s: float = 0.0
 
     def end(self, video_s: float, time_s: float) -> None:
         """Count a video that ended."""
@@ -135,9 +137,19 @@ class _Manifest:
         self.last_end_s = time_s
 
     @property
+    def process(self) -> tuple[str, int]:
+        """Host and process ID."""
+        return self.line.host, self.line.pid
+
+    @property
+    def left(self) -> int:
+        """Videos that it still had to do."""
+        return max(0, self.line.todo - self.ended)
+
+    @property
     def speed_x(self) -> float:
-        """Seconds of video per second of the last run; 0 where nothing ended."""
-        seconds = 0.0 if self.run is None else self.last_end_s - self.run.time
+        """Seconds of video per second; 0 where nothing ended."""
+        seconds = self.last_end_s - self.line.time
         return self.video_s / seconds if seconds > 0 else 0.0
 
 
@@ -159,7 +171,7 @@ class StatusReader:
     out: Path
     _manifests: dict[Path, _Manifest] = field(default_factory=dict[Path, _Manifest])
     _videos: dict[str, _Video] = field(default_factory=dict[str, _Video])
-    _runs: dict[str, RunLine] = field(default_factory=dict[str, RunLine])
+    _runs: dict[str, _Run] = field(default_factory=dict[str, _Run])
     _minutes: dict[int, _Period] = field(default_factory=dict[int, _Period])
 
     def read(self) -> FolderStatus:
@@ -189,12 +201,12 @@ class StatusReader:
                     return
                 manifest.read_bytes += len(line)
                 if run := RunLine.parse(line):
-                    manifest.begin(run)
-                    self._runs[run.run] = run
+                    manifest.run, self._runs[run.run] = run.run, _Run(run)
                 elif found := parse_line(line):
                     latest = found["time"] = max(latest, found["time"])
-                    if found["status"] not in ("started", "stopped"):
-                        manifest.end(found.get("video_s", 0.0), latest)
+                    by = self._runs.get(found.get("run", ""))
+                    if by is not None and found["status"] not in ("started", "stopped"):
+                        by.end(found.get("video_s", 0.0), latest)
                     yield found
 
     def _take(self, found: Mapping[str, Any]) -> None:
@@ -224,7 +236,8 @@ class StatusReader:
         finished = [video for video in self._videos.values() if video.status in ("ok", "partial", "found")]
         at_work = {(other.facts.get("host"), other.facts.get("pid")) for other in living(self.out)}
         flying = tuple(self._in_flight(at_work))
-        left = self._left()
+        last = [run for run in self._runs.values() if run.process in at_work] or self._last_runs()
+        left = sum(run.left for run in last) if last else None
         reasons = Counter(video.reason for video in self._videos.values() if video.status == "failed")
         return FolderStatus(
             ok=counts["ok"],
@@ -240,7 +253,7 @@ class StatusReader:
             measured_bytes=sum(video.size_bytes for video in finished if video.video_s),
             speed=tuple(self._speeds()),
             runs=len(at_work),
-            last_speed_x=sum(m.speed_x for m in self._manifests.values()),
+            last_speed_x=sum(run.speed_x for run in last),
             left=left,
             left_s=self._left_s(left, at_work),
         )
@@ -250,18 +263,19 @@ class StatusReader:
         started = ((v.time, path, v) for path, v in self._videos.items() if v.status == "started")
         for started_s, path, video in sorted(started):
             run = self._runs.get(video.run)
-            if run is not None and (run.host, run.pid) in at_work:
-                yield InFlight(path=path, host=run.host, pid=run.pid, age_s=round(now_s - started_s, 1))
+            if run is not None and run.process in at_work:
+                host, pid = run.process
+                yield InFlight(path=path, host=host, pid=pid, age_s=round(now_s - started_s, 1))
 
-    def _left(self) -> int | None:
-        runs = [(m.run.todo, m.ended) for m in self._manifests.values() if m.run is not None]
-        return sum(max(0, todo - ended) for todo, ended in runs) if runs else None
+    def _last_runs(self) -> list[_Run]:
+        """Return the last run of each manifest."""
+        return [self._runs[m.run] for m in self._manifests.values() if m.run]
 
     def _left_s(self, left: int | None, at_work: set[tuple[Any, Any]]) -> float | None:
         if left == 0:
             return 0.0
         now_s = time.time()
-        begun = [run.time for run in self._runs.values() if (run.host, run.pid) in at_work]
+        begun = [run.line.time for run in self._runs.values() if run.process in at_work]
         since_s = max(min(begun, default=now_s), now_s - _RECENT_S)
         n = sum(p.videos for minute, p in self._minutes.items() if minute >= since_s // 60)
         return None if left is None or not begun or not n else round(left * (now_s - since_s) / n, 1)
