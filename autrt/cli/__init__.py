@@ -19,6 +19,7 @@ from autrt.extras import EXTRAS, missing_dependency, missing_package
 
 COMMANDS = {
     "infer": "Recognise Action Units in videos and write one HDF5 file per video.",
+    "plan": "Share videos out among machines by their durations, for `infer --plan`.",
     "status": "Say how far the runs in an output folder are, and when they will be done.",
     "summary": "Say what results hold: a table for each video and face.",
     "export": "Turn results into CSV, Parquet, OpenFace's or the ABAW challenge's files.",

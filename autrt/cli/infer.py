@@ -69,7 +69,15 @@ from autrt.storage.escape import escape
     show_default=True,
     help="Refuse larger pictures: a few kilobytes can hold one that takes gigabytes.",
 )
-@click.option("--shard", type=ShardType(), help="I/N: do the I-th of N shares, by a hash of each path.")
+@click.option(
+    "--shard",
+    type=ShardType(),
+    help="I/N: do the I-th of N shares, by --plan or a hash of each path; auto: that of this task of a Slurm job "
+    "array or an indexed Kubernetes job.",
+)
+@click.option(
+    "--plan", type=LocalPath(), help="Videos and shares that `autrt plan` wrote, in place of PATHS."
+)
 @click.option("--keep-members", is_flag=True, help="Also store each ensemble member's logits.")
 @click.option(
     "--baseline",
@@ -120,7 +128,7 @@ def command(
     Exit codes: 0 all done; 1 an unexpected error or a full disk; 2 wrong usage; 3 some videos failed (listed,
     with reasons, and in the manifest); 130 interrupted; 143 terminated.
     """
-    if not paths and not videos:
+    if not paths and not videos and options["plan"] is None:
         raise UsageError(
             "no input: name files, folders or globs of videos, e.g. `autrt infer --videos DIR --out OUT`"
         )
