@@ -19,6 +19,8 @@ from autrt.extras import EXTRAS, missing_dependency, missing_package
 
 COMMANDS = {
     "infer": "Recognise Action Units in videos and write one HDF5 file per video.",
+    "plan": "Share videos out among machines by their durations, for `infer --plan`.",
+    "status": "Say how far the runs in an output folder are, and when they will be done.",
     "summary": "Say what results hold: a table for each video and face.",
     "dataset": "Keep one Parquet data set over all results, for DuckDB, Polars, Spark.",
     "recompute": "Decide anew from stored logits: thresholds, smoothing, weights, baseline.",

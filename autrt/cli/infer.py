@@ -13,10 +13,12 @@ from autrt.cli.interrupted import explain_interrupt
 from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.cli.values import BaselineType, FractionType, ShardType
 from autrt.console import Mode
+from autrt.console.formatting import duration
 from autrt.errors import UsageError
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL
 from autrt.run.options import InferOptions
 from autrt.run.plan import InferPlan, PlannedVideo
+from autrt.run.predicted_cost import PredictedCost, predict
 from autrt.settings import MAX_PIXELS
 from autrt.storage.escape import escape
 
@@ -67,7 +69,15 @@ from autrt.storage.escape import escape
     show_default=True,
     help="Refuse larger pictures: a few kilobytes can hold one that takes gigabytes.",
 )
-@click.option("--shard", type=ShardType(), help="I/N: do the I-th of N shares, by a hash of each path.")
+@click.option(
+    "--shard",
+    type=ShardType(),
+    help="I/N: do the I-th of N shares, by --plan or a hash of each path; auto: that of this task of a Slurm job "
+    "array or an indexed Kubernetes job.",
+)
+@click.option(
+    "--plan", type=LocalPath(), help="Videos and shares that `autrt plan` wrote, in place of PATHS."
+)
 @click.option("--keep-members", is_flag=True, help="Also store each ensemble member's logits.")
 @click.option(
     "--baseline",
@@ -118,7 +128,7 @@ def command(
     Exit codes: 0 all done; 1 an unexpected error or a full disk; 2 wrong usage; 3 some videos failed (listed,
     with reasons, and in the manifest); 130 interrupted; 143 terminated.
     """
-    if not paths and not videos:
+    if not paths and not videos and options["plan"] is None:
         raise UsageError(
             "no input: name files, folders or globs of videos, e.g. `autrt infer --videos DIR --out OUT`"
         )
@@ -132,10 +142,12 @@ def command(
 
 
 def _print_plan(plan: InferPlan) -> None:
-    n = total_s = 0
+    n = total_s = todo_s = 0
     for video in plan.videos():
         n += 1
-        total_s += (video.info.duration_s or 0.0) if video.info else 0.0
+        length_s = (video.info.duration_s or 0.0) if video.info else 0.0
+        total_s += length_s
+        todo_s += length_s * video.todo
         click.echo(_planned_line(video, aligned=plan.options.aligned))
     for note in plan.notes:
         click.echo(note)
@@ -144,6 +156,16 @@ def _print_plan(plan: InferPlan) -> None:
     click.echo(
         f"{n} videos, {total_s / 60:.1f} minutes; {len(plan.todo)} to do; engine {plan.job.settings.engine}"
     )
+    click.echo(_prediction(predict(plan.job.out, len(plan.todo), todo_s)))
+
+
+def _prediction(cost: PredictedCost) -> str:
+    hours = f"to do: {cost.video_s / 3600:.1f} hours of video"
+    wall = "time unknown: nothing is measured in this folder yet (do a few videos first)"
+    if cost.wall_s is not None:
+        wall = f"about {duration(cost.wall_s)} at the speed of the last run here"
+    room = f", {cost.free_bytes / 1e9:.1f} GB are free"
+    return f"{hours}; {wall}; about {cost.results_bytes / 1e6:.0f} MB of results{room}"
 
 
 def _planned_line(video: PlannedVideo, *, aligned: bool) -> str:

@@ -41,7 +41,7 @@ class BaselineType(click.ParamType):
 
 
 class ShardType(click.ParamType):
-    """`I/N`: the I-th of N shares of the videos."""
+    """`I/N`, the I-th of N shares of the videos, or `auto`."""
 
     name = "text"
 
@@ -49,6 +49,6 @@ class ShardType(click.ParamType):
         """Return the shard.
 
         Raises:
-            UsageError: it is not I/N with 1 ≤ I ≤ N.
+            UsageError: as `Shard.parse`.
         """
         return value if isinstance(value, Shard) else Shard.parse(str(value))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import heapq
 import os
+import secrets
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from autrt.run.finished_file import FinishedFile
-from autrt.run.manifest_event import ManifestEvent, Status, event_of, parse_line
+from autrt.run.manifest_event import ManifestEvent, RunLine, Status, event_of, parse_line
 from autrt.run.shard import Shard
 from autrt.storage.disk import make_folder, write_all, writing
 from autrt.storage.escape import unescape
@@ -34,11 +36,21 @@ class Manifest:
         name = "manifest.jsonl" if shard is None else f"manifest.{shard.i}-of-{shard.n}.jsonl"
         self.path = out / name
         self._crashes = crash_counts(out)
+        self._run = ""
         with writing(self.path):
             make_folder(out)
             self._fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
             if _is_torn(self._fd):
                 write_all(self._fd, memoryview(b"\n"))
+
+    def begin_run(self, todo: int) -> None:
+        """Append who writes the events that follow, and how many videos it has to do."""
+        self._run = secrets.token_hex(4)
+        line = RunLine(
+            run=self._run, host=socket.gethostname(), pid=os.getpid(), todo=todo, time=round(time.time(), 3)
+        )
+        with writing(self.path):
+            write_all(self._fd, memoryview(line.line()))
 
     def record(
         self,
@@ -49,6 +61,7 @@ class Manifest:
         frames: int = 0,
         lost: int = 0,
         seconds: float = 0.0,
+        video_s: float = 0.0,
         run_digest: str = "",
         finished: FinishedFile | None = None,
     ) -> ManifestEvent:
@@ -60,7 +73,9 @@ class Manifest:
             frames=frames,
             lost=lost,
             seconds=round(seconds, 3),
+            video_s=round(video_s, 3),
             run_digest=run_digest,
+            run=self._run,
             time=round(time.time(), 3),
             finished=finished,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, get_args
 
 from autrt.run.finished_file import FinishedFile
@@ -30,7 +30,11 @@ class ManifestEvent:
     """Packets that could not be decoded."""
     seconds: float = 0.0
     """Processing time."""
+    video_s: float = 0.0
+    """Duration of its frames; 0 in older manifests."""
     run_digest: str = ""
+    run: str = ""
+    """ID of the run, as its `RunLine` states it; empty in older manifests."""
     time: float = 0.0
     """Time of the event, in seconds since 1970 (UTC)."""
     finished: FinishedFile | None = None
@@ -48,6 +52,41 @@ class ManifestEvent:
         """Return the event of a line, or None for a torn or foreign one; keys of later versions are ignored."""
         found = parse_line(line)
         return event_of(found) if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLine:
+    """The first line that a run appends: who it is, and how much it has to do."""
+
+    run: str
+    """Random ID, which the run's events have too."""
+    host: str
+    pid: int
+    todo: int
+    """Videos that it has to do."""
+    time: float
+    """Time of its begin, in seconds since 1970 (UTC)."""
+
+    def line(self) -> bytes:
+        """Return the line of JSON; readers of events take it for a foreign one."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @staticmethod
+    def parse(line: bytes) -> RunLine | None:
+        """Return what a line says, or None for another kind of line."""
+        if not line.startswith(b'{"run":'):
+            return None
+        try:
+            found = json.loads(line)
+            return RunLine(
+                run=str(found["run"]),
+                host=str(found["host"]),
+                pid=int(found["pid"]),
+                todo=int(found["todo"]),
+                time=float(found["time"]),
+            )
+        except (ValueError, TypeError, KeyError):
+            return None
 
 
 _PLAIN: Final = tuple(field.name for field in fields(ManifestEvent) if field.name != "finished")

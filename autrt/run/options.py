@@ -44,6 +44,8 @@ class InferOptions:
     image_rate: Fraction = Fraction(30)
     max_pixels: int = MAX_PIXELS
     shard: Shard | None = None
+    plan: Path | None = None
+    """A file that `autrt plan` wrote, in place of inputs; it says which video is in which shard."""
     keep_members: bool = False
     baseline_percentile: float | None = None
     aligned: bool = False

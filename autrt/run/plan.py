@@ -26,6 +26,7 @@ from autrt.run.results_index import ResultsIndex
 from autrt.run.resumption import Resumption
 from autrt.run.run import Run
 from autrt.run.run_json import RunJson
+from autrt.run.shard_plan import read_plan
 from autrt.run.summary import RunSummary
 from autrt.run.work_list import WorkList, drop_repeated, renewed, work_list
 from autrt.storage.atomic_file import sweep
@@ -70,9 +71,9 @@ class InferPlan:
         before = RunJson.read(options.out)
         self.job, self._devices = resolve(options, before)
         require("decode")
-        sources = discover(options.inputs, options.out) if sources is None else sources
+        sources = _sources(options) if sources is None else sources
         found, self._repeated = drop_repeated(crop_sources(sources) if options.aligned else sources)
-        shard = options.shard
+        shard = None if options.plan else options.shard  # a plan's videos are those of the shard already
         self._index = ResultsIndex.read(options.out)
         self.work: WorkList = work_list(
             [source for source in found if shard is None or shard.holds(source.relative)],
@@ -211,10 +212,20 @@ class InferPlan:
         return f"<InferPlan {str(self.options.out)!r}: {len(self.todo)} to do, {len(self.done)} done before>"
 
 
+def _sources(options: InferOptions) -> list[Source]:
+    """Return the videos that the inputs name, or those of the plan."""
+    if options.plan is None:
+        return discover(options.inputs, options.out)
+    if options.inputs:
+        raise UsageError("plan: expected no further inputs, as the plan names all videos")
+    return read_plan(options.plan, options.shard)
+
+
 def _resumption(job: Job, work: WorkList, options: InferOptions, before: RunJson | None) -> Resumption:
     if job.out.exists() and not job.out.is_dir():
         raise UsageError(f"output folder {escape(str(job.out))}: expected a folder, found a file")
-    inputs = sorted(str(path.absolute()) for path in options.inputs)
+    named = (options.plan,) if options.plan else options.inputs
+    inputs = sorted(str(path.absolute()) for path in named)
     settings = {"model": job.model.digest, **job.numbers}
     about = {"model_name": job.model.name, "versions": job.versions, "command": job.command}
     return Resumption(

@@ -100,6 +100,7 @@ class Run:
             Manifest(self.job.out, self.shard) as manifest,
             Signals(self._on_signal),
         ):
+            manifest.begin_run(len(todo))
             suspects = [s for s in todo if manifest.crashes(s.relative) >= CRASHES_TOLERATED]
             others = [s for s in todo if manifest.crashes(s.relative) < CRASHES_TOLERATED]
             idle = self._open_workers(len(others), workers, opened)
@@ -226,6 +227,7 @@ class Run:
             frames=outcome.frames,
             lost=outcome.lost,
             seconds=outcome.seconds,
+            video_s=outcome.video_s,
             run_digest=outcome.run_digest,
             finished=outcome.finished,
         )

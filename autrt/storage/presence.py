@@ -13,6 +13,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -98,6 +99,17 @@ class Presence:
         while not self._over.wait(_BEAT_S):
             with suppress(OSError):
                 os.utime(self._path)
+
+
+def living(folder: Path) -> list[Found]:
+    """Return the processes that are at work in a folder, or may be.
+
+    Raises:
+        ResultsError: the folder cannot be read.
+    """
+    with writing(folder):
+        found = [_look(path, time.time()) for path in _files(folder)]
+        return [other for other in found if other is not None]
 
 
 def _files(folder: Path) -> Iterator[Path]:

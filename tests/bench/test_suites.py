@@ -21,6 +21,7 @@ from autrt_bench.measure.command import run_command
 from autrt_bench.measure.interleaved import measure
 from autrt_bench.reporting.fingerprint import gpus
 from autrt_bench.suites import ABOUT, SELECTION, SUITES
+from autrt_bench.suites import archive as archive_suite
 from autrt_bench.suites import engines as engines_suite
 from autrt_bench.suites import loader as loader_suite
 from autrt_bench.suites import pipeline as pipeline_suite
@@ -149,6 +150,23 @@ def test_results_are_opened_resumed_and_verified(monkeypatch):
     assert found["resume by the index", results_suite.RESUMING] > 0
     assert found["resume without it", results_suite.RESUMING] > 0
     assert found["verify, 1 process", results_suite.VERIFYING] > 0
+
+
+@pytest.mark.slow
+def test_archive_is_kept_up(monkeypatch):
+    monkeypatch.setattr(archive_suite, "ENTRIES", 200)
+    monkeypatch.setattr(archive_suite, "FILES", 150)
+    settings = BenchSettings(model=load_model(), quick=True)
+    found = [m for group in archive_suite.archive(settings) for m in measure("archive", group, 1)]
+    assert {m.case for m in found} == {
+        "status of 4 videos",
+        "index of 4 videos",
+        "data set of 3 results",
+        "data set of 3 results, one process",
+        "the same again, 3 unchanged",
+        "recompute 3 results",
+    }
+    assert all(m.values[0] > 0 for m in found)
 
 
 def test_missing_peer_is_skipped_with_a_hint(tmp_path, monkeypatch):

@@ -85,6 +85,8 @@ def test_data_blocks_parse(block: Block):
 @pytest.fixture
 def parse(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], object]:
     """Lets click read a command line, whose files need not exist, and runs nothing."""
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "0")  # as a pod, for --shard auto
+    monkeypatch.setenv("JOB_COMPLETIONS", "8")
 
     def parsed(arguments: list[str]) -> object:
         command = command_of(arguments[0])

@@ -40,7 +40,9 @@ def test_events_come_back_with_wild_names(tmp_path):
         "frames",
         "lost",
         "seconds",
+        "video_s",
         "run_digest",
+        "run",
         "time",
     }
 

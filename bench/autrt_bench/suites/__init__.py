@@ -17,6 +17,7 @@ SUITES: Final = {
     "peers": "autrt_bench.suites.peers:peers",
     "quality": "autrt_bench.suites.quality:quality",
     "results": "autrt_bench.suites.results:results",
+    "archive": "autrt_bench.suites.archive:archive",
     "identity": "autrt_bench.suites.identity:identity",
 }
 """Name → "module:function" of an `autrt_bench.types.Suite`."""
@@ -31,6 +32,7 @@ ABOUT: Final = {
     "peers": "other programs on the same clip, in turns; each is installed into an environment of its own",
     "quality": "what each preset changes, against a detection in every frame in f32: decisions, AUs, landmarks",
     "results": "a folder of a thousand results: size of a short one, opening, resuming, verifying",
+    "archive": "upkeep of 100,000 videos: status, index for resuming, data set, new decisions: time, peak memory",
     "identity": "changes of person that end a track, and tracks of one person that are split, in made-up films",
 }
 """One line of description each, for `autrt bench list`."""
