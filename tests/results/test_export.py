@@ -476,6 +476,21 @@ def test_openfaces_columns_are_those_of_its_own_files():
     ]  # fmt: skip
 
 
+# py-feat
+
+
+def test_fex_has_py_feats_names_and_the_tables_values(path):
+    with open_results(path) as results:
+        fex, table = results.to_fex(), results.to_dataframe(["box", "score", "smoothed"])
+    assert list(fex.columns[4:]) == [
+        "FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight", "FaceScore", "AU01", "AU02", "AU12",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(fex["frame"], table["frame"])
+    np.testing.assert_array_equal(fex["AU01"], table["AU1_smoothed"])
+    np.testing.assert_allclose(fex["FaceRectX"] + fex["FaceRectWidth"], table["box_x1"], rtol=1e-6)
+    assert fex["FaceScore"].isna().sum() == (table["track"].isna()).sum() == 2
+
+
 # The commands
 
 
