@@ -18,6 +18,11 @@ from autrt.run.signals import signal_name
 from autrt.run.summary import RunSummary, end_facts
 from autrt.storage.escape import escape
 
+_MANY: Final = 8
+"""Videos from which on slow ones stand out from the others."""
+_NAMED: Final = 3
+"""Slow videos that are named."""
+
 _LISTED: Final = 100
 """Videos that are listed with their reasons; of more, the manifest has the rest."""
 
@@ -71,8 +76,11 @@ def _lines(summary: RunSummary) -> list[str]:
     graded = grade_line(tuple(grades), tuple(grades.values())) if summary.outcomes else None
     lines = [f"AUs: {graded} (docs/models.md)"] if graded else []
     lines += [_counts(summary), *_listed(summary.outcomes), *_without_baseline(summary.outcomes)]
+    lines += _slowest(summary.outcomes)
     if summary.signal is not None or summary.error is not None:
         lines += _stopped(summary)
+    elif summary.count("failed"):
+        lines.append("once they are mended, the same command does those that failed, and nothing twice")
     return lines
 
 
@@ -96,6 +104,16 @@ def _listed(outcomes: Iterable[Outcome]) -> list[str]:
     lines = [f"  {o.status} {escape(o.relative)}: {escape(o.reason)}" for o in noted[:_LISTED]]
     more = len(noted) - len(lines)
     return [*lines, f"  and {more} more: see the manifest"] if more else lines
+
+
+def _slowest(outcomes: Iterable[Outcome]) -> list[str]:
+    """Return a line that names the slowest videos, where a run has several that took far longer than the others."""
+    rates = sorted((o.video_s / o.seconds, o.relative) for o in outcomes if o.seconds and o.video_s)
+    if len(rates) < _MANY:
+        return []
+    usual = rates[len(rates) // 2][0]
+    slow = [f"{escape(name)} ({number(rate)} ×)" for rate, name in rates[:_NAMED] if rate < usual / 2]
+    return [f"slowest: {', '.join(slow)}; usual: {number(usual)} × real time"] if slow else []
 
 
 def _without_baseline(outcomes: Iterable[Outcome]) -> list[str]:

@@ -42,8 +42,8 @@ OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", 
     "--format",
     "fmt",
     type=click.Choice([*FILES, *CHALLENGES]),
-    help="csv; parquet: all columns; openface: exactly OpenFace 2.2's columns; elan: a document of each video's "
-    "events; boris: a project of events; events-csv: a row for each event; abaw-2022: a text for each "
+    help="csv; parquet: all columns; openface: OpenFace 2.2's columns, and AUxx_p; elan: a document of each "
+    "video's events; boris: a project of events; events-csv: a row for each event; abaw-2022: a text for each "
     "video; abaw-2024: one file.  [default: by --out; csv]",
 )
 @click.option(

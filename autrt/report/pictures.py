@@ -37,10 +37,14 @@ def peak_pictures(
     Raises:
         ResultsError: the results file is damaged.
     """
-    path = videos / results.header.source.path
-    if results.header.source.kind == "video" and (
-        not path.is_file() or path.stat().st_size != results.header.source.size_bytes
-    ):
+    source = results.header.source
+    path = videos / source.path
+    there = (
+        path.is_dir()
+        if source.kind == "images"
+        else path.is_file() and path.stat().st_size == source.size_bytes
+    )
+    if not there:
         return {}
     tops = {a: max(found, key=lambda e: e.peak) for a, found in events.items() if found}
     index = results.frames["index"]
@@ -51,6 +55,10 @@ def peak_pictures(
         return {}
     boxes = {a: _box(results, rows[a], top.track) for a, top in tops.items()}
     return {a: _jpeg(images[row], boxes[a]) for a, row in rows.items() if row in images}
+
+
+def _has_size(path: Path, size_bytes: int) -> bool:
+    return path.is_file() and path.stat().st_size == size_bytes
 
 
 def _images(results: Results, path: Path, rows: Sequence[int]) -> dict[int, Image]:

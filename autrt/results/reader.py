@@ -215,6 +215,19 @@ class Results:
         """
         return find_format("dataframe")(self, columns, faces_only)
 
+    def to_fex(self) -> pd.DataFrame:
+        """Return a table under the names of py-feat's `Fex`, with a row per face, and per frame without a face.
+
+        Columns: input (the video), frame, time_s, track, FaceRectX, FaceRectY, FaceRectWidth, FaceRectHeight (px),
+        FaceScore, and AU01 … with the smoothed probabilities, 0 to 1. py-feat's own columns of 68 landmarks, head
+        pose, emotions and identity have no counterpart. With py-feat, `feat.Fex(table, au_columns=[…])` wraps it.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+            ResultsError: the file is damaged.
+        """
+        return find_format("fex")(self)
+
     def close(self) -> None:
         """Close the file."""
         self.file.close()

@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
+from autrt.errors import VideoError
 from autrt.types import Image
 from autrt.video.container import open_container, orientation
 from autrt.video.frame_reader import FrameReader
@@ -31,8 +32,10 @@ def frames_at(path: Path, pts: Sequence[int], stream_index: int | None = None) -
         VideoError: it is no video, or has no such stream.
     """
     with open_container(path) as container:
-        stream = container.streams.video[0] if stream_index is None else container.streams[stream_index]
-        assert isinstance(stream, VideoStream)
+        streams = [s for s in container.streams.video if stream_index in (None, s.index)]
+        if not streams:
+            raise VideoError("it has no such video stream")
+        stream = streams[0]
         found: dict[int, Image] = {}
         reader: list[FrameReader] = []
         for wanted in pts:

@@ -32,7 +32,17 @@ def test_ending_counts_videos_frames_and_speed(capsys):
     assert capsys.readouterr().err.splitlines() == [
         "1 ok, 1 failed, 3 done before; 50 frames (2 s of video) in 1.0 s, 50 frames/s, 2.0 × real time",
         "  failed b.mp4: no video",
+        "once they are mended, the same command does those that failed, and nothing twice",
     ]
+
+
+def test_ending_names_videos_that_were_far_slower_than_the_others(capsys):
+    usual = [Outcome(relative=f"{n}.mp4", status="ok", video_s=10.0, seconds=2.0) for n in range(9)]
+    show(summary(*usual), quiet=False)
+    assert "slowest" not in capsys.readouterr().err
+    slow = Outcome(relative="8k.mp4", status="ok", video_s=10.0, seconds=20.0)
+    show(summary(*usual, slow), quiet=False)
+    assert "slowest: 8k.mp4 (0.5 ×); usual: 5.0 × real time" in capsys.readouterr().err
 
 
 def test_ending_says_once_which_tracks_have_no_baseline(capsys):

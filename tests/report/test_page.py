@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from html.parser import HTMLParser
@@ -19,6 +20,7 @@ import simplejpeg
 from click.testing import CliRunner
 
 from autrt.cli.report import command
+from autrt.errors import MissingDependencyError
 from autrt.report.page.render import render_page
 from autrt.results.events.find import EventRule
 from autrt.results.fingerprint import SourceFacts
@@ -186,6 +188,22 @@ def test_pictures_are_the_frames_of_the_peaks(tmp_path, times_from):
     (tmp_path / "videos" / "a.mp4").write_bytes(b"another")
     run(path, "--pictures", tmp_path / "videos", "--out", tmp_path / "p.html")
     assert "<img" not in (tmp_path / "p.html").read_text()
+
+
+@pytest.mark.parametrize("counts", [(), (1,), (0, 3)])
+def test_tiny_videos_have_a_page(tmp_path, counts):
+    results_file(tmp_path / "a.h5", counts, lost=())
+    assert run(tmp_path / "a.h5", "--all-aus", "--out", tmp_path / "a.html")[0] == 0
+    assert "a/b.mp4" in Reader((tmp_path / "a.html").read_text()).text
+
+
+def test_without_jinja2_the_extra_is_named(tmp_path, monkeypatch):
+    results_file(tmp_path / "a.h5")
+    for name in [n for n in sys.modules if n.startswith(("autrt.report.write", "autrt.report.page"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingDependencyError, match=r"the report needs the package jinja2.*autrt\[report\]"):
+        run(tmp_path / "a.h5")
 
 
 def test_report_stands_in_the_results_folder(tmp_path):

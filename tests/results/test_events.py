@@ -158,8 +158,8 @@ def test_elan_document_is_read_back_by_pympi(two, tmp_path):
     assert run(two, "--format", "elan", "--out", f"{tmp_path}/eaf/")[0] == 0
     assert names_in(tmp_path / "eaf") == ["anna.mp4.eaf", "bert.mp4.eaf"]
     eaf = Eaf(tmp_path / "eaf" / "anna.mp4.eaf")
-    assert list(eaf.get_tier_names()) == ["track 3 AU12"]
-    ((start_ms, end_ms, text, *_),) = eaf.get_annotation_data_for_tier("track 3 AU12")
+    assert list(eaf.get_tier_names()) == ["AU12 track 3"]
+    ((start_ms, end_ms, text, *_),) = eaf.get_annotation_data_for_tier("AU12 track 3")
     assert (start_ms, end_ms) == (333, 1333)
     assert text == "AU12 lip corner puller: peak 0.950 at 0.667 s, mean 0.796"
     assert unquote(eaf.media_descriptors[0]["RELATIVE_MEDIA_URL"]) == "./sub dir/anna & é.mp4"
@@ -171,7 +171,7 @@ def test_elan_document_is_read_back_by_pympi(two, tmp_path):
     }
     bert = Eaf(tmp_path / "eaf" / "bert.mp4.eaf")
     for event in (events := events_of(two / "bert.mp4.h5")):
-        times = [a[:2] for a in bert.get_annotation_data_for_tier(f"track {event.track} {event.au}")]
+        times = [a[:2] for a in bert.get_annotation_data_for_tier(f"{event.au} track {event.track}")]
         assert (round(1000 * event.onset_s), round(1000 * event.offset_s)) in times
     assert sum(len(bert.get_annotation_data_for_tier(t)) for t in bert.get_tier_names()) == len(events)
 
@@ -223,7 +223,7 @@ def test_boris_project_pairs_starts_and_stops(two, tmp_path):
             paired += [(*key, *pair) for pair in zip(own[::2], own[1::2], strict=True)]
         found = events_of(path, release=1, min_duration_s=0)
         assert sorted(paired) == sorted(
-            (f"track {e.track}", e.au, round(e.onset_s, 3), round(e.offset_s, 3)) for e in found
+            (f"{video} track {e.track}", e.au, round(e.onset_s, 3), round(e.offset_s, 3)) for e in found
         )
 
 

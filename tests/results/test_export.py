@@ -402,6 +402,11 @@ def test_grades_stand_in_a_parquet_file_and_the_worst_counts(tmp_path):
 # OpenFace
 
 
+def results_smoothed(path: Path) -> np.ndarray:
+    with open_results(path) as results:
+        return results.faces["smoothed"]
+
+
 def test_openface_leaves_unknown_values_empty(tmp_path):
     aus = ("AU1", "AU12", "AU24")
     path = of(tmp_path, "b.mp4", au_names=aus)
@@ -421,7 +426,15 @@ def test_openface_leaves_unknown_values_empty(tmp_path):
     np.testing.assert_allclose(seen["confidence"].astype(float), score, atol=1e-4)
     np.testing.assert_array_equal(seen["AU01_c"].astype(int), active[:, 0])
     np.testing.assert_array_equal(seen["AU12_c"].astype(int), active[:, 1])
-    known = {"frame", "face_id", "timestamp", "confidence", "success", "AU01_c", "AU12_c"}
+    smoothed = results_smoothed(path)
+    for i, (au, threshold) in enumerate(zip(("01", "12"), header().thresholds, strict=False)):
+        p, r = seen[f"AU{au}_p"].astype(float).to_numpy(), seen[f"AU{au}_r"].astype(float).to_numpy()
+        np.testing.assert_allclose(p, smoothed[:, i], atol=1e-6)
+        below, above = p / threshold, 1 + 4 * (p - threshold) / (1 - threshold)
+        np.testing.assert_allclose(r, np.where(p < threshold, below, above), atol=0.006)
+        np.testing.assert_array_equal(r >= 0.995, active[:, i])
+    known = {"frame", "face_id", "timestamp", "confidence", "success"}
+    known |= {f"AU{au}_{kind}" for au in ("01", "12") for kind in "cpr"}
     assert (seen.drop(columns=list(known)) == "").to_numpy().all()
     assert (none.drop(columns=["frame", "timestamp", "success"]) == "").to_numpy().all()
     about = json.loads((tmp_path / "t" / "b.mp4.openface.csv-metadata.json").read_text())
@@ -461,6 +474,21 @@ def test_openfaces_columns_are_those_of_its_own_files():
         "AU01_c", "AU02_c", "AU04_c", "AU05_c", "AU06_c", "AU07_c", "AU09_c", "AU10_c", "AU12_c", "AU14_c",
         "AU15_c", "AU17_c", "AU20_c", "AU23_c", "AU25_c", "AU26_c", "AU28_c", "AU45_c",
     ]  # fmt: skip
+
+
+# py-feat
+
+
+def test_fex_has_py_feats_names_and_the_tables_values(path):
+    with open_results(path) as results:
+        fex, table = results.to_fex(), results.to_dataframe(["box", "score", "smoothed"])
+    assert list(fex.columns[4:]) == [
+        "FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight", "FaceScore", "AU01", "AU02", "AU12",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(fex["frame"], table["frame"])
+    np.testing.assert_array_equal(fex["AU01"], table["AU1_smoothed"])
+    np.testing.assert_allclose(fex["FaceRectX"] + fex["FaceRectWidth"], table["box_x1"], rtol=1e-6)
+    assert fex["FaceScore"].isna().sum() == (table["track"].isna()).sum() == 2
 
 
 # The commands

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from autrt.errors import UsageError
+from autrt.results.events.export import export_events
+from autrt.results.events.find import EventRule
 from autrt_train.labels.agreement import combine_coders, kappa, to_labels
 from autrt_train.labels.coding import NO_FRAME, aus_in, parse_level
 from autrt_train.labels.read import LabelSettings, detect_format, read_labels
 from autrt_train.types import DataError
+from tests.support.results import video_file
 
 HOW = LabelSettings()
 
@@ -348,3 +351,21 @@ def test_formats_can_be_forced_and_unknown_ones_are_refused(tmp_path):
         read(path, format="excel")
     with pytest.raises(DataError, match="found nothing"):
         read(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("fmt", ["elan", "boris"])
+def test_exported_events_are_read_as_codes(tmp_path, fmt):
+    seen = (
+        dict.fromkeys(range(300), 0.1)
+        | dict.fromkeys(range(60, 120), 0.9)
+        | dict.fromkeys(range(200, 260), 0.9)
+    )
+    results = video_file(tmp_path / "a.h5", {2: seen}, 300)
+    path = tmp_path / f"a.{'eaf' if fmt == 'elan' else fmt}"
+    export_events(fmt, path, [results], EventRule())
+    coding = read(path, every_s=0.5)
+    assert coding.au_names == ("AU12",)
+    assert {Path(name).name for name in coding.video.tolist()} == {"b.mp4"}
+    assert set(coding.person.tolist()) == {"a/b.mp4 track 2"}
+    assert min(active(coding, "AU12")) > 2
+    assert set(absent(coding, "AU12")) == {4.5, 5.0, 5.5, 6.0, 6.5}

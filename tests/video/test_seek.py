@@ -30,3 +30,6 @@ def test_what_is_no_video_is_refused(tmp_path):
     (tmp_path / "a.mp4").write_text("no")
     with pytest.raises(VideoError):
         frames_at(tmp_path / "a.mp4", [0])
+    Clip(frames=3, audio=True).write(tmp_path / "b.mp4")
+    with pytest.raises(VideoError, match="no such video stream"):
+        frames_at(tmp_path / "b.mp4", [0], stream_index=1)

@@ -34,7 +34,7 @@ function figure(data) {
   const inner = height - TOP - BOTTOM;
   const layout = {
     height, margin: { l: 62, r: 12, t: TOP, b: BOTTOM }, showlegend: false, dragmode: "zoom",
-    hovermode: "x unified", hoversubplots: "axis", hoverdistance: 40,
+    hovermode: "x unified", hoversubplots: "axis", hoverdistance: 10,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif", size: 12, color: style("--text") },
     hoverlabel: { bgcolor: style("--card"), bordercolor: style("--line"), font: { color: style("--text") } },

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from autrt.aus import AU_MEANING
 from autrt.results.events.elan import annotation_text
-from autrt.results.events.find import AUEvent, VideoEvents
+from autrt.results.events.find import VideoEvents
 from autrt.storage.atomic_file import replacing
 from autrt.storage.escape import unescape
 
@@ -28,14 +28,14 @@ def write_boris(videos: Sequence[VideoEvents], target: Path) -> None:
         ResultsError: the file cannot be written.
     """
     aus = list(dict.fromkeys(au for video in videos for au in video.aus))
-    tracks = sorted({event.track for video in videos for event in video.events})
+    people = [v.person(track) for v in videos for track in sorted({event.track for event in v.events})]
     project = {
         "time_format": "hh:mm:ss",
         "project_date": max((video.finished_utc for video in videos), default="")[:19],
         "project_name": "autrt",
         "project_description": "Action Units found by autrt",
         "project_format_version": PROJECT_FORMAT,
-        "subjects_conf": {str(i): _subject(track) for i, track in enumerate(tracks)},
+        "subjects_conf": {str(i): _subject(name) for i, name in enumerate(people)},
         "behaviors_conf": {str(i): _behaviour(au) for i, au in enumerate(aus)},
         "observations": {video.video: _observation(video) for video in videos},
         "behavioral_categories": [],
@@ -50,8 +50,8 @@ def write_boris(videos: Sequence[VideoEvents], target: Path) -> None:
         part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def _subject(track: int) -> dict[str, str]:
-    return {"key": "", "name": _name(track), "description": "one face through one shot"}
+def _subject(name: str) -> dict[str, str]:
+    return {"key": "", "name": name, "description": "one face through one shot"}
 
 
 def _behaviour(au: str) -> dict[str, Any]:
@@ -79,21 +79,17 @@ def _observation(video: VideoEvents) -> dict[str, Any]:
             "hasAudio": {file: False},
             "offset": {"1": 0.0},
         },
-        "events": sorted(_rows(video.events), key=lambda row: row[0]),
+        "events": sorted(_rows(video), key=lambda row: row[0]),
     }
 
 
-def _rows(events: Iterable[AUEvent]) -> list[list[Any]]:
+def _rows(video: VideoEvents) -> list[list[Any]]:
     """Return time in s, subject, behaviour, modifier, comment and frame of each start and stop."""
     return [
-        [round(time_s, 3), _name(event.track), event.au, "", comment, frame]
-        for event in events
+        [round(time_s, 3), video.person(event.track), event.au, "", comment, frame]
+        for event in video.events
         for time_s, comment, frame in (
             (event.onset_s, annotation_text(event), event.onset_frame),
             (event.offset_s, "", event.offset_frame),
         )
     ]
-
-
-def _name(track: int) -> str:
-    return f"track {track}"

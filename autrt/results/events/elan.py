@@ -53,9 +53,9 @@ def _document(video: VideoEvents) -> ElementTree.Element:
         tier = ElementTree.SubElement(
             root,
             "TIER",
-            TIER_ID=_text(f"track {track} {au}"),
+            TIER_ID=_text(f"{au} track {track}"),
             LINGUISTIC_TYPE_REF=_TYPE,
-            PARTICIPANT=f"track {track}",
+            PARTICIPANT=_text(video.person(track)),
             ANNOTATOR=_text(f"autrt, {video.model}"),
         )
         for event in events:

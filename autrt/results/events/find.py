@@ -86,6 +86,10 @@ class VideoEvents:
     rule: EventRule
     events: tuple[AUEvent, ...]
 
+    def person(self, track: int) -> str:
+        """Return a name for the face of a track, unlike those of other videos: whose it is, nobody knows."""
+        return f"{self.video} track {track}"
+
     def parameters(self) -> dict[str, Any]:
         """Return what decides on events, as JSON values: the rule's numbers and each AU's threshold."""
         return asdict(self.rule) | {"thresholds": dict(zip(self.aus, self.thresholds, strict=True))}

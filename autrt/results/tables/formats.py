@@ -12,6 +12,7 @@ FORMATS: Final[Mapping[str, str]] = {
     "openface": "autrt.results.tables.openface:export_openface",
     "parquet": "autrt.results.tables.parquet:export_parquet",
     "dataframe": "autrt.results.tables.dataframe:results_dataframe",
+    "fex": "autrt.results.tables.fex:results_fex",
 }
 """Name → "module:function"."""
 
