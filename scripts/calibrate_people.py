@@ -4,8 +4,9 @@
 
 --coded, --pictures and --work go together and may be given several times. Thresholds are chosen on these people
 together with the training people of `held_out.npz`, which `autrt train finetune` writes and whose logits are from
-layers that had not seen them. The figures are nested: each fifth of the people is judged by thresholds that were
-chosen without it. With no --held-out the model's own thresholds stay and are judged.
+layers that had not seen them; of an ensemble, of each member in their order. The figures of both are nested: each
+fifth of the people is judged by thresholds that were chosen without it. With no --held-out the model's own
+thresholds stay and are judged.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from model_description import change_description
 from numpy.typing import NDArray
 
 from autrt.console.text_table import aligned
 from autrt.model.folder import Model, load_model
 from autrt.model.load import load_network
-from autrt.model.schema import MODEL_FILE, ModelFile, read_json, write_json
 from autrt.postprocess.ensemble import sigmoid
 from autrt.types import F32, I64, Bool
 from autrt_train.annotations.folds import assign_parts
@@ -47,12 +48,35 @@ FOLDS: Final = 5
 BATCH: Final = 128
 LEAST: Final = 5
 """Positives and negatives of an AU that is judged."""
-CODERS: Final = (
-    "coded for FACS by two vision-language models that saw neither each other's codes nor a detector's answer (no "
-    "certified human coder)"
-)
+UNSURE: Final = ("AU23",)
+"""AUs whose codes are too unsure to judge by."""
 
 Texts = NDArray[np.str_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What is said of a set of coded faces, with places for their numbers of `faces` and `people`."""
+
+    name: str
+    data_set: str
+    short: str
+
+
+DEV: Final = Words(
+    name="dev",
+    data_set="{faces} faces of {people} people in no training, coded for FACS by two vision-language models that "
+    "saw neither each other's codes nor a detector's answer (no certified human coder); thresholds for each fifth "
+    "of these people were chosen without it, settings with them in view; single frames",
+    short="{faces} faces of others",
+)
+LEFT_OUT: Final = Words(
+    name="left_out",
+    data_set="{faces} faces of {people} people, coded for FACS by one vision-language model that saw no detector's "
+    "answer (no certified human coder); each by a layer and by thresholds that had not seen the person, single "
+    "frames",
+    short="{faces} held-out VLM-coded faces",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,15 +117,24 @@ def read_faces(model: Model, table: Path, pictures: Path, work: Path) -> Faces:
     """Find and crop the faces of a table of coded pictures or frames, and judge them."""
     settings = FinetuneSettings(data=(table,), videos=(pictures,), every_s=1e-3)
     index = make_labelled_crops(settings, model.au_names, work, "none", StopRequest(), print).index
-    network = load_network(model.members[0]).eval()
-    return Faces(logits=predict(network, index), labels=index.labels, people=people_of(index))
+    logits = [predict(load_network(member).eval(), index) for member in model.members]
+    return Faces(logits=joined(logits, model.weights), labels=index.labels, people=people_of(index))
 
 
-def read_held_out(path: Path) -> Faces:
-    """Read the training people, as layers judge them that had not seen them."""
-    file = np.load(path)
-    names = [person or video for person, video in zip(file["person"], file["video"], strict=True)]
-    return Faces(logits=file["logit"], labels=file["labels"], people=np.array(names))
+def read_held_out(paths: list[Path], weights: F32) -> Faces:
+    """Read the training people, as each member's layers judge them that had not seen them."""
+    files = [np.load(path) for path in paths]
+    first = files[0]
+    for name in ("video", "person", "frame", "labels"):
+        assert all(np.array_equal(file[name], first[name]) for file in files), "other faces, or another order"
+    names = [person or video for person, video in zip(first["person"], first["video"], strict=True)]
+    logits = joined([file["logit"] for file in files], weights)
+    return Faces(logits=logits, labels=first["labels"], people=np.array(names))
+
+
+def joined(logits: list[F32], weights: F32) -> F32:
+    """Return (N, A) the mean of the members' logits, as `weights` (M, A) have it."""
+    return np.einsum("mna,ma->na", np.stack(logits), weights / weights.sum(axis=0)).astype(np.float32)
 
 
 def people_of(index: Index) -> Texts:
@@ -159,20 +192,45 @@ def report(faces: Faces, active: Bool, scores: Scores, au_names: tuple[str, ...]
     yield from aligned(rows, left=1)
 
 
-def figures(faces: Faces, scores: Scores, au_names: tuple[str, ...], *, nested: bool) -> dict[str, Any]:
-    """Return what scripts/grade.py reads; AUs that hardly anybody shows are left out."""
+def figures(faces: Faces, scores: Scores, au_names: tuple[str, ...], words: Words) -> dict[str, Any]:
+    """Return what scripts/grade.py reads, but for AUs that hardly anybody shows or whose codes are unsure."""
     counts = {
         name: (faces.labels == value).sum(axis=0) for name, value in (("positives", 1), ("negatives", 0))
     }
-    judged = [i for i in range(len(au_names)) if min(counts[name][i] for name in counts) >= LEAST]
-    size = f"{len(faces.labels)} faces of {len(np.unique(faces.people))} people"
-    how = "thresholds for each fifth of these people were chosen without it, " if nested else ""
+    enough = np.stack(list(counts.values())).min(axis=0) >= LEAST
+    judged = {i: au for i, au in enumerate(au_names) if enough[i] and au not in UNSURE}
+    sizes = {"faces": len(faces.labels), "people": len(np.unique(faces.people))}
     return {
-        "data_set": f"{size} in no training, {CODERS}; {how}settings with them in view; single frames",
-        "short": f"{len(faces.labels)} faces of others",
-        **{name: {au_names[i]: round(float(scores[name].value[i]), 3) for i in judged} for name in (AUC, F1)},
-        **{name: {au_names[i]: int(count[i]) for i in judged} for name, count in counts.items()},
+        "data_set": words.data_set.format(**sizes),
+        "short": words.short.format(**sizes),
+        **{
+            name: {au: round(float(scores[name].value[i]), 3) for i, au in judged.items()}
+            for name in (AUC, F1)
+        },
+        **{name: {au: int(count[i]) for i, au in judged.items()} for name, count in counts.items()},
     }
+
+
+def judge(faces: Faces, active: Bool, seed: int) -> Scores:
+    """Return scores of decisions, with intervals over people."""
+    resampling = Resampling.draw(faces.group, RESAMPLINGS, seed)
+    return score_predictions(faces.logits, active, faces.labels, resampling)
+
+
+def calibrate(model: Model, faces: Faces, held_out: list[Path], folder: Path | None, seed: int) -> None:
+    """Set thresholds, print the nested figures of both sets of people, and write them for scripts/grade.py."""
+    more = read_held_out(held_out, model.weights)
+    limits = (faces + more).thresholds(model.thresholds, seed)
+    change_description(model.path, thresholds=limits.tolist())
+    for words, some, others in ((LEFT_OUT, more, faces), (DEV, faces, more)):
+        active = nested_decisions(some, others, model.thresholds, seed)
+        scores = judge(some, active, seed)
+        print(f"{words.name}: {len(some.labels)} faces")
+        for line in report(some, active, scores, model.au_names):
+            print(line)
+        if folder is not None:
+            content = figures(some, scores, model.au_names, words)
+            (folder / f"{words.name}.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
 def main() -> None:
@@ -181,13 +239,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model")
-    parser.add_argument("--held-out", type=Path, help="without it nothing is set")
+    parser.add_argument("--held-out", type=Path, action="append", help="without it nothing is set")
     parser.add_argument("--coded", type=Path, action="append", required=True)
     parser.add_argument("--pictures", type=Path, action="append", required=True)
     parser.add_argument(
         "--work", type=Path, action="append", required=True, help="crops; kept for the next run"
     )
-    parser.add_argument("--figures", type=Path, help="file for scripts/grade.py")
+    parser.add_argument(
+        "--figures", type=Path, help="folder for dev.json and left_out.json, for scripts/grade.py"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of folds and halves of the people")
     given = parser.parse_args()
     model = load_model(given.model)
@@ -196,20 +256,12 @@ def main() -> None:
     )
     for one in others:
         faces = faces + one
-    active = sigmoid(faces.logits) >= model.thresholds
     if given.held_out is not None:
-        more = read_held_out(given.held_out)
-        active = nested_decisions(faces, more, model.thresholds, given.seed)
-        limits = (faces + more).thresholds(model.thresholds, given.seed)
-        file = read_json(model.path / MODEL_FILE, ModelFile)
-        write_json(model.path / MODEL_FILE, ModelFile, **file.model_dump() | {"thresholds": limits.tolist()})
-    resampling = Resampling.draw(faces.group, RESAMPLINGS, given.seed)
-    scores = score_predictions(faces.logits, active, faces.labels, resampling)
-    for line in report(faces, active, scores, model.au_names):
+        calibrate(model, faces, given.held_out, given.figures, given.seed)
+        return
+    active = sigmoid(faces.logits) >= model.thresholds
+    for line in report(faces, active, judge(faces, active, given.seed), model.au_names):
         print(line)
-    if given.figures is not None:
-        found = figures(faces, scores, model.au_names, nested=given.held_out is not None)
-        given.figures.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -18,33 +18,23 @@ import json
 from pathlib import Path
 from typing import Any
 
+from model_description import change_description, read_description
+
 from autrt.grades import MIN_POSITIVES, Grade, grade_of, worst
 from autrt.model.folder import load_model
-from autrt.model.schema import (
-    ENSEMBLE_FILE,
-    MODEL_FILE,
-    AUGrade,
-    EnsembleFile,
-    Metric,
-    ModelFile,
-    read_json,
-    write_json,
-)
+from autrt.model.schema import AUGrade, Metric
 
 METRICS = ("auc", "f1_binary", "positives", "negatives")
 
 
 def grade_model(folder: Path, sets: list[dict[str, Any]]) -> None:
     """Write grades and the figures that they rest on into a model's folder."""
-    kind, name = (
-        (EnsembleFile, ENSEMBLE_FILE) if (folder / ENSEMBLE_FILE).is_file() else (ModelFile, MODEL_FILE)
-    )
-    file = read_json(folder / name, kind)
+    file = read_description(folder)
     data_sets = {figures["data_set"] for figures in sets}
     metrics = [metric for metric in file.metrics if metric.data_set not in data_sets]
     metrics += [metric_of(figures, name) for figures in sets for name in METRICS if figures.get(name)]
     grades = {au: graded(au, sets) for au in file.au_names}
-    write_json(folder / name, kind, **file.model_dump() | {"metrics": metrics, "grades": grades})
+    change_description(folder, metrics=metrics, grades=grades)
     for au, grade in load_model(folder).grades.items():
         print(f"{au:5} {grade.grade:12} {grade.evidence}")
 

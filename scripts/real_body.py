@@ -3,9 +3,9 @@
 FACES is a folder of `*.npz`, each with `jpeg` and `offset` (picture i is `jpeg[offset[i]:offset[i + 1]]`,
 136×136, its middle 112×112 the aligned crop), `path`, and MediaPipe's blendshapes `blend` (N, 52) with their
 `names`. The body learns the blendshapes (mean of left and right), the seven words in paths as `fer/data/WORD/…`,
-and to keep START's AU logits. Codes have no part in it, and people of the table CODED are left out, so that those
-whom an AU layer is judged on are new to the body too. Landmarks and presence of OUT are worthless: use it in an
-ensemble behind a network that has them. OUT averages a crop and its mirror image.
+and to keep START's AU logits. Its landmarks and presence follow START's on the same crops and on badly placed ones.
+Codes have no part in it, and people of the table CODED are left out, so that those whom an AU layer is judged on
+are new to the body too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 import copy
 import csv
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from autrt.engine.parity import read_reference
 from autrt.model.export import save_model
 from autrt.model.folder import load_model
 from autrt.model.load import load_network
-from autrt.model.student import Student
+from autrt.model.student import LANDMARK_UNIT_PX, Student
 from autrt.types import CROP_SIZE_PX, F32, I64, U8, Bool
 
 WORDS: Final = ("happy", "neutral", "sad", "fear", "angry", "surprise", "disgust")
@@ -38,8 +39,14 @@ ONE_SIDED: Final = ("_neutral", "jawLeft", "jawRight", "mouthLeft", "mouthRight"
 LEAST_SPREAD: Final = 0.03
 MARGIN_PX: Final = 12
 BATCH: Final = 64
+MISPLACED: Final = 16
+"""Badly placed crops beside a batch's: they teach landmarks and presence alone."""
+MISPLACED_SPREAD: Final = (2.0, 15.0)
+"""How many times as far as usual a badly placed crop is off, from … to."""
 PEAK: Final = 1e-3
-WORD_WEIGHT, START_WEIGHT = 0.3, 0.5
+WORD_WEIGHT, START_WEIGHT, LANDMARK_WEIGHT, PRESENCE_WEIGHT = 0.3, 0.5, 1.0, 0.3
+LANDMARK_BETA: Final = 0.05
+"""Error of a landmark, in units of 4 px, from which its loss grows linearly."""
 EMA: Final = 0.998
 
 
@@ -83,6 +90,7 @@ def read_faces(folder: Path, excluded: set[str]) -> Faces:
     roots = roots[:, roots.std(axis=0) > LEAST_SPREAD]
     standard = np.clip((roots - roots.mean(axis=0)) / roots.std(axis=0), -4, 4).astype(np.float32)
     chance = np.concatenate(chances)
+    print(f"{np.count_nonzero(chance)} of {len(chance)} pictures", flush=True)
     return Faces(
         pixels=np.concatenate(pixels),
         shapes=standard,
@@ -111,10 +119,19 @@ def _symmetric(values: F32, names: list[str]) -> F32:
     return np.stack(columns, axis=1)
 
 
-def augment(picture: U8, rng: np.random.Generator) -> F32:
-    """Return a (112, 112, 3) crop: misplaced, mirrored, blurred, shrunk, compressed, grey, of another exposure."""
-    scale, turn = np.exp(0.04 * rng.standard_normal()), np.deg2rad(2.5 * rng.standard_normal())
-    shift, side = 1.5 * rng.standard_normal(2), -1 if rng.random() < 0.5 else 1
+def augment(picture: U8, rng: np.random.Generator, spread: float = 1) -> F32:
+    """Return a (112, 112, 3) crop, misplaced, mirrored, blurred, shrunk, compressed, grey, of another exposure.
+
+    Args:
+        picture: (136, 136, 3).
+        rng: random numbers.
+        spread: how many times as far as usual the crop is misplaced.
+    """
+    scale, turn = (
+        np.exp(0.04 * spread * rng.standard_normal()),
+        np.deg2rad(2.5 * spread * rng.standard_normal()),
+    )
+    shift, side = 1.5 * spread * rng.standard_normal(2), -1 if rng.random() < 0.5 else 1
     cosine, sine = np.cos(turn) * scale, np.sin(turn) * scale
     matrix = np.array([[cosine * side, -sine, 0], [sine * side, cosine, 0]], np.float32)
     middle = (CROP_SIZE_PX - 1) / 2
@@ -161,6 +178,23 @@ def start_answers(network: Student, pixels: U8) -> torch.Tensor:
     return torch.sigmoid(torch.cat(out))
 
 
+@torch.no_grad()
+def head_answers(network: Student, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what the start says of these very crops: landmarks (B, 5, 2) and probabilities of presence (B, 1)."""
+    outputs = network(x)
+    return outputs["landmarks"], torch.sigmoid(outputs["presence"])
+
+
+def head_loss(
+    outputs: dict[str, torch.Tensor], landmarks: torch.Tensor, present: torch.Tensor
+) -> torch.Tensor:
+    """Return the loss of landmarks, where the start sees a face, and of presence."""
+    error = (outputs["landmarks"] - landmarks) / LANDMARK_UNIT_PX
+    far = smooth_l1_loss(error, torch.zeros_like(error), beta=LANDMARK_BETA, reduction="none").mean((1, 2))
+    lost = binary_cross_entropy_with_logits(outputs["presence"], present)
+    return LANDMARK_WEIGHT * (far * present[:, 0]).mean() + PRESENCE_WEIGHT * lost
+
+
 def teach(start: Student, faces: Faces, pictures: int, seed: int) -> Student:
     """Return a copy of the start taught on so many pictures: the moving average of its weights."""
     torch.manual_seed(seed)
@@ -185,13 +219,14 @@ def teach(start: Student, faces: Faces, pictures: int, seed: int) -> Student:
         rows = rng.choice(
             len(faces.chance), BATCH, p=faces.chance.astype(np.float64) / faces.chance.sum(dtype=np.float64)
         )
-        logits = network(as_input([augment(faces.pixels[row], rng) for row in rows.tolist()]))["logits"]
-        z, said = seen.pop(), words[rows] >= 0
+        outputs = network(x := as_input([*crops(faces.pixels, rows, rng)]))
+        logits, z, said = outputs["logits"][:BATCH], seen.pop()[:BATCH], words[rows] >= 0
         loss = smooth_l1_loss(heads[0](z), shapes[rows])
         loss = loss + START_WEIGHT * binary_cross_entropy_with_logits(logits, answers[rows])
         if said.any():
             lost = cross_entropy(heads[1](z)[said], words[rows][said], label_smoothing=0.1)
             loss = loss + WORD_WEIGHT * said.float().mean() * lost
+        loss = loss + head_loss(outputs, *head_answers(start, x))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(free, 5.0)
@@ -199,9 +234,17 @@ def teach(start: Student, faces: Faces, pictures: int, seed: int) -> Student:
         _average(mean, network.state_dict(), min(EMA, (1 + step) / (10 + step)))
         if step % 100 == 99:
             print(f"{step + 1} of {steps} steps: loss {loss.item():.3f}", flush=True)
-    taught = Student(replace(start.config, mirror=True))
-    taught.load_state_dict(mean)
-    return taught.eval()
+    network.load_state_dict(mean)
+    return network.eval()
+
+
+def crops(pixels: U8, rows: I64, rng: np.random.Generator) -> Iterator[F32]:
+    """Yield a batch's crops, then badly placed ones of its first pictures."""
+    for row in rows.tolist():
+        yield augment(pixels[row], rng)
+    least, most = np.log(MISPLACED_SPREAD)
+    for row in rows[:MISPLACED].tolist():
+        yield augment(pixels[row], rng, float(np.exp(rng.uniform(least, most))))
 
 
 @torch.no_grad()

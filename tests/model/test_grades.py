@@ -16,7 +16,7 @@ from autrt.errors import UsageError
 from autrt.grades import UNGRADED, grade_line, grade_of, worst
 from autrt.model.assemble import save_ensemble
 from autrt.model.folder import Model, load_model, packaged_models
-from autrt.model.schema import MODEL_FILE, AUGrade, ModelFile, read_json
+from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE, AUGrade, EnsembleFile, ModelFile, read_json
 from autrt.results.reader import open_results
 from autrt.results.verification.verify import verify
 from tests.support.models import copied
@@ -51,7 +51,12 @@ def test_worst_returns_the_worst_grade():
 def test_packaged_grades_follow_from_their_evidence(name):
     """Each AU's grade is the worst over the data sets in the file."""
     model = load_model(name)
-    metrics = read_json(model.path / MODEL_FILE, ModelFile).metrics
+    ensemble = model.path / ENSEMBLE_FILE
+    metrics = (
+        read_json(ensemble, EnsembleFile)
+        if ensemble.is_file()
+        else read_json(model.path / MODEL_FILE, ModelFile)
+    ).metrics
     by_set = {}
     for metric in metrics:
         if "coded" in metric.data_set:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from tests.support.coded_faces import write_coded_faces
 from tests.support.fetched import fetched
 
 ROOT = Path(__file__).parents[2]
+MARGIN_PX = 12
 
 
 def script(name: str, *arguments: object, **more: str) -> str:
@@ -31,17 +33,41 @@ def script(name: str, *arguments: object, **more: str) -> str:
     return done.stdout
 
 
+def write_uncoded_faces(folder: Path) -> Path:
+    """Write uncoded faces as scripts/real_body.py reads them: Person0 to Person63, the first eight with a word."""
+    crops, _ = read_reference(load_model("student").members[0])
+    framed = np.pad(crops, [(0, 0), (MARGIN_PX, MARGIN_PX), (MARGIN_PX, MARGIN_PX), (0, 0)], "edge")
+    coded = [cv2.imencode(".jpg", np.ascontiguousarray(face[..., ::-1]))[1] for face in framed]
+    names = ["_neutral", "jawOpen", "mouthSmileLeft", "mouthSmileRight"]
+    people = [f"Person{i}_0001.jpg" for i in range(len(crops))]
+    folder.mkdir()
+    np.savez(
+        folder / "a.npz",
+        jpeg=np.concatenate(coded),
+        offset=np.cumsum([0, *map(len, coded)]),
+        path=[f"fer/data/happy/{name}" if i < 8 else f"mux/images/{name}" for i, name in enumerate(people)],
+        blend=np.random.default_rng(0).random((len(crops), len(names))).astype(np.float16),
+        names=names,
+    )
+    return folder
+
+
 @pytest.mark.slow
 def test_the_default_is_made_from_data_folders_alone(tmp_path):
     fetched("centerface")
     taught = write_coded_faces(tmp_path / "taught", range(40))
     others = write_coded_faces(tmp_path / "others", range(40, 64), coders=("_a", "_b"))
     script(
-        "train_default", tmp_path / "out", "student", taught, taught.parent, others, others.parent,
-        AUTRT_MODELS="student-open",
+        "train_default", tmp_path / "out", "student-open", write_uncoded_faces(tmp_path / "uncoded"),
+        taught, taught.parent, others, others.parent,
+        AUTRT_MODELS="student-mirror student-plus student-open",
         AUTRT_SETTINGS="--set finetune.folds=2 --set finetune.views=1 --set finetune.least=5",
+        AUTRT_PICTURES="64",
     )  # fmt: skip
-    start, model = load_model("student"), load_model(tmp_path / "out" / "packaged" / "student-open")
+    packaged = tmp_path / "out" / "packaged"
+    start, model, plus = (
+        load_model(one) for one in ("student-open", packaged / "student-open", packaged / "student-plus")
+    )
     file = read_json(model.path / MODEL_FILE, ModelFile)
     changed = model.thresholds != start.thresholds
     assert [au for au, new in zip(model.au_names, changed, strict=True) if new] == ["AU4", "AU12"]
@@ -49,6 +75,22 @@ def test_the_default_is_made_from_data_folders_alone(tmp_path):
     assert 18 <= file.training["faces"] <= 27  # of 40, a third is of the source that is left out
     assert {metric.name for metric in file.metrics} >= {"auc", "f1_binary", "positives"}
     np.testing.assert_array_equal(read_reference(model.members[0])[0], read_reference(start.members[0])[0])
+    assert [member.name for member in plus.members] == ["student-mirror", "rendered-mirror"]
+    assert set(plus.grades) == set(plus.au_names)
+
+
+def test_a_body_keeps_landmarks_and_leaves_coded_people_out(tmp_path):
+    faces, coded = write_uncoded_faces(tmp_path / "faces"), tmp_path / "coded.csv"
+    coded.write_text("original\n" + "\n".join(f"Person{i}_0002.jpg" for i in range(8, 40)))
+    printed = script(
+        "real_body.py", "student", faces, tmp_path / "body", "--excluding", coded, "--pictures", 128
+    )
+    assert printed.startswith("32 of 64 pictures")
+    start, body = (load_model(one).members[0] for one in ("student", tmp_path / "body"))
+    assert body.network_digest != start.network_digest
+    found, expected = (read_reference(one)[1] for one in (body, start))
+    assert np.abs(found["landmarks"] - expected["landmarks"]).mean() < 1
+    np.testing.assert_array_equal(found["presence"] > 0, expected["presence"] > 0)
 
 
 def test_a_coded_table_names_people_and_leaves_sources_out(tmp_path):
