@@ -103,6 +103,8 @@ class Header:
     """One per AU, `ungraded` where the model states none; empty in files older than grades."""
     au_evidence: Mapping[str, str] = field(default_factory=dict[str, str])
     """AU → the evidence for its grade."""
+    temporal_digest: str = ""
+    """Empty where windows smoothed; left out of the file then."""
 
     def __post_init__(self) -> None:
         n = len(self.au_names)
@@ -133,7 +135,7 @@ class Header:
             if isinstance(value, SourceFacts | VideoFacts):
                 facts = {f"{name}_{f.name}": getattr(value, f.name) for f in fields(value)}
                 flat |= {key: fact for key, fact in facts.items() if (key, fact) not in _NOT_STATED}
-            elif name != "time_base":
+            elif name != "time_base" and not (name == "temporal_digest" and not value):
                 flat[name] = value
         return flat
 
