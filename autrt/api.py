@@ -69,6 +69,7 @@ def infer(
     max_pixels: int = MAX_PIXELS,
     shard: str | None = None,
     keep_members: bool = False,
+    features: bool = False,
     baseline: str = "none",
     aligned: bool = False,
     template: str | None = None,
@@ -106,6 +107,7 @@ def infer(
             gigabytes of memory.
         shard: `I/N`: do the I-th of N shares of the videos.
         keep_members: also store the logits of each member of an ensemble.
+        features: also store each face's features, of the first network that has any, as float16.
         baseline: `pN`: subtract each person's neutral face, the N-th percentile of the logits of a track of at
             least 5 s; none: subtract nothing.
         aligned: every picture is an aligned crop already, as `autrt crop` and data sets have them: none is searched
@@ -146,6 +148,7 @@ def infer(
         max_pixels=max_pixels,
         shard=shard,
         keep_members=keep_members,
+        features=features,
         baseline=baseline,
         aligned=aligned,
         template=template,

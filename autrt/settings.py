@@ -49,6 +49,8 @@ class InferSettings:
     max_pixels: int = MAX_PIXELS
     """Pixels of the largest picture that is decoded."""
     keep_members: bool = False
+    features: bool = False
+    """Store each face's features."""
     baseline_percentile: float | None = None
     aligned: str | None = None
     """Template that the pictures, which are aligned crops, follow; None: faces are searched for."""
@@ -72,6 +74,7 @@ class InferSettings:
             "image_rate": str(self.image_rate),
             "keep_members": self.keep_members,
             "baseline_percentile": self.baseline_percentile,
+            **({"features": True} if self.features else {}),
         }
 
     def _detection(self) -> dict[str, Any]:

@@ -164,7 +164,7 @@ def _write(folder: Path, found: Evaluation, labels: tuple[str, ...], *, probabil
 
     assert found.calibration is not None
     evaluated = found.evaluated[0].predictions
-    require_same_network(folder, evaluated.network_digests)
+    require_same_network(folder, evaluated.network_digests, evaluated.temporal_digest)
     if probabilities and evaluated.baseline != "none":
         raise UsageError(
             f"--probabilities: the results have each person's neutral face subtracted ({evaluated.baseline}), "

@@ -80,6 +80,9 @@ from autrt.storage.escape import escape
 )
 @click.option("--keep-members", is_flag=True, help="Also store each ensemble member's logits.")
 @click.option(
+    "--features", is_flag=True, help="Also store each face's features, as float16: see docs/results.md."
+)
+@click.option(
     "--baseline",
     "baseline_percentile",
     type=BaselineType(),

@@ -2,6 +2,7 @@
 
 One network:  `model.json`, `weights.safetensors`, `model.onnx`, `reference.npz`
 An ensemble:  `ensemble.json`, `members/NAME/` (each a folder of one network)
+Either may have a temporal network, `temporal.onnx`; that of an ensemble's member is not used.
 
 This module does not need torch.
 """
@@ -26,6 +27,7 @@ from autrt.model.schema import (
     EnsembleFile,
     FileFacts,
     ModelFile,
+    TemporalFacts,
     read_json,
 )
 from autrt.types import F32, I32, Bool, TensorSpec
@@ -40,6 +42,7 @@ PACKAGED: Final = Path(__file__).parent / "packaged"
 """Folder of the packaged models."""
 
 WEIGHTS_FILE, GRAPH_FILE, REFERENCE_FILE = "weights.safetensors", "model.onnx", "reference.npz"
+TEMPORAL_FILE = "temporal.onnx"
 MEMBERS_FOLDER = "members"
 
 HASHED_BYTES: Final = 16 << 20
@@ -92,6 +95,28 @@ class Member:
             _check_file(self.path / name, facts, hash_up_to=facts.size_bytes)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Temporal:
+    """A model's temporal network. It can be pickled."""
+
+    path: Path
+    """The ONNX file."""
+    n_features: int
+    """Features of a face that it sees beside the logits; 0 for none."""
+    reach_ticks: int
+    """Ticks, 30 a second, before and after a frame on which its logits depend."""
+    file: FileFacts
+    """Size and SHA-256 of the file."""
+
+    def verify(self) -> None:
+        """Check the file against its SHA-256.
+
+        Raises:
+            UsageError: it is missing, or not the one that the model folder describes.
+        """
+        _check_file(self.path, self.file, hash_up_to=self.file.size_bytes)
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Model:
     """One or more networks, and the settings that turn their logits into decisions. M members, A AUs."""
@@ -108,6 +133,8 @@ class Model:
     """(A,) int32: smoothing window in frames at 30 frames/s; 1 is none."""
     smoothing_domain: Domain
     """The quantity that is averaged: logit or probability."""
+    temporal: Temporal | None = None
+    """The network that takes the place of the windows, if any."""
     template: str
     """Name of the alignment template."""
     licence: str
@@ -126,7 +153,10 @@ class Model:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything that decides the model's results: networks, weights, thresholds, windows."""
+        """SHA-256 over everything that decides the model's results: networks, weights, thresholds, windows.
+
+        The temporal network counts too, if there is one.
+        """
         return json_digest(
             {
                 "networks": self.network_digests,
@@ -135,6 +165,7 @@ class Model:
                 "thresholds": self.thresholds.tolist(),
                 "smoothing_windows": self.smoothing_windows.tolist(),
                 "smoothing_domain": self.smoothing_domain,
+                **({} if self.temporal is None else {"temporal": self.temporal.file.sha256}),
             }
         )
 
@@ -144,8 +175,8 @@ class Model:
         Raises:
             UsageError: a file is missing or damaged.
         """
-        for member in self.members:
-            member.verify()
+        for part in (*self.members, *([] if self.temporal is None else [self.temporal])):
+            part.verify()
 
 
 def used_members(weights: F32) -> Bool:
@@ -229,6 +260,7 @@ def _member(path: Path, file: ModelFile) -> Member:
         WEIGHTS_FILE: file.files.weights,
         GRAPH_FILE: file.files.graph,
         REFERENCE_FILE: file.files.reference,
+        **({} if file.temporal is None else {TEMPORAL_FILE: file.temporal.file}),
     }
     for name, facts in stated.items():
         _check_file(path / name, facts, hash_up_to=HASHED_BYTES)
@@ -250,6 +282,16 @@ def _member(path: Path, file: ModelFile) -> Member:
             }
         ),
         files=stated,
+    )
+
+
+def _temporal(path: Path, facts: TemporalFacts) -> Temporal:
+    _check_file(path / TEMPORAL_FILE, facts.file, hash_up_to=HASHED_BYTES)
+    return Temporal(
+        path=path / TEMPORAL_FILE,
+        n_features=facts.features,
+        reach_ticks=facts.reach_ticks,
+        file=facts.file,
     )
 
 
@@ -284,6 +326,7 @@ def _model(path: Path, file: ModelFile | EnsembleFile, members: tuple[Member, ..
         thresholds=thresholds,
         smoothing_windows=windows,
         smoothing_domain=file.smoothing_domain,
+        temporal=None if file.temporal is None else _temporal(path, file.temporal),
         template=members[0].template,
         licence=file.licence,
         grades=dict(file.grades),

@@ -39,6 +39,15 @@ def export_onnx(network: nn.Module, path: Path) -> None:
         model = _export(PixelNetwork(network).eval())
     finally:
         network.train(was_training)
+    save_checked(model, path)
+
+
+def save_checked(model: onnx.ModelProto, path: Path) -> None:
+    """Check an exported graph and write it, without the exporter's metadata.
+
+    Raises:
+        EngineError: it fails ONNX's checker.
+    """
     _strip(model)
     try:
         checker.check_model(model, full_check=True)
@@ -53,7 +62,7 @@ def _export(wrapped: PixelNetwork) -> onnx.ModelProto:
     example = torch.zeros(2, CROP_SIZE_PX, CROP_SIZE_PX, 3, dtype=torch.uint8, device=place)
     with torch.no_grad():
         names = list(wrapped(example))
-    with _quiet():
+    with quiet_exporter():
         program = torch.onnx.export(
             wrapped,
             (example,),
@@ -69,7 +78,7 @@ def _export(wrapped: PixelNetwork) -> onnx.ModelProto:
 
 
 @contextmanager
-def _quiet() -> Generator[None]:
+def quiet_exporter() -> Generator[None]:
     """Silence the exporter's warnings about torchvision and deprecated calls, which users cannot act on."""
     log = logging.getLogger("torch.onnx")
     level = log.level

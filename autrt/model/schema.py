@@ -55,6 +55,20 @@ class Input(_Strict):
         return self
 
 
+class TemporalFacts(_Strict):
+    """A temporal network, in `temporal.onnx`, which gives each frame's logits from those around it."""
+
+    file: FileFacts
+    architecture: dict[str, Any]
+    """Fields of `autrt.model.temporal.TemporalConfig`."""
+    features: int = Field(ge=0)
+    """Features of a face that it sees beside the logits; 0 for none."""
+    reach_ticks: int = Field(ge=0)
+    """Ticks, 30 a second, before and after a frame on which its logits depend."""
+    training: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """Provenance, in any form."""
+
+
 class Metric(_Strict):
     """A measurement of the model on a data set."""
 
@@ -84,6 +98,8 @@ class _Decisions(_Strict):
     metrics: tuple[Metric, ...] = ()
     grades: dict[str, AUGrade] = Field(default_factory=dict[str, AUGrade])
     """AU name → grade; an AU without one is ungraded."""
+    temporal: TemporalFacts | None = None
+    """Network in place of the windows, which are then all 1."""
     licence: str
 
     @model_validator(mode="after")
@@ -96,6 +112,8 @@ class _Decisions(_Strict):
                 raise ValueError(
                     f"{name}: expected {n} numbers, one per AU, found {len(getattr(self, name))}"
                 )
+        if self.temporal is not None and set(self.smoothing_windows) != {1}:
+            raise ValueError("smoothing_windows: expected 1 for every AU beside a temporal network")
         if unknown := [au for au in self.grades if au not in self.au_names]:
             raise ValueError(f"grades: the model has no {unknown[0]}; it has {', '.join(self.au_names)}")
         return self
@@ -104,7 +122,8 @@ class _Decisions(_Strict):
 class ModelFile(_Decisions):
     """`model.json`: one network with its thresholds and windows."""
 
-    schema_: Literal["autrt-model/1"] = Field("autrt-model/1", alias="schema")
+    schema_: Literal["autrt-model/1", "autrt-model/2"] = Field("autrt-model/1", alias="schema")
+    """2 with a temporal network, which earlier versions don't know."""
     architecture: dict[str, Any]
     """{"name": …, and the fields of that architecture's configuration}."""
     input: Input = Input()
@@ -116,6 +135,7 @@ class ModelFile(_Decisions):
 
     @model_validator(mode="after")
     def _logits_fit(self) -> Self:
+        _check_version(self.schema_, self.temporal)
         if self.outputs.get("logits") != (len(self.au_names),):
             raise ValueError(f"outputs.logits: expected [{len(self.au_names)}], one per AU")
         if not isinstance(self.architecture.get("name"), str):
@@ -126,7 +146,8 @@ class ModelFile(_Decisions):
 class EnsembleFile(_Decisions):
     """`ensemble.json`: members in `members/NAME/`, and the weight of each for each AU."""
 
-    schema_: Literal["autrt-ensemble/1"] = Field("autrt-ensemble/1", alias="schema")
+    schema_: Literal["autrt-ensemble/1", "autrt-ensemble/2"] = Field("autrt-ensemble/1", alias="schema")
+    """2 with a temporal network, which earlier versions don't know."""
     members: tuple[FolderName, ...] = Field(min_length=1)
     weights: tuple[tuple[Annotated[float, Field(ge=0)], ...], ...]
     """M rows of A numbers; the sum of each column is above 0."""
@@ -134,6 +155,7 @@ class EnsembleFile(_Decisions):
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Self:
+        _check_version(self.schema_, self.temporal)
         if len(set(self.members)) != len(self.members):
             raise ValueError("members: a name stands twice")
         shape = (len(self.members), len(self.au_names))
@@ -142,6 +164,13 @@ class EnsembleFile(_Decisions):
         if any(sum(column) <= 0 for column in zip(*self.weights, strict=True)):
             raise ValueError("weights: an AU has no member with a weight above 0")
         return self
+
+
+def _check_version(schema: str, temporal: TemporalFacts | None) -> None:
+    wanted = "2" if temporal is not None else "1"
+    if not schema.endswith(f"/{wanted}"):
+        state = "with" if temporal is not None else "without"
+        raise ValueError(f"schema: expected number {wanted} {state} a temporal network, found {schema}")
 
 
 FileT = TypeVar("FileT", ModelFile, EnsembleFile)
@@ -172,6 +201,8 @@ def write_json(path: Path, kind: type[FileT], **content: Any) -> None:
     except ValidationError as error:
         raise UsageError(f"{path.name} cannot be written:\n{_faults(error)}") from error
     fields = file.model_dump(mode="json", by_alias=True)
+    if fields["temporal"] is None:
+        del fields["temporal"]
     ordered = {"schema": fields.pop("schema"), **fields}
     path.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from autrt.engine.batcher import CropBatcher
+from autrt.engine.temporal import TemporalEngine
 from autrt.face.detect import Letterbox
 from autrt.face.detection_schedule import DetectionSchedule, FastDetector
 from autrt.types import F32, Detections, FaceDetector, Image, VideoInfo
@@ -48,6 +49,8 @@ class Networks:
     """(5, 2) float32 crop pixels."""
     device: str = "cpu"
     """Device on which videos are decoded and crops computed: cpu or cuda:N."""
+    temporal: TemporalEngine | None = None
+    """The model's temporal network, if it has one."""
 
     def schedule(self, info: VideoInfo) -> DetectionSchedule:
         """Return a new detection schedule for one video."""

@@ -12,13 +12,14 @@ from autrt.engine.gpu import wait_without_spinning
 from autrt.engine.graph import Graph
 from autrt.engine.memory import memory_on
 from autrt.engine.open import ON_GPU_ALONE, open_engine, resolve_engine
+from autrt.engine.temporal import TemporalEngine
 from autrt.errors import UsageError
 from autrt.face.coarse_to_fine import CLEAR, TRACE_SCORE, CoarseToFine
 from autrt.face.detect import FRAME_CANVASES, PATCH_CANVASES, CenterFace, DetectorSettings, detector_digest
 from autrt.face.detection_schedule import THOROUGH_S
 from autrt.model.folder import Model, used_members
 from autrt.pipeline.networks import AbsentDetector, Networks
-from autrt.results.outputs import output_columns
+from autrt.results.outputs import features_column, output_columns
 from autrt.settings import InferSettings
 from autrt.template import TEMPLATES
 from autrt.types import Engine
@@ -91,6 +92,7 @@ def open_networks(model: Model, settings: InferSettings, threads: int, batch: in
         batcher=_batcher(engines, model, settings),
         template=TEMPLATES[model.template],
         device=settings.device,
+        temporal=_temporal(model),
     )
 
 
@@ -115,11 +117,33 @@ def _networks_for_crops(model: Model, settings: InferSettings, threads: int, bat
         batcher=_batcher(open_members(model, settings, threads, batch), model, settings),
         template=TEMPLATES[model.template],
         device=settings.device,
+        temporal=_temporal(model),
     )
 
 
+def _temporal(model: Model) -> TemporalEngine | None:
+    """Open the model's temporal network, if it has one.
+
+    Raises:
+        UsageError: its file is damaged, or no network has the features that it sees.
+        EngineError: it cannot run here.
+    """
+    if model.temporal is None:
+        return None
+    if wanted := model.temporal.n_features:
+        (found,) = features_column(model).tensor.shape
+        if found != wanted:
+            raise UsageError(
+                f"model {model.name!r}: its temporal network expects {wanted} features of a face, its network has "
+                f"{found}"
+            )
+    return TemporalEngine(model.temporal)
+
+
 def _batcher(engines: list[Engine | None], model: Model, settings: InferSettings) -> CropBatcher:
-    outputs = (*ALIGNMENT_OUTPUTS, *(column.tensor for column in output_columns(model)))
+    features = settings.features or (model.temporal is not None and model.temporal.n_features > 0)
+    columns = output_columns(model, features=features)
+    outputs = (*ALIGNMENT_OUTPUTS, *(column.tensor for column in columns))
     return CropBatcher(engines, len(model.au_names), memory_on(settings.device), outputs)
 
 

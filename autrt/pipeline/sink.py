@@ -1,5 +1,7 @@
 """The sink of a results file: raw rows → ensemble → (baseline) → smoothing → thresholds → HDF5.
 
+Smoothing is by windows, or by the model's temporal network.
+
 Rows are kept on disk while a video is in progress, because the largest faces, a person's neutral face and the
 median frame interval are known only at its end. The memory that is held grows by some bytes a face at most.
 """
@@ -17,10 +19,11 @@ from autrt.pipeline.track_baselines import track_baselines
 from autrt.postprocess.baseline import subtract_baseline
 from autrt.postprocess.ensemble import combine, sigmoid
 from autrt.postprocess.smooth import half_window_s, median_interval_s, smooth
+from autrt.postprocess.temporal import TickNetwork, halo_s, temporal_logits
 from autrt.postprocess.threshold import decide
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import Header
-from autrt.results.schema import Column
+from autrt.results.schema import FEATURES, Column
 from autrt.results.spool import Span, Spool
 from autrt.results.writer import ResultsWriter
 from autrt.types import F32, F64, I32, Block, Loss
@@ -37,6 +40,7 @@ class ResultsSink:
         baseline_percentile: percentile of a track's logits that is subtracted before smoothing; None: no baseline.
         keep_members: also store the members' logits.
         outputs: columns of `/faces` for further outputs of the networks; see `output_columns`.
+        temporal: takes the place of the windows; None: there is none.
 
     Raises:
         DiskFullError: no room; `write` and `finish` too.
@@ -53,11 +57,12 @@ class ResultsSink:
         baseline_percentile: float | None = None,
         keep_members: bool = False,
         outputs: Sequence[Column] = (),
+        temporal: TickNetwork | None = None,
     ) -> None:
         self._target, self._header, self._weights = target, header, weights
         self._max_faces, self._percentile, self._keep_members = max_faces, baseline_percentile, keep_members
-        self._outputs = outputs
-        self._spool = Spool(target.parent, *weights.shape, outputs=outputs)
+        self._outputs, self._temporal = outputs, temporal
+        self._spool = Spool(target.parent, *weights.shape, outputs=_spooled(outputs, temporal))
         self.n_tracks = 0
         self.n_damaged = 0
 
@@ -105,8 +110,7 @@ class ResultsSink:
                 spans = map(selection.apply, spool.blocks())
                 folder = self._target.parent
                 baselines = track_baselines(spans, time_s, self._weights, self._percentile, folder)
-            halo_s = max(half_window_s(w, interval_s) for w in self._header.smoothing_windows)
-            for span in spool.blocks(halo_s=halo_s):
+            for span in spool.blocks(halo_s=self._halo_s(interval_s)):
                 self._write(writer, selection.apply(span), baselines, interval_s)
             return writer.finish(losses, repaired_times, baselines)
 
@@ -114,12 +118,23 @@ class ResultsSink:
         """Discard the rows; does nothing after `finish`."""
         self._spool.close()
 
+    def _halo_s(self, interval_s: float) -> float:
+        """Return the seconds of rows before and after a span that its smoothed values depend on."""
+        if self._temporal is not None:
+            return halo_s(self._temporal, interval_s)
+        return max(half_window_s(w, interval_s) for w in self._header.smoothing_windows)
+
     def _write(self, writer: ResultsWriter, span: Span, baselines: F32 | None, interval_s: float) -> None:
         """Smooth and decide one span, and write its own rows."""
         track = span.block.faces.track
         logit = combine(span.block.member_logits, self._weights)
         centred = logit if baselines is None else subtract_baseline(logit, baselines, track)
-        smoothed = self._smooth(centred, track, span.face_time_s, interval_s)
+        if self._temporal is None:
+            smoothed = self._smooth(centred, track, span.face_time_s, interval_s)
+        else:
+            features = span.block.outputs[FEATURES.output] if self._temporal.n_features else None
+            times = span.face_time_s
+            smoothed = sigmoid(temporal_logits(self._temporal, logit, features, track, times, interval_s))
         active = decide(smoothed, np.array(self._header.thresholds, np.float32))
         own = span.faces
         writer.write(span.inner, logit[own], sigmoid(logit[own]), smoothed[own], active[own])
@@ -130,3 +145,11 @@ class ResultsSink:
         if self._header.smoothing_domain == "probability":
             return smooth(sigmoid(logits), track, time_s, windows, interval_s)
         return sigmoid(smooth(logits, track, time_s, windows, interval_s))
+
+
+def _spooled(outputs: Sequence[Column], temporal: TickNetwork | None) -> Sequence[Column]:
+    """Return the columns of outputs to keep until the end: those written, and what the temporal network sees."""
+    stored = any(column.name == FEATURES.name for column in outputs)
+    if temporal is None or not temporal.n_features or stored:
+        return outputs
+    return (*outputs, replace(FEATURES, tail=(temporal.n_features,)))

@@ -48,7 +48,7 @@ def smooth(values: F32, track: I32, time_s: F64, windows: Sequence[int], interva
         max(0.2 s, 2.5 intervals), which no window crosses.
     """
     out = values.copy()
-    for rows in _runs(track, time_s, interval_s):
+    for rows in runs(track, time_s, interval_s):
         times = time_s[rows]
         sums = np.concatenate(
             [np.zeros((1, values.shape[1])), np.cumsum(values[rows], axis=0, dtype=np.float64)]
@@ -64,12 +64,18 @@ def smooth(values: F32, track: I32, time_s: F64, windows: Sequence[int], interva
 
 
 def longest_step_s(interval_s: float) -> float:
-    """Return the longest step between frames that is no gap, of a video with this median frame interval."""
+    """Return the longest step that is no gap, for a video's median frame interval."""
     return max(GAP_S, GAP_INTERVALS * interval_s)
 
 
-def _runs(track: I32, time_s: F64, interval_s: float) -> Iterator[I64]:
-    """Yield the row indices of each track's stretches without a gap."""
+def runs(track: I32, time_s: F64, interval_s: float) -> Iterator[I64]:
+    """Yield the row indices, in order of time, of each track's stretches without a gap.
+
+    Args:
+        track: (F,) int32.
+        time_s: (F,) float64.
+        interval_s: the video's median frame interval.
+    """
     longest = longest_step_s(interval_s)
     order = np.lexsort((time_s, track))
     new_track = np.diff(track[order]) != 0

@@ -1,4 +1,7 @@
-"""Smoothing of a video that is still being decoded: each frame is delayed until its window is complete."""
+"""Smoothing of a video that is still being decoded: each frame is delayed until its window is complete.
+
+A model's temporal network takes the place of the windows.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import numpy as np
 
 from autrt.model.folder import Model
 from autrt.postprocess.smooth import half_window_s, median_interval_s, smooth
+from autrt.postprocess.temporal import TICK_RATE, TILE_TICKS, TickNetwork, halo_s, temporal_logits
 from autrt.recogniser.faces import RecognisedFrame
 from autrt.recogniser.scores import combined_logits, recognised_faces, to_smooth
 from autrt.types import F32, F64, Block
@@ -19,17 +23,21 @@ INTERVAL_FRAMES: Final = 1000
 """Most frames, from the first, whose median interval the windows are measured with."""
 
 
-def smoothed_frames(blocks: Iterable[Block], model: Model) -> Iterator[RecognisedFrame]:
+def smoothed_frames(
+    blocks: Iterable[Block], model: Model, temporal: TickNetwork | None = None
+) -> Iterator[RecognisedFrame]:
     """Yield every frame with its faces, smoothed by windows around it.
 
     A frame is yielded once the blocks reach half a window beyond it: 0.4 s for the widest window of the packaged
-    models.
+    models. With a temporal network it is once they reach its look-ahead and a tile beyond it: 6 s at most for the
+    packaged recipes.
 
     Args:
         blocks: of one video, in order.
         model: windows, thresholds and ensemble weights.
+        temporal: the model's temporal network, opened; None if it has none.
     """
-    smoother = _Smoother(model)
+    smoother = _Smoother(model, temporal)
     for block in blocks:
         smoother.append(block)
         yield from smoother.complete_frames()
@@ -74,8 +82,8 @@ class _Scored:
 class _Smoother:
     """Keeps the blocks that windows of frames not yet yielded can reach."""
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self, model: Model, temporal: TickNetwork | None) -> None:
+        self._model, self._temporal = model, temporal
         self._yielded: deque[_Scored] = deque()
         self._waiting: deque[_Scored] = deque()
         self._times: list[F64] = []
@@ -92,10 +100,11 @@ class _Smoother:
     def complete_frames(self) -> Iterator[RecognisedFrame]:
         """Yield the frames of the blocks whose windows are complete, and drop blocks that no window reaches."""
         interval_s = self._interval_s()
-        reach_s = max(half_window_s(int(w), interval_s) for w in self._model.smoothing_windows)
+        reach_s = self._reach_s(interval_s)
         newest_s = self._waiting[-1].last_s
         complete = sum(scored.last_s + reach_s < newest_s for scored in self._waiting)
-        yield from self._frames(complete, interval_s)
+        if self._enough(complete):
+            yield from self._frames(complete, interval_s)
         while self._yielded and self._yielded[0].last_s + reach_s < self._waiting[0].first_s:
             self._yielded.popleft()
 
@@ -107,15 +116,39 @@ class _Smoother:
     def _interval_s(self) -> float:
         return median_interval_s(np.concatenate(self._times)[:INTERVAL_FRAMES])
 
+    def _reach_s(self, interval_s: float) -> float:
+        """Return the seconds before and after a frame that it depends on."""
+        if self._temporal is not None:
+            return halo_s(self._temporal, interval_s)
+        return max(half_window_s(int(w), interval_s) for w in self._model.smoothing_windows)
+
+    def _enough(self, complete: int) -> bool:
+        """Return whether so many complete blocks are worth a pass: a temporal network computes whole tiles."""
+        if self._temporal is None:
+            return True
+        complete_s = self._waiting[complete - 1].last_s - self._waiting[0].first_s if complete else 0.0
+        return complete_s >= TILE_TICKS / TICK_RATE
+
+    def _smoothed(self, known: list[_Scored], interval_s: float) -> F32:
+        """Return the (F, A) smoothed values of `scores.to_smooth` of all faces in the blocks."""
+        logits = np.concatenate([scored.logits for scored in known])
+        track = np.concatenate([scored.block.faces.track for scored in known])
+        time_s = np.concatenate([scored.face_times_s for scored in known])
+        if self._temporal is None:
+            windows = self._model.smoothing_windows.tolist()
+            return smooth(to_smooth(self._model, logits), track, time_s, windows, interval_s)
+        features = None
+        if self._temporal.n_features:
+            features = np.concatenate([scored.block.outputs["features"] for scored in known])
+        found = temporal_logits(self._temporal, logits, features, track, time_s, interval_s)
+        return to_smooth(self._model, found)
+
     def _frames(self, complete: int, interval_s: float) -> Iterator[RecognisedFrame]:
         """Yield the frames of the first `complete` waiting blocks."""
         if not complete:
             return
         known = [*self._yielded, *self._waiting]
-        values = to_smooth(self._model, np.concatenate([scored.logits for scored in known]))
-        track = np.concatenate([scored.block.faces.track for scored in known])
-        time_s = np.concatenate([scored.face_times_s for scored in known])
-        smoothed = smooth(values, track, time_s, self._model.smoothing_windows.tolist(), interval_s)
+        smoothed = self._smoothed(known, interval_s)
         start = sum(len(scored.logits) for scored in self._yielded)
         for _ in range(complete):
             scored = self._waiting.popleft()

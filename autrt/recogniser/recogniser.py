@@ -15,6 +15,7 @@ from autrt.errors import UsageError
 from autrt.model.folder import Model
 from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
 from autrt.pipeline.recognise import recognised_blocks
+from autrt.postprocess.temporal import TICK_RATE
 from autrt.recogniser.arrays import PictureInMemory, picture_frame
 from autrt.recogniser.checked_picture import checked_picture
 from autrt.recogniser.delayed_smoothing import smoothed_frames
@@ -98,7 +99,8 @@ class Recogniser:
     def __call__(self, picture: Any) -> RecognisedFaces:
         """Return the faces of one picture with their Action Units, as `autrt infer` finds them in a picture file.
 
-        Faces are numbered from 0, left to right, and nothing is smoothed: `smoothed` equals `probability`.
+        Faces are numbered from 0, left to right, and nothing is smoothed: `smoothed` equals `probability`, unless
+        the model has a temporal network, which then sees this one frame.
 
         Args:
             picture: uint8 (H, W, 3) RGB. (OpenCV reads BGR: `picture[:, :, ::-1]`.)
@@ -111,7 +113,7 @@ class Recogniser:
         self._require_open()
         decoder = PictureInMemory(checked_picture(picture))
         with closing(recognised_blocks(decoder, self._networks, self._settings)) as blocks:
-            (frame,) = smoothed_frames(blocks, self._model)
+            (frame,) = smoothed_frames(blocks, self._model, self._networks.temporal)
         return frame.faces
 
     def stream(self, frames: Iterable[tuple[Any, float]]) -> Iterator[RecognisedFrame]:
@@ -134,11 +136,12 @@ class Recogniser:
             The frames, numbered from 0.
 
         Raises:
-            UsageError: a picture is of another shape or dtype, times do not increase, or the recogniser was closed
-                or opened in another process.
+            UsageError: the model has a temporal network, which looks ahead, a picture is of another shape or dtype,
+                times do not increase, or the recogniser was closed or opened in another process.
             EngineError: a network failed.
         """
         self._require_open()
+        self._require_causal()
         follower = FaceFollower(self._networks, DETECT_INTERVAL_S[self._settings.quality])
         smoother = TrailingSmoother(self._model)
         for index, (picture, time_s) in enumerate(timed_pictures(frames)):
@@ -160,6 +163,15 @@ class Recogniser:
             self._open = False
             if os.getpid() == self._process:
                 self._networks.close()
+
+    def _require_causal(self) -> None:
+        temporal = self._model.temporal
+        if temporal is not None:
+            raise UsageError(
+                f"stream: expected a model without a temporal network, as a stream gives each frame before it sees "
+                f"the next; that of {self._model.name!r} looks {temporal.reach_ticks / TICK_RATE:.1f} s ahead: "
+                "stream with the model that it was made from, or record, and use autrt.recognise or autrt.infer"
+            )
 
     def _require_open(self) -> None:
         if not self._open:

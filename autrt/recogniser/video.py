@@ -98,7 +98,7 @@ def recognise(
         closing(_opened(source, options, networks.device)) as decoder,
         closing(recognised_blocks(decoder, networks, job.settings)) as blocks,
     ):
-        yield from smoothed_frames(blocks, job.model)
+        yield from smoothed_frames(blocks, job.model, networks.temporal)
 
 
 def _opened(source: Source, options: InferOptions, device: str) -> Decoder:

@@ -22,7 +22,7 @@ _NOT_STATED: Final = frozenset(
         ("video_other_streams", ()),
     }
 )
-_LEFT_OUT_IF_EMPTY: Final = frozenset({"cpu_decoding_reason", "recomputed"})
+_LEFT_OUT_IF_EMPTY: Final = frozenset({"cpu_decoding_reason", "recomputed", "temporal_digest"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +108,8 @@ class Header:
     """AU → the evidence for its grade."""
     recomputed: Sequence[Mapping[str, str]] = ()
     """The runs whose decisions these replace, the oldest first; see `autrt recompute`."""
+    temporal_digest: str = ""
+    """Empty where windows smoothed; left out of the file then."""
 
     def __post_init__(self) -> None:
         n = len(self.au_names)

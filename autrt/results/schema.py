@@ -1,7 +1,7 @@
 """Every table, column and attribute of a results file: name, type, unit and meaning.
 
 A file holds four tables, each an HDF5 group of equally long columns. Letters in shapes: N frames, F faces,
-T tracks, L losses (rows), A Action Units, M members of the ensemble.
+T tracks, L losses (rows), A Action Units, M members of the ensemble, D features.
 
 A column of `/faces` that a network computes is added by one line in `COLUMNS` that names the network's `output`:
 spool, writer and tables take it from here.
@@ -67,7 +67,7 @@ class Column:
     """A numpy dtype's name, or `text`: UTF-8 of fixed length, padded with zero bytes."""
     unit: str
     description: str
-    tail: tuple[int | Literal["A", "M"], ...] = ()
+    tail: tuple[int | Literal["A", "M", "D"], ...] = ()
     """Shape of one row."""
     optional: bool = False
     field: str = ""
@@ -90,9 +90,9 @@ class Column:
         """Specification of the output that a column without AUs or members holds, for one face."""
         return TensorSpec(self.output, self.shape(0, 0), self.dtype)
 
-    def shape(self, n_aus: int, n_members: int) -> tuple[int, ...]:
+    def shape(self, n_aus: int, n_members: int, n_features: int = 0) -> tuple[int, ...]:
         """Return the shape of one row."""
-        sizes = {"A": n_aus, "M": n_members}
+        sizes = {"A": n_aus, "M": n_members, "D": n_features}
         return tuple(n if isinstance(n, int) else sizes[n] for n in self.tail)
 
 
@@ -139,6 +139,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("faces", "active", "bool", "decision", "smoothed >= threshold of the Action Unit", ("A",)),
     Column("faces", "member_logit", "float32", "logit", "raw logits of the ensemble's members; NaN where a member "
            "was not run", ("M", "A"), optional=True, output="logits"),
+    Column("faces", "features", "float16", "1", "features of the face from the first of the networks that were run "
+           "and have any; only with --features", ("D",), optional=True, output="features"),
     Column("tracks", "id", "int32", "track id", "ids count from 0 by first appearance"),
     Column("tracks", "first_frame", "int64", "row of /frames", "first frame with this face"),
     Column("tracks", "last_frame", "int64", "row of /frames", "last frame with this face"),
@@ -194,6 +196,8 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
               optional=True),
     Attribute("model_name", "text", "name of the model or ensemble"),
     Attribute("model_digest", "text", "SHA-256 over its networks, thresholds and windows"),
+    Attribute("temporal_digest", "text", "SHA-256 of the temporal network that gave smoothed; absent: windows did",
+              optional=True),
     Attribute("member_names", "texts", "members of the ensemble, in the order of member_logit's second axis"),
     Attribute("network_digests", "texts", "SHA-256 over weights, graph and input of each member"),
     Attribute("run_digest", "text", "SHA-256 over source_fingerprint, model_digest and settings"),
@@ -221,6 +225,9 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
 )  # fmt: skip
 
 TABLES: Final = tuple(CHUNK_ROWS)
+
+FEATURES: Final = next(c for c in COLUMNS if c.name == "features")
+"""Column of the features, whose width D depends on the network."""
 
 EVERY_MODEL: Final = frozenset(c.name for c in COLUMNS if c.table == "faces" and not c.extra)
 """Names of the columns of `/faces` that do not depend on the outputs of the model."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from autrt.results.schema import FACE_FIELDS, Column
 from autrt.storage.disk import make_folder, write_all, writing
-from autrt.types import F64, Block, Faces
+from autrt.types import F32, F64, Block, Faces
 
 _FRAME: Final = np.dtype(
     [("index", "i8"), ("pts", "i8"), ("time_s", "f8"), ("damaged", "?"), ("first_face", "i8")]
@@ -62,7 +62,8 @@ class Spool:
         folder: folder of the files; made if need be.
         n_members: M of the blocks' member logits.
         n_aus: A of the blocks' member logits.
-        outputs: columns whose outputs are kept beside the logits; all others of a block are dropped.
+        outputs: columns whose outputs are kept, in their dtypes, beside the logits; all others of a block are
+            dropped.
 
     Raises:
         DiskFullError: no room (`append` too).
@@ -72,8 +73,9 @@ class Spool:
     def __init__(self, folder: Path, n_members: int, n_aus: int, outputs: Sequence[Column] = ()) -> None:
         self._folder = folder
         self._outputs = {"logits": (n_members, n_aus)} | {c.output: c.tensor.shape for c in outputs}
+        dtypes = {"logits": "float32"} | {c.output: c.dtype for c in outputs}
         fields: list[Any] = [(c.name, c.dtype, c.shape(n_aus, n_members)) for c in FACE_FIELDS]
-        fields += [(_output(name), "f4", shape) for name, shape in self._outputs.items()]
+        fields += [(_output(name), dtypes[name], shape) for name, shape in self._outputs.items()]
         self._face = np.dtype(fields)
         self.n_frames = 0
         self.n_faces = 0
@@ -161,7 +163,7 @@ class Spool:
         for column in FACE_FIELDS:
             faces[column.name] = getattr(block.faces, column.field)
         for name in self._outputs:
-            faces[_output(name)] = block.outputs[name]
+            faces[_output(name)] = in_dtype(block.outputs[name], self._face[_output(name)].base)
         return frames, faces
 
     def _block(self, low: int, high: int, first: int, last: int) -> Block:
@@ -184,6 +186,12 @@ class Spool:
             stop = min(start + _ROWS_AT_A_TIME, self.n_frames)
             out[start:stop] = _read(self._frames_file.fileno(), _FRAME, start, stop)[name]
         return out
+
+
+def in_dtype(values: F32, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Return values in another floating type, those beyond its range as the nearest number in it."""
+    limit = float(np.finfo(dtype).max)
+    return np.clip(values, -limit, limit).astype(dtype) if dtype != values.dtype else values
 
 
 def _output(name: str) -> str:

@@ -78,7 +78,7 @@ def _do_video(
         closing(open_source(source, job.settings, device)) as decoder,
     ):
         header = _header(watch.facts, decoder.info, job, networks.device)
-        sink = _open_sink(source, header, job)
+        sink = _open_sink(source, header, job, networks)
         position = _Position(decoder.info, on_progress, watch)
         try:
             recognise(decoder, networks, job.settings, sink, stop, position.advance)
@@ -157,10 +157,11 @@ def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Heade
         times_from=info.times_from,
         au_grades=model.au_grades,
         au_evidence={au: graded.evidence for au, graded in model.grades.items()},
+        temporal_digest="" if model.temporal is None else model.temporal.file.sha256,
     )
 
 
-def _open_sink(source: Source, header: Header, job: Job) -> ResultsSink:
+def _open_sink(source: Source, header: Header, job: Job, networks: Networks) -> ResultsSink:
     return ResultsSink(
         results_path(job.out, source.relative),
         header,
@@ -168,5 +169,6 @@ def _open_sink(source: Source, header: Header, job: Job) -> ResultsSink:
         max_faces=job.settings.max_faces,
         baseline_percentile=job.settings.baseline_percentile,
         keep_members=job.settings.keep_members,
-        outputs=output_columns(job.model),
+        outputs=output_columns(job.model, features=job.settings.features),
+        temporal=networks.temporal,
     )

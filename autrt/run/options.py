@@ -13,6 +13,7 @@ from autrt.errors import UsageError
 from autrt.machine import available_cores
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL, load_model
 from autrt.pipeline.open_networks import NO_DETECTOR, detection_digest
+from autrt.results.outputs import features_column
 from autrt.run.job import Job
 from autrt.run.option_checks import CHECKS, found_text
 from autrt.run.run_json import RunJson
@@ -47,6 +48,7 @@ class InferOptions:
     plan: Path | None = None
     """A file that `autrt plan` wrote, in place of inputs; it says which video is in which shard."""
     keep_members: bool = False
+    features: bool = False
     baseline_percentile: float | None = None
     aligned: bool = False
     template: str | None = None
@@ -91,6 +93,13 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
     engine, device = resolve_engine(options.engine, options.device, engine_before)
     devices = devices_of(device)
     model = load_model(options.model_name)
+    if options.baseline_percentile is not None and model.temporal is not None:
+        raise UsageError(
+            f"baseline: expected none, as the temporal network of {model.name!r} has learnt from logits as they "
+            f"are, found p{options.baseline_percentile:g}"
+        )
+    if options.features:
+        features_column(model)
     settings = InferSettings(
         quality=options.quality,
         engine=engine,
@@ -101,6 +110,7 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
         image_rate=options.image_rate,
         max_pixels=options.max_pixels,
         keep_members=options.keep_members,
+        features=options.features,
         baseline_percentile=options.baseline_percentile,
         aligned=require_template(options.template, model.template, model.name) if options.aligned else None,
     )

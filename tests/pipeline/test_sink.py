@@ -13,12 +13,14 @@ from autrt.pipeline.sink import ResultsSink
 from autrt.postprocess.baseline import NEUTRAL_LOGIT
 from autrt.postprocess.ensemble import combine, sigmoid
 from autrt.postprocess.smooth import median_interval_s, smooth
+from autrt.postprocess.temporal import temporal_logits
 from autrt.results.reader import open_results
-from autrt.results.schema import Column
+from autrt.results.schema import FEATURES, Column
 from autrt.results.spool import Spool
 from autrt.results.verification.verify import verify
 from autrt.types import Block, Faces, Loss
 from tests.support.rows import make_block, make_header, split
+from tests.support.ticks import small_ticks
 
 WEIGHTS = np.array([[1, 0.5, 0], [1, 0.5, 1]], np.float32)
 
@@ -163,3 +165,32 @@ def test_sink_abandoned_leaves_nothing(tmp_path):
     sink.write(make_block(100))
     sink.abandon()
     assert list((tmp_path / "deep").iterdir()) == []
+
+
+@settings(max_examples=5, deadline=None)
+@given(cuts=st.lists(st.integers(1, 5000), max_size=20), features=st.sampled_from([0, 4]))
+def test_sink_takes_a_temporal_network_in_place_of_windows_however_rows_arrive(
+    tmp_path_factory, cuts, features
+):
+    block = make_block(5000)
+    seen = np.random.default_rng(0).normal(size=(len(block.faces), 4)).astype(np.float32)
+    block = replace(block, outputs={**block.outputs, "features": seen})
+    network = small_ticks(features=features)
+    columns = written(tmp_path_factory.mktemp("out"), split(block, cuts), temporal=network)
+    logit, times = combine(block.member_logits, WEIGHTS), block.time_s[block.faces.row]
+    expected = temporal_logits(
+        network, logit, seen if features else None, block.faces.track, times, median_interval_s(block.time_s)
+    )
+    np.testing.assert_array_equal(columns["faces/smoothed"], sigmoid(expected))
+    assert "faces/features" not in columns
+
+
+def test_sink_stores_features_as_float16_where_they_are_asked_for(tmp_path):
+    block = make_block(300)
+    seen = np.random.default_rng(0).normal(size=(len(block.faces), 4)).astype(np.float32)
+    seen[0] = 1e6, -1e6, 0, 1
+    block = replace(block, outputs={**block.outputs, "features": seen})
+    columns = written(tmp_path, split(block, [100]), outputs=(replace(FEATURES, tail=(4,)),))
+    expected = np.clip(seen, -65504, 65504).astype(np.float16)
+    assert columns["faces/features"].dtype == np.float16
+    np.testing.assert_array_equal(columns["faces/features"], expected)

@@ -37,3 +37,18 @@ def full_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return save_model(
         folder, settled(FullNetwork(config), seed=4), crops=pixels(8, seed=2), licence="CC0-1.0"
     )
+
+
+@pytest.fixture(scope="session")
+def temporal_model(tmp_path_factory: pytest.TempPathFactory, student_model: Model) -> Model:
+    """The random student with a small temporal network over its features, which changes its logits."""
+    from autrt.model.temporal_folder import save_with_temporal
+    from autrt.postprocess.temporal import TILE_TICKS
+    from tests.support.ticks import small_network
+
+    folder = tmp_path_factory.mktemp("models") / "with-time"
+    windows = tuple(student_model.smoothing_windows.tolist())
+    network = small_network(features=128, au_names=student_model.au_names, windows=windows)
+    return save_with_temporal(
+        folder, student_model, network, tile_ticks=TILE_TICKS, thresholds={"AU12": 0.25}
+    )

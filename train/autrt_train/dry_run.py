@@ -24,6 +24,9 @@ def dry_run_lines(recipe: Recipe) -> Iterator[str]:
     if recipe.finetune is not None:
         yield f"the last layer of {recipe.finetune.start!r} is taught; nothing was read: leave --dry-run out"
         return
+    if recipe.temporal is not None:
+        yield f"a temporal network is trained for {recipe.temporal.start!r}; nothing was read: leave --dry-run out"
+        return
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     estimate = estimate_cost(recipe)
     yield (

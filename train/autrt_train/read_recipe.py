@@ -19,7 +19,7 @@ from autrt_train.recipe import Recipe
 RECIPES: Final = Path(__file__).parent / "recipes"
 """Folder of the packaged recipes."""
 
-_NAMES_PLACES: Final = ("data", "start", "distill")
+_NAMES_PLACES: Final = ("data", "start", "distill", "temporal")
 """Sections in which strings may be paths."""
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

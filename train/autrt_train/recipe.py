@@ -178,6 +178,43 @@ class FinetuneSettings(Strict):
     """Positives and negatives that an AU needs to be trained; each from at least five people."""
 
 
+class SequenceData(Strict):
+    """Results files of `autrt infer`, and labels of their videos."""
+
+    results: tuple[Path, ...] = ()
+    """Folders of results, or single files."""
+    labels: tuple[DataSpec, ...] = ()
+    """Labels, as `autrt eval` reads them."""
+
+
+class TemporalSettings(Strict):
+    """Training of a temporal network for a finished model, whose own networks stay as they are.
+
+    Of the other settings only `loss` and `seed` are used.
+    """
+
+    train: SequenceData = SequenceData()
+    validation: SequenceData = SequenceData()
+    """Empty: a share of the training videos, with whole people on either side."""
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    start: str = DEFAULT_MODEL
+    """The model that computed the results: a packaged model's name, or a folder."""
+    kind: Literal["tcn", "transformer"] = "tcn"
+    change: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """Field of `autrt.model.temporal.TemporalConfig` → value."""
+    features: bool = True
+    """See the features that results made with `--features` have; else the logits alone."""
+    window_s: Annotated[float, Field(gt=0)] = 8
+    """Length of the stretches of time that it learns from."""
+    batch: Positive = 16
+    """Stretches of time in one step."""
+    epochs: Positive = 60
+    patience: Positive = 10
+    """Epochs without a better validation loss after which training ends."""
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+
+
 class ModelSettings(Strict):
     """Metadata and calibration of the finished model's folder."""
 
@@ -216,6 +253,8 @@ class Recipe(Strict):
     """None: no teacher."""
     finetune: FinetuneSettings | None = None
     """If set, a finished model's last layer is trained and nothing else."""
+    temporal: TemporalSettings | None = None
+    """If set, a temporal network is trained for a finished model and nothing else."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

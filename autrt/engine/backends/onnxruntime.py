@@ -56,7 +56,7 @@ def run_graph(graph: Graph, options: Options) -> PooledEngine:
     graph.verify()
     model = fixed_graph(graph, options.batch)
     try:
-        session = ort.InferenceSession(model, _settings(), providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(model, one_thread_settings(), providers=["CPUExecutionProvider"])
         runners = [
             OnnxRuntimeRunner(session, options.batch) for _ in range(options.in_flight or options.cores)
         ]
@@ -87,7 +87,8 @@ class OnnxRuntimeRunner(HostBuffers):
         return dict(zip(self._names, found, strict=True))
 
 
-def _settings() -> ort.SessionOptions:
+def one_thread_settings() -> ort.SessionOptions:
+    """Return options of a session that computes in the caller's thread alone, and is silent but for errors."""
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = 1
     settings.inter_op_num_threads = 1

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from autrt.errors import UsageError
-from autrt.results.schema import COLUMNS, EVERY_MODEL, OF_FRAMES, Column
+from autrt.results.schema import COLUMNS, EVERY_MODEL, FEATURES, OF_FRAMES, Column
 from autrt.storage.escape import escape
 
 OF_FACES: Final = {
@@ -95,7 +95,7 @@ def table_columns(
     Args:
         au_names: of all results in the table.
         member_names: of all results in the table.
-        wanted: names, or one name; `ALL_GROUPS` and the further outputs where it is None.
+        wanted: names, or one name; `ALL_GROUPS` and the further outputs but the features where it is None.
         extra: columns for further outputs that some of the results have; see `extra_columns.extra_columns`.
 
     Raises:
@@ -103,7 +103,7 @@ def table_columns(
     """
     groups = {**OF_FACES, **(extra or {}), **OF_FRAMES}
     if wanted is None:
-        wanted = [*ALL_GROUPS, *(extra or {})]
+        wanted = [*ALL_GROUPS, *(name for name in extra or {} if name != FEATURES.name)]
     elif isinstance(wanted, str):
         wanted = [wanted]
     every = [column for group in groups.values() for column in expand_group(group, au_names, member_names)]

@@ -76,7 +76,8 @@ def _column_fault(results: Results, column: Column, attributes: Attributes) -> s
         return None if column.optional and not _required(results, column) else f"/{column.path} is missing"
     dataset = table.dataset(column.name)
     header = results.header
-    shape = column.shape(len(header.au_names), len(header.member_names))
+    width = dataset.shape[-1]  # of features, which any network may have another number of
+    shape = column.shape(len(header.au_names), len(header.member_names), width)
     is_text = column.dtype == "text"
     if dataset.shape[1:] != shape or (
         dataset.dtype.kind != "S" if is_text else dataset.dtype != column.dtype

@@ -17,6 +17,7 @@ from autrt.model.folder import Member, Model, load_model, packaged_models
 from autrt.model.load import load_network
 from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE
 from autrt.model.state_dict import read_state_dict
+from autrt.model.temporal_folder import require_no_temporal
 from autrt.storage.escape import escape
 from autrt_train.fit.best_checkpoints import BEST_FILE
 from autrt_train.fit.checkpoint import WEIGHTS
@@ -175,6 +176,7 @@ def _read(name: str) -> list[EnsembleSource]:
     path = Path(name)
     if name in packaged_models() or any((path / file).is_file() for file in (MODEL_FILE, ENSEMBLE_FILE)):
         model = load_model(name)
+        require_no_temporal(model, "an ensemble's thresholds and windows are found for")
         own = _own_name(model.path)
         single = len(model.members) == 1
         found = [FolderNetwork(m, model, own if single else _plain(f"{own}-{m.name}")) for m in model.members]

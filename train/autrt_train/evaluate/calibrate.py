@@ -37,11 +37,12 @@ flicker."""
 DIGITS: Final = 4
 """Decimals of thresholds."""
 
-NONE, OWN, THRESHOLDS, BOTH = (
+NONE, OWN, THRESHOLDS, BOTH, TEMPORAL = (
     "0.5, no smoothing",
     "the model's own",
     "thresholds alone",
     "thresholds and windows",
+    "thresholds, temporal network",
 )
 
 BEFORE, AFTER = "before", "after"
@@ -74,8 +75,8 @@ class Calibration:
     found: DecisionParameters
     """Found on all videos; an AU with fewer than `MIN_COUNT` positives or negatives keeps its own."""
     held_out: Mapping[str, Scores]
-    """Scores of `NONE`, `OWN`, and, found on the other folds, `THRESHOLDS` (without smoothing) and `BOTH` (only for
-    rows with an order in time)."""
+    """Scores of `NONE`, `OWN`, and, found on the other folds, `THRESHOLDS` (without smoothing), `BOTH` (only for
+    rows with an order in time) and `TEMPORAL` (only for a model with a temporal network, which `BOTH` lacks)."""
     logit_map: LogitMap
     """Map of logits to calibrated ones of single frames, fitted on all videos."""
     mapped: F32
@@ -85,8 +86,8 @@ class Calibration:
 
     @property
     def method(self) -> str:
-        """The kind of parameters that were searched: `BOTH`, or `THRESHOLDS` for rows without an order in time."""
-        return BOTH if BOTH in self.held_out else THRESHOLDS
+        """The parameters that were found: the first of `TEMPORAL`, `BOTH` and `THRESHOLDS` that was searched."""
+        return next(kind for kind in (TEMPORAL, BOTH, THRESHOLDS) if kind in self.held_out)
 
     def gain(self, over: str, of: str | None = None) -> Scores:
         """Return the difference in held-out scores between `of` (default: the method) and `over`."""
@@ -97,7 +98,8 @@ def calibrate(predictions: LabelledPredictions, resampling: Resampling, folds: i
     """Search each AU's threshold and window for the best `f1_binary`.
 
     The search on all rows gives the result, that in folds its held-out scores. Rows without an order in time are
-    not smoothed and keep their windows.
+    not smoothed and keep their windows. For a model with a temporal network thresholds alone are found; windows in
+    its place are searched too, to be compared.
 
     Args:
         predictions: whole tracks, or rows without an order in time.
@@ -126,12 +128,18 @@ def calibrate(predictions: LabelledPredictions, resampling: Resampling, folds: i
         THRESHOLDS: active,
     }
     if predictions.in_order:
-        search = _Search(known, own.scores, fold, folds)
-        search.try_windows(own.scores, predictions.windows, MIN_GAIN)
+        has_temporal = bool(predictions.temporal_digest)
+        search = _Search(known, none.scores if has_temporal else own.scores, fold, folds)
+        if not has_temporal:
+            search.try_windows(own.scores, predictions.windows, MIN_GAIN)
         for window in WINDOWS:
             windows = np.full_like(predictions.windows, window)
             search.try_windows(predictions.smooth_with(windows.tolist())[rows], windows)
         found, actives[BOTH] = search.result(seed)
+        if has_temporal:
+            search = _Search(known, own.scores, fold, folds)
+            search.try_windows(own.scores, None)
+            found, actives[TEMPORAL] = search.result(seed)
     held_out = {name: score_decisions(active, known.labels, resampling) for name, active in actives.items()}
     mapped = sigmoid(held_out_logits(known.logit, known.labels, fold))
     return Calibration(

@@ -9,7 +9,16 @@ import numpy as np
 
 from autrt.console.text_table import aligned
 from autrt_train.evaluate.bootstrap import LEVEL
-from autrt_train.evaluate.calibrate import AFTER, BEFORE, BOTH, NONE, OWN, THRESHOLDS, Calibration
+from autrt_train.evaluate.calibrate import (
+    AFTER,
+    BEFORE,
+    BOTH,
+    NONE,
+    OWN,
+    TEMPORAL,
+    THRESHOLDS,
+    Calibration,
+)
 from autrt_train.evaluate.evaluation import Evaluation
 from autrt_train.evaluate.scores import (
     HEADLINE,
@@ -79,6 +88,8 @@ def _side_by_side(evaluated: EvaluatedPredictions, calibration: Calibration | No
         columns["raw, held out"] = calibration.held_out[THRESHOLDS]
         if BOTH in calibration.held_out:
             columns["smoothed, held out"] = calibration.held_out[BOTH]
+        if TEMPORAL in calibration.held_out:
+            columns["temporal, held out"] = calibration.held_out[TEMPORAL]
     yield (
         "side by side: at the probability 0.5, at the model's thresholds"
         + (", and held out at thresholds (with windows, if smoothed) of other folds:" if calibration else ":")
@@ -104,8 +115,10 @@ def _calibration(calibration: Calibration) -> Iterator[str]:
         f"f1_binary held out, calibrated in {calibration.folds} folds of {calibration.n_groups} people (or videos "
         "that name nobody):"
     )
-    gains = {over: calibration.gain(over)["f1_binary"] for over in (OWN, NONE)}
-    head = ["", "threshold", "window", *held, f"gain over {OWN}", "gain over none"]
+    gains = {f"gain over {OWN}": calibration.gain(OWN), "gain over none": calibration.gain(NONE)}
+    if TEMPORAL in held:
+        gains["gain over windows"] = calibration.gain(BOTH)
+    head = ["", "threshold", "window", *held, *gains]
     rows: list[list[str]] = []
     for column, name in enumerate((*calibration.au_names, MEAN)):
         changes = ["", ""]
@@ -124,7 +137,9 @@ def _calibration(calibration: Calibration) -> Iterator[str]:
             ),
         ]
         row += [format_interval(held[calibration.method]["f1_binary"], column)]
-        rows.append(row + [format_interval(gain, column, signed=True) for gain in gains.values()])
+        rows.append(
+            row + [format_interval(gain["f1_binary"], column, signed=True) for gain in gains.values()]
+        )
     yield from aligned([head, *rows], left=1)
 
 

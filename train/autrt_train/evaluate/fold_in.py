@@ -12,6 +12,7 @@ from autrt.errors import UsageError
 from autrt.model.export import load_network, save_model
 from autrt.model.folder import Model, load_model
 from autrt.model.schema import MODEL_FILE, ModelFile, read_json
+from autrt.model.temporal_folder import require_no_temporal
 from autrt.storage.escape import escape
 from autrt_train.evaluate.calibrate import Calibration
 from autrt_train.finetune.features import au_layer
@@ -32,7 +33,8 @@ def fold_in(folder: Path, calibration: Calibration, data: str) -> Model:
         data: description of the data it was fitted on.
 
     Raises:
-        UsageError: the model is an ensemble, smooths probabilities, or has no last layer with its AUs' logits.
+        UsageError: the model is an ensemble, smooths probabilities, has a temporal network, or has no last layer
+            with its AUs' logits.
         DiskFullError, ResultsError: the folder cannot be written.
     """
     model = load_model(folder)
@@ -44,6 +46,7 @@ def fold_in(folder: Path, calibration: Calibration, data: str) -> Model:
             f"{escape(str(folder))}: expected a model of one network that smooths logits, found {found}: write its "
             "thresholds alone (leave --probabilities out), or distil it first (`autrt distill`)"
         )
+    require_no_temporal(model, "--probabilities changes")
     scale, shift = np.ones(len(model.au_names)), np.zeros(len(model.au_names))
     at = [model.au_names.index(au) for au in calibration.au_names]
     scale[at], shift[at] = calibration.logit_map.scale, calibration.logit_map.shift

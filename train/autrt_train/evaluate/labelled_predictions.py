@@ -29,7 +29,8 @@ class TrackSeries(ShapedRepr):
     logit: F32
     """(N, A) float32 logits before smoothing: raw, or with each person's baseline subtracted."""
     smoothed: F32
-    """(N, A) float32 probabilities, smoothed with the windows that the predictions came with."""
+    """(N, A) float32 probabilities, smoothed with the windows that the predictions came with, or by the model's
+    temporal network."""
     track: I32
     """(N,) int32 track, unique within a video."""
     time_s: F64
@@ -69,6 +70,8 @@ class LabelledPredictions(ShapedRepr):
     """Of the model's members."""
     baseline: str = "none"
     """none, or pN: the percentile that was subtracted before smoothing, as in a results file."""
+    temporal_digest: str = ""
+    """SHA-256 of the temporal network that gave `series.smoothed`; empty where windows did."""
     series: TrackSeries | None = None
     """None if the rows have no order in time."""
 

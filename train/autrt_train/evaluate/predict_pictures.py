@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
-from autrt.model.folder import Model
+from autrt.engine.temporal import TemporalEngine
+from autrt.model.folder import Model, Temporal
+from autrt.postprocess.ensemble import sigmoid
+from autrt.postprocess.temporal import temporal_logits
 from autrt.settings import InferSettings
 from autrt.types import F32, I32
 from autrt_train.annotations.check import require_template
@@ -18,7 +21,7 @@ from autrt_train.annotations.read import DataSpec, read_and_report
 from autrt_train.evaluate.ground_truth import MAIN_FACE
 from autrt_train.evaluate.labelled_predictions import LabelledPredictions, TrackSeries, smooth_with
 from autrt_train.join_indices import join_indices
-from autrt_train.model_outputs import LOGITS, ModelRunner
+from autrt_train.model_outputs import FEATURES, LOGITS, ModelRunner
 from autrt_train.smooth_pictures import frame_order
 from autrt_train.types import DataError, Index
 
@@ -64,10 +67,13 @@ def predict_pictures(
     log(f"{model.name}: {len(index)} pictures")
     at = [model.au_names.index(name) for name in names]
     with closing(ModelRunner(model, settings).infer_index(index)) as answers:
-        logit = np.concatenate([answer[LOGITS] for answer in answers])[:, at]
+        found = _whole(answers, model)
+    logit = found[LOGITS][:, at]
     windows = model.smoothing_windows[at]
     series = None if rate is None else _series(index, logit, rate)
-    if series is not None:
+    if series is not None and model.temporal is not None:
+        series.smoothed[:] = _temporal(model.temporal, found, index, series)[:, at]
+    elif series is not None:
         series.smoothed[:] = smooth_with(series, index.video, model.smoothing_domain, windows.tolist())
     return LabelledPredictions(
         name=model.name,
@@ -83,8 +89,29 @@ def predict_pictures(
         windows=windows,
         domain=model.smoothing_domain,
         network_digests=model.network_digests,
+        temporal_digest="" if model.temporal is None or series is None else model.temporal.file.sha256,
         series=series,
     )
+
+
+def _whole(answers: Iterable[dict[str, F32]], model: Model) -> dict[str, F32]:
+    """Return the outputs of all pictures that are needed: logits, and what a temporal network sees."""
+    wanted = [LOGITS, *([FEATURES] if model.temporal is not None and model.temporal.n_features else [])]
+    parts = [{name: answer[name] for name in wanted} for answer in answers]
+    return {name: np.concatenate([part[name] for part in parts]) for name in wanted}
+
+
+def _temporal(temporal: Temporal, found: dict[str, F32], index: Index, series: TrackSeries) -> F32:
+    """Return (N, A) float32 probabilities by the temporal network, which sees the first network's features."""
+    engine = TemporalEngine(temporal)
+    out = np.empty_like(found[LOGITS])
+    for video in np.unique(index.video):
+        rows = np.flatnonzero(index.video == video)
+        features = found[FEATURES][rows, : temporal.n_features] if temporal.n_features else None
+        times, interval_s = series.time_s[rows], float(series.interval_s[rows[0]])
+        track = series.track[rows]
+        out[rows] = temporal_logits(engine, found[LOGITS][rows], features, track, times, interval_s)
+    return sigmoid(out)
 
 
 def _au_labels(index: Index, names: tuple[str, ...]) -> Index:

@@ -29,8 +29,8 @@ SAME: tuple[str, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Video:
-    """A results file with labels."""
+class LabelledResults:
+    """A results file and the labels of its video."""
 
     file: Path
     ground_truth: GroundTruth
@@ -57,7 +57,7 @@ def read_predictions(
             models.
         ResultsError: a file is damaged.
     """
-    videos, unlabelled = _labelled(folder, ground_truths)
+    videos, unlabelled = labelled_results(folder, ground_truths)
     known = {video.name for video in videos}
     waiting = [name for ground_truth in ground_truths for name in ground_truth.videos if name not in known]
     notes = [
@@ -72,7 +72,7 @@ def read_predictions(
         )
     header = _one_model(videos)
     names = _common(header.au_names, ground_truths)
-    group = _groups(videos)
+    group = person_groups(videos)
     parts: list[LabelledPredictions] = []
     not_found = 0
     for number, video in enumerate(videos):
@@ -85,14 +85,22 @@ def read_predictions(
         notes.append(
             f"smoothed after each person's neutral face ({header.baseline}) was subtracted; raw is without"
         )
+    if header.temporal_digest:
+        notes.append("smoothed by the model's temporal network, not by windows")
     if not_found:
         notes.append(f"{not_found} labelled faces were not found, and are not counted")
     return concatenate(parts), notes
 
 
-def _labelled(folder: Path, ground_truths: Sequence[GroundTruth]) -> tuple[list[_Video], list[str]]:
-    """Return the files whose videos have labels, sorted by name, and the names of the others."""
-    videos: dict[str, _Video] = {}
+def labelled_results(
+    folder: Path, ground_truths: Sequence[GroundTruth]
+) -> tuple[list[LabelledResults], list[str]]:
+    """Return the files whose videos have labels, sorted by name, and the names of the others.
+
+    Raises:
+        DataError: two files are of one labelled video.
+    """
+    videos: dict[str, LabelledResults] = {}
     unlabelled: list[str] = []
     for file, relative in find_results([folder]):
         name = relative.as_posix().removesuffix(SUFFIX)
@@ -114,11 +122,11 @@ def _labelled(folder: Path, ground_truths: Sequence[GroundTruth]) -> tuple[list[
                 f"{known!r}: evaluate them apart"
             )
         persons = tuple((number, who) for who in ground_truth.videos[known].persons)
-        videos[known] = _Video(file, ground_truth, known, persons)
+        videos[known] = LabelledResults(file, ground_truth, known, persons)
     return list(videos.values()), unlabelled
 
 
-def _one_model(videos: Sequence[_Video]) -> Header:
+def _one_model(videos: Sequence[LabelledResults]) -> Header:
     first: Header | None = None
     for video in videos:
         with open_results(video.file) as results:
@@ -146,8 +154,8 @@ def _common(au_names: Sequence[str], ground_truths: Sequence[GroundTruth]) -> tu
     return common
 
 
-def _groups(videos: Sequence[_Video]) -> I64:
-    """Return (V,) int64 the group of each video."""
+def person_groups(videos: Sequence[LabelledResults]) -> I64:
+    """Return (V,) int64 the group of each video: equal for videos with a person in common."""
     named = [(number, who) for number, video in enumerate(videos) for who in video.persons]
     row = {who: i for i, who in enumerate(dict.fromkeys(who for _, who in named))}
     pairs = np.array([(number, row[who]) for number, who in named], np.int32).reshape(-1, 2)
@@ -165,7 +173,7 @@ def _read(
     results: Results,
     matched: MatchedLabels,
     kept: Bool,
-    videos: Sequence[_Video],
+    videos: Sequence[LabelledResults],
     number: int,
     group: I64,
     names: tuple[str, ...],
@@ -196,6 +204,7 @@ def _read(
         domain=header.smoothing_domain,
         baseline=header.baseline,
         network_digests=header.network_digests,
+        temporal_digest=header.temporal_digest,
         series=series,
     )
 

@@ -30,14 +30,15 @@ ABOUT: Final = "calibration on "
 """Prefix of the metrics of a calibration; a new calibration replaces them."""
 
 
-def require_same_network(folder: Path, network_digests: Sequence[str]) -> Model:
-    """Return the model in a folder if its networks made the predictions.
+def require_same_network(folder: Path, network_digests: Sequence[str], temporal_digest: str = "") -> Model:
+    """Return the model in a folder if its networks, and its temporal network if any, made the predictions.
 
     Raises:
         UsageError: the folder holds another model, or none.
     """
     model = load_model(folder)
-    if model.network_digests != tuple(network_digests):
+    temporal = "" if model.temporal is None else model.temporal.file.sha256
+    if (model.network_digests, temporal) != (tuple(network_digests), temporal_digest):
         raise UsageError(
             f"{escape(str(folder))} holds another network than the one whose predictions were calibrated: "
             "thresholds and windows of one are of no use to the other; run `autrt infer --model` with this folder "

@@ -10,6 +10,7 @@ from typing import Final
 from autrt.console import Mode
 from autrt.errors import UsageError
 from autrt.model.folder import Model, load_model
+from autrt.model.temporal_folder import require_no_temporal
 from autrt.run.signals import Signals
 from autrt.storage.escape import escape
 from autrt_train.annotations.check import require_template
@@ -93,6 +94,7 @@ def finetune(
 
 def _load_start(settings: FinetuneSettings) -> Model:
     model = load_model(settings.start)
+    require_no_temporal(model, "finetuning starts from")
     if len(model.members) != 1:
         raise UsageError(
             f"--model {settings.start}: expected a model of one network, found an ensemble of {len(model.members)}"

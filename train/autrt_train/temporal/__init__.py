@@ -1,0 +1,1 @@
+"""Training of temporal networks over the logits and features of labelled videos."""
