@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autrt.face.people import People, counted_anew
 from autrt.pipeline.face_selection import AllFaces, LargestFaces
 from autrt.pipeline.track_baselines import track_baselines
 from autrt.postprocess.baseline import subtract_baseline
@@ -58,6 +59,7 @@ class ResultsSink:
         self._max_faces, self._percentile, self._keep_members = max_faces, baseline_percentile, keep_members
         self._outputs = outputs
         self._spool = Spool(target.parent, *weights.shape, outputs=outputs)
+        self._people = People()
         self.n_tracks = 0
         self.n_damaged = 0
 
@@ -74,6 +76,7 @@ class ResultsSink:
     def write(self, block: Block) -> None:
         """Take the next frames and their faces."""
         self._spool.append(block)
+        self._people.add(block.faces, block.samples)
         self.n_damaged += int(block.damaged.sum())
         self.n_tracks = max(self.n_tracks, int(block.faces.track.max(initial=-1)) + 1)
 
@@ -104,7 +107,8 @@ class ResultsSink:
             halo_s = max(half_window_s(w, interval_s) for w in self._header.smoothing_windows)
             for span in spool.blocks(halo_s=halo_s):
                 self._write(writer, selection.apply(span), baselines, interval_s)
-            return writer.finish(losses, repaired_times, baselines)
+            people = counted_anew(selection.of_tracks(self._people.numbers()))
+            return writer.finish(losses, repaired_times, baselines, people)
 
     def abandon(self) -> None:
         """Discard the rows; does nothing after `finish`."""
