@@ -5,8 +5,8 @@ change, are projected by linear discriminant analysis: onto what differs between
 between one person's pictures (pose, expression, light). The upper, lower, left and right part of the face have
 numbers of their own, so that a hand before one of them leaves the others. `appearance.npz` holds the
 projections; they are linear, were fitted to real and rendered faces (docs/how-it-works.md), and take about 20
-µs a face. They tell people in one film apart; they are no face recognition, and know nobody from one film to
-the next.
+µs a face. `scripts/fit_appearance.py` fits such. They tell people in one film apart; they are no face
+recognition, and know nobody from one film to the next.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ _DIRECTIONS: Final = 8
 _NOISE: Final = np.float32(0.5)
 """Mean gradient, in grey levels, that is noise."""
 
-_PART_CELLS: Final = tuple(
+PART_CELLS: Final = tuple(
     np.arange(_CELLS**2).reshape(_CELLS, _CELLS)[part].ravel()
     for part in (np.s_[:4], np.s_[3:], np.s_[:, :4], np.s_[:, 3:])
 )
+"""Cells of each part, counted row by row."""
+
 _ANGLES: Final = np.arange(_DIRECTIONS) * (2 * np.pi / _DIRECTIONS)
 _COS: Final = np.cos(_ANGLES).astype(np.float32)[:, None, None]
 _SIN: Final = np.sin(_ANGLES).astype(np.float32)[:, None, None]
@@ -83,13 +85,20 @@ def appearance(small: U8) -> F32:
         (F, 4, 32) float32, a vector of length 1 for each part of a face.
     """
     offset, basis = _projections()
-    projected = (_histograms(small) @ basis - offset).reshape(-1, PARTS, DIMENSIONS)
+    projected = (histograms(small) @ basis - offset).reshape(-1, PARTS, DIMENSIONS)
     length = np.sqrt(np.square(projected).sum(2, keepdims=True))
     return projected / np.maximum(length, np.float32(1e-6))
 
 
-def _histograms(small: U8) -> F32:
-    """Return the (F, 8·49) root of each cell's gradients by direction, relative to those around it."""
+def histograms(small: U8) -> F32:
+    """Return the roots of each cell's gradients by direction, relative to those around it.
+
+    Args:
+        small: (F, 28, 28) uint8; see `small_faces`.
+
+    Returns:
+        (F, 8·49) float32, the cells of the first direction first.
+    """
     grey = small.astype(np.float32)
     x, y = np.zeros_like(grey), np.zeros_like(grey)
     np.subtract(grey[:, :, 2:], grey[:, :, :-2], out=x[:, :, 1:-1])
@@ -104,12 +113,12 @@ def _histograms(small: U8) -> F32:
 
 @cache
 def _projections() -> tuple[F32, F32]:
-    """Return offset (128,) and basis (392, 128) of all parts."""
+    """Return offset (128,) and basis (392, 128) of all parts, from `mean` (4, 8·28) and `basis` (4, 8·28, 32)."""
     with files("autrt.face").joinpath("appearance.npz").open("rb") as file:
         arrays: Any = np.load(file)
         means, bases = arrays["mean"].astype(np.float32), arrays["basis"].astype(np.float32)
     whole = np.zeros((_DIRECTIONS, _CELLS**2, PARTS, DIMENSIONS), np.float32)
-    for part, (cells, basis) in enumerate(zip(_PART_CELLS, bases, strict=True)):
+    for part, (cells, basis) in enumerate(zip(PART_CELLS, bases, strict=True)):
         whole[:, cells, part] = basis.reshape(len(cells), _DIRECTIONS, DIMENSIONS).transpose(1, 0, 2)
     offset = (means[:, None] @ bases).ravel()
     return offset, whole.reshape(-1, PARTS * DIMENSIONS)

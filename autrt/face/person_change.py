@@ -27,6 +27,8 @@ from autrt.types import F32, U8
 
 SPAN_FRAMES: Final = 42
 """Longest stretch, in frames, that is looked at: a dissolve of 30 frames between detection frames."""
+SAMPLE_INTERVAL_S: Final = 0.15
+"""Least time between two samples of a track."""
 SAMPLES: Final = 3
 """Samples on either side whose appearance is averaged."""
 SAMPLES_MIN: Final = 2
@@ -146,12 +148,12 @@ def _change(first: int, last: int, likeness: float, scene: Pictures, face: Pictu
     """Return the change between two rows, however unlikely; None if their pictures are not at hand any more."""
     if not all(row in pictures.by_row for pictures in (scene, face) for row in (first, last)):
         return None
-    log_odds, row = INTERCEPT + APPEARANCE_WEIGHT * likeness, last
-    for pictures, weights in ((face, FACE_WEIGHTS), (scene, SCENE_WEIGHTS)):
-        mixture = _mixture(pictures, first, last)
+    mixtures = [_mixture(pictures, first, last) for pictures in (face, scene)]
+    log_odds = INTERCEPT + APPEARANCE_WEIGHT * likeness
+    for mixture, weights in zip(mixtures, (FACE_WEIGHTS, SCENE_WEIGHTS), strict=True):
         log_odds += float(np.dot(weights, mixture.measures))
-        row = mixture.row
-    return Change(first, row, last, log_odds)
+    changes_most = min(mixtures, key=lambda mixture: mixture.measures[0])
+    return Change(first, changes_most.row, last, log_odds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +171,10 @@ class _Mixture:
 def _mixture(pictures: Pictures, first: int, last: int) -> _Mixture:
     rows, vectors = pictures.vectors(first, last)
     ends: Any = vectors[[0, -1]]
-    gram = ends @ ends.T + 1e-3 * np.eye(2, dtype=np.float32)
+    products = (ends @ vectors.T).astype(np.float64)
+    gram = products[:, [0, -1]] + 1e-3 * np.eye(2)  # of two equal pictures it could not be inverted
     correlation = float(gram[0, 1] / np.sqrt(gram[0, 0] * gram[1, 1]))
-    shares = np.linalg.solve(gram, ends @ vectors.T)
+    shares = np.linalg.solve(gram, products)
     rest = float(np.square(vectors - shares.T @ ends).sum(1).max())
     apart = float(min(gram[0, 0], gram[1, 1])) * (1 - correlation**2)
     variation = float(np.abs(np.diff(shares)).sum()) / 2

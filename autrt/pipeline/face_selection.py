@@ -18,6 +18,10 @@ class AllFaces:
         """Return the span as it is."""
         return span
 
+    def of_tracks(self, values: I32) -> I32:
+        """Return the values of all tracks, by id."""
+        return values
+
 
 class LargestFaces:
     """Keeps the faces of the tracks with the largest median area, at most `most` a frame.
@@ -46,6 +50,10 @@ class LargestFaces:
         kept = largest_faces(faces.row, faces.track, self._ranks, self._most)
         new_ids = [self._ids.setdefault(track, len(self._ids)) for track in faces.track[kept].tolist()]
         return _kept_faces(span, kept, np.array(new_ids, np.int32))
+
+    def of_tracks(self, values: I32) -> I32:
+        """Return, by new id, the values of the tracks that were kept so far, of all by their old ids."""
+        return values[list(self._ids)]
 
 
 def _kept_faces(span: Span, kept: Bool, track: I32) -> Span:

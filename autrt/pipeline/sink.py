@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autrt.face.people import People, counted_anew
 from autrt.pipeline.face_selection import AllFaces, LargestFaces
 from autrt.pipeline.track_baselines import track_baselines
 from autrt.postprocess.baseline import subtract_baseline
@@ -63,6 +64,7 @@ class ResultsSink:
         self._max_faces, self._percentile, self._keep_members = max_faces, baseline_percentile, keep_members
         self._outputs, self._temporal = outputs, temporal
         self._spool = Spool(target.parent, *weights.shape, outputs=_spooled(outputs, temporal))
+        self._people = People()
         self.n_tracks = 0
         self.n_damaged = 0
 
@@ -79,6 +81,7 @@ class ResultsSink:
     def write(self, block: Block) -> None:
         """Take the next frames and their faces."""
         self._spool.append(block)
+        self._people.add(block.faces, block.samples)
         self.n_damaged += int(block.damaged.sum())
         self.n_tracks = max(self.n_tracks, int(block.faces.track.max(initial=-1)) + 1)
 
@@ -112,7 +115,8 @@ class ResultsSink:
                 baselines = track_baselines(spans, time_s, self._weights, self._percentile, folder)
             for span in spool.blocks(halo_s=self._halo_s(interval_s)):
                 self._write(writer, selection.apply(span), baselines, interval_s)
-            return writer.finish(losses, repaired_times, baselines)
+            people = counted_anew(selection.of_tracks(self._people.numbers()))
+            return writer.finish(losses, repaired_times, baselines, people)
 
     def abandon(self) -> None:
         """Discard the rows; does nothing after `finish`."""

@@ -6,16 +6,13 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import numpy as np
 
 from autrt.face.appearance import appearance
-from autrt.face.person_change import SAMPLES, SPAN_FRAMES, Change, Pictures, Sample, changes
-from autrt.types import F32, I32, U8, Segment
-
-SAMPLE_INTERVAL_S: Final = 0.15
-"""Least time between two samples of a track."""
+from autrt.face.person_change import SAMPLE_INTERVAL_S, SAMPLES, SPAN_FRAMES, Change, Pictures, Sample
+from autrt.face.track_samples import TrackSamples
+from autrt.types import F32, I32, U8, AppearanceSamples, Segment
 
 
 def split_people(segments: Iterable[Segment]) -> Iterator[Segment]:
@@ -47,9 +44,7 @@ def _last_row(segment: Segment) -> int:
 class _Track:
     """What is remembered of a track's newest faces."""
 
-    samples: list[Sample] = field(default_factory=list[Sample])
-    """Since the last change of person."""
-    faces: Pictures = field(default_factory=Pictures)
+    past: TrackSamples = field(default_factory=TrackSamples)
     newest: int = -1
     """Row of the newest face."""
     best: Change | None = None
@@ -61,58 +56,49 @@ class _Track:
 
     def see(self, row: int, small: U8) -> None:
         """Take the next face."""
-        self.faces.by_row[row] = small
+        self.past.faces.by_row[row] = small
         self.newest, self.ended = row, False
 
     def add(self, sample: Sample, scene: Pictures) -> None:
         """Take the next sample and look at what it is the last one needed for."""
-        self.samples.append(sample)
-        self._look(len(self.samples) - SAMPLES, scene, ends=False)
+        self.past.samples.append(sample)
+        self._look(len(self.past.samples) - SAMPLES, scene, ends=False)
         if self.best is not None and sample.row > self.best.last + SPAN_FRAMES:
             self._settle()
-        self._forget()
+        self.past.forget()
 
     def end(self, scene: Pictures) -> None:
         """Look at the last samples, which nothing follows, and settle what is open."""
-        for after in range(max(1, len(self.samples) - SAMPLES + 1), len(self.samples)):
+        for after in range(max(1, len(self.past.samples) - SAMPLES + 1), len(self.past.samples)):
             self._look(after, scene, ends=True)
         if self.best is not None:
             self._settle()
         self.ended = True
-        self.samples = self.samples[-SAMPLES:]
-        self.faces = Pictures()
+        self.past = TrackSamples(self.past.samples[-SAMPLES:])
 
     @property
     def settled(self) -> int:
         """Row before which no change can be found any more."""
-        if not self.samples:
-            return min(self.faces.by_row)
+        samples = self.past.samples
+        if not samples:
+            return min(self.past.faces.by_row)
         if self.best is not None:
             return self.best.first + 1
-        if len(self.samples) < SAMPLES:
-            return self.samples[0].row
-        return min(self.samples[-SAMPLES].row, self.samples[1 - SAMPLES].row - SPAN_FRAMES)
+        if len(samples) < SAMPLES:
+            return samples[0].row
+        return min(samples[-SAMPLES].row, samples[1 - SAMPLES].row - SPAN_FRAMES)
 
     def _look(self, after: int, scene: Pictures, *, ends: bool) -> None:
-        if after < 1:
-            return
-        for change in changes(self.samples, after, scene, self.faces, ends):
-            if self.best is None or change.log_odds > self.best.log_odds:
-                self.best = change
+        change = self.past.change(after, scene, ends=ends)
+        if change is not None and (self.best is None or change.log_odds > self.best.log_odds):
+            self.best = change
 
     def _settle(self) -> None:
         """Split the track at the best change."""
         assert self.best is not None
         self.splits.append(self.best.row)
-        self.samples = [sample for sample in self.samples if sample.row >= self.best.last]
+        self.past.begin_anew(self.best)
         self.best = None
-
-    def _forget(self) -> None:
-        """Drop samples and faces that no change needs any more."""
-        oldest = self.samples[-1].row - 2 * SPAN_FRAMES
-        while len(self.samples) > 2 * SAMPLES and self.samples[SAMPLES].row < oldest:
-            del self.samples[0]
-        self.faces.forget(self.samples[0].row)
 
 
 @dataclass(slots=True)
@@ -145,6 +131,7 @@ class _People:
         sampled = np.nonzero(faces.row == rows[-1])[0]
         if len(sampled) and self._is_due(float(segment.time_s[-1])):
             found = appearance(segment.small_faces[sampled])
+            segment.samples = AppearanceSamples(sampled, found)
             for track, numbers in zip(faces.track[sampled].tolist(), found, strict=True):
                 self.tracks[track].add(Sample(rows[-1], numbers), self.scene)
         for track in self.following:
@@ -199,5 +186,6 @@ def _with_tracks(segment: Segment, tracks: I32) -> Segment:
         faces=faces[order],
         outputs=outputs,
         small_faces=segment.small_faces[order],
+        samples=AppearanceSamples(place[segment.samples.face], segment.samples.appearance),
         realigned=place[segment.realigned],
     )

@@ -24,4 +24,5 @@ def to_blocks(segments: Iterable[Segment]) -> Iterator[Block]:
             damaged=segment.damaged,
             faces=segment.faces,
             outputs=segment.outputs,
+            samples=segment.samples,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +50,16 @@ class CausalTracker:
                 tracks[j] = self._next
                 self._next += 1
         return _tracked(found, tracks, frame)
+
+    def renumbered(self, faces: Faces, tracks: Sequence[int]) -> tuple[Faces, I64]:
+        """Return the faces with new tracks in the place of some, ordered by track, and their (F,) rows before."""
+        new: dict[int, int] = {}
+        for track in tracks:
+            new[track] = self._next
+            self._next += 1
+        numbers = np.array([new.get(track, track) for track in faces.track.tolist()], np.int32)
+        order = np.argsort(numbers)
+        return replace(faces, track=numbers)[order], order
 
     def _find_again(self, found: Detections, new: I64) -> dict[int, int]:
         """Return detection → track for lost faces that came back among the detections `new`."""

@@ -31,8 +31,10 @@ def faces_dataframe(faces: RecognisedFaces, columns: str | Sequence[str] | None)
 def _columns(faces: RecognisedFaces, wanted: str | Sequence[str]) -> list[TableColumn]:
     names = [wanted] if isinstance(wanted, str) else wanted
     chosen = [column for column in table_columns(faces.au_names, (), names) if column not in KEYS]
-    if "member_logit" in names:
-        raise UsageError(f"no column 'member_logit': expected {', '.join(_GROUPS)}, or one of their columns")
+    others = [name for name in names if name == "member_logit"]  # without members it stands for no column
+    others += [column.name for column in chosen if column.group not in _GROUPS]
+    if others:
+        raise UsageError(f"no column {others[0]!r}: expected {', '.join(_GROUPS)}, or one of their columns")
     return chosen
 
 

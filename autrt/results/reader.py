@@ -21,7 +21,7 @@ from autrt.results.schema import CACHE_BYTES, TABLES
 from autrt.results.table import Table, file_error
 from autrt.results.tables.formats import find_format
 from autrt.storage.escape import escape
-from autrt.types import I64
+from autrt.types import I32, I64
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +58,8 @@ class Track:
     """One face through one shot."""
 
     id: int
+    person: int
+    """Tracks of one number show one person; −1 where that is unsure."""
     first_frame: int
     """Row of `/frames`."""
     last_frame: int
@@ -91,7 +93,7 @@ class Results:
         file: the open `h5py.File`.
         frames: table of N decoded frames: index, pts, time_s, n_faces, and damaged where some are.
         faces: table of F faces: frame, track, box, landmarks, score, source, logit, …
-        tracks: table of T tracks: id, first_frame, last_frame, n_faces.
+        tracks: table of T tracks: id, first_frame, last_frame, n_faces, and person where there are several.
         lost: table of places that could not be decoded: time_s, packets, reason.
     """
 
@@ -146,11 +148,12 @@ class Results:
         frame = self.faces["frame"]
         order, starts = self._rows_by_track
         columns = (self.tracks[name].tolist() for name in ("id", "first_frame", "last_frame"))
-        for i, (track, first, last) in enumerate(zip(*columns, strict=True)):
+        for i, (track, first, last, person) in enumerate(zip(*columns, self.people().tolist(), strict=True)):
             rows = order[starts[i] : starts[i + 1]]
             times = self.frames["time_s", first : last + 1]
             yield Track(
                 id=track,
+                person=person,
                 first_frame=first,
                 last_frame=last,
                 rows=rows,
@@ -166,6 +169,15 @@ class Results:
         if "damaged" in self.frames:
             return self.frames["damaged", rows]
         return np.zeros(len(range(*rows.indices(self.n_frames))), np.bool_)
+
+    def people(self) -> I32:
+        """Return the (T,) int32 person of each track.
+
+        Tracks of one number show one person. −1 where that is unsure, as it is in results of earlier versions.
+        """
+        if "person" in self.tracks:
+            return self.tracks["person"]
+        return np.full(len(self.tracks), 0 if len(self.tracks) == 1 else -1, np.int32)
 
     def spans(self, frames_per_span: int = 4096) -> Iterator[tuple[slice, slice]]:
         """Yield consecutive rows of `/frames`, at most `frames_per_span`, with their rows of `/faces`."""

@@ -145,6 +145,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("tracks", "first_frame", "int64", "row of /frames", "first frame with this face"),
     Column("tracks", "last_frame", "int64", "row of /frames", "last frame with this face"),
     Column("tracks", "n_faces", "int64", "faces", "rows of /faces that belong to the track"),
+    Column("tracks", "person", "int32", "person", "tracks of one number show one person; from 0 by first "
+           "appearance, −1 where unsure; only where there are several tracks", optional=True),
     Column("tracks", "baseline", "float32", "logit", "the person's neutral face; NaN where the track was too "
            "short for one", ("A",), optional=True),
     Column("lost", "time_s", "float64", "s", "where something of the video could not be decoded"),
@@ -235,12 +237,21 @@ EVERY_MODEL: Final = frozenset(c.name for c in COLUMNS if c.table == "faces" and
 OF_FRAMES: Final = {c.name: c for c in COLUMNS if c.table == "frames" and c.optional}
 """Marks of frames, by name; where a file has none, no frame is marked."""
 
+OF_TRACKS: Final = {c.name: c for c in COLUMNS if c.path == "tracks/person"}
+"""Columns of `/tracks` that a table can hold for each face, by name."""
+
 FACE_FIELDS: Final = tuple(c for c in COLUMNS if c.field)
 """Columns that hold a field of `Faces`."""
 
 
 def columns_of(
-    table: str, *, keep_members: bool, baseline: bool, damaged: bool = False, outputs: Sequence[Column] = ()
+    table: str,
+    *,
+    keep_members: bool,
+    baseline: bool,
+    damaged: bool = False,
+    person: bool = False,
+    outputs: Sequence[Column] = (),
 ) -> tuple[Column, ...]:
     """Return the columns that a table of a new file has.
 
@@ -249,8 +260,14 @@ def columns_of(
         keep_members: whether the members' logits are kept.
         baseline: whether a baseline is subtracted.
         damaged: whether some frames are damaged.
+        person: whether the tracks' people are told apart.
         outputs: columns of `/faces` for further outputs of the networks; see `outputs.output_columns`.
     """
-    kept = {"frames/damaged": damaged, "faces/member_logit": keep_members, "tracks/baseline": baseline}
+    kept = {
+        "frames/damaged": damaged,
+        "faces/member_logit": keep_members,
+        "tracks/person": person,
+        "tracks/baseline": baseline,
+    }
     own = [c for c in COLUMNS if c.table == table and (not c.optional or kept.get(c.path, False))]
     return (*own, *(c for c in outputs if c.table == table))

@@ -26,7 +26,7 @@ from autrt.results.verification.verify import verify
 from autrt.storage.atomic_file import Part
 from autrt.storage.deferred_error_file import DeferredErrorFile
 from autrt.storage.disk import explain
-from autrt.types import F32, F64, Block, Bool, Loss
+from autrt.types import F32, F64, I32, Block, Bool, Loss
 
 _HDF5_1_8 = ("v108", "v108")
 """HDF5 version that every tool since 2008 reads, and the first with checksums over its own structures."""
@@ -111,7 +111,11 @@ class ResultsWriter:
             self._tally.add(faces.row, faces.track)
 
     def finish(
-        self, losses: Sequence[Loss] = (), repaired_times: int = 0, baseline: F32 | None = None
+        self,
+        losses: Sequence[Loss] = (),
+        repaired_times: int = 0,
+        baseline: F32 | None = None,
+        person: I32 | None = None,
     ) -> Path:
         """Write the rest, make it durable, read it all back, and give the file its name.
 
@@ -119,6 +123,7 @@ class ResultsWriter:
             losses: parts of the video that could not be decoded.
             repaired_times: number of presentation times that had to be set.
             baseline: (T, A) float32, a row per track id, where the header names a baseline.
+            person: (T,) int32 person of each track id; not stored of a single track.
 
         Returns:
             The file.
@@ -126,7 +131,7 @@ class ResultsWriter:
         with self._whole_or_nothing():
             self._frames.close()
             self._faces.close()
-            self._write_tracks(baseline)
+            self._write_tracks(baseline, person)
             self._write_losses(losses)
             self._seal(repaired_times)
             self._file.close()
@@ -168,25 +173,28 @@ class ResultsWriter:
                 raise explain(refused, self._part.target) from error
             raise
 
-    def _table(self, name: str, text_bytes: int = 1) -> TableWriter:
+    def _table(self, name: str, text_bytes: int = 1, *, person: bool = False) -> TableWriter:
         header = self._header
         columns = columns_of(
             name,
             keep_members=self._keep_members,
             baseline=header.baseline != "none",
             damaged=self._damaged,
+            person=person,
             outputs=self._outputs,
         )
         shapes = {c: c.shape(len(header.au_names), len(header.member_names)) for c in columns}
         return TableWriter(self._file, name, shapes, text_bytes)
 
-    def _write_tracks(self, baseline: F32 | None) -> None:
+    def _write_tracks(self, baseline: F32 | None, person: I32 | None) -> None:
         rows = self._tally.table()
+        if person is not None and len(rows["id"]) > 1:
+            rows["person"] = person[rows["id"]]
         if baseline is None:
             baseline = np.full((len(rows["id"]), len(self._header.au_names)), np.nan, np.float32)
         else:
             baseline = baseline[rows["id"]]
-        table = self._table("tracks")
+        table = self._table("tracks", person="person" in rows)
         table.add({**rows, "baseline": baseline})
         table.close()
 

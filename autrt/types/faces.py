@@ -124,6 +124,26 @@ class Faces(ShapedRepr):
         )
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class AppearanceSamples(ShapedRepr):
+    """Appearances of some of the rows of a `Faces`."""
+
+    face: I64
+    """(S,) int64 row of the faces."""
+    appearance: F32
+    """(S, 4, 32) float32; see `face.appearance`."""
+
+    def __post_init__(self) -> None:
+        n = len(self.face)
+        check_array(self, "face", self.face, np.int64, (n,))
+        check_array(self, "appearance", self.appearance, np.float32, (n, 4, 32))
+
+    @staticmethod
+    def empty() -> AppearanceSamples:
+        """Return no samples."""
+        return AppearanceSamples(np.empty(0, np.int64), np.empty((0, 4, 32), np.float32))
+
+
 @dataclass(frozen=True, slots=True)
 class Patch:
     """The neighbourhood of one face, cut out of its frame: enough to detect and align the face again."""

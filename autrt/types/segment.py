@@ -11,7 +11,7 @@ import numpy as np
 
 from autrt.types.arrays import F32, F64, I64, U8, Bool, ShapedRepr, check_array
 from autrt.types.engine import Outputs, Pending, Ready
-from autrt.types.faces import Detections, Faces, Misalignment, Patch
+from autrt.types.faces import AppearanceSamples, Detections, Faces, Misalignment, Patch
 from autrt.types.video import Frame, Image, Loss
 
 
@@ -41,6 +41,8 @@ class Segment:
     """Of each frame: (18, 32, 3) uint8 RGB."""
     small_faces: U8 = field(default_factory=lambda: np.empty((0, 28, 28), np.uint8))
     """(F, 28, 28) uint8; see `face.appearance`."""
+    samples: AppearanceSamples = field(default_factory=AppearanceSamples.empty)
+    """Of faces on the last frame."""
     patches: dict[int, Patch] = field(default_factory=dict[int, Patch])
     """Patch of each face by its row in `faces`; once alignment is checked, of misaligned faces alone."""
     pending: Pending[Outputs] = field(default_factory=lambda: Ready({}))
@@ -94,6 +96,7 @@ class Block(ShapedRepr):
     """`faces.row` counts in the video's frame table, not in this block."""
     outputs: Outputs
     """The networks' outputs, name → float32 (F, …); `logits` (F, M, A) always."""
+    samples: AppearanceSamples = field(default_factory=AppearanceSamples.empty)
 
     def __post_init__(self) -> None:
         n = len(self.index)

@@ -97,6 +97,12 @@ def test_a_track_ends_where_another_person_follows(at, between, dip):
     assert found[0] == (0, found[1][0] - 1)
 
 
+def test_a_face_that_changes_in_a_still_picture_is_found():
+    still = [scene(0).astype(np.uint8)] * 90
+    faces = [face(int(i >= 40)).astype(np.uint8) for i in range(90)]
+    assert tracks_of(still, faces) == {0: (0, 39), 1: (40, 89)}
+
+
 def test_one_person_in_two_scenes_is_one_track():
     one = [noisy(face(0), i) for i in range(90)]
     assert tracks_of(changing(scene, 90, 40, 8), one) == {0: (0, 89)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,13 @@ from autrt.recogniser.follow import FaceFollower
 from autrt.recogniser.trailing_smoothing import TrailingSmoother
 from autrt.template import ARCFACE_112
 from tests.support.fakes_run import BOX, LANDMARKS, FakeDetector, FakeEngine, fake_networks
+
+
+def texture(seed: int, height: int, width: int, channels: int) -> np.ndarray:
+    """A smooth random picture."""
+    coarse = np.random.default_rng(seed).uniform(0, 255, (12, 16, channels)).astype(np.float32)
+    return np.clip(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), 0, 255)
+
 
 GREY = np.full((240, 320, 3), 90, np.uint8)
 
@@ -40,9 +48,10 @@ class Followed:
         self.follower = FaceFollower(fake_networks(engine, self.detector), 0.2)
         self.index = 0
 
-    def frame(self):
+    def frame(self, picture=GREY):
         """Return the faces of the next frame."""
-        faces, logits = self.follower.follow(picture_frame(GREY, self.index, self.index / 25))
+        frame = picture_frame(picture.astype(np.uint8), self.index, self.index / 25)
+        faces, logits = self.follower.follow(frame)
         assert logits.shape == (len(faces), 1, 2)
         self.index += 1
         return faces
@@ -108,6 +117,22 @@ def test_follower_numbers_new_faces_from_left_to_right():
     faces = followed.frame()
     assert faces.track.tolist() == [0, 1]
     assert faces.boxes[0, 0] < faces.boxes[1, 0]
+
+
+def test_a_face_that_turns_into_another_person_gets_another_track():
+    followed = Followed()
+    scenes = [texture(seed, 240, 320, 3) for seed in (0, 1)]
+    tracks = [int(followed.frame(scenes[i >= 25]).track[0]) for i in range(60)]
+    assert set(tracks) == {0, 1}
+    assert tracks == sorted(tracks)
+    assert 25 < tracks.index(1) <= 25 + 15
+
+
+def test_a_face_in_another_light_keeps_its_track():
+    followed = Followed()
+    scene = texture(0, 240, 320, 3)
+    lit = [np.clip(scene * (1 if i < 25 else 0.4), 0, 255) for i in range(60)]
+    assert {int(followed.frame(picture).track[0]) for picture in lit} == {0}
 
 
 @settings(max_examples=30, deadline=None)

@@ -131,7 +131,8 @@ def test_two_runs_give_equal_datasets_whatever_the_pieces(tmp_path):
 
 @pytest.mark.parametrize("counts", [[1, 0, 2, 1], [1, 2] * 3000])
 def test_every_dataset_is_checked_and_described(tmp_path, counts):
-    path = results_file(tmp_path / "a.h5", counts, baseline="p5", damaged=True)
+    people = np.zeros(max(counts), np.int32)
+    path = results_file(tmp_path / "a.h5", counts, baseline="p5", damaged=True, person=people)
     with h5py.File(path) as file:
         for column in (c for c in COLUMNS if c != FEATURES):
             dataset = file[column.path]

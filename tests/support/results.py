@@ -138,12 +138,13 @@ def results_file(
     lost: Sequence[Loss] = LOST,
     *,
     damaged: bool = False,
+    person: Any = None,
     **changes: Any,
 ) -> Path:
     """Write a whole, sound file; in one with marks of damaged frames, every fourth is marked."""
     with ResultsWriter(path, header(**changes), keep_members=True, damaged=damaged) as writer:
         video(counts, seed=seed).write(writer)
-        return writer.finish(lost, repaired_times=1)
+        return writer.finish(lost, repaired_times=1, person=person)
 
 
 THRESHOLD = 0.5

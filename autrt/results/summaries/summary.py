@@ -42,6 +42,8 @@ class TrackSummary:
     """Statistics of one track (one face through one shot)."""
 
     track: int
+    person: int
+    """Tracks of one number show one person; −1 where that is unsure."""
     start_s: float
     end_s: float
     frames: int
@@ -88,6 +90,7 @@ def summarise(results: Results) -> VideoSummary:
         face_frames += int((results.frames["n_faces", frames] > 0).sum())
         for track, part in _by_track(results, frames, faces, steps_s):
             tallies.setdefault(track, _Tally(len(results.au_names))).add(part)
+    people = dict(zip(results.tracks["id"].tolist(), results.people().tolist(), strict=True))
     return VideoSummary(
         video=escape(results.header.source.path),
         path=escape(str(results.path)),
@@ -98,7 +101,9 @@ def summarise(results: Results) -> VideoSummary:
         losses=len(results.lost),
         lost_packets=int(results.lost["packets"].sum()),
         damaged_frames=int(results.damaged().sum()),
-        tracks=tuple(tally.summary(track, results) for track, tally in sorted(tallies.items())),
+        tracks=tuple(
+            tally.summary(track, people[track], results) for track, tally in sorted(tallies.items())
+        ),
     )
 
 
@@ -169,12 +174,13 @@ class _Tally:
         self._activations += (part.active & ~before).sum(axis=0)
         self._last_frame, self._last_active = int(part.frame[-1]), part.active[-1]
 
-    def summary(self, track: int, results: Results) -> TrackSummary:
+    def summary(self, track: int, person: int, results: Results) -> TrackSummary:
         """Return the statistics of all rows added so far."""
         names = zip(results.au_names, results.au_grades, strict=True)
         aus = tuple(self._au(a, au, grade) for a, (au, grade) in enumerate(names))
         return TrackSummary(
             track=track,
+            person=person,
             start_s=float(self._start_s),
             end_s=float(self._end_s),
             frames=self._frames,

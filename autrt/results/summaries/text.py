@@ -34,7 +34,7 @@ class TextSummaryWriter:
         short = {track.track for track in folded}
         for track in video.tracks:
             if track.track not in short:
-                self._write("".join(_table(track)))
+                self._write("".join(_table(track, several=len(video.tracks) > 1)))
         if folded:
             all_s = clock(sum(track.face_s for track in folded))
             self._write(
@@ -92,10 +92,10 @@ def _lost(of: VideoSummary | Totals) -> str:
     return f"{lost}, {_count(of.damaged_frames, 'damaged frame')}" if of.damaged_frames else lost
 
 
-def _table(track: TrackSummary) -> Iterator[str]:
-    yield (
-        f"  track {track.track}: {clock(track.start_s)} to {clock(track.end_s)}, a face for {clock(track.face_s)}\n"
-    )
+def _table(track: TrackSummary, *, several: bool) -> Iterator[str]:
+    person = f" (person {track.person})" if several and track.person >= 0 else ""
+    times = f"{clock(track.start_s)} to {clock(track.end_s)}, a face for {clock(track.face_s)}"
+    yield f"  track {track.track}{person}: {times}\n"
     if track.aus:
         yield f"  {'AU':26}{'active':>6}{'mean':>5}{'peak':>5}{'at':>8}{'/min':>6}{'each s':>7}  grade\n"
     for au in track.aus:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from autrt.errors import UsageError
-from autrt.results.schema import COLUMNS, EVERY_MODEL, FEATURES, OF_FRAMES, Column
+from autrt.results.schema import COLUMNS, EVERY_MODEL, FEATURES, OF_FRAMES, OF_TRACKS, Column
 from autrt.storage.escape import escape
 
 OF_FACES: Final = {
@@ -33,7 +33,7 @@ class TableColumn:
 
     name: str
     group: str
-    """The column of `/faces` or `/frames` that it is taken from; for key columns their own name."""
+    """The column of `/faces`, `/frames` or `/tracks` that it is taken from; for key columns their own name."""
     dtype: str
     """A NumPy dtype's name, or `text`."""
     unit: str
@@ -90,7 +90,8 @@ def table_columns(
 
     A column of `/faces` stands for all of its values (`box` for box_x0, box_y0, box_x1, box_y1; `landmarks` for
     left_eye_x, …; `smoothed` for AU1_smoothed, …; `member_logit` for NAME_AU1_member_logit, …; a further output
-    of shape (2,) for NAME_0 and NAME_1), each of which may also be named alone. `damaged` is that of `/frames`.
+    of shape (2,) for NAME_0 and NAME_1), each of which may also be named alone. `damaged` is that of `/frames`,
+    `person` that of `/tracks`.
 
     Args:
         au_names: of all results in the table.
@@ -101,7 +102,7 @@ def table_columns(
     Raises:
         UsageError: there is no such column.
     """
-    groups = {**OF_FACES, **(extra or {}), **OF_FRAMES}
+    groups = {**OF_FACES, **(extra or {}), **OF_FRAMES, **OF_TRACKS}
     if wanted is None:
         wanted = [*ALL_GROUPS, *(name for name in extra or {} if name != FEATURES.name)]
     elif isinstance(wanted, str):

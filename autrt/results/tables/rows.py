@@ -11,7 +11,7 @@ import numpy as np
 
 from autrt.results.extra_columns import extra_columns
 from autrt.results.reader import Results
-from autrt.results.schema import OF_FRAMES
+from autrt.results.schema import OF_FRAMES, OF_TRACKS
 from autrt.results.tables.columns import FRAME, KEYS, OF_FACES, TIME, TRACK, TableColumn, expand_group
 from autrt.storage.escape import escape
 from autrt.types import Bool
@@ -70,6 +70,9 @@ def _read(
         if group in OF_FRAMES:
             values[group] = results.damaged(frames)[frame]
             continue
+        if group in OF_TRACKS:
+            values[group] = laid_out(_people(results, faces))
+            continue
         column = OF_FACES.get(group) or extra_columns(results).get(group)
         if column is None:
             continue
@@ -77,3 +80,9 @@ def _read(
         table = laid_out(results.faces[group, faces].reshape(-1, len(own)))
         values |= {c.name: table[:, own.index(c.name)] for c in members if c.name in own}
     return Rows(escape(results.header.source.path), values, seen)
+
+
+def _people(results: Results, faces: slice) -> Array:
+    """Return the person of some faces."""
+    places = np.searchsorted(results.tracks["id"], results.faces["track", faces])
+    return results.people()[places]

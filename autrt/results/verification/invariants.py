@@ -153,6 +153,8 @@ def _check_aus(faults: _Faults, start: int, rows: Rows, thresholds: Array) -> No
 
 
 def _check_tracks(faults: _Faults, rows: Rows, tally: TrackTally) -> None:
+    if "person" in rows:
+        faults.add("/tracks/person is no number from −1 on", 0, rows["person"] < -1)
     expected = tally.table()
     if len(rows["id"]) != len(expected["id"]):
         faults.add_if("/tracks has more or fewer tracks than /faces", True)

@@ -6,7 +6,8 @@ so that their position tells nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -23,6 +24,9 @@ WIDTH: Final = 480
 HEIGHT: Final = 360
 FRAMES_MAX: Final = 300
 """Frames that are taken of a clip."""
+
+PIECE_FRAMES: Final = 360
+"""Frames of a film that are in memory at a time."""
 
 _EYES_PX: Final = 44.0
 _PLACE: Final = (ARCFACE_112 - 56) * (_EYES_PX / 35) + np.array([WIDTH / 2, HEIGHT / 2])
@@ -60,19 +64,17 @@ def read_person(path: Path, landmarks: Landmarks) -> Person | None:
     return Person(path.name, pictures) if pictures else None
 
 
-def play(person: Person, n: int, rng: np.random.Generator) -> list[U8]:
-    """Return n frames of a person: a clip to and fro from a random place; all under a slow drift of the camera."""
+def play(person: Person, rng: np.random.Generator) -> Iterator[U8]:
+    """Yield frames for ever: a clip to and fro from a random place, all under a slow drift of the camera."""
     count = len(person.pictures)
     cycle = [*range(count), *range(count - 2, 0, -1)]
     start = int(rng.integers(len(cycle)))
     reach = 1.0 if count == 1 else 0.3
     phase, speed = rng.uniform(0, 6.28, 4), rng.uniform(0.02, 0.12, 4)
-    frames: list[U8] = []
-    for i in range(n):
+    for i in itertools.count():
         x, y, turn, scale = reach * np.sin(phase + speed * i)
         picture = person.pictures[cycle[(start + i) % len(cycle)]]
-        frames.append(_moved(picture, 8 * x, 6 * y, 0.08 * turn, 1 + 0.06 * scale))
-    return frames
+        yield _moved(picture, 8 * x, 6 * y, 0.08 * turn, 1 + 0.06 * scale)
 
 
 def film_of_two(before: Sequence[U8], after: Sequence[U8], at: int, length: int, kind: Kind) -> list[U8]:
@@ -94,16 +96,20 @@ def film_of_two(before: Sequence[U8], after: Sequence[U8], at: int, length: int,
     return [*before[:at], *between, *after[at + length :]]
 
 
-def disturbed(frames: Sequence[U8], rng: np.random.Generator, every: int = 90) -> list[U8]:
-    """Return frames of one person, disturbed by exposure, flashes, shake, fast motion and hands before the face."""
-    out = list(frames)
-    for start in range(every // 2, len(out) - every // 2, every):
-        event = _EVENTS[int(rng.integers(len(_EVENTS)))]
-        event(out, start, rng)
-    return out
+def disturbed(frames: Iterable[U8], rng: np.random.Generator, every: int = 90) -> Iterator[U8]:
+    """Yield frames of one person, disturbed by exposure, flashes, shake, fast motion and hands before the face.
+
+    A disturbance lasts until the end of a piece of `PIECE_FRAMES` at most.
+    """
+    remaining = iter(frames)
+    while piece := list(itertools.islice(remaining, PIECE_FRAMES)):
+        for start in range(every // 2, len(piece) - every // 2 + 1, every):
+            event = _EVENTS[int(rng.integers(len(_EVENTS)))]
+            event(piece, start, rng)
+        yield from piece
 
 
-def write_film(path: Path, frames: Sequence[U8], rate: int = 30) -> None:
+def write_film(path: Path, frames: Iterable[U8], rate: int = 30) -> None:
     """Encode frames as H.264 at web quality."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as out:

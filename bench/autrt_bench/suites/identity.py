@@ -98,7 +98,7 @@ def _changes(
             length = int(rng.choice(lengths))
             total = 2 * SIDE_FRAMES + length
             at = SIDE_FRAMES + int(rng.integers(-6, 7))
-            before, after = (play(people[i], total + 6, rng) for i in (a, b))
+            before, after = (list(islice(play(people[i], rng), total + 6)) for i in (a, b))
             film = film_of_two(before, after, at, length, kind)
             if rng.random() < DARK_SHARE:
                 film = [(picture * DARKNESS).astype(np.uint8) for picture in film]
@@ -139,7 +139,7 @@ def _one_person(people: Sequence[Person], length_s: int, settings: BenchSettings
     with TemporaryDirectory(prefix="autrt-bench-") as folder:
         names = [f"{number:04d}.mp4" for number in range(len(people))]
         for name, person in zip(names, people, strict=True):
-            film = disturbed(play(person, length_s * RATE, rng), rng)
+            film = disturbed(islice(play(person, rng), length_s * RATE), rng)
             write_film(Path(folder) / "films" / name, film, RATE)
         infer_into(Path(folder) / "out", [Path(folder) / "films"], settings)
         for name, person in zip(names, people, strict=True):
