@@ -165,7 +165,7 @@ def test_sixteen_packets_that_no_counter_misses_are_told(whole: Path, tmp_path: 
 
 def test_picture_whose_head_in_a_transport_stream_is_gone_is_told(whole: Path, tmp_path: Path) -> None:
     data = bytearray((whole / "mpeg2.ts").read_bytes())
-    heads = [at for at in range(0, len(data), TS_BYTES) if data[at + 1 : at + 3] == b"\x41\0"]
+    heads = [at for at in range(0, len(data), TS_BYTES) if data.startswith(b"\x41\0", at + 1)]
     last = data.index(b"\0\0\1\xe0", heads[-1])
     data[last : last + 4] = bytes(4)
     (tmp_path / "a.ts").write_bytes(data)
