@@ -59,8 +59,10 @@ def is_seam(path: Path, position: int | None) -> bool:
             fresh_table = transport.counter == 0
         if transport.pid == main:
             before = counters.get(main, transport.counter - 1)
-            if transport.counter not in (before, (before + 1) % 16):
-                return transport.starts and transport.counter == 0 and fresh_table
+            due = (before + 1) % 16
+            begins = transport.starts and transport.counter == 0 and fresh_table
+            if transport.counter not in (before, due) or (begins and due != 0):
+                return begins
             fresh_table = False
         counters[transport.pid] = transport.counter
     return False

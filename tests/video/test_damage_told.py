@@ -206,6 +206,20 @@ def test_recordings_one_after_the_other_are_sound(short: Path, tmp_path: Path, n
     assert not any("damage" in loss.reason for loss in found.lost)
 
 
+def test_recordings_whose_counter_seems_to_repeat_at_the_joint_are_sound(tmp_path: Path) -> None:
+    """The first one's last packet has the number with which the next one begins, as a packet sent twice has."""
+    for frames in range(8, 80):
+        data = Clip("mpeg2video", frames=frames).write(tmp_path / "a.ts").read_bytes()
+        packets = [data[i : i + 188] for i in range(0, len(data), 188)]
+        if [p[3] & 0x0F for p in packets if (p[1] & 0x1F, p[2]) == (1, 0)][-1] == 0:
+            (tmp_path / "b.ts").write_bytes(data * 2)
+            found = decode(tmp_path / "b.ts")
+            assert not any(found.marks)
+            assert not any("damage" in loss.reason for loss in found.lost)
+            return
+    pytest.fail("no clip ends so")
+
+
 def test_pictures_before_the_first_key_frame_are_marked(short: Path, tmp_path: Path) -> None:
     data = (short / "h264.ts").read_bytes()
     packets = [data[i : i + 188] for i in range(0, len(data), 188)]

@@ -163,6 +163,17 @@ def test_sixteen_packets_that_no_counter_misses_are_told(whole: Path, tmp_path: 
     assert sum(loss.packets for loss in lost if "probably missing" in loss.reason) == 30 - frames > 0
 
 
+def test_picture_whose_head_in_a_transport_stream_is_gone_is_told(whole: Path, tmp_path: Path) -> None:
+    data = bytearray((whole / "mpeg2.ts").read_bytes())
+    heads = [at for at in range(0, len(data), TS_BYTES) if data.startswith(b"\x41\0", at + 1)]
+    last = data.index(b"\0\0\1\xe0", heads[-1])
+    data[last : last + 4] = bytes(4)
+    (tmp_path / "a.ts").write_bytes(data)
+    frames, lost = losses(tmp_path / "a.ts")
+    assert frames == 29
+    assert lost
+
+
 def flip(path: Path, to: Path, box: bytes, offset: int, bit: int) -> Path:
     """Flip a bit of an MP4 file, at an offset from the name of its last box of that name."""
     data = bytearray(path.read_bytes())
