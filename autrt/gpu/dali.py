@@ -43,7 +43,8 @@ _BLACK: Final = 8
 class DaliDecoder:
     """An `autrt.types.Decoder` whose frames are `TensorImage`s on a device, or PyAV's where DALI cannot be trusted.
 
-    DALI repeats chroma samples instead of interpolating them: at edges of colour its RGB differs from PyAV's.
+    At edges of colour they differ from PyAV's: on a CPU DALI repeats chroma samples; on a GPU it interpolates them
+    as if they lay between the columns of luma, where most streams have them on every other column.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class DaliDecoder:
             self._info = self._fall_back(str(error)).info
             self._frames = self._pyav_frames()
             return
-        self._colour = _correction(self._scan)
+        self._colour = _colour(self._scan, device)
         self._frames = self._dali_frames(Sequences(path, device, frames, patience_s))
 
     @property
@@ -174,14 +175,17 @@ class DaliDecoder:
         self._check_sample(pixels)
 
     def _check_black(self, pixels: Tensor) -> None:
-        """Check the first and last black picture of a sequence: DALI puts black where it has no picture.
+        """Check the first and last picture of zeros in a sequence: DALI puts them where it has no picture.
 
         Raises:
-            IrregularFileError: the picture is not black in the file.
+            IrregularFileError: the picture is not black in the file. In YCbCr no picture is of zeros.
         """
         black = torch.nonzero(pixels.flatten(1).amax(1) == 0).flatten().tolist()
         for i in {*black[:1], *black[-1:]}:
-            if brightest(self._path, int(self._scan.pts[self._count + i])) > _BLACK:
+            if (
+                pixels.device.type != "cpu"
+                or brightest(self._path, int(self._scan.pts[self._count + i])) > _BLACK
+            ):
                 raise IrregularFileError("DALI gives black for a picture")
 
     def _check_sample(self, pixels: Tensor) -> None:
@@ -222,16 +226,19 @@ def _decoder_cache(device: str) -> DecoderCache:
     return DecoderCache(torch.cuda.mem_get_info(device)[1] if torch.cuda.is_available() else 0)
 
 
-def _correction(scan: PacketScan) -> F32 | None:
-    """Return (3, 3) float32 from DALI's RGB to RGB by the stream's own matrix, or None where they agree.
+def _colour(scan: PacketScan, device: str) -> F32 | None:
+    """Return (3, 4) float32 from DALI's colours to RGB by the stream's own matrix, or None where they agree.
 
-    DALI takes every stream for BT.601.
+    On a GPU DALI gives Y, Cb and Cr as they are. On a CPU it gives RGB, and takes every stream for BT.601.
     """
-    stated = yuv_to_rgb(scan.space, scan.full_range, scan.coded_lines)[:, :3]
-    taken = yuv_to_rgb(BT601, scan.full_range, scan.coded_lines)[:, :3]
+    stated = yuv_to_rgb(scan.space, scan.full_range, scan.coded_lines)
+    if device != "cpu":
+        return stated
+    taken = yuv_to_rgb(BT601, scan.full_range, scan.coded_lines)
     if np.array_equal(stated, taken):
         return None
-    return (stated.astype(np.float64) @ np.linalg.inv(taken.astype(np.float64))).astype(np.float32)
+    linear = stated[:, :3].astype(np.float64) @ np.linalg.inv(taken[:, :3].astype(np.float64))
+    return np.column_stack([linear, np.zeros(3)]).astype(np.float32)  # black stays black
 
 
 def _upright(pixels: Tensor, way: Orientation) -> Tensor:

@@ -27,7 +27,7 @@ class TensorImage:
 
         Args:
             pixels: uint8 (height, width, 3).
-            colour: float32 (3, 3) from the tensor's colours to RGB, black to black; None where they are RGB.
+            colour: float32 (3, 4) from the tensor's colours, such as YCbCr, to RGB; None where they are RGB.
             origin: see `autrt.types.Image.origin`.
         """
         self.pixels = pixels
@@ -84,10 +84,11 @@ class TensorImage:
         if self.colour is None:
             return pixels
         colour = torch.from_numpy(np.array(self.colour)).to(pixels.device)
-        return (pixels.float() @ colour.T).round_().clamp_(0, 255).to(torch.uint8)
+        coloured = pixels.float() @ colour[:, :3].T + colour[:, 3]
+        return coloured.round_().clamp_(0, 255).to(torch.uint8)
 
     def _on_host(self, pixels: Tensor) -> PlanarImage:
-        return PlanarImage((Plane(self._coloured(pixels).contiguous().cpu().numpy()),), None)
+        return PlanarImage((Plane(pixels.contiguous().cpu().numpy()),), self.colour)
 
 
 def _halves(pixels: Tensor, width: int, height: int) -> bool:

@@ -13,13 +13,14 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from nvidia.dali import fn, pipeline_def
+from nvidia.dali import fn, pipeline_def, types
 from torch import Tensor
 
 from autrt.types import F64, I64
 
 FrameSequence = tuple[Tensor, I64, F64]
-"""Pixels uint8 (n, height, width, 3) as they are stored; (n,) frame numbers; (n,) seconds from the first frame."""
+"""Pixels uint8 (n, height, width, 3), as they are stored, in YCbCr (on a CPU in RGB); (n,) frame numbers;
+(n,) seconds from the first frame."""
 
 _DEPTH: Final = 2
 """Sequences that DALI reads ahead."""
@@ -138,5 +139,7 @@ def _sequences(path: str, device: str, length: int) -> Any:
         pad_mode="constant",
         enable_frame_num="sequence",
         enable_timestamps=True,
+        # On the CPU DALI cannot give YCbCr. RGB is limited to 0…255 before our own matrix could be applied.
+        image_type=types.RGB if device == "cpu" else types.YCbCr,
     )
     return tuple(outputs)

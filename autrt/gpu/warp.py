@@ -17,44 +17,44 @@ def warp(
 ) -> Tensor:
     """Sample pictures of any sizes through their matrices, bilinear, black outside.
 
+    The number of torch's operations does not depend on that of the pictures.
+
     Args:
         pictures: n tensors uint8 (height, width, 3), all on one device.
         matrices: float32 (n, 2, 3), a picture's pixels → crop pixels.
         size_px: side of the crops.
-        colours: for each picture the float32 (3, 3) matrix to RGB, None where it is RGB; empty: all are RGB.
+        colours: for each picture the float32 (3, 4) matrix to RGB, None where it is RGB; empty: all are RGB. It is
+            applied before values are limited to 0…255.
 
     Returns:
         uint8 (n, size_px, size_px, 3) on the pictures' device; within 1 grey level of OpenCV's.
     """
     device = pictures[0].device
     pixels = torch.cat([picture.reshape(-1, 3) for picture in pictures])
-    heights, widths = (torch.tensor([p.shape[axis] for p in pictures], device=device) for axis in (0, 1))
-    starts = (heights * widths).cumsum(0) - heights * widths
-    x, y = _places(matrices, size_px, device)
-    crops = torch.zeros((*x.shape, 3), device=device)
-    for corner_x, share_x in _neighbours(x):
-        for corner_y, share_y in _neighbours(y):
-            width, height, start = (n[:, None, None] for n in (widths, heights, starts))
-            inside = (corner_x >= 0) & (corner_x < width) & (corner_y >= 0) & (corner_y < height)
-            place = torch.where(inside, start + corner_y * width + corner_x, 0)
-            crops += (share_x * share_y * inside)[..., None] * pixels[place]
+    places = _places(matrices, size_px, device)
+    before = places.floor()
+    after = places - before
+    share = torch.stack([1 - after, after])  # (2 neighbours, n, x and y, places)
+    corner = torch.stack([before, before + 1])
+    size = torch.tensor([picture.shape[1::-1] for picture in pictures], device=device)[None, :, :, None]
+    covered = (share * ((corner >= 0) & (corner < size))).sum(0).prod(1)[..., None]
+    corner = torch.minimum(corner.clamp_(min=0).long(), size - 1)
+    start = torch.tensor([0, *(p.shape[0] * p.shape[1] for p in pictures[:-1])], device=device).cumsum(0)
+    rows = corner[:, :, 1] * size[:, :, 0] + start[None, :, None]
+    place = rows[:, None] + corner[None, :, :, 0]  # (2 in y, 2 in x, n, places)
+    weight = share[:, None, :, 1] * share[None, :, :, 0]
+    crops = torch.einsum("yxnp,yxnpc->npc", weight, pixels[place].float())
     if any(colour is not None for colour in colours):
-        to_rgb = np.stack([np.eye(3, dtype=np.float32) if colour is None else colour for colour in colours])
-        crops = torch.einsum("nyxc,ndc->nyxd", crops, torch.from_numpy(to_rgb).to(device))
-    return crops.round_().clamp_(0, 255).to(torch.uint8)
+        to_rgb = np.stack(
+            [np.eye(3, 4, dtype=np.float32) if colour is None else colour for colour in colours]
+        )
+        matrix = torch.from_numpy(to_rgb).to(device)
+        crops = torch.baddbmm(matrix[:, None, :, 3], crops, matrix[:, :, :3].transpose(1, 2)).clamp_(0, 255)
+    return (crops * covered).round_().to(torch.uint8).unflatten(1, (size_px, size_px))
 
 
-def _places(matrices: F32, size_px: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return x and y, float32 (n, size_px, size_px), of each crop pixel in its picture."""
+def _places(matrices: F32, size_px: int, device: torch.device) -> Tensor:
+    """Return x and y, float32 (n, 2, size_px · size_px), of each crop pixel in its picture, row by row."""
     back = torch.from_numpy(invert(matrices.astype(np.float64)).astype(np.float32)).to(device)
-    along = torch.arange(size_px, device=device, dtype=torch.float32)
-    a, b, c = (back[:, :, i, None, None] for i in range(3))
-    places = a * along + b * along[:, None] + c
-    return places[:, 0], places[:, 1]
-
-
-def _neighbours(place: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Return the samples before and after a place, and the weight of each."""
-    before = place.floor()
-    after = place - before
-    return [(before.long(), 1 - after), (before.long() + 1, after)]
+    y, x = np.mgrid[:size_px, :size_px].reshape(2, -1).astype(np.float32)
+    return back @ torch.from_numpy(np.stack([x, y, np.ones_like(x)])).to(device)

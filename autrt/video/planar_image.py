@@ -50,8 +50,8 @@ class PlanarImage:
 
         Args:
             planes: luma (or RGB), which has the picture's size; then none or two chroma planes.
-            colour: float32 (3, planes + 1), from the planes' samples to RGB, or for samples of high dynamic range
-                a tone mapping; None where the plane is RGB.
+            colour: float32 (3, planes + 1), from the planes' samples to RGB, (3, 4) for one plane of packed YCbCr;
+                or for samples of high dynamic range a tone mapping; None where the plane is RGB.
             origin: see `autrt.types.Image.origin`.
         """
         self._planes = planes

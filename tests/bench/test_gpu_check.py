@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from autrt.engine.gpu import find_gpus
+from autrt.engine.gpu import Gpu, find_gpus
 from autrt.errors import MissingDependencyError
 from autrt_bench.gpu_check.checks import Check, Failure, Measured, Missing, attempt, table
-from autrt_bench.gpu_check.machine import require
+from autrt_bench.gpu_check.clips import CLIPS
+from autrt_bench.gpu_check.machine import require, require_rtx_target
 from autrt_bench.measure.gpu_load import GpuLoad, in_words, mean_load
 
 ROOT = Path(__file__).parents[2]
@@ -42,9 +43,10 @@ def test_without_a_gpu_everything_is_skipped_and_says_why() -> None:
 def test_a_rehearsal_writes_every_clip_and_decodes_what_it_can() -> None:
     code, rows = gpu_check("--device", "cpu", "--only", "dali")
     assert code == 0, rows
-    assert [row[1] for row in rows if row[2] == "ok"] == ["decode vp9", "decode mjpeg"]
+    done = [row[1] for row in rows if row[2] == "ok"]
+    assert done == ["decode vp9", "decode mjpeg", *(f"clip {clip.name}" for clip in CLIPS)]
     skipped = [row for row in rows if row[2] == "skipped"]
-    assert len(skipped) == 5
+    assert len(skipped) == 4
     assert all("50 frames" in row[-1] for row in skipped)
 
 
@@ -92,6 +94,18 @@ def test_mean_load_reads_nvidia_smi() -> None:
     with GpuLoad("cpu") as load:
         pass
     assert load.as_text == ""
+
+
+def test_rtx_is_skipped_on_a_gpu_that_it_does_not_build_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    for target, is_built_for in (("sm89", True), ("sm90", False)):
+        gpu = Gpu("NVIDIA", target)
+        monkeypatch.setattr("autrt_bench.gpu_check.machine.find_gpu", lambda device, gpu=gpu: gpu)
+        if is_built_for:
+            require_rtx_target("cuda:0")
+        else:
+            with pytest.raises(Missing, match=r"builds for sm75.*this GPU is sm90"):
+                require_rtx_target("cuda:0")
 
 
 def test_require_names_missing_packages() -> None:

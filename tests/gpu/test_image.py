@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from autrt.engine.memory import HostMemory, memory_on
 from autrt.errors import UsageError
@@ -15,6 +16,7 @@ from autrt.gpu.image import TensorImage
 from autrt.gpu.memory import DeviceMemory
 from autrt.gpu.warp import warp
 from autrt.types import CROP_SIZE_PX, Image
+from autrt.video.colour import yuv_to_rgb
 from autrt.video.planar_image import PlanarImage, Plane
 
 SIZES = [(128, 96), (161, 121), (1280, 720), (640, 362)]
@@ -81,7 +83,7 @@ def test_a_cut_lets_go_of_its_frame() -> None:
 
 
 def test_colours_are_mended_in_everything_that_is_looked_at() -> None:
-    pixels, swap = picture(128, 96), np.eye(3, dtype=np.float32)[::-1]
+    pixels, swap = picture(128, 96), np.eye(3, 4, dtype=np.float32)[::-1]
     mended = TensorImage(torch.from_numpy(pixels), swap)
     cpu = PlanarImage((Plane(np.ascontiguousarray(pixels[:, :, ::-1])),), None)
     matrix = np.array([[0.9, 0.2, 4], [-0.2, 0.9, 8]], np.float32)
@@ -89,6 +91,59 @@ def test_colours_are_mended_in_everything_that_is_looked_at() -> None:
     np.testing.assert_array_equal(mended.resized(50, 40), cpu.resized(50, 40))
     np.testing.assert_array_equal(mended.cut(3, 4, 50, 60).rgb(), cpu.cut(3, 4, 50, 60).rgb())
     assert_near(mended.warped(matrix, 64), cpu.warped(matrix, 64))
+
+
+@pytest.mark.parametrize("space", [1, 6, 9])
+@pytest.mark.parametrize("full_range", [False, True])
+def test_ycbcr_becomes_rgb_before_it_is_limited(space: int, full_range: bool) -> None:
+    """Saturated colours, of which a matrix of another standard would leave nothing after their limits."""
+    luma, *chroma = (picture(128, 96, seed)[:, :, 0] for seed in (1, 2, 3))
+    matrix = yuv_to_rgb(space, full_range, 96)
+    cpu = PlanarImage((Plane(luma), *map(Plane, chroma)), matrix)
+    device = TensorImage(torch.from_numpy(np.stack([luma, *chroma], axis=-1)), matrix)
+    assert_near(device.rgb(), cpu.rgb())
+    assert_near(device.thumbnail(32, 18), cpu.thumbnail(32, 18), 3)
+    for x in (8, -90):  # within, and across the edge, outside of which it is black
+        turn = np.array([[0.9, 0.2, x], [-0.2, 0.9, 8]], np.float32)
+        crops = device.warped(turn, 64), cpu.warped(turn, 64)
+        assert_near(*crops, most=3)  # OpenCV rounds places to 1/32 pixel, and samples before their colour
+
+
+@pytest.mark.parametrize("n", [1, 40])
+def test_crops_take_the_same_few_operations_however_many_they_are(n: int) -> None:
+    pictures = [torch.from_numpy(picture(90, 80, i)) for i in range(n)]
+    matrices = np.stack([np.array([[1.1, 0.1, 5], [-0.1, 1.1, -8]], np.float32)] * n)
+    colours = [yuv_to_rgb(1, False, 80)] * n
+    with Counted() as counted:
+        warp(pictures, matrices, 112, colours)
+    assert counted.kernels <= 36
+
+
+class Counted(TorchDispatchMode):
+    """Counts torch's operations that compute or copy, which are kernels on a GPU."""
+
+    VIEWS = (
+        "view",
+        "reshape",
+        "squeeze",
+        "slice",
+        "select",
+        "expand",
+        "transpose",
+        "permute",
+        "alias",
+        "t",
+        "detach",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), named=None):
+        name = function.name().removeprefix("aten::").partition(".")[0].removeprefix("_un").removeprefix("un")
+        self.kernels += name.strip("_") not in self.VIEWS and not name.startswith("lift")
+        return function(*arguments, **(named or {}))
 
 
 def test_crops_of_mixed_pictures_wait_in_one_memory() -> None:

@@ -15,24 +15,12 @@ from hypothesis import strategies as st
 from autrt.gpu.limits import LARGEST_PX, refusal
 from autrt.video.coded_pictures import CodedPicturesReader
 from autrt.video.packet_scan import scan
+from autrt_bench.gpu_check.clips import cut_from
 from tests.support.media import Clip
 
 HEVC = "log-level=none:bframes=2"
 VP9 = {"deadline": "realtime", "cpu-used": "8", "b": "600k"}
 SIZE = {"width": 192, "height": 160}
-
-
-def cut_from(source: Path, target: Path, first: int) -> Path:
-    """Copy the packets from the n-th key frame on, without decoding."""
-    with av.open(str(source)) as before, av.open(str(target), "w") as after:
-        stream = after.add_stream_from_template(before.streams.video[0])
-        keys = -1
-        for packet in before.demux(video=0):
-            keys += packet.is_keyframe
-            if packet.size and keys >= first:
-                packet.stream = stream
-                after.mux(packet)
-    return target
 
 
 def joined(target: Path, clips: list[Clip]) -> Path:

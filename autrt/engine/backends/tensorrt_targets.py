@@ -47,7 +47,7 @@ def capabilities(trt: Any, targets: Sequence[str]) -> list[Any]:
     """
     if not targets:
         return []
-    known = {n.lower(): value for n, value in trt.ComputeCapability.__members__.items() if n.startswith("SM")}
+    known = known_targets(trt)
     unknown = [target for target in targets if target not in known]
     if unknown:
         raise EngineOptionError(
@@ -55,6 +55,11 @@ def capabilities(trt: Any, targets: Sequence[str]) -> list[Any]:
             f"Data centre GPUs since Hopper (sm90, sm100) need --engine tensorrt, on the GPU itself"
         )
     return [known[target] for target in targets]
+
+
+def known_targets(trt: Any) -> dict[str, Any]:
+    """Return TensorRT-RTX's constants by the targets that they stand for, such as "sm86"."""
+    return {n.lower(): value for n, value in trt.ComputeCapability.__members__.items() if n.startswith("SM")}
 
 
 def refuse_float_products(layers: Sequence[Layer], options: Options) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import click
 
+from autrt_bench.gpu_check.barcodes import check_clip
 from autrt_bench.gpu_check.benchmark import run_benchmark
 from autrt_bench.gpu_check.checks import TIERS, Check, Measured, Missing, attempt, table
+from autrt_bench.gpu_check.clips import CLIPS
 from autrt_bench.gpu_check.decoding import CODECS, check_codec
 from autrt_bench.gpu_check.engines import check_engine
 from autrt_bench.gpu_check.infer import Side, check_infer
-from autrt_bench.gpu_check.machine import require, require_gpu
+from autrt_bench.gpu_check.machine import require, require_gpu, require_rtx_target
 from autrt_bench.gpu_check.pytests import run_tests
 
 PACKAGES = {
@@ -58,6 +60,7 @@ def checks(device: str, folder: Path) -> list[Check]:
     found += [
         Check("dali", f"decode {codec.name}", partial(check_codec, codec, device, folder)) for codec in CODECS
     ]
+    found += [Check("dali", f"clip {clip.name}", partial(check_clip, clip, device, folder)) for clip in CLIPS]
     found += [
         Check(tier, f"{name} {engine} {precision}", partial(run, engine, precision, device, folder))
         for tier, engine in ENGINE_TIERS.items()
@@ -79,6 +82,8 @@ def _infer(engine: str, precision: str, device: str, folder: Path) -> Measured:
 
 def _require(engine: str, precision: str, device: str) -> None:
     (require if engine == "torch" else require_gpu)(device, *PACKAGES[engine])
+    if engine == "tensorrt-rtx":
+        require_rtx_target(device)
     if device == "cpu" and precision == "fp16":
         raise Missing("torch has fp16 on a GPU only")
 

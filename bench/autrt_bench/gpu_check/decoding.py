@@ -57,7 +57,6 @@ CODECS: Final = (
         suffix=".mp4",
         options={"preset": "ultrafast", "x265-params": "log-level=none"},
     ),
-    Codec(name="av1", encoder="libsvtav1", suffix=".mkv", options={"preset": "10"}, on_gpu=False),
     Codec(name="mpeg4", encoder="mpeg4", suffix=".mp4", options={"b": "4M", "bf": "2"}),
     Codec(name="vp9", encoder="libvpx-vp9", suffix=".webm", options=_VP9, on_cpu=True),
     Codec(name="mjpeg", encoder="mjpeg", suffix=".avi", on_cpu=True, on_gpu=False, pixel_format="yuvj420p"),

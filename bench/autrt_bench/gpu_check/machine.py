@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from autrt.engine.backends.tensorrt_api import import_library
+from autrt.engine.backends.tensorrt_targets import known_targets
 from autrt.engine.gpu import DRIVER, find_gpu
 from autrt_bench.gpu_check.checks import Missing
 
@@ -32,6 +34,17 @@ def require_gpu(device: str, *packages: str) -> None:
     if device == "cpu":
         raise Missing("runs on a GPU only")
     require(device, *packages)
+
+
+def require_rtx_target(device: str) -> None:
+    """Raise where TensorRT-RTX builds no engines for a GPU: it has none for those of data centres since Hopper.
+
+    Raises:
+        Missing: the GPU is none of its targets.
+    """
+    gpu, known = find_gpu(device), known_targets(import_library("tensorrt-rtx"))
+    if gpu is not None and gpu.target not in known:
+        raise Missing(f"TensorRT-RTX builds for {', '.join(known)}, this GPU is {gpu.target}")
 
 
 def import_torch_with_cuda() -> None:
