@@ -39,26 +39,23 @@ def command(ctx: click.Context, results: Path, out: Path, jobs: int | None, prog
     from contextlib import closing
 
     from autrt.console import make_reporter
-    from autrt.errors import ResultsError
     from autrt.extras import importing
     from autrt.machine import available_cores
 
     with importing("a data set", "dataset"):
-        from autrt.results.dataset.update import plan_dataset, update_dataset
-    plan = plan_dataset(results, out)
+        from autrt.results.dataset.update import only_writer, plan_dataset, update_dataset
     mode = "none" if progress == "auto" and not sys.stderr.isatty() else progress
-    with (
-        closing(make_reporter(mode)) as reporter,
-        closing(update_dataset(results, out, plan, jobs or available_cores())) as work,
-    ):
+    bad: list[str] = []
+    with only_writer(out), closing(make_reporter(mode)) as reporter:
+        plan = plan_dataset(results, out)
         reporter.begin(len(plan.parts), None)
-        bad: list[str] = []
-        for place, part in enumerate(work, 1):
-            if part.error:
-                raise ResultsError(part.error)
-            bad += part.bad
-            reporter.advance(part.rows)
-            reporter.ended(f"part {place}", "ok", {"frames": part.rows, "reason": f"{part.files} results"})
+        with closing(update_dataset(results, out, plan, jobs or available_cores())) as work:
+            for place, part in enumerate(work, 1):
+                bad += part.bad
+                reporter.advance(part.rows)
+                reporter.ended(
+                    f"part {place}", "ok", {"frames": part.rows, "reason": f"{part.files} results"}
+                )
     for line in bad[:SHOWN]:
         click.echo(line, err=True)
     if len(bad) > SHOWN:

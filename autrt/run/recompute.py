@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from autrt.errors import AutrtError
+from autrt.errors import AutrtError, DiskFullError
 from autrt.results.find import find_results
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.in_processes import Died, in_processes
@@ -34,6 +34,8 @@ class Recomputed:
     run_digest: str = ""
     partial: bool = False
     """Part of the video was lost."""
+    error: DiskFullError | None = None
+    """What ends the whole work."""
 
 
 class _Task(NamedTuple):
@@ -58,7 +60,8 @@ def recompute(
 
     Raises:
         UsageError: there are no results, or a run is at work in the folder.
-        DiskFullError, ResultsError: the manifest cannot be written.
+        DiskFullError: no room.
+        ResultsError: the manifest cannot be written.
     """
     found = find_results([results])
     tasks = [_Task(path, path if out is None else out / relative) for path, relative in found]
@@ -67,6 +70,8 @@ def recompute(
         work = partial(_recompute_one, decisions=decisions, command=command)
         for place, one in opened.enter_context(closing(in_processes(work, tasks, jobs, preload=__name__))):
             end = Recomputed(status="failed", reason=str(one)) if isinstance(one, Died) else one
+            if end.error is not None:
+                raise end.error
             if manifest is not None and end.status == "ok":
                 _note(manifest, tasks[place].target, end)
             yield found[place][1], end
@@ -115,7 +120,8 @@ def _recompute_one(task: _Task, *, decisions: Decisions, command: str) -> Recomp
             decide_anew(results, task.target, decisions, command)
         return replace(facts, status="ok")
     except AutrtError as error:
-        return Recomputed(status="failed", reason=str(error))
+        full = error if isinstance(error, DiskFullError) else None
+        return Recomputed(status="failed", reason=str(error), error=full)
 
 
 def _digest_of(path: Path) -> str:

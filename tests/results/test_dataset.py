@@ -13,6 +13,7 @@ from click.testing import CliRunner
 import autrt
 from autrt.cli import group
 from autrt.errors import UsageError
+from autrt.results.dataset.update import only_writer
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.reader import open_results
 from tests.support.results import results_file
@@ -166,3 +167,12 @@ def test_times_of_change_alone_decide(out):
     dataset(out)
     os.utime(out / "d.mp4.h5", ns=(0, 12345))
     assert dataset(out) == "0 new results, 1 changed, 0 gone, 3 as before; 0 left out"
+
+
+def test_one_writer_at_a_time(out):
+    dataset(out)
+    with only_writer(out.parent / "set"):
+        done = CliRunner().invoke(group, ["dataset", str(out), "--out", str(out.parent / "set")])
+    assert isinstance(done.exception, UsageError)
+    assert "another process writes" in str(done.exception)
+    assert dataset(out).startswith("0 new")

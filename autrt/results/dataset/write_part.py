@@ -35,8 +35,8 @@ class WrittenPart:
     """Rows of `faces`."""
     bad: tuple[str, ...] = ()
     """An error for each results file that was left out."""
-    error: str = ""
-    """Why nothing was written, where it is no results file's fault."""
+    error: AutrtError | None = None
+    """What ended the work, where it is no results file's fault."""
 
 
 def write_part(part: NewPart, *, folder: Path, out: Path) -> WrittenPart:
@@ -61,7 +61,7 @@ def write_part(part: NewPart, *, folder: Path, out: Path) -> WrittenPart:
             else:
                 return WrittenPart(files=len(files), rows=rows, bad=tuple(bad))
     except AutrtError as error:
-        return WrittenPart(error=str(error), bad=tuple(bad))
+        return WrittenPart(error=error, bad=tuple(bad))
 
 
 class _DamagedError(Exception):

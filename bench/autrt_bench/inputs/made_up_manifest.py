@@ -37,6 +37,6 @@ def make_manifest(out: Path, n: int) -> None:
 def link_results(archive: Archive, folder: Path, n: int) -> None:
     """Give the results of an archive `n` names, by links."""
     folder.mkdir()
+    targets = archive.targets
     for i in range(n):
-        source = archive.targets[i % len(archive.targets)]
-        os.link(source, results_path(folder, f"{i:06d}.mp4"))
+        os.link(targets[i % len(targets)], results_path(folder, f"{i:06d}.mp4"))

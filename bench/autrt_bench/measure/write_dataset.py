@@ -14,8 +14,10 @@ def main(results: Path, out: Path) -> None:
     """Write every part."""
     for part in plan_dataset(results, out).parts:
         end = write_part(part, folder=results, out=out)
-        if end.error or end.bad:
-            raise AutrtError(end.error or end.bad[0])
+        if end.error is not None:
+            raise end.error
+        if end.bad:
+            raise AutrtError(end.bad[0])
 
 
 if __name__ == "__main__":
