@@ -39,12 +39,7 @@ def peak_pictures(
     """
     source = results.header.source
     path = videos / source.path
-    there = (
-        path.is_dir()
-        if source.kind == "images"
-        else path.is_file() and path.stat().st_size == source.size_bytes
-    )
-    if not there:
+    if not (path.is_dir() if source.kind == "images" else _has_size(path, source.size_bytes)):
         return {}
     tops = {a: max(found, key=lambda e: e.peak) for a, found in events.items() if found}
     index = results.frames["index"]

@@ -50,7 +50,10 @@ class Timeline:
 
 
 def make_timeline(results: Results, events: Mapping[int, Sequence[AUEvent]], most_bins: int) -> Timeline:
-    """Return the timeline of some AUs, with at most `most_bins` bins in all lanes and two more in each gap.
+    """Return the timeline of some AUs, with at most `most_bins` bins in all lanes.
+
+    Some more, without faces, break the curves: two in each gap, and one before a track that follows another in its
+    lane, where no frames share a bin.
 
     Args:
         results: an open results file.
@@ -67,7 +70,10 @@ def make_timeline(results: Results, events: Mapping[int, Sequence[AUEvent]], mos
     ends = np.minimum(starts + per_bin, len(times)) - 1
     middles = (times[starts] + times[ends]) / 2
     gaps = _gaps(times, frame_interval_s(results)) if len(times) > 1 else ()
-    places, middles = _with_breaks(middles, gaps)
+    begins = [t.first_frame for lane in lanes for t in lane[1:]] if per_bin == 1 else []
+    breaks = [(times[frame - 1] + times[frame]) / 2 for frame in dict.fromkeys(begins)]
+    breaks += [time_s for start, end in gaps for time_s in (start + _BREAK_S, end - _BREAK_S)]
+    places, middles = _with_breaks(middles, breaks)
     return Timeline(
         times_s=middles,
         lanes=tuple(_filled(lane, events, index, places, per_bin, len(middles)) for lane in lanes),
@@ -121,10 +127,9 @@ def _gaps(times: F64, interval_s: float) -> tuple[tuple[float, float], ...]:
     return tuple((float(times[i] + interval_s), float(times[i + 1])) for i in at)
 
 
-def _with_breaks(middles: F64, gaps: Sequence[tuple[float, float]]) -> tuple[I64, F64]:
-    """Return where each bin stands once one is added at either end of each gap, and the times of all."""
-    added = [time_s for start, end in gaps for time_s in (start + _BREAK_S, end - _BREAK_S)]
-    every = np.concatenate([middles, added])
+def _with_breaks(middles: F64, breaks: Sequence[float]) -> tuple[I64, F64]:
+    """Return where each bin stands once bins without faces are added at some times, and the times of all."""
+    every = np.concatenate([middles, breaks])
     order = np.argsort(every, kind="stable")
     places = np.empty(len(every), np.int64)
     places[order] = np.arange(len(every))

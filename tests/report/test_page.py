@@ -287,7 +287,7 @@ def test_page_in_a_browser(browser, page, tmp_path):
     folder, theme = Path(SCREENSHOTS or tmp_path), "document.documentElement.dataset.theme"
     for scheme in ("light", "dark"):
         tab.emulate_media(color_scheme=scheme)
-        tab.wait_for_function(f"{theme} === '{scheme}'")
+        tab.wait_for_function("s => document.documentElement.dataset.theme === s", arg=scheme)
         tab.evaluate("scrollTo(0, 0)")
         assert len(tab.screenshot(path=folder / f"report-{scheme}.png", full_page=True)) > 20_000
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"

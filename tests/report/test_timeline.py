@@ -21,17 +21,23 @@ def test_bins_keep_the_largest_value_of_each_lane(tmp_path_factory, tracks, most
         line = make_timeline(results, {0: ()}, most)
     assert line.hidden_tracks == 0
     assert sorted(t for lane in line.lanes for t, _, _ in lane.tracks) == sorted(tracks)
+    n_bins = -(-31 // line.frames_per_bin)
+    assert n_bins * len(line.lanes) <= max(most, len(line.lanes)) + len(line.lanes)
     for lane in line.lanes:
         ids = [t for t, _, _ in lane.tracks]
         frames = [f for t in ids for f in range(min(tracks[t]), max(tracks[t]) + 1)]
         assert len(set(frames)) == len(frames), "two tracks at the same time share no lane"
-        expected = np.full(len(line.times_s), NO_FACE)
+        expected = np.full(n_bins, NO_FACE)
         for t in ids:
             for frame, p in tracks[t].items():
                 at, value = frame // line.frames_per_bin, round(p * (NO_FACE - 1))
                 expected[at] = value if expected[at] == NO_FACE else max(value, expected[at])
-        np.testing.assert_allclose(lane.values[0], expected, atol=1)
-    assert len(line.times_s) * len(line.lanes) <= max(most, len(line.lanes)) + len(line.lanes)
+        (own,) = lane.values
+        if len(own) == n_bins:
+            np.testing.assert_allclose(own, expected, atol=1)
+        else:  # with breaks before tracks
+            np.testing.assert_allclose(own[own != NO_FACE], expected[expected != NO_FACE], atol=1)
+    assert (np.diff(line.times_s) > 0).all()
 
 
 def test_bins_of_events_are_marked_and_gaps_break_the_curve(tmp_path):
@@ -49,6 +55,14 @@ def test_bins_of_events_are_marked_and_gaps_break_the_curve(tmp_path):
     assert (values[in_gap] == NO_FACE).all()
     within = line.times_s[values >= WITHIN]
     assert (within.min(), within.max()) == (times[35], times[44])
+
+
+def test_a_track_that_follows_another_begins_a_new_curve(tmp_path):
+    tracks = {0: dict.fromkeys(range(10), 0.2), 1: dict.fromkeys(range(10, 20), 0.4)}
+    with open_results(video_file(tmp_path / "a.h5", tracks, 20)) as results:
+        line = make_timeline(results, {0: ()}, 1000)
+    (lane,) = line.lanes
+    assert lane.values[0].tolist() == [25] * 10 + [NO_FACE] + [50] * 10
 
 
 def test_more_faces_at_once_than_lanes_are_counted(tmp_path):
