@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import platform
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from autrt.errors import EngineOptionError
@@ -15,6 +17,9 @@ FEATURES = (
     "asimd", "asimdhp", "bf16", "i8mm", "sve",
 )  # fmt: skip
 """Instruction sets that engines choose their code by, with their names in /proc/cpuinfo."""
+
+_M_MMAP_THRESHOLD = -3
+"""Name of the option in glibc's malloc.h."""
 
 
 def available_cores(root: Path = Path("/")) -> int:
@@ -156,3 +161,12 @@ def _memory_v1(folder: Path) -> float:
         return int((folder / "memory.limit_in_bytes").read_text())
     except (OSError, ValueError):
         return math.inf
+
+
+def return_freed_memory(block_bytes: int) -> None:
+    """Have blocks of at least so many bytes given back to the system when they are freed.
+
+    glibc keeps blocks of up to 32 MB that were freed, each thread its own. Elsewhere nothing is done.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, block_bytes)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, cast
 
 import cv2
 import numpy as np
 
+from autrt.machine import return_freed_memory
 from autrt.types import F32, U8
 from autrt.video.planar_image import PlanarImage
 
 MAX_WAITING_PX: Final = 1 << 24
 """Pixels (4096×4096) above which the frames of a video are halved on arrival: those of 8K, none of 5K."""
+
+PLANE_BYTES: Final = 1 << 20
+"""Least size of a plane of the means of frames above `MAX_WAITING_PX`."""
 
 
 def shrunk(picture: PlanarImage) -> PlanarImage | ShrunkImage:
@@ -19,7 +24,16 @@ def shrunk(picture: PlanarImage) -> PlanarImage | ShrunkImage:
     factor = 1
     while picture.width * picture.height > MAX_WAITING_PX * factor * factor:
         factor *= 2
-    return picture if factor == 1 else ShrunkImage(picture, factor)
+    if factor == 1:
+        return picture
+    _return_planes()
+    return ShrunkImage(picture, factor)
+
+
+@cache
+def _return_planes() -> None:
+    """Have the planes of large frames given back once they are freed; that costs small frames nothing."""
+    return_freed_memory(PLANE_BYTES)
 
 
 class ShrunkImage:
