@@ -54,7 +54,7 @@ OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", 
 @click.option(
     "--update",
     is_flag=True,
-    help="Leave tables alone that are newer than their results; whatever options or version made them.",
+    help="Leave tables alone that are newer than their results and were made with the same options.",
 )
 @click.option(
     "--frames",
@@ -201,8 +201,9 @@ def _tables(
     update: bool,
 ) -> int:
     """Write the tables and return the exit code."""
-    from autrt.results.find import find_results, is_newer
+    from autrt.results.find import find_results
     from autrt.results.tables.export import export_table, table_paths
+    from autrt.results.tables.up_to_date import is_up_to_date
 
     found = find_results(paths)
     paths = list(dict.fromkeys(path for path, _ in found))
@@ -212,7 +213,11 @@ def _tables(
             f"--format openface: {len(paths)} results in one file could not be told apart, as OpenFace has no "
             "column for the video: expected a folder as --out"
         )
-    current = {target for target, of in jobs.items() if update and is_newer(target, of)}
+    current = {
+        target
+        for target, of in jobs.items()
+        if update and is_up_to_date(fmt, target, of, columns, faces_only=faces_only)
+    }
     written = n_bad = 0
     notes: dict[str, None] = {}
     for target, of in jobs.items():
