@@ -10,7 +10,6 @@ import click
 
 from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.results.events.find import MIN_DURATION_S, RELEASE, EventRule
-from autrt.results.find import is_newer
 
 if TYPE_CHECKING:
     from autrt.results.challenge.validation import Challenge
@@ -75,7 +74,7 @@ OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", 
 @click.option(
     "--update",
     is_flag=True,
-    help="Leave tables alone that are newer than their results; whatever options or version made them.",
+    help="Leave tables alone that are newer than their results and were made with the same options.",
 )
 @click.option(
     "--frames",
@@ -134,15 +133,11 @@ def command(
         ctx.exit(do(paths, fmt, folder, frames, frame_counts))
     wanted = None if columns is None else [name.strip() for name in columns.split(",")]
     jobs = _jobs(paths, fmt, folder, whole)
-    current = {target for target, of in jobs.items() if update and is_newer(target, of)}
-    due = {target: of for target, of in jobs.items() if target not in current}
     if rule is not None:
-        told, bad = _write_events(due, fmt, rule)
+        told, bad = _write_events(jobs, fmt, rule)
     else:
-        told, bad = _write_tables(due, fmt, wanted, faces_only)
-    where = f" in {folder}" if whole else ""
-    unchanged = f"; {len(current)} up to date" if update else ""
-    click.echo(f"{told}{where}{unchanged}")
+        told, bad = _write_tables(jobs, fmt, wanted, faces_only=faces_only, update=update)
+    click.echo(told + (f" in {folder}" if whole else ""))
     if bad:
         ctx.exit(3)
 
@@ -193,6 +188,10 @@ def _check_options(
     if update and fmt in CHALLENGES:
         raise click.UsageError(
             "--update is for tables: a challenge's files are written together or not at all"
+        )
+    if update and fmt in EVENTS:
+        raise click.UsageError(
+            "--update is for tables: files of events do not say by which options they were made"
         )
 
 
@@ -259,14 +258,27 @@ def _jobs(paths: Sequence[Path], fmt: str, out: Path | None, whole: bool) -> dic
 
 
 def _write_tables(
-    jobs: Mapping[Path, Sequence[Path]], fmt: str, columns: Sequence[str] | None, faces_only: bool
+    jobs: Mapping[Path, Sequence[Path]],
+    fmt: str,
+    columns: Sequence[str] | None,
+    *,
+    faces_only: bool,
+    update: bool,
 ) -> tuple[str, int]:
     """Write the tables and return a line about them, and how many results were damaged."""
     from autrt.results.tables.export import export_table
+    from autrt.results.tables.up_to_date import is_up_to_date
 
+    current = {
+        target
+        for target, of in jobs.items()
+        if update and is_up_to_date(fmt, target, of, columns, faces_only=faces_only)
+    }
     written = n_bad = 0
     notes: dict[str, None] = {}
     for target, of in jobs.items():
+        if target in current:
+            continue
         layout, bad = export_table(fmt, target, of, columns, faces_only=faces_only)
         n_bad += len(bad)
         for line in bad:
@@ -276,7 +288,8 @@ def _write_tables(
             notes |= dict.fromkeys(_notes(fmt, layout))
     for note in notes:
         click.echo(note, err=True)
-    return f"{written} of {written + n_bad} files written as {fmt}", n_bad
+    unchanged = f"; {len(current)} up to date" if update else ""
+    return f"{written} of {written + n_bad} files written as {fmt}{unchanged}", n_bad
 
 
 def _write_events(jobs: Mapping[Path, Sequence[Path]], fmt: str, rule: EventRule) -> tuple[str, int]:

@@ -22,8 +22,7 @@ from autrt.model.load import torch_outputs
 from autrt.types import Engine
 from tests.support.models import pixels
 
-pytest_plugins = ("tests.support.model_fixtures", "tests.support.threads")
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytest_plugins = ("tests.support.model_fixtures",)
 
 BATCH = 7
 """No multiple of anything that vector code likes."""

@@ -12,9 +12,6 @@ from torch import nn
 
 from autrt.model.attention import CoordinateAttention, SpatialAttention, attention
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 Array = NDArray[np.float64]
 
 

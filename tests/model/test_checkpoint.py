@@ -23,9 +23,6 @@ from autrt.model.iresnet import EmbeddingNetwork
 from autrt.model.presets import preset
 from autrt.model.student import Student, StudentConfig
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 TINY = cast("FullConfig", preset("tiny"))
 PLAIN = replace(TINY, coordinate_attention="none", spatial_attention=False, fpn=False, ssh=False)
 State = dict[str, Tensor]

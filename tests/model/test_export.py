@@ -16,9 +16,6 @@ from autrt.model.presets import preset
 from autrt.model.student import Student
 from tests.support.networks import random_crops, settled
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SMALL = FullConfig(depth=18, width=0.125, ssh_channels=8, level_features=32)
 
 

@@ -6,9 +6,6 @@ from torch import Tensor
 
 from autrt.model.feature_pyramid import FPN, SSH, Neck
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 CHANNELS, SIDES = (8, 16, 32, 64), (56, 28, 14, 7)
 
 

@@ -19,9 +19,6 @@ from autrt.model.full import FullConfig, FullNetwork, build
 from autrt.model.presets import PRESETS, preset
 from tests.support.networks import random_crops, settled
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 TINY = cast("FullConfig", preset("tiny"))
 
 switches = st.builds(

@@ -11,9 +11,6 @@ from torch.nn.functional import conv2d
 from autrt.model.iresnet import BLOCKS, Depth, EmbeddingNetwork, IResNet, stage_channels
 from tests.support.networks import random_crops, settled
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 Entry = tuple[str, tuple[int, ...]]
 
 

@@ -22,8 +22,7 @@ from autrt.model.student import Student, StudentConfig
 from tests.support.models import copied, pixels, reloaded
 from tests.support.networks import settled
 
-pytest_plugins = ("tests.support.model_fixtures", "tests.support.threads")
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytest_plugins = ("tests.support.model_fixtures",)
 
 TINY = StudentConfig(width=4, squeeze=8, au_names=("AU1", "AU12"))
 

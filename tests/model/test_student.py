@@ -18,9 +18,6 @@ from autrt.model.student import Student, StudentConfig, build
 from autrt.template import ARCFACE_112
 from tests.support.networks import random_crops, settled
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 STUDENTS = {name: config for name, config in PRESETS.items() if isinstance(config, StudentConfig)}
 
 configs = st.builds(

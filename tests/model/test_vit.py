@@ -27,9 +27,6 @@ from autrt.model.vit import ViTConfig, ViTNetwork  # noqa: E402
 from tests.support.models import pixels  # noqa: E402
 from tests.support.networks import random_crops  # noqa: E402
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 TINY = ViTConfig(width=32, depth=2, heads=2, drop_path=0.0)
 State = dict[str, Tensor]
 

@@ -23,13 +23,12 @@ from autrt.cli.export import command as export
 from autrt.cli.summary import command as summary
 from autrt.cli.verify import command as verify
 from autrt.errors import MissingDependencyError, UsageError
-from autrt.results.fingerprint import SourceFacts
 from autrt.results.reader import open_results
 from autrt.results.tables.export import export_table
 from autrt.results.tables.openface import OPENFACE_COLUMNS
 from autrt.results.writer import ResultsWriter
 from autrt.storage.escape import escape
-from tests.support.results import header, names_in, results_file, video
+from tests.support.results import header, names_in, results_file, source, video
 
 COUNTS = [1, 0, 2, 1, 0]
 KEYS = ["video", "frame", "time_s", "track"]
@@ -38,11 +37,6 @@ KEYS = ["video", "frame", "time_s", "track"]
 @pytest.fixture
 def path(tmp_path) -> Path:
     return results_file(tmp_path / "out" / "a" / "b.mp4.h5", COUNTS)
-
-
-def source(name: str, **changes) -> SourceFacts:
-    facts = {"path": name, "kind": "video", "size_bytes": 1, "mtime_ns": 2, "fingerprint": "f" * 64}
-    return SourceFacts(**facts | changes)
 
 
 def of(folder: Path, name: str, counts=COUNTS, seed: int = 0, **changes) -> Path:

@@ -1,4 +1,4 @@
-"""`autrt export --update`: what is newer than its results stays, and no results file is opened for it."""
+"""`autrt export --update`: a table stays that is newer than its results and made alike, and these stay closed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from autrt.cli.export import command as export
 from autrt.results.find import is_newer
 from tests.support.command import autrt
-from tests.support.results import results_file
+from tests.support.results import results_file, source
 
 
 def age(path: Path, seconds: float) -> None:
@@ -60,6 +62,27 @@ def test_update_writes_only_what_changed(tmp_path):
     age(tmp_path / "a.mp4.h5", -90)
     assert "1 of 1 files written as csv; 1 up to date" in autrt("export", tmp_path, "--update").stdout
     assert [t.read_text().count("\n") for t in tables] == [3, 2]
+
+
+@pytest.mark.parametrize("fmt", ["csv", "openface", "parquet"])
+def test_update_writes_tables_made_with_other_options(tmp_path, fmt):
+    results_file(tmp_path / "a.mp4.h5", [1, 0])
+    changes = [["--faces-only"], [], *([["--columns", "active"]] if fmt != "openface" else [])]
+    for options in changes:
+        arguments = [str(tmp_path), "--format", fmt, "--update", *options]
+        assert "1 of 1 files written" in CliRunner().invoke(export, arguments).stdout
+        assert "1 up to date" in CliRunner().invoke(export, arguments).stdout
+
+
+def test_update_writes_a_table_without_what_it_was_made_of(tmp_path):
+    for name in "ab":
+        results_file(tmp_path / f"{name}.mp4.h5", [1], source=source(f"{name}.mp4"))
+    arguments = [str(tmp_path), "--out", str(tmp_path / "all.csv"), "--update"]
+    assert "2 of 2 files written" in CliRunner().invoke(export, arguments).stdout
+    (tmp_path / "b.mp4.h5").unlink()
+    assert "1 of 1 files written" in CliRunner().invoke(export, arguments).stdout
+    (tmp_path / "all.csv-metadata.json").write_text("{")
+    assert "1 of 1 files written" in CliRunner().invoke(export, arguments).stdout
 
 
 @pytest.mark.parametrize("fmt", ["abaw-2022", "abaw-2024"])

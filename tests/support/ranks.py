@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from tests.support.rank import forked
+
+PATIENCE_S = 150
+"""For busy machines; processes end within seconds of what ends them."""
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+
+_FORKS = multiprocessing.get_context("forkserver")
+# Loading torch takes longer than these runs; optimisers load its compiler.
+_FORKS.set_forkserver_preload(["tests.support.rank", "torch._dynamo"])
 
 
 def torchrun(size: int, module: str, *arguments: object) -> subprocess.Popen[str]:
@@ -18,22 +29,44 @@ def torchrun(size: int, module: str, *arguments: object) -> subprocess.Popen[str
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def by_hand(size: int, module: str, *arguments: object) -> list[subprocess.Popen[str]]:
-    """Start the processes as a cluster's scheduler does: nobody ends the others when one has gone."""
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """A process that was started by `by_hand`."""
+
+    process: ForkServerProcess
+    errors: Path
+
+    def wait(self) -> tuple[int, str]:
+        """Exit code, and what it told."""
+        self.process.join(PATIENCE_S)
+        code, told = self.process.exitcode, self.errors.read_text()
+        if code is None:
+            self.process.kill()
+            raise AssertionError(f"not ended within {PATIENCE_S} s: {told}")
+        return code, told
+
+
+def by_hand(size: int, folder: Path, *arguments: str) -> list[Rank]:
+    """Start `autrt ARGUMENTS…` in so many processes, as a cluster's scheduler does.
+
+    Nobody ends the others when one has gone.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
-    return [
-        subprocess.Popen(
-            [sys.executable, "-m", module, *map(str, arguments)],
-            env={**os.environ, **world, "RANK": str(rank), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+    ranks = [
+        Rank(
+            _FORKS.Process(
+                target=forked, args=(folder, list(arguments), {**world, "RANK": str(rank)}), daemon=True
+            ),
+            folder / f"{rank}.errors",
         )
         for rank in range(size)
     ]
+    for rank in ranks:
+        rank.process.start()
+    return ranks
 
 
 def changes(settings: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ AUS = ("AU1", "AU2", "AU12", "AU25", "AU4", "AU6", "AU7", "AU10", "AU15", "AU23"
 
 def header(n_aus: int = 3, members: Sequence[str] = ("a", "b"), **changes: Any) -> Header:
     facts: dict[str, Any] = {
-        "source": SourceFacts(path="a/b.mp4", kind="video", size_bytes=1, mtime_ns=2, fingerprint="f" * 64),
+        "source": source("a/b.mp4"),
         "video": VideoFacts(
             width_px=640, height_px=360, rate_hz=30.0, frame_count=None, duration_s=None, codec="h264",
             pixel_format="yuv420p",
@@ -129,6 +129,12 @@ def video(counts: Sequence[int], n_members: int = 2, n_aus: int = 3, seed: int =
 
 
 LOST = (Loss(0.5, 2, "bad packet"),)
+
+
+def source(name: str, **changes: Any) -> SourceFacts:
+    """Facts about a video of this name."""
+    facts = {"path": name, "kind": "video", "size_bytes": 1, "mtime_ns": 2, "fingerprint": "f" * 64}
+    return SourceFacts(**facts | changes)
 
 
 def results_file(

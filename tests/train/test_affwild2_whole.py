@@ -12,9 +12,6 @@ from autrt.cli import group
 from autrt_train.types import DataError
 from tests.support.irregular_affwild2 import TESTED, IrregularAffWild2, write_irregular_affwild2
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 RECIPE = """
 about = "a test"
 seed = 3

@@ -12,9 +12,6 @@ from autrt_train.read_recipe import read_recipe
 from autrt_train.recipe import Recipe
 from autrt_train.training_network import build_training_network
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 FULL = "network.change={depth=18, width=0.0625, ssh_channels=8, level_features=64}"
 BARE = "network.change={depth=18, width=0.0625}"
 

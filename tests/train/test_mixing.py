@@ -31,9 +31,6 @@ from tests.support.data_sets import index, text
 from tests.support.pictures import AUS, TINY_RECIPE, write_pictures
 from tests.support.soft import mediapipe_table
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 NAMES = ("AU1", "AU2", "AU3")
 REDUCTIONS = st.sampled_from(["mean", "label-sum", "label-mean"])
 

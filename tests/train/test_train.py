@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from autrt.aus import authors_windows
+from autrt.cli.train import command
 from autrt.engine.graph import Graph
 from autrt.engine.open import open_engine
 from autrt.errors import UsageError
@@ -34,6 +34,9 @@ from autrt_train.types import DataError, TrainingError
 from tests.support.command import autrt, start
 from tests.support.data_sets import affwild2, jpeg
 from tests.support.pictures import AUS, TINY_RECIPE, write_classes, write_pictures
+from tests.support.ranks import PATIENCE_S, changes, torchrun
+
+pytest_plugins = ("tests.support.training_runs",)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +90,9 @@ def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
 
 def test_a_run_learns_and_leaves_a_model_that_engines_run(pictures: Path, tmp_path: Path) -> None:
     report = run(
-        recipe_of(tmp_path, pictures, "fit.epochs=25", f"model.smoothing_windows.{AUS[1]}=4"),
+        recipe_of(
+            tmp_path, pictures, "fit.epochs=25", "fit.validate_every=5", f"model.smoothing_windows.{AUS[1]}=4"
+        ),
         tmp_path / "run",
     )
     assert report.finished
@@ -111,11 +116,12 @@ def test_a_run_learns_and_leaves_a_model_that_engines_run(pictures: Path, tmp_pa
     assert list((tmp_path / "run" / "tensorboard").iterdir())
 
 
+@pytest.mark.usefixtures("weights_alone")
 @pytest.mark.parametrize(
     "extra", [[], ["fit.ema=0.9", "sampling.batches=balanced", "sampling.resample=ml-ros"]]
 )
 def test_a_stopped_run_goes_on_bit_for_bit(pictures: Path, tmp_path: Path, extra: list[str]) -> None:
-    recipe = recipe_of(tmp_path, pictures, *extra)
+    recipe = recipe_of(tmp_path, pictures, "fit.epochs=2", *extra)
     run(recipe, tmp_path / "whole")
     with closing(open_data(recipe, ProcessGroup(), quiet)) as data:
         stop = threading.Event()
@@ -149,6 +155,7 @@ def exact(pictures: Path, tmp_path: Path, *changes: str) -> Recipe:
     return recipe_of(tmp_path, pictures, *EXACT, *changes)
 
 
+@pytest.mark.usefixtures("weights_alone")
 def test_micro_batches_add_up_to_the_batch(pictures: Path, tmp_path: Path) -> None:
     run(exact(pictures, tmp_path), tmp_path / "whole")
     run(exact(pictures, tmp_path, "fit.micro_batch=7"), tmp_path / "micro")
@@ -156,6 +163,7 @@ def test_micro_batches_add_up_to_the_batch(pictures: Path, tmp_path: Path) -> No
         torch.testing.assert_close(weights(tmp_path / "micro")[name], value, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.usefixtures("weights_alone")
 def test_stability_training_reduces_sensitivity_to_shifts(pictures: Path, tmp_path: Path) -> None:
     rng = torch.Generator().manual_seed(0)
     config = StabilityConfig(shift_px=1.0)
@@ -181,19 +189,19 @@ def test_stability_training_reduces_sensitivity_to_shifts(pictures: Path, tmp_pa
     assert gaps["1"] < 0.5 * gaps["0"]
 
 
+@pytest.mark.usefixtures("weights_alone")
 def test_two_processes_equal_one(pictures: Path, tmp_path: Path) -> None:
-    recipe = exact(pictures, tmp_path)
-    run(recipe, tmp_path / "one")
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    command += ["-m", "autrt", "train", str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "two")]
-    command += ["--progress", "none", *(part for change in EXACT for part in ("--set", change))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
-    assert done.returncode == 0, done.stderr
+    run(exact(pictures, tmp_path), tmp_path / "one")
+    arguments = ["train", tmp_path / "recipe.toml", "--out", tmp_path / "two", "--progress", "none"]
+    running = torchrun(2, "autrt", *arguments, *changes(EXACT))
+    _, errors = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 0, errors
     for name, value in weights(tmp_path / "one").items():
         torch.testing.assert_close(weights(tmp_path / "two")[name], value, rtol=1e-4, atol=1e-6)
     assert load_model(tmp_path / "two" / "model").au_names == AUS
 
 
+@pytest.mark.usefixtures("weights_alone")
 def test_ctrl_c_saves_and_resume_goes_on(pictures: Path, tmp_path: Path) -> None:
     recipe_of(tmp_path, pictures)
     place = ("--out", tmp_path / "run")
@@ -217,6 +225,7 @@ def test_ctrl_c_saves_and_resume_goes_on(pictures: Path, tmp_path: Path) -> None
     )
 
 
+@pytest.mark.usefixtures("weights_alone")
 def test_starts_are_carried_over(tmp_path: Path) -> None:
     size = "change = { depth = 18, width = 0.125, ssh_channels = 8, level_features = 32 }"
     base = BASE.replace("change = { width = 4, squeeze = 8 }", size).replace("student-16", "paper")
@@ -245,6 +254,7 @@ def test_starts_are_carried_over(tmp_path: Path) -> None:
         assert "au" not in perturb
 
 
+@pytest.mark.usefixtures("weights_alone")
 def test_nan_loss_ends_the_run_and_keeps_the_checkpoint(pictures: Path, tmp_path: Path) -> None:
     recipe = recipe_of(tmp_path, pictures, "fit.epochs=1")
     run(recipe, tmp_path / "run")
@@ -255,6 +265,7 @@ def test_nan_loss_ends_the_run_and_keeps_the_checkpoint(pictures: Path, tmp_path
     assert_same(weights(tmp_path / "run"), before)
 
 
+@pytest.mark.usefixtures("weights_alone")
 def test_wrong_use_is_told_and_touches_nothing(pictures: Path, tmp_path: Path) -> None:
     recipe = recipe_of(tmp_path, pictures, "fit.epochs=1")
     run(recipe, tmp_path / "run")
@@ -274,11 +285,11 @@ def test_wrong_use_is_told_and_touches_nothing(pictures: Path, tmp_path: Path) -
 
 
 def test_train_command_lists_recipes_and_shows_costs() -> None:
-    listed = autrt("train")
-    assert listed.returncode == 0
+    listed = CliRunner().invoke(command, [])
+    assert listed.exit_code == 0
     assert "ablation/12-data" in listed.stdout
-    shown = autrt("train", "paper", "--dry-run")
-    assert shown.returncode == 0, shown.stderr
+    shown = CliRunner().invoke(command, ["paper", "--dry-run"])
+    assert shown.exit_code == 0, shown.stderr
     assert "parameters 192.6 M" in shown.stdout
     assert "25.86 GFLOP" in shown.stdout
     assert "17.12 GB for 256 pictures at a time" in shown.stdout
@@ -296,10 +307,10 @@ def test_the_smoke_recipe_trains_on_rendered_faces(tmp_path: Path) -> None:
 
 def test_check_data_reports_untrainable_data_too(pictures: Path, tmp_path: Path) -> None:
     recipe_of(tmp_path, pictures)
-    arguments = ("train", tmp_path / "recipe.toml", "--check-data", "--out", tmp_path / "run")
-    good = autrt(*arguments)
-    assert good.returncode == 0, good.stderr
-    bad = autrt(*arguments, "--set", 'au_names=["AU1", "AU4"]')
+    arguments = (str(tmp_path / "recipe.toml"), "--check-data", "--out", str(tmp_path / "run"))
+    good = CliRunner().invoke(command, arguments)
+    assert good.exit_code == 0, good.stderr
+    bad = autrt("train", *arguments, "--set", 'au_names=["AU1", "AU4"]')
     assert bad.returncode == 2
     assert "AU4 has no label in any picture" in bad.stderr
     assert "Traceback" not in bad.stderr
@@ -321,10 +332,9 @@ def test_check_data_tells_issues_of_each_part_apart(tmp_path: Path) -> None:
         for part in ("train", "validation")
     ]
     recipe_of(tmp_path, tmp_path)
-    done = autrt(
-        *("train", tmp_path / "recipe.toml", "--check-data", "--out", tmp_path / "run"),
-        *(word for spec in specs for word in ("--set", spec)),
-    )
+    arguments = [str(tmp_path / "recipe.toml"), "--check-data", "--out", str(tmp_path / "run")]
+    arguments += [word for spec in specs for word in ("--set", spec)]
+    done = CliRunner().invoke(command, arguments)
     findings = json.loads((tmp_path / "run" / "data.json").read_text())["findings"]
     counts = {
         name.partition(":")[0]: {kind: n["count"] for kind, n in found.items()}

@@ -52,7 +52,7 @@ def export_table(
     """
     write = find_format(fmt)
     source, bad = _ReadableResults(paths), []
-    wanted = _COLUMNS[fmt] if columns is None else columns
+    wanted = chosen_columns(fmt, columns)
     # Damage to columns shows only while their rows are being written; then the whole table is written again.
     while True:
         layout = make_layout(source.each(bad), wanted, faces_only=faces_only)
@@ -65,6 +65,11 @@ def export_table(
             source.paths.remove(error.path)
         else:
             return layout, bad
+
+
+def chosen_columns(fmt: str, columns: Sequence[str] | None) -> Sequence[str] | None:
+    """Return the given columns of `/faces`, or the format's own; None stands for all but the members' logits."""
+    return _COLUMNS[fmt] if columns is None else columns
 
 
 def table_paths(found: Sequence[tuple[Path, Path]], out: Path | None, suffix: str) -> dict[Path, list[Path]]:

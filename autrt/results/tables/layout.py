@@ -30,7 +30,8 @@ class TableLayout:
     gaps: bool
     """True if some of the results lack some of the columns."""
     metadata: dict[str, Any]
-    """JSON values: the models and the number of videos; for a single video also all attributes of its results."""
+    """JSON values: the models, the number of videos and the options; for a single video also all attributes of its
+    results."""
 
     @property
     def nullable(self) -> bool:
@@ -86,13 +87,23 @@ def make_layout(
         set(model["au_names"]) != set(aus) or (of_members and set(model["member_names"]) != set(members))
         for model in models.values()
     )
-    metadata = {"table": TABLE_SCHEMA, "models": list(models.values()), "videos": len(seen)}
+    metadata = {
+        "table": TABLE_SCHEMA,
+        "models": list(models.values()),
+        "videos": len(seen),
+        "options": table_options(columns, faces_only=faces_only),
+    }
     return TableLayout(
         columns=found,
         faces_only=faces_only,
         gaps=gaps,
         metadata=metadata if len(seen) != 1 else last | metadata,
     )
+
+
+def table_options(columns: Sequence[str] | None, *, faces_only: bool) -> dict[str, Any]:
+    """Return what was asked of a table, as in its metadata; `columns` is None for all but the members' logits."""
+    return {"columns": None if columns is None else list(columns), "faces_only": faces_only}
 
 
 def _attributes(results: Results) -> dict[str, Any]:

@@ -35,8 +35,7 @@ from tests.support.command import start
 from tests.support.fetched import fetched
 from tests.support.pictures import AUS, TINY_RECIPE, write_pictures
 
-pytest_plugins = ("tests.support.model_fixtures", "tests.support.threads")
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytest_plugins = ("tests.support.model_fixtures",)
 
 BASE = f"""{TINY_RECIPE}
 [optimiser]
@@ -66,6 +65,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of crops, answers and near-duplicates that nobody else has; speed is measured in a moment."""
     monkeypatch.setattr("autrt_train.distill.speed.TURN_S", 0.02)
+    monkeypatch.setattr("autrt_train.train._log_rate", lambda *_: None)
     for module in ("teacher.cached_outputs", "cached_array", "distill.video_faces"):
         monkeypatch.setattr(f"autrt_train.{module}.cache_dir", lambda: tmp_path / "cache")
     return tmp_path / "cache"

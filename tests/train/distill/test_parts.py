@@ -32,8 +32,7 @@ from tests.support.models import copied, pixels
 from tests.support.networks import settled
 from tests.support.pictures import AUS, write_pictures
 
-pytest_plugins = ("tests.support.model_fixtures", "tests.support.threads")
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytest_plugins = ("tests.support.model_fixtures",)
 
 
 def quiet(_: str) -> None:

@@ -22,9 +22,6 @@ from autrt_train.losses import AuLoss, LossConfig
 from autrt_train.losses.au import TERMS
 from autrt_train.losses.config import NAMED_WEIGHTS, Reduction, Weighting
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 W = torch.tensor([1, 2, 1, 1, 1, 1, 1, 6, 6, 5, 1, 5.0])
 W_CODE = torch.tensor([1, 2, 1, 1, 1, 1, 1, 6, 6, 6, 1, 2.0])
 PLAIN = {"smooth_terms": ()}

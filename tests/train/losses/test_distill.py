@@ -19,9 +19,6 @@ from autrt_train.recipe import Recipe
 from autrt_train.training_loss import DeviceBatch, TrainingLoss
 from tests.support.data_sets import index
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 LOGITS = st.floats(-30, 30, width=32)
 
 

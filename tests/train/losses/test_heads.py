@@ -19,9 +19,6 @@ from autrt_train.losses import (
     presence_loss,
 )
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 CLASSES = torch.tensor([0, 2, -1, 1, 2, -1, 0, 2], dtype=torch.int32)
 PRESENCE = torch.tensor([1, 0, -1, 1, 0, -1, 0, 0], dtype=torch.int8)
 PARTS = (slice(0, 3), slice(3, 4), slice(4, 8))

@@ -14,9 +14,6 @@ from autrt.aus import ABAW_AUS
 from autrt_train.losses import AuLoss
 from autrt_train.read_recipe import read_recipe, recipe_names
 
-pytest_plugins = ("tests.support.threads",)
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 W = torch.tensor([1, 2, 1, 1, 1, 1, 1, 6, 6, 5, 1, 5.0])
 W_CODE = torch.tensor([1, 2, 1, 1, 1, 1, 1, 6, 6, 6, 1, 2.0])
 ROWS = [name for name in recipe_names() if name.startswith("ablation/")]
