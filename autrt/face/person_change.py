@@ -38,7 +38,7 @@ LIKENESS_MAX: Final = 0.6
 """Mean cosine of the appearances above which nothing else is asked."""
 LOG_ODDS_MIN: Final = 3.0
 """Log odds from which a stretch counts as a change of person."""
-WIDER_LOG_ODDS_MIN: Final = 1.5
+WIDER_LOG_ODDS_MIN: Final = 2.5
 """Log odds that the stretch from one sample earlier must have too: a face that turned fast was much the same
 before."""
 INTERCEPT: Final = 23.9

@@ -260,7 +260,7 @@ def test_dataframes_have_the_columns_of_results(recogniser, pictures, stored):
     assert [str(kind) for kind in table.dtypes] == [str(kind) for kind in expected.dtypes]
     assert list(frame.faces.to_dataframe(["AU12_active"])) == ["track", "AU12_active"]
     assert list(frame.faces.to_dataframe("box")) == list(frame.faces.to_dataframe(["box"]))
-    for wrong in ("logits", "member_logit"):
+    for wrong in ("logits", "member_logit", "damaged", "person"):
         with pytest.raises(UsageError, match=f"no column '{wrong}'.* logit, "):
             frame.faces.to_dataframe(wrong)
     assert table["AU12_smoothed"].item() == pytest.approx(frame.faces["AU12"][0])
