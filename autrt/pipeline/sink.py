@@ -93,8 +93,14 @@ class ResultsSink:
         """Say in the header why a run on a GPU decoded the video, or its rest, on the CPU; empty: it did not."""
         self._header = replace(self._header, cpu_decoding_reason=reason)
 
-    def finish(self, losses: Sequence[Loss], repaired_times: int) -> Path:
-        """Smooth, decide, write, verify, and give the file its name; see `Sink`."""
+    def finish(self, losses: Sequence[Loss], repaired_times: int, people: I32 | None = None) -> Path:
+        """Smooth, decide, write, verify, and give the file its name; see `Sink`.
+
+        Args:
+            losses: what of the video was lost.
+            repaired_times: how many times of frames were made up.
+            people: (T,) int32 person of each track id, where that is known already; None: by the faces' appearance.
+        """
         with (
             self._spool as spool,
             ResultsWriter(
@@ -115,8 +121,9 @@ class ResultsSink:
                 baselines = track_baselines(spans, time_s, self._weights, self._percentile, folder)
             for span in spool.blocks(halo_s=self._halo_s(interval_s)):
                 self._write(writer, selection.apply(span), baselines, interval_s)
-            people = counted_anew(selection.of_tracks(self._people.numbers()))
-            return writer.finish(losses, repaired_times, baselines, people)
+            numbers = self._people.numbers() if people is None else people
+            numbers = counted_anew(selection.of_tracks(numbers))
+            return writer.finish(losses, repaired_times, baselines, numbers)
 
     def abandon(self) -> None:
         """Discard the rows; does nothing after `finish`."""

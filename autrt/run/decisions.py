@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from autrt.face.people import UNSURE
 from autrt.model.folder import Model, used_members
 from autrt.pipeline.sink import ResultsSink
 from autrt.results.extra_columns import extra_columns
@@ -18,7 +19,7 @@ from autrt.results.reader import Results
 from autrt.results.schema import FACE_FIELDS, Column
 from autrt.results.table import file_error
 from autrt.run.options import parse_baseline
-from autrt.types import F32, Block, Faces, Loss
+from autrt.types import F32, I32, Block, Faces, Loss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class Decisions:
 def decide_anew(results: Results, target: Path, decisions: Decisions, command: str) -> Path:
     """Write a results file whose decisions are made anew; whole, verified and durable, or not at all.
 
-    Frames, faces, logits and losses are those of before. The rest is what `autrt infer` with these decisions
+    Frames, faces, people, logits and losses are those of before. The rest is what `autrt infer` with these decisions
     computes; times, versions and the header's `recomputed` alone differ from its file.
 
     Args:
@@ -81,10 +82,11 @@ def decide_anew(results: Results, target: Path, decisions: Decisions, command: s
         command: stored in the header.
 
     Raises:
-        ResultsError: the file does not hold the logits that these decisions need, is damaged, or `target` cannot be
-            written.
+        ResultsError: the file does not hold the logits that these decisions need, a temporal network decides, the
+            file is damaged, or `target` cannot be written.
         DiskFullError: no room.
     """
+    _require_windows(results, decisions.model)
     logits = _Logits.of(results, decisions.model)
     header = decisions.header(results, command)
     outputs = [replace(column, output=name) for name, column in extra_columns(results).items()]
@@ -99,7 +101,7 @@ def decide_anew(results: Results, target: Path, decisions: Decisions, command: s
     try:
         for block in _blocks(results, logits, outputs):
             sink.write(block)
-        return sink.finish(_losses(results), results.repaired_times)
+        return sink.finish(_losses(results), results.repaired_times, _people(results))
     finally:
         sink.abandon()
 
@@ -179,6 +181,7 @@ def _of_model(header: Header, model: Model) -> Header:
         network_digests=model.network_digests,
         au_grades=model.au_grades,
         au_evidence={au: graded.evidence for au, graded in model.grades.items()},
+        temporal_digest="",
     )
 
 
@@ -190,6 +193,15 @@ def _with_decisions_of(model: Model, header: Header) -> Model:
         smoothing_windows=np.array(header.smoothing_windows, np.int32),
         smoothing_domain=header.smoothing_domain,
     )
+
+
+def _require_windows(results: Results, model: Model | None) -> None:
+    by_network = results.header.temporal_digest if model is None else model.temporal
+    if by_network:
+        raise file_error(
+            results.path,
+            "expected decisions by smoothing windows; a temporal network's need `autrt infer`",
+        )
 
 
 def _require_networks(results: Results, model: Model) -> None:
@@ -223,6 +235,13 @@ def _blocks(results: Results, logits: _Logits, outputs: Sequence[Column]) -> Ite
                 **{c.output: results.faces[c.name, faces] for c in outputs},
             },
         )
+
+
+def _people(results: Results) -> I32:
+    """Return the (T,) int32 person of each track id."""
+    people = np.full(int(results.tracks["id"].max(initial=-1)) + 1, UNSURE, np.int32)
+    people[results.tracks["id"]] = results.people()
+    return people
 
 
 def _losses(results: Results) -> list[Loss]:
