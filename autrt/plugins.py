@@ -6,8 +6,9 @@ that has the package installed, the worker processes of a run too.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 ENGINES: Final = "autrt.engines"
@@ -30,4 +31,27 @@ def plugins(group: str) -> dict[str, str]:
     Args:
         group: one of the constants above.
     """
-    return {found.name: found.value for found in entry_points(group=group)}
+    return {name: found.value for name, found in _entry_points(group).items()}
+
+
+def plugin_settings(group: str, names: Iterable[str]) -> dict[str, str]:
+    """Return "plugins.GROUP.NAME" → "package version" of the parts that installed packages bring.
+
+    They are settings that change results: another version of a package may compute other numbers.
+
+    Args:
+        group: one of the constants above.
+        names: of parts in use; autrt's own have no entry.
+    """
+    found = _entry_points(group)
+    kind = group.removeprefix("autrt.")
+    return {f"plugins.{kind}.{name}": _version(found[name]) for name in sorted(set(names) & found.keys())}
+
+
+@cache
+def _entry_points(group: str) -> dict[str, EntryPoint]:
+    return {found.name: found for found in entry_points(group=group)}
+
+
+def _version(part: EntryPoint) -> str:
+    return f"{part.dist.name} {part.dist.version}" if part.dist is not None else "unknown"

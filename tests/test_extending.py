@@ -80,6 +80,15 @@ def install(package: Path) -> None:
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
 
+def upgrade(package: Path, version: str) -> None:
+    """Install another version of a package."""
+    project = package / "pyproject.toml"
+    project.write_text(re.sub('version = "[^"]*"', f'version = "{version}"', project.read_text()))
+    for old in package.glob("*.dist-info"):
+        shutil.rmtree(old)
+    install(package)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def detector() -> None:
     fetched("centerface")
@@ -92,6 +101,10 @@ def test_extending_decoder_reads_its_files_in_folders(tmp_path):
     with autrt.open_results(tmp_path / "results" / "smile.npy.h5") as results:
         assert results.header.video.codec == "npy"
         assert results.n_frames == results.n_faces == 72
+    upgrade(tmp_path / "decoder", "1.1")
+    changed = "1 finished video would be computed again.*npy: npy-decoder 1.0 → npy-decoder 1.1"
+    with pytest.raises(AssertionError, match=f"(?s){changed}"):
+        example.run_commands()
 
 
 def test_extending_decoder_refuses_other_arrays(tmp_path):
@@ -109,6 +122,8 @@ def test_extending_engine_gives_the_results_of_the_packaged_one(tmp_path):
     found, expected = (tmp_path / name / "smile.mp4.h5" for name in ("results", "usual"))
     with autrt.open_results(found) as results, autrt.open_results(expected) as other:
         assert results.header.engine == "any-provider"
+        assert results.header.settings["plugins.engines.any-provider"] == "any-provider 1.0"
+        assert not any(name.startswith("plugins") for name in other.header.settings)
         np.testing.assert_allclose(results.faces["logit"], other.faces["logit"], atol=1e-3)
 
 
@@ -156,4 +171,9 @@ def test_extending_output_leaves_action_units_alone(pose):
         np.testing.assert_allclose(results.faces["logit"], other.faces["logit"], atol=1e-3)
         assert "head_pose" not in other.faces
         assert results.header.settings["outputs"] == ["head_pose"]
+        versions = {
+            name: value for name, value in results.header.settings.items() if name.startswith("plugins")
+        }
+        assert set(versions.values()) == {"pose-student 1.0"}
+        assert {name.split(".")[1] for name in versions} == {"architectures", "columns"}
         assert "outputs" not in other.header.settings

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from autrt.console.progress import ProgressCounter, RunProgress
+from autrt.console.counting import CountingReporter
+from autrt.console.progress import RunProgress
 
 _INTERVAL_S: Final = 0.2
 
 
-class CallbackReporter:
+class CallbackReporter(CountingReporter):
     """Calls a function with the progress: at the start, as each video ends, and a few times a second between.
 
     Calls come from the run's threads, one at a time; a slow function slows the run down.
@@ -21,38 +20,30 @@ class CallbackReporter:
         on_progress: takes the progress.
     """
 
-    live = True
-
     def __init__(self, on_progress: Callable[[RunProgress], object]) -> None:
+        super().__init__()
         self._on_progress = on_progress
-        self._lock = threading.RLock()
-        self._progress = ProgressCounter(0, time.monotonic())
         self._last_s = 0.0
 
     def begin(self, videos: int, frames: int | None = None, *, skipped: int = 0) -> None:
         """Start counting."""
         with self._lock:
-            self._progress = ProgressCounter(videos, time.monotonic(), skipped)
+            super().begin(videos, frames, skipped=skipped)
             self._report()
-
-    def expect(self, name: str, length_s: float | None) -> None:
-        """Note the length of a video."""
-        with self._lock:
-            self._progress.expect(name, length_s)
 
     def advance(
         self, frames: int, name: str = "", position_s: float = 0.0, length_s: float | None = None
     ) -> None:
         """Count frames; report them if the last report is long enough ago."""
         with self._lock:
-            self._progress.advance(name, frames, position_s, length_s, time.monotonic())
-            if time.monotonic() - self._last_s >= _INTERVAL_S:
+            super().advance(frames, name, position_s, length_s)
+            if self._clock() - self._last_s >= _INTERVAL_S:
                 self._report()
 
     def ended(self, name: str, status: str, facts: dict[str, Any]) -> None:
         """Count a video that ended, and report it."""
         with self._lock:
-            self._progress.end(name, status, facts.get("frames") or 0, facts.get("video_seconds"))
+            super().ended(name, status, facts)
             self._report()
 
     def say(self, line: str) -> None:
@@ -65,5 +56,5 @@ class CallbackReporter:
         """Do nothing: the last video's end was reported."""
 
     def _report(self) -> None:
-        self._last_s = time.monotonic()
-        self._on_progress(self._progress.at(self._last_s))
+        self._last_s = self._clock()
+        self._on_progress(self._now())

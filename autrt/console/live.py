@@ -1,4 +1,4 @@
-"""The common part of reporters that show progress: counting, and a thread that shows it regularly."""
+"""The common part of reporters that write: a thread that shows the progress regularly."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from autrt.console.progress import ProgressCounter, RunProgress
+from autrt.console.counting import CountingReporter
+from autrt.console.progress import RunProgress
 
 
-class LiveReporter:
+class LiveReporter(CountingReporter):
     """Counts, and calls `_show` every few seconds from a thread, so that no work waits for the screen.
 
     Args:
@@ -20,47 +21,32 @@ class LiveReporter:
         ticking: start the thread; without it only `tick` shows anything, for tests.
     """
 
-    live = True
     every_s = 1.0
 
     def __init__(
         self, stream: TextIO, clock: Callable[[], float] = time.monotonic, *, ticking: bool = True
     ) -> None:
+        super().__init__(clock)
         self._stream = stream
-        self._clock = clock
         self._ticking = ticking
-        self._lock = threading.RLock()
         self._over = threading.Event()
         self._ticker: threading.Thread | None = None
-        self._progress = ProgressCounter(0, clock())
         self._begun = False
         self._facts: dict[str, Any] = {}
 
     def begin(self, videos: int, frames: int | None = None, *, skipped: int = 0) -> None:
-        """Start the clock."""
+        """Start the clock, and the thread."""
         with self._lock:
-            self._progress = ProgressCounter(videos, self._clock(), skipped)
+            super().begin(videos, frames, skipped=skipped)
             self._begun = True
         if self._ticking and self._ticker is None:
             self._ticker = threading.Thread(target=self._tick_on, name="progress", daemon=True)
             self._ticker.start()
 
-    def expect(self, name: str, length_s: float | None) -> None:
-        """Note the length of a video."""
-        with self._lock:
-            self._progress.expect(name, length_s)
-
-    def advance(
-        self, frames: int, name: str = "", position_s: float = 0.0, length_s: float | None = None
-    ) -> None:
-        """Count frames."""
-        with self._lock:
-            self._progress.advance(name, frames, position_s, length_s, self._clock())
-
     def ended(self, name: str, status: str, facts: dict[str, Any]) -> None:
         """Count a video that ended, and show it."""
         with self._lock:
-            self._progress.end(name, status, facts.get("frames") or 0, facts.get("video_seconds"))
+            super().ended(name, status, facts)
             self._show_ending(name, status, facts)
 
     def conclude(self, facts: dict[str, Any]) -> None:
@@ -99,9 +85,6 @@ class LiveReporter:
     def _tick_on(self) -> None:
         while not self._over.wait(self.every_s):
             self.tick()
-
-    def _now(self) -> RunProgress:
-        return self._progress.at(self._clock())
 
     def _show(self, now: RunProgress) -> None:
         raise NotImplementedError

@@ -22,7 +22,7 @@ from autrt.results.outputs import output_columns
 from autrt.results.reader import open_results
 from autrt.results.writer import utc_now
 from autrt.run.finished_file import FileState, FinishedFile
-from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
+from autrt.run.job import Job, OnProgress, Outcome, VideoProgress, decoder_settings
 from autrt.run.notes import video_note
 from autrt.run.source_watch import SourceWatch
 from autrt.types import Source, VideoInfo
@@ -77,7 +77,7 @@ def _do_video(
         closing(SourceWatch(source)) as watch,
         closing(open_source(source, job.settings, device)) as decoder,
     ):
-        header = _header(watch.facts, decoder.info, job, networks.device)
+        header = _header(source, watch.facts, decoder.info, job, networks.device)
         sink = _open_sink(source, header, job, networks)
         position = _Position(decoder.info, on_progress, watch)
         try:
@@ -129,7 +129,7 @@ def _without_baseline(target: Path) -> int:
         return int(np.isnan(results.tracks["baseline"]).any(axis=1).sum())
 
 
-def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Header:
+def _header(source: Source, facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Header:
     settings, model = job.settings, job.model
     percentile = settings.baseline_percentile
     return Header(
@@ -145,7 +145,7 @@ def _header(facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Heade
         model_digest=model.digest,
         member_names=tuple(m.name for m in model.members),
         network_digests=tuple(m.network_digest for m in model.members),
-        settings=job.numbers,
+        settings={**job.numbers, **decoder_settings(source)},
         engine=settings.engine,
         precision=settings.precision,
         device=device,

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import cv2
 
 from autrt.model.folder import Model
+from autrt.plugins import ARCHITECTURES, COLUMNS, DECODERS, ENGINES, plugin_settings
 from autrt.results.outputs import output_columns
 from autrt.run.finished_file import FinishedFile
 from autrt.run.manifest_event import Status
 from autrt.settings import InferSettings
+from autrt.types import Source
 
 SWITCH_S = 1e-4
 """Longest time that a thread keeps Python's lock from another: stages do little between calls that release it."""
@@ -38,10 +40,24 @@ class Job:
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """The settings that change results."""
-        outputs = [column.name for column in output_columns(self.model)]
-        extra = {"outputs": outputs} if outputs else {}
-        return {**self.settings.numbers(), "detector": self.detector_digest, **extra}
+        """The settings that change results; those of single videos are in `decoder_settings`."""
+        columns = output_columns(self.model)
+        extra = {"outputs": [column.name for column in columns]} if columns else {}
+        return {
+            **self.settings.numbers(),
+            "detector": self.detector_digest,
+            **extra,
+            **plugin_settings(ENGINES, [self.settings.engine]),
+            **plugin_settings(ARCHITECTURES, [m.architecture.get("name", "") for m in self.model.members]),
+            **plugin_settings(COLUMNS, [column.output for column in columns]),
+        }
+
+
+def decoder_settings(source: Source) -> dict[str, str]:
+    """Return the settings of one video that change results: the version of another package's decoder."""
+    if source.kind == "images":
+        return {}
+    return plugin_settings(DECODERS, [source.path.suffix.lower().removeprefix(".")])
 
 
 class VideoProgress(NamedTuple):

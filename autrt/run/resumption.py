@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autrt.errors import ResultsError, UsageError
 from autrt.results.names import results_path
 from autrt.results.reader import open_results
 from autrt.run.command_text import fingerprint_advice, overwrite_advice, resume_command
+from autrt.run.job import decoder_settings
 from autrt.run.run_json import RunJson
 from autrt.run.work_list import WorkList
 from autrt.storage.escape import escape
@@ -41,8 +42,12 @@ class Resumption:
             return str(error)
         if not self.work.of("other-settings") or self.work.overwrite or self._overwrites_again():
             return None
-        path, old = self._example()
-        return "\n".join([*self._differences(path, old), *self._choices(old)])
+        source = self.work.of("other-settings")[0]
+        path = results_path(self.out, source.relative)
+        old = _settings_of(path)
+        new = replace(self.settings, settings={**self.settings.settings, **decoder_settings(source)})
+        changes = new.changes(old) if old else ()
+        return "\n".join([*self._differences(path, changes), *self._choices(old)])
 
     def notes(self) -> list[str]:
         """Return a line for each reason to compute videos again."""
@@ -79,7 +84,7 @@ class Resumption:
         """Return whether this run adds results to a folder of other settings."""
         return bool(self.work.todo) and not found.agrees(self.settings)
 
-    def _differences(self, path: Path, old: RunJson | None) -> list[str]:
+    def _differences(self, path: Path, changes: Sequence[str]) -> list[str]:
         other, finished = len(self.work.of("other-settings")), len(self.work.done)
         counts = [f"{_videos(other, 'finished ')} would be computed again"]
         if rest := len(self.work.todo) - other:
@@ -88,8 +93,8 @@ class Resumption:
             counts.append(f"{finished} done with these settings")
         return [
             f"{escape(str(self.out))} holds results of other settings: {', '.join(counts)}.",
-            *(f"  {change}" for change in (self.settings.changes(old) if old else ())),
-            *([f"  (old: as in {escape(str(path))})"] if old else ()),
+            *(f"  {change}" for change in changes),
+            *([f"  (old: as in {escape(str(path))})"] if changes else ()),
         ]
 
     def _choices(self, old: RunJson | None) -> list[str]:
@@ -103,16 +108,16 @@ class Resumption:
             *([f"  the settings of before, to do only what is missing: {before}"] if before else ()),
         ]
 
-    def _example(self) -> tuple[Path, RunJson | None]:
-        """Return a file that would be computed again, and the settings that it was made with."""
-        path = results_path(self.out, self.work.of("other-settings")[0].relative)
-        try:
-            with open_results(path) as results:
-                made = results.header
-        except ResultsError:  # deleted since
-            return path, None
-        about = {"model_name": made.model_name, "command": made.command}
-        return path, RunJson({"model": made.model_digest, **made.settings}, about)
+
+def _settings_of(path: Path) -> RunJson | None:
+    """Return the settings that a results file was made with; None if it was deleted since."""
+    try:
+        with open_results(path) as results:
+            made = results.header
+    except ResultsError:
+        return None
+    about = {"model_name": made.model_name, "command": made.command}
+    return RunJson({"model": made.model_digest, **made.settings}, about)
 
 
 def _videos(n: int, kind: str = "") -> str:

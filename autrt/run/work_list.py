@@ -9,7 +9,7 @@ from typing import Any
 
 from autrt.errors import UsageError, VideoError
 from autrt.results.names import results_path
-from autrt.run.job import Job
+from autrt.run.job import Job, decoder_settings
 from autrt.run.result_state import ResultState, result_state
 from autrt.run.results_index import ResultsIndex
 from autrt.storage.escape import escape
@@ -97,7 +97,12 @@ def _state(
     target = results_path(job.out, source.relative)
     try:
         return result_state(
-            target, source, job.model.digest, numbers, index, trust_fingerprint=trust_fingerprint
+            target,
+            source,
+            job.model.digest,
+            {**numbers, **decoder_settings(source)},
+            index,
+            trust_fingerprint=trust_fingerprint,
         )
     except VideoError:
         return "source-changed"  # it will fail, with its reason, when its turn comes

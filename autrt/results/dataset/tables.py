@@ -13,6 +13,7 @@ from autrt.results.dataset.layout import DATASET_SCHEMA
 from autrt.results.dataset.plan import ResultsFile
 from autrt.results.extra_columns import extra_columns
 from autrt.results.reader import Results
+from autrt.results.schema import FEATURES
 from autrt.results.tables.columns import ALL_GROUPS
 from autrt.results.tables.layout import TableLayout, make_layout
 from autrt.results.tables.parquet import arrow_schema, arrow_table
@@ -129,7 +130,8 @@ def video_row(file: ResultsFile, results: Results) -> dict[str, Any]:
 
 
 def _layout(example: Results) -> TableLayout:
-    layout = make_layout([example], [*ALL_GROUPS, "damaged", *extra_columns(example)])
+    further = [name for name in extra_columns(example) if name != FEATURES.name]
+    layout = make_layout([example], [*ALL_GROUPS, "damaged", *further])
     model = {k: v for k, v in layout.metadata["models"][0].items() if k != "videos"}
     return TableLayout(
         columns=layout.columns,
@@ -147,6 +149,7 @@ def _keys(file: ResultsFile, results: Results, n: int) -> list[pa.DictionaryArra
 
 def _track_fields(au_names: Sequence[str]) -> Iterator[pa.Field]:
     yield pa.field("track", pa.int32())
+    yield pa.field("person", pa.int32())
     for name in ("first_frame", "last_frame", "n_faces"):
         yield pa.field(name, pa.int64())
     for name in ("start_s", "end_s"):
@@ -177,6 +180,7 @@ def _tracks(results: Results) -> Mapping[str, Array]:
     }
     return {
         "track": stored["id"],
+        "person": results.people(),
         "first_frame": index[first],
         "last_frame": index[last],
         "n_faces": n,
