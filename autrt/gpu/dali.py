@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from autrt.gpu.decoder_cache import DecoderCache
 from autrt.gpu.device_error import device_error
-from autrt.gpu.image import TensorImage
+from autrt.gpu.image import SketchedPictures, TensorImage
 from autrt.gpu.limits import refusal
 from autrt.gpu.sequences import FrameSequence, SequenceError, Sequences
 from autrt.settings import MAX_PIXELS
@@ -123,9 +123,10 @@ class DaliDecoder:
                 sequence = sequences.next()
                 if sequence is None:
                     raise IrregularFileError(f"DALI ends after {self._count} of {len(self._scan.pts)} frames")
-                self._check(sequence)
-                for pixels in sequence[0]:
-                    yield self._frame(pixels)
+                pictures = SketchedPictures(_upright(sequence[0], self._scan.way))
+                self._check(sequence, pictures)
+                for i in range(len(pictures)):
+                    yield self._frame(self._image(pictures, i))
         except (SequenceError, IrregularFileError) as error:
             if lasting := device_error(error):
                 raise lasting from error
@@ -143,16 +144,16 @@ class DaliDecoder:
             if frame.index >= self._count:
                 yield frame
 
-    def _frame(self, pixels: Tensor) -> Frame:
+    def _frame(self, image: TensorImage) -> Frame:
         i = self._count
         self._count += 1
         time_s = float(self._scan.time_s[i])
-        return Frame(index=i, pts=int(self._scan.pts[i]), time_s=time_s, image=self._image(pixels))
+        return Frame(index=i, pts=int(self._scan.pts[i]), time_s=time_s, image=image)
 
-    def _image(self, pixels: Tensor) -> TensorImage:
-        return TensorImage(_upright(pixels, self._scan.way), self._colour)
+    def _image(self, pictures: SketchedPictures, i: int) -> TensorImage:
+        return TensorImage(pictures.pixels[i], self._colour, sketch=partial(pictures.of, i))
 
-    def _check(self, sequence: FrameSequence) -> None:
+    def _check(self, sequence: FrameSequence, pictures: SketchedPictures) -> None:
         """Compare a sequence with the scan.
 
         Raises:
@@ -172,7 +173,7 @@ class DaliDecoder:
         if set(pixels.shape[1:3]) != {self._info.width, self._info.height}:
             raise IrregularFileError("DALI gives pictures of another size")
         self._check_black(pixels)
-        self._check_sample(pixels)
+        self._check_sample(pictures)
 
     def _check_black(self, pixels: Tensor) -> None:
         """Check the first and last picture of zeros in a sequence: DALI puts them where it has no picture.
@@ -188,15 +189,15 @@ class DaliDecoder:
             ):
                 raise IrregularFileError("DALI gives black for a picture")
 
-    def _check_sample(self, pixels: Tensor) -> None:
+    def _check_sample(self, pictures: SketchedPictures) -> None:
         """Compare the pictures of a sequence with those of them that PyAV decoded.
 
         Raises:
             IrregularFileError: one is wrong, and none was handed out yet.
             MisdecodedError: one is wrong, and others were handed out.
         """
-        for i, picture in enumerate(pixels):
-            if problem := self._sample.problem(self._count + i, self._image(picture)):
+        for i in range(len(pictures)):
+            if problem := self._sample.problem(self._count + i, self._image(pictures, i)):
                 reason = f"DALI gives wrong pictures: {problem}"
                 raise IrregularFileError(reason) if self._count == 0 else MisdecodedError(reason)
 
@@ -242,8 +243,8 @@ def _colour(scan: PacketScan, device: str) -> F32 | None:
 
 
 def _upright(pixels: Tensor, way: Orientation) -> Tensor:
-    """Return the stored (height, width, 3) pixels upright: a view, or a copy where they are mirrored."""
+    """Return the stored (n, height, width, 3) pixels upright: a view, or a copy where they are mirrored."""
     if way.transposed:
-        pixels = pixels.transpose(0, 1)
-    mirrored = [axis for axis, wanted in ((1, way.mirrored_x), (0, way.mirrored_y)) if wanted]
+        pixels = pixels.transpose(1, 2)
+    mirrored = [axis for axis, wanted in ((2, way.mirrored_x), (1, way.mirrored_y)) if wanted]
     return pixels.flip(mirrored) if mirrored else pixels

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,6 +14,29 @@ from autrt.types import F32, U8
 from autrt.video.planar_image import HALVING_FROM, OVERSAMPLING, PlanarImage, Plane, span
 
 
+class SketchedPictures:
+    """The pictures of a sequence, whose sparse samples are all copied to the host when those of one are asked for.
+
+    Args:
+        pixels: uint8 (n, height, width, 3), upright.
+    """
+
+    def __init__(self, pixels: Tensor) -> None:
+        self.pixels = pixels
+        self._lock = threading.Lock()
+        self._copied: dict[int, U8] = {}
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def of(self, index: int, stride: int) -> U8:
+        """Return every `stride`-th pixel of a picture along both axes, on the host."""
+        with self._lock:
+            if stride not in self._copied:
+                self._copied[stride] = _sparse(self.pixels, stride).contiguous().cpu().numpy()
+            return self._copied[stride][index]
+
+
 class TensorImage:
     """An `autrt.types.Image` over an upright uint8 (height, width, 3) tensor.
 
@@ -18,10 +44,14 @@ class TensorImage:
     halved there, as often as the CPU's pictures are, and brought to their size by the same code on the host.
     """
 
-    __slots__ = ("_origin", "colour", "pixels")
+    __slots__ = ("_origin", "_sketch", "colour", "pixels")
 
     def __init__(
-        self, pixels: Tensor, colour: F32 | None = None, origin: tuple[float, float, float] = (0.0, 0.0, 1.0)
+        self,
+        pixels: Tensor,
+        colour: F32 | None = None,
+        origin: tuple[float, float, float] = (0.0, 0.0, 1.0),
+        sketch: Callable[[int], U8] | None = None,
     ) -> None:
         """Take a tensor without a copy.
 
@@ -29,8 +59,10 @@ class TensorImage:
             pixels: uint8 (height, width, 3).
             colour: float32 (3, 4) from the tensor's colours, such as YCbCr, to RGB; None where they are RGB.
             origin: see `autrt.types.Image.origin`.
+            sketch: returns every n-th pixel along both axes, on the host; by default they are copied alone.
         """
         self.pixels = pixels
+        self._sketch = sketch
         self.colour = colour
         self._origin = origin
 
@@ -63,8 +95,9 @@ class TensorImage:
     def thumbnail(self, width: int, height: int) -> U8:
         """Return a coarse (height, width, 3) uint8 RGB picture of sparse samples, on the host."""
         stride = max(1, min(self.width // (OVERSAMPLING * width), self.height // (OVERSAMPLING * height)))
-        sparse = self.pixels[stride // 2 :: stride, stride // 2 :: stride]
-        return self._on_host(sparse).thumbnail(width, height)
+        if self._sketch is None:
+            return self._on_host(_sparse(self.pixels, stride)).thumbnail(width, height)
+        return PlanarImage((Plane(self._sketch(stride)),), self.colour).thumbnail(width, height)
 
     def cut(self, x0: int, y0: int, x1: int, y1: int, shrink: int = 1) -> TensorImage:
         """Copy columns x0…x1−1 and rows y0…y1−1; see `autrt.types.Image.cut`."""
@@ -89,6 +122,11 @@ class TensorImage:
 
     def _on_host(self, pixels: Tensor) -> PlanarImage:
         return PlanarImage((Plane(pixels.contiguous().cpu().numpy()),), self.colour)
+
+
+def _sparse(pixels: Tensor, stride: int) -> Tensor:
+    """Return every `stride`-th pixel of pictures (…, height, width, 3) along both axes: a view."""
+    return pixels[..., stride // 2 :: stride, stride // 2 :: stride, :]
 
 
 def _halves(pixels: Tensor, width: int, height: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from autrt.engine.memory import HostMemory, memory_on
 from autrt.errors import UsageError
-from autrt.gpu.image import TensorImage
+from autrt.gpu.image import SketchedPictures, TensorImage
 from autrt.gpu.memory import DeviceMemory
 from autrt.gpu.warp import warp
 from autrt.types import CROP_SIZE_PX, Image
@@ -144,6 +146,19 @@ class Counted(TorchDispatchMode):
         name = function.name().removeprefix("aten::").partition(".")[0].removeprefix("_un").removeprefix("un")
         self.kernels += name.strip("_") not in self.VIEWS and not name.startswith("lift")
         return function(*arguments, **(named or {}))
+
+
+def test_thumbnails_of_a_sequence_take_one_copy() -> None:
+    pixels = np.stack([picture(128, 96, i) for i in range(8)])
+    pictures = SketchedPictures(torch.from_numpy(pixels))
+    images = [
+        TensorImage(one, sketch=partial(pictures.of, i)) for i, one in enumerate(torch.from_numpy(pixels))
+    ]
+    with Counted() as counted:
+        thumbnails = [image.thumbnail(32, 18) for image in images]
+    assert counted.kernels <= 1
+    for thumbnail, one in zip(thumbnails, pixels, strict=True):
+        np.testing.assert_array_equal(thumbnail, PlanarImage((Plane(one),), None).thumbnail(32, 18))
 
 
 def test_crops_of_mixed_pictures_wait_in_one_memory() -> None:

@@ -55,7 +55,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fetched("centerface")
     path = tmp_path_factory.mktemp("clip") / "smile.webm"
     with av.open(str(fetched("clip-smile"))) as source, av.open(str(path), "w") as target:
-        stream = target.add_stream("libvpx-vp9", rate=Fraction(25), options={"cpu-used": "8", "b": "2M"})
+        stream = target.add_stream(
+            "libvpx-vp9", rate=Fraction(25), options={"cpu-used": "8", "b": "2M", "lag-in-frames": "0"}
+        )
         pictures = [frame.reformat(format="yuv420p") for frame in source.decode(video=0)]
         stream.width, stream.height, stream.pix_fmt = pictures[0].width, pictures[0].height, "yuv420p"
         for i, picture in enumerate(pictures):

@@ -24,7 +24,10 @@ DEMO: Final = "clip-laugh"
 ENCODERS: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "h264": ("libx264", {"preset": "veryfast", "crf": "23"}),
     "hevc": ("libx265", {"preset": "ultrafast", "crf": "26", "x265-params": "log-level=none"}),
-    "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "crf": "34", "b": "0"}),
+    "vp9": (
+        "libvpx-vp9",
+        {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "crf": "34", "b": "0"},
+    ),
     "av1": ("libsvtav1", {"preset": "10", "crf": "35"}),
     "mjpeg": ("mjpeg", {"q": "4"}),
 }
