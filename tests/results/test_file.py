@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import autrt
 from autrt.errors import ResultsError
-from autrt.model.folder import load_model
+from autrt.model.folder import load_model, packaged_models
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import VideoFacts
 from autrt.results.reader import open_results
@@ -167,18 +167,20 @@ def test_header_is_json_with_some_plain_attributes(tmp_path):
         assert facts["video_duration_s"] is facts["video_frame_count"] is None
 
 
-def test_a_two_second_clip_takes_at_most_30_kb(tmp_path):
+@pytest.mark.parametrize("name", packaged_models())
+def test_a_two_second_clip_takes_at_most_30_kb(tmp_path, name):
     versions = dict.fromkeys(
         ("autrt", "python", "numpy", "av", "opencv", "onnxruntime", "h5py", "lap"), "1.2.3"
     )
-    model = load_model("student")
+    model = load_model(name)
     graded = {
         "au_names": model.au_names,
         "au_grades": model.au_grades,
         "au_evidence": {au: graded.evidence for au, graded in model.grades.items()},
     }
-    made = video([1] * 60, n_members=1, n_aus=12)
-    head = header(12, members=["student"], versions=versions, **graded)
+    members = [member.name for member in model.members]
+    made = video([1] * 60, n_members=len(members), n_aus=12)
+    head = header(12, members=members, versions=versions, **graded)
     with ResultsWriter(tmp_path / "a.h5", head) as writer:
         made.write(writer)
         assert writer.finish().stat().st_size <= 30_000
