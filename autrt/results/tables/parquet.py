@@ -32,12 +32,10 @@ def export_parquet(layout: TableLayout, path: Path, rows: Iterable[Rows]) -> Non
         ResultsError: a results file is damaged, or `path` cannot be written.
     """
     schema = arrow_schema(layout)
-    write_parquet(path, schema, (arrow_table(layout, piece, schema) for piece in rows))
+    write_parquet(path, schema, (arrow_table(layout, piece, schema) for piece in rows), ROW_GROUP_ROWS)
 
 
-def write_parquet(
-    path: Path, schema: pa.Schema, tables: Iterable[pa.Table], group_rows: int = ROW_GROUP_ROWS
-) -> int:
+def write_parquet(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], group_rows: int) -> int:
     """Write tables of one schema as one Parquet file, whole or not at all; return the number of rows.
 
     Compressed by Zstandard, in row groups of `group_rows` however the tables are cut; texts and dictionaries are
