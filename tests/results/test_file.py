@@ -157,7 +157,7 @@ def test_header_is_json_with_some_plain_attributes(tmp_path):
         facts = json.loads(file.attrs[HEADER])
         unstated = {"video_transfer", "video_primaries", "video_matrix"}
         unstated |= {"source_ctime_ns", "video_stream_index", "video_other_streams", "cpu_decoding_reason"}
-        unstated |= {"temporal_digest"}
+        unstated |= {"temporal_digest", "recomputed"}
         assert set(facts) == {a.name for a in ATTRIBUTES} - PLAIN - unstated
         assert set(file.attrs) == {a.name for a in ATTRIBUTES if a.plain and a.on == "/"} | {HEADER}
         assert list(file.attrs["au_names"]) == ["AU1", "AU2", "AU12"]

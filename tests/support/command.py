@@ -60,6 +60,7 @@ def manifest(out: Path) -> dict[str, dict]:
         event["path"]: event
         for file in sorted(out.glob("manifest*.jsonl"))
         for event in map(json.loads, file.read_text().splitlines())
+        if "path" in event  # the others say which run follows
     }
 
 

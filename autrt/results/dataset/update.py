@@ -64,7 +64,7 @@ def update_dataset(results: Path, out: Path, plan: DatasetPlan, jobs: int) -> Ge
         results: folder of results files.
         out: folder of the data set.
         plan: see `plan_dataset`.
-        jobs: parts at once, each in a process; a part takes about 150 MB.
+        jobs: parts at once, each in a process; a process takes about 300 MB.
 
     Raises:
         DiskFullError, ResultsError: the folder cannot be written.
