@@ -17,7 +17,7 @@ from tests.support.ticks import AUS, WINDOWS, rows, small_network, small_ticks
 KINDS = ("tcn", "transformer")
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(kind=st.sampled_from(KINDS), seed=st.integers(0, 1000), cuts=st.lists(st.integers(1, 599), max_size=6))
 def test_pieces_with_a_halo_give_bitwise_what_the_whole_gives(kind, seed, cuts):
     logits, features, track, time_s = rows(600, 3, seed)

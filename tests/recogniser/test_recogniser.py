@@ -22,6 +22,8 @@ from tests.support.absent import without
 from tests.support.fetched import fetched
 from tests.support.media import write_picture
 
+pytest_plugins = ("tests.support.model_fixtures",)
+
 GREY = np.full((8, 8, 3), 128, np.uint8)
 
 
@@ -150,6 +152,31 @@ def test_stream_follows_a_face_as_a_file_does(recogniser, pictures, stored):
     assert apart.mean() < 0.05
     au12 = np.array([frame.faces[0]["AU12"] for frame in frames])
     assert np.corrcoef(au12, stored.faces["smoothed"][:, stored.au_names.index("AU12")])[0, 1] > 0.8
+
+
+def test_stream_refuses_a_model_that_looks_ahead(temporal_model, pictures):
+    with autrt.Recogniser(temporal_model.path, engine="onnxruntime") as opened:
+        assert len(opened(pictures[0][0])) == 1
+        with pytest.raises(
+            UsageError, match=r"looks 0\.4 s ahead: stream with the model that it was made from"
+        ):
+            next(opened.stream(pictures))
+
+
+def test_infer_with_a_temporal_network_gives_what_recognise_gives(temporal_model, tmp_path):
+    fetched("centerface")
+    clip = fetched("clip-smile")
+    autrt.infer(clip, tmp_path, model=temporal_model.path, engine="onnxruntime", features=True)
+    with autrt.open_results(tmp_path / f"{clip.name}.h5") as results:
+        assert results.header.temporal_digest == temporal_model.temporal.file.sha256
+        assert results.faces["features"].shape == (results.n_faces, 128)
+        assert "features_0" not in results.to_dataframe().columns
+        frames = list(autrt.recognise(clip, model=temporal_model.path, engine="onnxruntime"))
+        found = np.concatenate([frame.faces.smoothed for frame in frames])
+        np.testing.assert_allclose(found, results.faces["smoothed"], atol=1e-6)
+        assert np.abs(results.faces["smoothed"] - results.faces["probability"]).max() > 0.1
+    with pytest.raises(UsageError, match="baseline: expected none"):
+        autrt.infer(clip, tmp_path / "b", model=temporal_model.path, baseline="p20")
 
 
 def test_stream_refuses_times_that_do_not_increase(recogniser, pictures):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,13 @@ from autrt.errors import UsageError, VideoError
 from autrt.model.folder import load_model
 from autrt.postprocess.ensemble import combine, sigmoid
 from autrt.postprocess.smooth import median_interval_s, smooth
+from autrt.postprocess.temporal import temporal_logits
 from autrt.recogniser import video as video_module
 from autrt.recogniser.delayed_smoothing import smoothed_frames
 from tests.support.fetched import fetched
 from tests.support.media import Clip
 from tests.support.rows import AUS, make_block, split
+from tests.support.ticks import small_ticks
 
 COLUMNS = {
     "box": "box", "landmarks": "landmarks", "score": "score", "track": "track", "source": "source",
@@ -109,6 +112,23 @@ def test_smoothed_frames_equal_smoothing_the_whole(cuts, seed, domain):
     found = np.concatenate([frame.faces.smoothed for frame in frames])
     assert np.mean(np.abs(found - expected) > 1e-6) < 0.02  # the interval of the first frames may differ
     np.testing.assert_array_equal(np.concatenate([frame.faces.box for frame in frames]), block.faces.boxes)
+
+
+@settings(max_examples=5, deadline=None)
+@given(cuts=st.lists(st.integers(1, 900), max_size=40), features=st.sampled_from([0, 3]))
+def test_temporal_network_gives_in_pieces_what_it_gives_at_once(cuts, features):
+    block = make_block(900)
+    seen = np.random.default_rng(1).normal(size=(len(block.faces), 3)).astype(np.float32)
+    block = replace(block, outputs={**block.outputs, "features": seen})
+    model, network = FakeModel("logit"), small_ticks(features=features)
+    frames = list(smoothed_frames(split(block, cuts), model, network))
+    assert [frame.index for frame in frames] == list(range(900))
+    logits, times = combine(block.member_logits, model.weights), block.time_s[block.faces.row]
+    whole = temporal_logits(
+        network, logits, seen if features else None, block.faces.track, times, median_interval_s(block.time_s)
+    )
+    found = np.concatenate([frame.faces.smoothed for frame in frames])
+    np.testing.assert_array_equal(found, sigmoid(whole))
 
 
 class FakeModel:

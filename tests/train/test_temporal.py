@@ -187,6 +187,7 @@ def run_of(films, model, *changes: str):
     )
 
 
+@pytest.mark.slow
 def test_command_writes_a_model_that_is_the_start_and_a_network(films, student_model, tmp_path):
     done = autrt(
         *("train", "temporal"),

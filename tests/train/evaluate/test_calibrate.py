@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sklearn.metrics import f1_score
 from autrt.errors import UsageError
 from autrt.model.folder import Model, load_model
 from autrt_train.evaluate.bootstrap import Resampling
-from autrt_train.evaluate.calibrate import BOTH, NONE, OWN, THRESHOLDS, WINDOWS, calibrate
+from autrt_train.evaluate.calibrate import BOTH, NONE, OWN, TEMPORAL, THRESHOLDS, WINDOWS, calibrate
 from autrt_train.evaluate.write_calibration import require_same_network, write_calibration
 from autrt_train.types import DataError
 from tests.support.models import copied
@@ -45,6 +46,21 @@ def test_calibration_finds_threshold_and_window_that_gain():
     assert (found.gain(THRESHOLDS)["f1_binary"].value > 0).all()  # what windows add
     assert found.gain(OWN, OWN)["f1_binary"].value.tolist() == [0, 0, 0]
     assert "auc" not in found.held_out[BOTH]
+
+
+def test_temporal_network_is_kept_and_held_beside_windows():
+    rows = noisy()
+    better = np.where(rows.labels == 1, 0.3, 0.1).astype(np.float32)
+    series = replace(rows.series, smoothed=better)
+    windows = np.ones_like(rows.windows)
+    found = calibrated(replace(rows, series=series, windows=windows, temporal_digest="t"))
+    assert found.method == TEMPORAL
+    np.testing.assert_array_equal(found.found.windows, windows)
+    assert ((found.found.thresholds > 0.1) & (found.found.thresholds < 0.3)).all()
+    assert (found.held_out[TEMPORAL]["f1_binary"].value == 1).all()
+    windows_alone = calibrated(replace(rows, windows=windows)).held_out[BOTH]["f1_binary"].value
+    np.testing.assert_allclose(found.held_out[BOTH]["f1_binary"].value, windows_alone, atol=0.02)
+    assert (found.gain(BOTH)["f1_binary"].interval()[0] > 0).all()
 
 
 def test_held_out_decisions_use_parameters_of_other_folds():
