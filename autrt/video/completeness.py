@@ -24,8 +24,11 @@ from autrt.video.stamp_jumps import StampJumps
 from autrt.video.timing import LONGEST_S
 
 _MPEG2: Final = frozenset({"mpeg1video", "mpeg2video"})
-_ONE_FRAME_PER_PACKET: Final = frozenset({"h264", "hevc"}) | _MPEG2
+_ONE_FRAME_PER_PACKET: Final = frozenset({"h264", "hevc", "mpeg4"}) | _MPEG2
 """Codecs in which every packet of a progressive stream is one frame, so that a missing frame is a loss."""
+
+_PLACEHOLDER_BYTES: Final = 16
+"""Packets of MPEG-4 up to this size may stand for a frame that is not coded, or was packed into the one before."""
 
 _MOST_REORDERED: Final = 32
 """Packets after which the frame of an earlier one has come, if at all: two for each frame that a decoder holds."""
@@ -108,6 +111,7 @@ class CompletenessCheck:
         """Number of a packet that was sent → its stamp, in order, until its frame has come."""
         codec = stream.codec_context.codec.canonical_name
         self._leading_hidden = codec in _MPEG2
+        self._least_bytes = _PLACEHOLDER_BYTES + 1 if codec == "mpeg4" else 0
         self._stamped = not isinstance(clock, RateClock)
         self._count_frames = (
             self._stamped and codec in _ONE_FRAME_PER_PACKET and container.format.name != _STATES_COUNT
@@ -137,7 +141,7 @@ class CompletenessCheck:
         if self._count_frames and packet.pts is not None and not packet.is_discard:
             if packet.is_keyframe and self._first_key is None:
                 self._first_key = packet.pts
-            if not self._is_leading(packet.pts):
+            if packet.size >= self._least_bytes and not self._is_leading(packet.pts):
                 self._due[self._sent] = packet.pts
         self._sent += 1
         if packet.dts is not None:

@@ -83,19 +83,8 @@ CHECKED = ("apng.apng", "ffv1.mkv", "png.mov", "vp8.ogv")
 NO_LENGTH = (".ts", ".ogv", ".gif", ".wmv")
 """Formats without a stated length (or, in WMV, a rough one): that their end is missing need not show."""
 
-PLAIN = (
-    ".webm",
-    "qtrle.mov",
-    "dv.avi",
-    "huffyuv.avi",
-    "utvideo.avi",
-    "gif.gif",
-    ".wmv",
-    ".mpg",
-    "hevc.ts",
-    "hevc.mp4",
-)
-"""Codecs that decode most bytes to some picture, and formats whose demuxer passes over zeros in silence."""
+PLAIN = ("vp9.webm", "qtrle.mov", "dv.avi", "huffyuv.avi", "utvideo.avi", "gif.gif", ".wmv")
+"""Codecs that decode most bytes to some picture."""
 
 
 def promised(name: str, kind: str) -> bool:

@@ -89,6 +89,8 @@ SOUND: dict[str, Clip] = {
     "with_transparency.webm": Clip("libvpx", "yuva420p", options={**VP8, "auto-alt-ref": "0"}),
     "sound.flv": Clip(audio=False, muxer_options={"flvflags": "add_keyframe_index"}),
     "plain.nut": Clip("mpeg4", grain=4, audio=True),
+    "reordered_mpeg4.mp4": Clip("mpeg4", frames=40, options={"bf": "2"}),
+    "reordered_mpeg4.mkv": Clip("mpeg4", frames=40, options={"bf": "2"}),
     "fragments.mp4": Clip(options={"g": "6"}, muxer_options={"movflags": "frag_keyframe+empty_moov"}),
     "negative_times.mp4": Clip(options={"bf": "3"}, muxer_options={"movflags": "negative_cts_offsets"}),
 }  # fmt: skip
@@ -210,6 +212,19 @@ def test_pictures_of_mpeg2_before_the_first_key_frame_are_told(tmp_path: Path) -
     (tmp_path / "b.ts").write_bytes(data[: 3 * TS_BYTES] + data[4 * TS_BYTES :])
     frames, lost = losses(tmp_path / "b.ts")
     assert (frames, [loss.packets for loss in lost]) == (15, [4])
+
+
+@pytest.mark.parametrize("name", ["a.nut", "a.mp4", "a.mkv"])
+def test_picture_of_mpeg4_that_seems_not_coded_is_told(tmp_path: Path, name: str) -> None:
+    data = bytearray(
+        Clip("mpeg4", frames=30, grain=12, options={"g": "10"}).write(tmp_path / name).read_bytes()
+    )
+    place = [at for at in range(len(data)) if data.startswith(b"\0\0\1\xb6", at)][15]
+    data[place + 4 : place + 16] = bytes(12)
+    (tmp_path / name).write_bytes(data)
+    frames, lost = losses(tmp_path / name)
+    assert frames == 29
+    assert lost
 
 
 @pytest.mark.parametrize(
