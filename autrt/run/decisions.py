@@ -72,8 +72,8 @@ class Decisions:
 def decide_anew(results: Results, target: Path, decisions: Decisions, command: str) -> Path:
     """Write a results file whose decisions are made anew; whole, verified and durable, or not at all.
 
-    Frames, faces, people, logits and losses are those of before. The rest is what `autrt infer` with these decisions
-    computes; times, versions and the header's `recomputed` alone differ from its file.
+    Frames, faces, people, logits and losses are those of before. The rest is what `autrt infer` with these
+    decisions computes; times, versions and the header's `recomputed` alone differ from its file.
 
     Args:
         results: the file of before; it may be `target`.

@@ -16,7 +16,7 @@ from autrt.model.folder import PACKAGED, load_model
 from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE
 from autrt.results.verification.verify import verify
 from tests.support.command import assert_equal_results, autrt, leftovers, manifest
-from tests.support.results import results_file
+from tests.support.results import video_file
 
 N_CROPS = 160
 """At 20 pictures a second these are 8 s: long enough for a baseline."""
@@ -166,12 +166,15 @@ def test_recompute_leaves_a_damaged_file_and_does_the_others(out):
 
 def test_recompute_keeps_people_and_leaves_temporal_networks_to_infer(plain, tmp_path):
     several = tmp_path / "several" / "anna.h5"
-    results_file(several, [2, 3, 2, 2], person=np.array([0, 1, 0], np.int32))
+    several.parent.mkdir()
+    tracks = {number: dict.fromkeys(range(4 * number, 4 * number + 4), 0.5) for number in range(3)}
+    video_file(several, tracks, 12, person=np.array([0, 1, 0], np.int32))
     done = autrt("recompute", several.parent, "--baseline", "p50")
     assert done.returncode == 0, done.stderr
     with open_results(several) as results:
         assert results.people().tolist() == [0, 1, 0]
-    results_file(tmp_path / "network" / "a.h5", [1, 1], temporal_digest="ab" * 32)
+    (tmp_path / "network").mkdir()
+    video_file(tmp_path / "network" / "a.h5", tracks, 12, temporal_digest="ab" * 32)
     done = autrt("recompute", tmp_path / "network", "--baseline", "p50")
     assert done.returncode == 3
     assert "a temporal network's need `autrt infer`" in done.stderr

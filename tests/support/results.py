@@ -157,7 +157,13 @@ THRESHOLD = 0.5
 
 
 def video_file(
-    path: Path, tracks: dict[int, dict[int, float]], n_frames: int, times=None, damaged: int = 0, **changes
+    path: Path,
+    tracks: dict[int, dict[int, float]],
+    n_frames: int,
+    times=None,
+    damaged: int = 0,
+    person: Any = None,
+    **changes,
 ) -> Path:
     """Write results of a video with one AU: track → frame → smoothed probability; active from `THRESHOLD` on."""
     rows = sorted((frame, track, p) for track, seen in tracks.items() for frame, p in seen.items())
@@ -186,5 +192,5 @@ def video_file(
     changes = {"au_names": ("AU12",), "thresholds": (THRESHOLD,)} | changes
     with ResultsWriter(path, header(1, ("a",), **changes), damaged=damaged > 0) as writer:
         writer.write(block, logit, probability, value, value >= THRESHOLD)
-        writer.finish()
+        writer.finish(person=person)
     return path
