@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +99,10 @@ def command(
         for line in dry_run_lines(settings):
             click.echo(line)
     elif settings.temporal is not None:
+        _require_one_process("a temporal network")
         _temporal(settings, folder, check_data=check_data, resume=resume)
     elif settings.finetune is not None:
+        _require_one_process("finetuning")
         _finetune(settings, folder, check_data=check_data, resume=resume, device=device, progress=progress)
     elif check_data:
         from autrt_train.annotations.stage_progress import StageProgress
@@ -119,6 +122,16 @@ def command(
             log=lambda line: click.echo(line, err=True),
         )
         _end(report, folder, "step")
+
+
+def _require_one_process(what: str) -> None:
+    from autrt.errors import UsageError
+
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UsageError(
+            f"{what}: expected one process, found {os.environ['WORLD_SIZE']} (WORLD_SIZE), of which each would do "
+            "the same: start it without torchrun"
+        )
 
 
 def _end(report: TrainSummary, folder: Path, unit: str) -> None:

@@ -354,3 +354,12 @@ def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:
         picture.write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"\.png"):
         run(recipe_of(tmp_path, manifest), tmp_path / "run")
+
+
+@pytest.mark.parametrize("recipe", ["finetune", "temporal"])
+def test_several_processes_are_refused_where_one_trains(recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = CliRunner().invoke(command, [recipe, "--out", str(tmp_path / "run")])
+    assert isinstance(done.exception, UsageError)
+    assert "found 2 (WORLD_SIZE)" in str(done.exception)
+    assert not (tmp_path / "run").exists()
