@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from autrt.video.clock import FAR_S, FrameClock, RateClock
 from autrt.video.container import is_too_long, time_base_of
+from autrt.video.due_frames import DueFrames
 from autrt.video.framing.follow import FramingCheck
 from autrt.video.joined_file import joined_at
 from autrt.video.loss_log import LossLog
@@ -22,16 +23,6 @@ from autrt.video.outer_size import is_whole
 from autrt.video.pyav_compat import exact
 from autrt.video.stamp_jumps import StampJumps
 from autrt.video.timing import LONGEST_S
-
-_MPEG2: Final = frozenset({"mpeg1video", "mpeg2video"})
-_ONE_FRAME_PER_PACKET: Final = frozenset({"h264", "hevc", "mpeg4"}) | _MPEG2
-"""Codecs in which every packet of a progressive stream is one frame, so that a missing frame is a loss."""
-
-_PLACEHOLDER_BYTES: Final = 16
-"""Packets of MPEG-4 up to this size may stand for a frame that is not coded, or was packed into the one before."""
-
-_MOST_REORDERED: Final = 32
-"""Packets after which the frame of an earlier one has come, if at all: two for each frame that a decoder holds."""
 
 _STATE_DURATION: Final = ("mov,", "matroska,", "flv", "nut")
 """Formats whose header states the duration, even where the rest of the file is missing."""
@@ -102,20 +93,12 @@ class CompletenessCheck:
         self._last_byte = 0
         self._stored = 0
         """Packets of the stream that were read, empty ones too."""
-        self._sent = 0
         self._before: int | None = None
         """Stamp of the last packet that was sent."""
-        self._first_key: int | None = None
-        """Stamp of the first key frame that was sent."""
-        self._due: dict[int, int] = {}
-        """Number of a packet that was sent → its stamp, in order, until its frame has come."""
-        codec = stream.codec_context.codec.canonical_name
-        self._leading_hidden = codec in _MPEG2
-        self._least_bytes = _PLACEHOLDER_BYTES + 1 if codec == "mpeg4" else 0
         self._stamped = not isinstance(clock, RateClock)
-        self._count_frames = (
-            self._stamped and codec in _ONE_FRAME_PER_PACKET and container.format.name != _STATES_COUNT
-        )  # AVI only numbers its packets
+        numbered_only = container.format.name == _STATES_COUNT
+        codec = stream.codec_context.codec.canonical_name
+        self._due = DueFrames(codec, stamped=self._stamped and not numbered_only)
 
     def packet_read(self, packet: Packet[Stream]) -> None:
         """Record a packet of any stream that was read."""
@@ -126,26 +109,24 @@ class CompletenessCheck:
             if end_s > self._last_s and end_s - self._start_s <= FAR_S:
                 self._last_s = end_s
         self._last_byte = max(self._last_byte, (packet.pos or 0) + packet.size)
-        # PyAV ends every stream with a packet without data and stamp.
-        if packet.stream_index == self._stream.index and stamp is not None:
-            end = stamp + (packet.duration or 0)
-            self._own_end = end if self._own_end is None else max(end, self._own_end)
-        is_stored = packet.size > 0 or packet.dts is not None
-        self._stored += is_stored and packet.stream_index == self._stream.index
+        if packet.stream_index == self._stream.index:
+            self._own_packet_read(packet, stamp)
         if packet.pos is not None and (broken := self._framing.read_to(packet.pos)):
             self._losses.add(self._clock.now_s, broken, 0)
             self._gap = True
 
-    def packet_sent(self, packet: Packet[VideoStream]) -> bool:
-        """Record a packet that goes to the decoder; return whether packets before it may be missing."""
-        if self._count_frames and packet.pts is not None and not packet.is_discard:
-            if packet.is_keyframe and self._first_key is None:
-                self._first_key = packet.pts
-            if packet.size >= self._least_bytes and not self._is_leading(packet.pts):
-                self._due[self._sent] = packet.pts
-        self._sent += 1
+    def _own_packet_read(self, packet: Packet[Stream], stamp: int | None) -> None:
+        # PyAV ends every stream with a packet without data and stamp.
+        self._stored += packet.size > 0 or packet.dts is not None
+        if stamp is not None:
+            end = stamp + (packet.duration or 0)
+            self._own_end = end if self._own_end is None else max(end, self._own_end)
         if packet.dts is not None:
             self._jumps.add(packet.dts, packet.pos, self._clock.now_s)
+
+    def packet_sent(self, packet: Packet[VideoStream]) -> bool:
+        """Record a packet that goes to the decoder; return whether packets before it may be missing."""
+        self._due.packet_sent(packet)
         if packet.pts is not None:
             if packet.is_discard:
                 self._log_absurd(packet, packet.pts if self._before is None else self._before)
@@ -153,24 +134,17 @@ class CompletenessCheck:
         gap, self._gap = self._gap, False
         return gap
 
-    def packet_failed(self, packet: Packet[VideoStream]) -> None:
-        """Record a packet that the decoder refused; the caller logs the loss."""
-        self._due.pop(self._sent - 1, None)
+    def packet_failed(self) -> None:
+        """Record that the decoder refused the last packet; the caller logs the loss."""
+        self._due.packet_failed()
 
     def frame_decoded(self, picture: VideoFrame) -> None:
-        """Record a decoded frame. Stamps may restart in mid-stream, so that packets are late by number alone."""
-        if picture.interlaced_frame:
-            self._count_frames = False
-            self._due.clear()
-        # Where no packet has the frame's stamp, it came of one of the last that were sent.
-        latest = self._sent - _MOST_REORDERED
-        own = next((number for number, stamp in self._due.items() if stamp == picture.pts), latest)
-        self._due.pop(own, None)
-        self._log_missing([number for number in self._due if number < own - _MOST_REORDERED])
+        """Record a decoded frame."""
+        self._log_missing(self._due.frame_decoded(picture))
 
     def finish(self) -> None:
         """Log frames that are still due at the end or were never in the file, an unread part, and an early end."""
-        self._log_missing(list(self._due))
+        self._log_missing(self._due.finish())
         self._log_unread()
         self._log_early_end()
         self._log_vanished()
@@ -183,10 +157,6 @@ class CompletenessCheck:
     def close(self) -> None:
         """Let go of the file."""
         self._framing.close()
-
-    def _is_leading(self, stamp: int) -> bool:
-        """Return whether a packet is stored after the first key frame and shown before: MPEG-2 cannot decode it."""
-        return self._leading_hidden and self._first_key is not None and stamp < self._first_key
 
     def _log_absurd(self, packet: Packet[VideoStream], before: int) -> None:
         """Log a packet that is not shown as its time is absurd; FFmpeg hides what is outside of an edit list.
@@ -243,13 +213,15 @@ class CompletenessCheck:
         missing = stream.frames - self._stored
         if not self._container.format.name.startswith("mov,") or missing <= 0 or not stream.duration:
             return
+        if stream.frames > self._container.size:  # not credible
+            return
         end = (stream.start_time or 0) + stream.duration
         if self._own_end is not None and end - self._own_end > _STEPS_EARLY * stream.duration / stream.frames:
             reason = f"{missing} of the {stream.frames} frames that the file lists cannot be reached"
             self._losses.add(self._clock.now_s, reason, missing)
 
-    def _log_missing(self, numbers: Sequence[int]) -> None:
-        for stamp in sorted(self._due.pop(number) for number in numbers):
+    def _log_missing(self, stamps: Sequence[int]) -> None:
+        for stamp in stamps:
             self._losses.add(self._clock.seconds(stamp), "no picture came of the packet")
 
     def _stated_duration_s(self) -> float | None:

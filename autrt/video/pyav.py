@@ -232,7 +232,7 @@ class PyavDecoder:
             self._log.take()
             if packet is not None:
                 self._damage.packet_sent(packet, stored=bool(stored), found=True)
-                self._completeness.packet_failed(packet)
+                self._completeness.packet_failed()
                 self._sent -= 1
             hint = limit_hint(self._stream, self._max_pixels)
             self._losses.add(self._time_of(packet), f"packet cannot be decoded: {_words(error)}{hint}")

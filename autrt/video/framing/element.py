@@ -19,4 +19,4 @@ class Framing:
     mark: bytes = b""
     """What elements can be found by after damage; none can where it is empty."""
     may_lack_bytes: int = 0
-    """Bytes that the last element may lack without a loss."""
+    """Length of what the last element may lack as a whole without a loss."""

@@ -72,10 +72,11 @@ class FramingCheck:
         """Follow the elements to the end of the file, and close it; return a reason for a loss or an empty text."""
         if self._framing is None:
             return ""
-        most = self._size + self._framing.may_lack_bytes
+        may_lack = self._framing.may_lack_bytes
         found = self.read_to(self._size)
         self.close()
-        return CUT_OFF if not found and self._at > most else found
+        lacking = max(0, self._at - self._size)
+        return found if found or lacking in (0, may_lack) else CUT_OFF
 
     def _step(self, framing: Framing) -> str:
         """Go on by an element, or by a stretch without one."""
