@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autrt.cli.paths import LocalPath
+from autrt.cli.paths import LocalPath, OutputFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, type=LocalPath())
 @click.option("--videos", multiple=True, type=LocalPath(), help="A further file, folder or glob.")
 @click.option("--shards", required=True, type=click.IntRange(1), help="Number of shares.")
-@click.option("--out", required=True, type=LocalPath(), help="The plan, a Parquet file.")
+@click.option("--out", required=True, type=OutputFile(".parquet"), help="The plan, a Parquet file.")
 @click.option("--image-rate", default="30", show_default=True, help="As for `autrt infer`.")
 @click.option(
     "--jobs", type=click.IntRange(1), help="Videos read at once, each in a process.  [default: one a core]"
