@@ -82,4 +82,5 @@ def _told(planned: Sequence[PlannedSource], shards: int) -> list[str]:
         f"{len(planned)} videos, {duration(sum(loads))}, in {shards} shards of {duration(min(loads))} "
         f"to {duration(max(loads))}"
     ]
-    return lines + ([f"{unknown} videos state no duration, or cannot be read"] if unknown else [])
+    which = "1 video states" if unknown == 1 else f"{unknown} videos state"
+    return lines + ([f"{which} no duration, or cannot be read"] if unknown else [])
