@@ -63,7 +63,8 @@ def _lines(status: FolderStatus) -> Iterator[str]:
         "in flight": len(status.in_flight), "dropped by runs that ended": status.dropped,
     }  # fmt: skip
     yield ", ".join(f"{n} {name}" for name, n in parts.items() if n or name == "ok")
-    length = f"{duration(status.video_s)} of video" if status.video_s else "of unknown duration"
+    known = status.video_s or not status.frames
+    length = f"{duration(status.video_s)} of video" if known else "of unknown duration"
     yield f"{status.frames} frames, {length}, {size(status.results_bytes)} of results"
     yield from _reasons(status)
     yield from _in_flight(status)
