@@ -55,8 +55,8 @@ OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", 
     "--columns",
     metavar="A,B,…",
     help="What is in the table beside video, frame, time_s and track: score, box, landmarks, source, logit, "
-    "probability, smoothed, active, member_logit, or one column such as AU12_active.  "
-    "[default: csv: score,box,smoothed,active; parquet: all but member_logit]",
+    "probability, smoothed, active, member_logit, features, damaged, person, or one column such as AU12_active.  "
+    "[default: csv: score,box,smoothed,active; parquet: all but the last four of these names]",
 )
 @click.option(
     "--release",

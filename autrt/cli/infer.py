@@ -13,7 +13,7 @@ from autrt.cli.interrupted import explain_interrupt
 from autrt.cli.paths import LocalPath, NameOrPath
 from autrt.cli.values import BaselineType, FractionType, ShardType
 from autrt.console import Mode
-from autrt.console.formatting import duration
+from autrt.console.formatting import duration, size
 from autrt.errors import UsageError
 from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL
 from autrt.run.options import InferOptions
@@ -156,19 +156,16 @@ def _print_plan(plan: InferPlan) -> None:
         click.echo(note)
     if refusal := plan.refusal:
         click.echo(f"Without --dry-run this stops: {refusal}")
-    click.echo(
-        f"{n} videos, {total_s / 60:.1f} minutes; {len(plan.todo)} to do; engine {plan.job.settings.engine}"
-    )
+    click.echo(f"{n} videos, {duration(total_s)}; {len(plan.todo)} to do; engine {plan.job.settings.engine}")
     click.echo(_prediction(predict(plan.job.out, len(plan.todo), todo_s)))
 
 
 def _prediction(cost: PredictedCost) -> str:
-    hours = f"to do: {cost.video_s / 3600:.1f} hours of video"
     wall = "time unknown: nothing is measured in this folder yet (do a few videos first)"
     if cost.wall_s is not None:
         wall = f"about {duration(cost.wall_s)} at the speed of the last run here"
-    room = f", {cost.free_bytes / 1e9:.1f} GB are free"
-    return f"{hours}; {wall}; about {cost.results_bytes / 1e6:.0f} MB of results{room}"
+    results = f"about {size(cost.results_bytes)} of results, {size(cost.free_bytes)} are free"
+    return f"to do: {duration(cost.video_s)} of video; {wall}; {results}"
 
 
 def _planned_line(video: PlannedVideo, *, aligned: bool) -> str:

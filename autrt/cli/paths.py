@@ -27,6 +27,30 @@ class LocalPath(click.Path):
         return super().convert(_local(self, os.fspath(value), param, ctx), param, ctx)
 
 
+class OutputFile(LocalPath):
+    """A file to write, which is never one of those that other commands read.
+
+    Args:
+        endings: those that its name may have, such as `.html`; without any, all but that of results (`.h5`).
+    """
+
+    def __init__(self, *endings: str) -> None:
+        super().__init__(dir_okay=False)
+        self._endings = endings
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; refuses other endings, by which a slip would replace a video or results."""
+        from autrt.results.schema import SUFFIX
+
+        path = super().convert(value, param, ctx)
+        ending = Path(path).suffix.lower()
+        if self._endings and ending not in self._endings:
+            self.fail(f"{path}: expected a file that ends in {' or '.join(self._endings)}", param, ctx)
+        if ending == SUFFIX:
+            self.fail(f"{path}: expected another ending than {SUFFIX}, that of results", param, ctx)
+        return path
+
+
 class NameOrPath(click.ParamType):
     """A packaged name, or a local path; stays text."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autrt.cli.paths import LocalPath
+from autrt.cli.paths import LocalPath, OutputFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, type=LocalPath())
 @click.option("--videos", multiple=True, type=LocalPath(), help="A further file, folder or glob.")
 @click.option("--shards", required=True, type=click.IntRange(1), help="Number of shares.")
-@click.option("--out", required=True, type=LocalPath(), help="The plan, a Parquet file.")
+@click.option("--out", required=True, type=OutputFile(".parquet"), help="The plan, a Parquet file.")
 @click.option("--image-rate", default="30", show_default=True, help="As for `autrt infer`.")
 @click.option(
     "--jobs", type=click.IntRange(1), help="Videos read at once, each in a process.  [default: one a core]"
@@ -82,4 +82,5 @@ def _told(planned: Sequence[PlannedSource], shards: int) -> list[str]:
         f"{len(planned)} videos, {duration(sum(loads))}, in {shards} shards of {duration(min(loads))} "
         f"to {duration(max(loads))}"
     ]
-    return lines + ([f"{unknown} videos state no duration, or cannot be read"] if unknown else [])
+    which = "1 video states" if unknown == 1 else f"{unknown} videos state"
+    return lines + ([f"{which} no duration, or cannot be read"] if unknown else [])

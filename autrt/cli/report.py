@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from autrt.cli.paths import LocalPath
+from autrt.cli.paths import LocalPath, OutputFile
 
 REPORT_HTML = "report.html"
 
@@ -16,7 +16,7 @@ REPORT_HTML = "report.html"
 @click.argument("paths", nargs=-1, required=True, type=LocalPath())
 @click.option(
     "--out",
-    type=LocalPath(dir_okay=False),
+    type=OutputFile(".html", ".htm"),
     help=f"The HTML file.  [default: {REPORT_HTML} in the first of PATHS, or beside it]",
 )
 @click.option("--title", help="Title of the page.  [default: the folder's name]")

@@ -56,15 +56,16 @@ def command(out: Path, as_json: bool, watch: float | None) -> None:
 
 
 def _lines(status: FolderStatus) -> Iterator[str]:
-    from autrt.console.formatting import duration
+    from autrt.console.formatting import duration, size
 
     parts = {
         "ok": status.ok, "partial": status.partial, "done before": status.done_before, "failed": status.failed,
         "in flight": len(status.in_flight), "dropped by runs that ended": status.dropped,
     }  # fmt: skip
     yield ", ".join(f"{n} {name}" for name, n in parts.items() if n or name == "ok")
-    size = f"{status.results_bytes / 1e6:.0f} MB of results"
-    yield f"{status.frames} frames, {duration(status.video_s)} of video, {size}"
+    known = status.video_s or not status.frames
+    length = f"{duration(status.video_s)} of video" if known else "of unknown duration"
+    yield f"{status.frames} frames, {length}, {size(status.results_bytes)} of results"
     yield from _reasons(status)
     yield from _in_flight(status)
     yield from _speeds(status)
@@ -97,10 +98,14 @@ def _speeds(status: FolderStatus) -> Iterator[str]:
         each = duration(status.speed[0].seconds)
         rows = [(f"{each} from", "videos", "frames/s", "× real time")]
         rows += [
-            (s.start_utc, str(s.videos), f"{s.frames / s.seconds:.1f}", f"{s.video_s / s.seconds:.2f}")
+            (s.start_utc, str(s.videos), f"{s.frames / s.seconds:.1f}", _speed_x(s.video_s / s.seconds))
             for s in status.speed
         ]
         yield from aligned(rows, left=1)
+
+
+def _speed_x(speed_x: float) -> str:
+    return f"{speed_x:.2f}" if speed_x else "–"  # no durations in manifests of earlier versions
 
 
 def _left(status: FolderStatus) -> str:

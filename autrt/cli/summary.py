@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autrt.cli.paths import LocalPath
+from autrt.cli.paths import LocalPath, OutputFile
 
 if TYPE_CHECKING:
     from autrt.results.summaries.formats import SummaryWriter, Write
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--csv", "as_csv", is_flag=True, help="CSV: a row per video, track and Action Unit.")
 @click.option("--all-aus", is_flag=True, help="Experimental Action Units too (docs/models.md).")
 @click.option("--all-tracks", is_flag=True, help="Tracks of less than a second too, each with its table.")
-@click.option("--out", type=LocalPath(dir_okay=False), help="File to write to, instead of the screen.")
+@click.option("--out", type=OutputFile(), help="File to write to, instead of the screen.")
 @click.pass_context
 def command(
     ctx: click.Context,

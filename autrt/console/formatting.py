@@ -19,6 +19,13 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
 
 
+def size(n_bytes: float) -> str:
+    """Return a size such as 0 kB, 316 kB, 24 MB or 1.7 GB."""
+    if n_bytes < 1e6:
+        return f"{n_bytes / 1e3:.0f} kB"
+    return f"{n_bytes / 1e6:.0f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.1f} GB"
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Return a share as percent, rounded down, so that 100 % is the whole."""
     scale = 10**digits

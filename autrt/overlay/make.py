@@ -56,12 +56,15 @@ def write_overlay(video: Path, results: Results, out: Path, options: OverlayOpti
         The number of frames.
 
     Raises:
-        UsageError: `video` is not the one of the results, or `out` has another ending or cannot hold its sound.
+        UsageError: `video` is not the one of the results, or `out` is `video`, has another ending, or cannot
+            hold its sound.
         VideoError: the video cannot be read.
         DiskFullError, ResultsError: `out` cannot be written, or the results file is damaged.
     """
     if out.suffix.lower() not in CONTAINERS:
         raise UsageError(f"{escape(str(out))}: expected a file that ends in {', '.join(CONTAINERS)}")
+    if out.exists() and out.samefile(video):
+        raise UsageError(f"{escape(str(out))}: expected a new video, found the one that is to be drawn on")
     frames = _drawn(video, results, options)
     first = next(frames, None)
     if first is None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from autrt.errors import AutrtError, DiskFullError
+from autrt.errors import AutrtError, DiskFullError, UsageError
 from autrt.results.find import find_results
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.in_processes import Died, in_processes
@@ -21,6 +21,7 @@ from autrt.run.folder_lock import lock_folder
 from autrt.run.manifest import Manifest
 from autrt.run.run_json import RunJson
 from autrt.storage.atomic_file import sweep
+from autrt.storage.escape import escape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +60,16 @@ def recompute(
         jobs: processes at once.
 
     Raises:
-        UsageError: there are no results, or a run is at work in the folder.
+        UsageError: there are no results, `out` lies within them, or a run is at work in the folder.
         DiskFullError: no room.
         ResultsError: the manifest cannot be written.
     """
     found = find_results([results])
+    if out is not None and results.resolve() in out.resolve().parents:
+        raise UsageError(
+            f"{escape(str(out))} lies in {escape(str(results))}, whose results would be there twice: expected a "
+            "folder outside it"
+        )
     tasks = [_Task(path, path if out is None else out / relative) for path, relative in found]
     with ExitStack() as opened:
         manifest = _lock(opened, results, out, decisions, [str(relative) for _, relative in found])

@@ -12,6 +12,7 @@ from autrt.results.reader import open_results
 from autrt.run.command_text import fingerprint_advice, overwrite_advice, resume_command
 from autrt.run.job import decoder_settings
 from autrt.run.run_json import RunJson
+from autrt.run.settings_changes import short_digest
 from autrt.run.work_list import WorkList
 from autrt.storage.escape import escape
 
@@ -99,14 +100,26 @@ class Resumption:
 
     def _choices(self, old: RunJson | None) -> list[str]:
         again = overwrite_advice(str(self.settings.about.get("command", "")), escape(str(self.out)))
-        without = () if self.sharded else ("--shard",)
-        before = resume_command(str(old.about["command"]), without=without) if old else ""
         return [
             "Choose:",
             f"  {again} to compute them again with the new settings",
             "  another output folder to keep both",
-            *([f"  the settings of before, to do only what is missing: {before}"] if before else ()),
+            *([f"  {self._way_back(old)}"] if old else ()),
         ]
+
+    def _way_back(self, old: RunJson) -> str:
+        """Return how to do only what is missing; the old command does not where its model or decisions are gone."""
+        name, digest = str(old.about["model_name"]), str(old.settings["model"])
+        if self.settings.about.get("model_name") == name and self.settings.settings["model"] != digest:
+            return (
+                f"the model of before, to do only what is missing: {escape(name)} ({short_digest(digest)}), by "
+                f"--model where its folder is kept, or by the autrt that made the results ({old.about['version']})"
+            )
+        if by := str(old.about["recomputed"]):
+            return f"the settings of before, to do only what is missing: --model and --baseline as in: {by}"
+        without = () if self.sharded else ("--shard",)
+        before = resume_command(str(old.about["command"]), without=without)
+        return f"the settings of before, to do only what is missing: {before}"
 
 
 def _settings_of(path: Path) -> RunJson | None:
@@ -116,7 +129,12 @@ def _settings_of(path: Path) -> RunJson | None:
             made = results.header
     except ResultsError:
         return None
-    about = {"model_name": made.model_name, "command": made.command}
+    about = {
+        "model_name": made.model_name,
+        "command": made.command,
+        "version": made.versions.get("autrt", "of unknown version"),
+        "recomputed": made.recomputed[-1]["command"] if made.recomputed else "",
+    }
     return RunJson({"model": made.model_digest, **made.settings}, about)
 
 

@@ -15,6 +15,8 @@ _DETECTION: Final = ("detect_every", "detect_interval_s", "detect_every_max")
 _NAMES: Final = {"baseline_percentile": "baseline", "detector": "face detector"}
 """Setting → its name for users, where that is another."""
 
+_STORED_IF_ON: Final = ("features",)
+
 _DIGEST_DIGITS: Final = 8
 
 
@@ -30,11 +32,22 @@ def settings_changes(
         new_model: the same of the other run.
     """
     before, after = _flat(_readable(old, old_model)), _flat(_readable(new, new_model))
+    renewed = {"model": ", another model of this name"} if old_model and old_model == new_model else {}
     return [
-        f"{name}: {before.get(name, 'not set')} → {after.get(name, 'not set')}"
+        f"{name}: {before.get(name, _absent(name))} → {after.get(name, _absent(name))}{renewed.get(name, '')}"
         for name in before | after
         if before.get(name) != after.get(name)
     ]
+
+
+def short_digest(digest: str) -> str:
+    """Return as many digits of a digest as tell models apart for a reader."""
+    return digest[:_DIGEST_DIGITS]
+
+
+def _absent(name: str) -> str:
+    """Return the value of a setting that is only stored where it is on."""
+    return "no" if name in _STORED_IF_ON else "not set"
 
 
 def _readable(settings: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -42,7 +55,7 @@ def _readable(settings: Mapping[str, Any], model: str) -> dict[str, Any]:
     rest = {name: value for name, value in settings.items() if name not in _DETECTION}
     shown: dict[str, Any] = {}
     if "model" in rest:
-        digest = str(rest.pop("model"))[:_DIGEST_DIGITS]
+        digest = short_digest(str(rest.pop("model")))
         shown["model"] = f"{escape(model)} ({digest})" if model else digest
     if any(name in settings for name in _DETECTION):
         shown["faces are searched for"] = _detection(settings)
@@ -55,7 +68,7 @@ def _value(name: str, value: Any) -> Any:
     if name == "baseline_percentile":
         return "none" if value is None else f"p{value:g}"
     if name == "detector":
-        return str(value)[:_DIGEST_DIGITS]
+        return short_digest(str(value))
     if name == "max_faces" and value is None:
         return "all"
     return ("no", "yes")[value] if isinstance(value, bool) else value

@@ -78,7 +78,8 @@ class FolderStatus:
     runs: int
     """Runs that are at work."""
     last_speed_x: float
-    """Seconds of video per second of the last runs, from their begin to the last end of a video; 0 without any."""
+    """Seconds of video per second of the last runs that finished any, from their begin to the last end of a video;
+    0 without such."""
     left: int | None
     """Videos that the runs at work, or the last run of each manifest, still had to do; None where none says it."""
     left_s: float | None
@@ -118,6 +119,8 @@ class _Manifest:
     path: Path
     read_bytes: int = 0
     run: str = ""
+    measured_run: str = ""
+    """The last run that finished a video of known duration: a later one may have had nothing to do."""
 
 
 @dataclass(slots=True)
@@ -207,6 +210,7 @@ class StatusReader:
                     by = self._runs.get(found.get("run", ""))
                     if by is not None and found["status"] not in ("started", "stopped"):
                         by.end(found.get("video_s", 0.0), latest)
+                        manifest.measured_run = by.line.run if by.video_s else manifest.measured_run
                     yield found
 
     def _take(self, found: Mapping[str, Any]) -> None:
@@ -237,6 +241,7 @@ class StatusReader:
         at_work = {(other.facts.get("host"), other.facts.get("pid")) for other in living(self.out)}
         flying = tuple(self._in_flight(at_work))
         last = [run for run in self._runs.values() if run.process in at_work] or self._last_runs()
+        measured = [run for run in last if run.video_s] or self._measured_runs()
         left = sum(run.left for run in last) if last else None
         reasons = Counter(video.reason for video in self._videos.values() if video.status == "failed")
         return FolderStatus(
@@ -253,7 +258,7 @@ class StatusReader:
             measured_bytes=sum(video.size_bytes for video in finished if video.video_s),
             speed=tuple(self._speeds()),
             runs=len(at_work),
-            last_speed_x=sum(run.speed_x for run in last),
+            last_speed_x=sum(run.speed_x for run in measured),
             left=left,
             left_s=self._left_s(left, at_work),
         )
@@ -270,6 +275,10 @@ class StatusReader:
     def _last_runs(self) -> list[_Run]:
         """Return the last run of each manifest."""
         return [self._runs[m.run] for m in self._manifests.values() if m.run]
+
+    def _measured_runs(self) -> list[_Run]:
+        """Return the last run of each manifest that finished a video of known duration."""
+        return [self._runs[m.measured_run] for m in self._manifests.values() if m.measured_run]
 
     def _left_s(self, left: int | None, at_work: set[tuple[Any, Any]]) -> float | None:
         if left == 0:

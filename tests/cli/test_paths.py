@@ -65,6 +65,28 @@ def test_paths_refuse_empty_text(line, monkeypatch, capsys):
     assert "expected a path, found ''" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "report . --out a.h5",
+        "report . --out a.mp4",
+        "summary . --out a.h5",
+        "plan a.mp4 --shards 2 --out a.mp4",
+        "plan a.mp4 --shards 2 --out a.h5",
+    ],
+)
+def test_output_never_replaces_a_video_or_results(line, tmp_path, monkeypatch, capsys):
+    for name in ("a.h5", "a.mp4"):
+        (tmp_path / name).write_bytes(b"kept")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["autrt", *line.split()])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert "expected a" in capsys.readouterr().err
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"kept"}
+
+
 def test_paths_of_all_commands_have_our_types():
     context = click.Context(cli.group)
     for name in cli.COMMANDS:

@@ -125,12 +125,17 @@ def test_sound_can_be_left_out(tmp_path):
 def test_wrong_inputs_are_refused_and_nothing_is_left(tmp_path):
     video, results = make(tmp_path)
     (tmp_path / "other.mp4").write_bytes(video.read_bytes() + b"\0")
+    (tmp_path / "same.mp4").symlink_to(video)
+    before = video.read_bytes()
     for arguments, said in [
         ((tmp_path / "other.mp4", results, "--out", tmp_path / "o.mp4"), "not the video of these results"),
         ((video, results, "--out", tmp_path / "o.avi"), "ends in .mp4"),
         ((video, results, "--out", tmp_path, "--frames"), "exists"),
+        ((video, results, "--out", video), "the one that is to be drawn on"),
+        ((video, results, "--out", tmp_path / "same.mp4"), "the one that is to be drawn on"),
     ]:
         outcome = CliRunner().invoke(command, [str(a) for a in arguments])
         assert outcome.exit_code != 0
         assert said in str(outcome.exception)
-    assert names_in(tmp_path) == ["a.h5", "a.mp4", "other.mp4"]
+    assert names_in(tmp_path) == ["a.h5", "a.mp4", "other.mp4", "same.mp4"]
+    assert video.read_bytes() == before

@@ -152,6 +152,13 @@ def test_damaged_results_are_left_out_and_tried_again(out):
     assert dataset(out) == "1 new results, 0 changed, 0 gone, 3 as before; 0 left out"
 
 
+def test_folder_without_results_leaves_no_data_set(tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = CliRunner().invoke(group, ["dataset", str(tmp_path / "empty"), "--out", str(tmp_path / "set")])
+    assert "no results file" in str(done.exception)
+    assert not (tmp_path / "set").exists()
+
+
 def test_data_set_of_other_results_is_refused(out):
     dataset(out)
     other = out.parent / "other"

@@ -393,6 +393,11 @@ def test_grades_stand_in_a_parquet_file_and_the_worst_counts(tmp_path):
     assert [m["videos"] for m in json.loads(schema.metadata[b"autrt"])["models"]] == [1, 1, 1]
 
 
+def test_absent_features_are_said_to_need_an_option(tmp_path):
+    with pytest.raises(UsageError, match=r"no column 'features'.* `autrt infer --features`"):
+        run(of(tmp_path, "a"), "--out", tmp_path / "a.csv", "--columns", "features")
+
+
 # OpenFace
 
 

@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from autrt import open_results
+from autrt.model.folder import load_model
 from autrt.results.verification.verify import verify
 from autrt.run.folder_lock import lock_folder
 from autrt.run.run_json import RunJson
@@ -190,6 +192,30 @@ def test_former_command_computes_nothing_finished_again(clips, out):
     (line,) = [line for line in refused.stderr.splitlines() if "the settings of before" in line]
     assert "--max-faces 1" in line
     assert "--overwrite" not in line
+
+
+def test_way_back_from_recomputed_results_names_their_decisions(clips, out):
+    assert autrt("recompute", out, "--baseline", "p20").returncode == 0
+    refused = infer(out, clips)
+    assert refused.returncode == 2
+    assert "baseline: p20 → none" in refused.stderr
+    (line,) = [line for line in refused.stderr.splitlines() if "the settings of before" in line]
+    assert "as in: autrt recompute" in line
+    assert "--baseline p20" in line
+
+
+def test_another_model_of_the_same_name_is_told_and_no_useless_command_is_advised(clips, tmp_path):
+    model = Path(shutil.copytree(load_model("student").path, tmp_path / "model"))
+    assert infer(tmp_path / "out", clips / "a.mp4", "--model", model).returncode == 0
+    facts = json.loads((model / "model.json").read_text())
+    facts["thresholds"] = [0.9] * len(facts["thresholds"])
+    (model / "model.json").write_text(json.dumps(facts))
+    refused = infer(tmp_path / "out", clips, "--model", model)
+    assert refused.returncode == 2
+    assert "), another model of this name" in refused.stderr
+    assert "the model of before" in refused.stderr
+    assert f"the autrt that made the results ({version('autrt')})" in refused.stderr
+    assert "the settings of before" not in refused.stderr
 
 
 def test_missing_inputs_are_refused_and_nothing_is_made(clips, tmp_path):

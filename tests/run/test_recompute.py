@@ -133,6 +133,13 @@ def test_recompute_into_another_folder_leaves_the_old_files(plain, tmp_path):
     assert digests(tmp_path / "new").keys() == before.keys()
 
 
+def test_recompute_refuses_a_folder_within_the_results(out):
+    done = autrt("recompute", out, "--baseline", "p20", "--out", out / "new")
+    assert done.returncode == 2
+    assert "expected a folder outside it" in done.stderr
+    assert not (out / "new").exists()
+
+
 def test_recompute_with_other_weights_equals_a_fresh_infer(crops, models, tmp_path):
     made = infer(crops, tmp_path / "made", model=models / "even", keep_members=True)
     fresh = infer(crops, tmp_path / "fresh", model=models / "uneven", keep_members=True, baseline="p30")

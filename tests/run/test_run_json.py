@@ -153,6 +153,11 @@ def test_settings_changes_use_the_words_of_the_command_line():
         "keep_members: no → yes",
         "face detector: cccccccc → dddddddd",
     ]
+    renewed = RunJson(old | {"model": "b" * 64, "features": True}, {"model_name": "student"})
+    assert renewed.changes(RunJson(old, {"model_name": "student"})) == [
+        "model: student (aaaaaaaa) → student (bbbbbbbb), another model of this name",
+        "features: no → yes",
+    ]
     closer = old | {"detect_every": 3, "detect_interval_s": None}
     (told,) = RunJson(closer).changes(RunJson(old))
     assert told.endswith("every 0.2 s (quality balanced) → on every 3 frames (detect_every)")

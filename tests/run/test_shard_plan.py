@@ -78,7 +78,7 @@ def test_plan_command_reads_durations(tmp_path):
     arguments = ["plan", str(tmp_path / "in"), "--shards", "2", "--out", str(tmp_path / "plan.parquet")]
     done = CliRunner().invoke(group, arguments, catch_exceptions=False)
     assert done.output.startswith("4 videos, ")
-    assert done.output.splitlines()[-1] == "1 videos state no duration, or cannot be read"
+    assert done.output.splitlines()[-1] == "1 video states no duration, or cannot be read"
     first = [s.relative for s in read_plan(tmp_path / "plan.parquet", Shard(1, 2))]
     assert first == ["long.mp4"]
 

@@ -138,3 +138,17 @@ def test_prediction_follows_what_was_measured(tmp_path):
     found = predict(tmp_path, 10, 3600.0)
     assert found.wall_s == 3600 / (80 / 20)  # 80 s of video in two ticks of 10 s
     assert found.results_bytes == 3600 * 2000 / 80
+    with Manifest(tmp_path) as manifest:
+        manifest.begin_run(1)
+        manifest.record("broken", "failed", reason="no video stream")
+    assert predict(tmp_path, 10, 3600.0).wall_s == found.wall_s, (
+        "a run that did nothing says nothing of speed"
+    )
+
+
+def test_unknown_durations_are_no_zeros(tmp_path):
+    with Manifest(tmp_path) as manifest:
+        manifest.record("a.mp4", "ok", frames=60, finished=finished(316_000))
+    said = CliRunner().invoke(group, ["status", str(tmp_path)], catch_exceptions=False).output
+    assert "60 frames, of unknown duration, 316 kB of results" in said
+    assert "0.00" not in said

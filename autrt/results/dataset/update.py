@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -24,12 +24,13 @@ def only_writer(out: Path) -> Generator[None]:
     """Keep other writers from a data set for a block; where the file system has no locks, nothing does.
 
     Args:
-        out: folder of the data set; made if need be.
+        out: folder of the data set; made if need be, and removed where nothing was written into it.
 
     Raises:
         UsageError: another process writes it.
         DiskFullError, ResultsError: the folder cannot be made.
     """
+    made = not out.exists()
     with writing(out):
         make_folder(out)
         fd = os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -38,6 +39,9 @@ def only_writer(out: Path) -> Generator[None]:
             raise UsageError(f"another process writes the data set {escape(str(out))}: wait for its end")
         yield
     finally:
+        if made:
+            with suppress(OSError):  # not empty
+                out.rmdir()
         os.close(fd)
 
 

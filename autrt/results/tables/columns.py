@@ -114,10 +114,16 @@ def table_columns(
         if not found and name not in groups and au_names:  # without results no AU is known
             raise UsageError(
                 f"no column {name!r}: expected {', '.join(groups)}, or one of their columns such as "
-                f"{'AU12_active' if 'AU12' in au_names else every[-1].name}"
+                f"{'AU12_active' if 'AU12' in au_names else every[-1].name}{_asked_for(name)}"
             )
         chosen |= {n: c for n, c in found.items() if n not in chosen}
     return (*KEYS, *chosen.values())
+
+
+def _asked_for(name: str) -> str:
+    if not name.startswith(FEATURES.name):
+        return ""
+    return f"; {FEATURES.name} are only in results of `autrt infer --features`"
 
 
 def expand_group(column: Column, au_names: Sequence[str], member_names: Sequence[str]) -> list[TableColumn]:
