@@ -309,12 +309,13 @@ def _write_events(jobs: Mapping[Path, Sequence[Path]], fmt: str, rule: EventRule
 
 def _notes(fmt: str, layout: TableLayout) -> list[str]:
     """Return notes for readers of the table."""
+    from autrt.results.model_titles import model_titles
     from autrt.results.tables.openface import aus_without_column
 
     models = layout.metadata["models"]
     notes: list[str] = []
     if len(models) > 1:
-        names = ", ".join(dict.fromkeys(model["name"] for model in models))
+        names = ", ".join(model_titles((model["name"], model["digest"]) for model in models))
         notes.append(f"note: these are results of {len(models)} different models ({names}) in one table")
     if fmt == "openface" and (
         left := aus_without_column(dict.fromkeys(au for m in models for au in m["au_names"]))

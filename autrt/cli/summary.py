@@ -65,28 +65,29 @@ def command(
 def _summarise(paths: Sequence[Path], writer: SummaryWriter, all_aus: bool) -> int:
     """Write all summaries and return the number of damaged files."""
     from autrt.errors import ResultsError
+    from autrt.results.model_titles import model_titles
     from autrt.results.open_guarded import open_guarded
     from autrt.results.summaries.formats import Totals, without_grade
     from autrt.results.summaries.summary import summarise
     from autrt.storage.escape import escape
 
     total = Totals()
-    models: dict[str, None] = {}
+    models: list[tuple[str, str]] = []
     for path in paths:
         try:
             with open_guarded(path) as results:
-                video = summarise(results)
+                video, digest = summarise(results), results.header.model_digest
         except ResultsError as error:
             click.echo(str(error), err=True)
             writer.add_damaged(escape(str(path)), str(error))
             total.damaged += 1
         else:
             total.add(video)
-            models[video.model] = None
+            models.append((video.model, digest))
             writer.add_video(*((video, ()) if all_aus else without_grade(video, "experimental")))
     writer.finish(total)
-    if len(models) > 1:
-        click.echo(f"note: these are results of different models: {', '.join(models)}", err=True)
+    if len(titles := model_titles(models)) > 1:
+        click.echo(f"note: these are results of different models: {', '.join(titles)}", err=True)
     return total.damaged
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 import cv2
@@ -107,5 +108,7 @@ def _place(picture: U8, face: Face, width: int, height: int, pen: Pen) -> tuple[
 
 def _text(picture: U8, text: str, at: tuple[int, int], colour: tuple[int, int, int], pen: Pen) -> None:
     size = 0.48 * pen.scale
-    cv2.putText(picture, text, at, _FONT, size, (20, 20, 20), pen.px(3), cv2.LINE_AA)
-    cv2.putText(picture, text, at, _FONT, size, colour, pen.px(1), cv2.LINE_AA)
+    width, edge = pen.px(1), pen.px(1)
+    for dx, dy in product((-edge, edge), repeat=2):  # thicker letters would be wider in OpenCV 5
+        cv2.putText(picture, text, (at[0] + dx, at[1] + dy), _FONT, size, (20, 20, 20), width, cv2.LINE_AA)
+    cv2.putText(picture, text, at, _FONT, size, colour, width, cv2.LINE_AA)

@@ -64,6 +64,7 @@ class VideoContent:
     losses: tuple[tuple[float, int, str], ...]
     """Time (s), packets, reason."""
     timeline: Timeline
+    model_digest: str
     engine: str
     processing_s: float | None
     """As the manifest states; None without one."""
@@ -106,6 +107,7 @@ def read_content(
         flags=flags_of(results, summary),
         losses=_losses(results),
         timeline=make_timeline(results, of_au, most_bins),
+        model_digest=header.model_digest,
         engine=f"{header.engine} {header.precision} on {header.device}",
         processing_s=processing_s,
     )

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autrt.errors import ResultsError, UsageError
+from autrt.results.model_titles import short_digest
 from autrt.results.names import results_path
 from autrt.results.reader import open_results
 from autrt.run.command_text import fingerprint_advice, overwrite_advice, resume_command
 from autrt.run.job import decoder_settings
 from autrt.run.run_json import RunJson
-from autrt.run.settings_changes import short_digest
 from autrt.run.work_list import WorkList
 from autrt.storage.escape import escape
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from autrt.results.fingerprint import canonical_json
+from autrt.results.model_titles import short_digest
 from autrt.settings import DETECT_INTERVAL_S, MAX_DETECT_EVERY
 from autrt.storage.escape import escape
 
@@ -16,8 +17,6 @@ _NAMES: Final = {"baseline_percentile": "baseline", "detector": "face detector"}
 """Setting → its name for users, where that is another."""
 
 _STORED_IF_ON: Final = ("features",)
-
-_DIGEST_DIGITS: Final = 8
 
 
 def settings_changes(
@@ -38,11 +37,6 @@ def settings_changes(
         for name in before | after
         if before.get(name) != after.get(name)
     ]
-
-
-def short_digest(digest: str) -> str:
-    """Return as many digits of a digest as tell models apart for a reader."""
-    return digest[:_DIGEST_DIGITS]
 
 
 def _absent(name: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from autrt.cli.overlay import command
-from autrt.overlay.draw import COLOURS
+from autrt.overlay.draw import COLOURS, Pen, draw_faces
 from autrt.results.fingerprint import SourceFacts
 from tests.support.media import CORNERS, Clip, corners_of, write_video
 from tests.support.results import header, names_in, video_file
@@ -107,6 +107,15 @@ def test_blurred_faces_are_a_few_cells_also_just_before_and_after(tmp_path):
         blurred.append(bool(picture[2:12, 28:40].std() < 40))
         assert picture[100:150, 150:250].std() > 40, "the rest is as it was"
     assert blurred == [13 <= i <= 46 for i in range(60)]
+
+
+def test_letters_lie_on_their_dark_edge():
+    picture = np.full((720, 480, 3), 120, np.uint8)
+    draw_faces(picture, (), 36000.0, Pen(aus=(), thresholds=(), scale=1.0, active_only=False))
+    light = np.flatnonzero((picture > 200).any(axis=(0, 2)))
+    dark = np.flatnonzero((picture < 60).any(axis=(0, 2)))
+    assert abs(dark[0] - light[0]) <= 2
+    assert abs(dark[-1] - light[-1]) <= 2
 
 
 def test_odd_sizes_lose_their_last_column_and_row(tmp_path):

@@ -206,6 +206,14 @@ def test_without_jinja2_the_extra_is_named(tmp_path, monkeypatch):
         run(tmp_path / "a.h5")
 
 
+def test_models_of_one_name_are_told_apart(tmp_path):
+    for name, digest in (("a", "a" * 64), ("b", "b" * 64)):
+        video_file(tmp_path / f"{name}.h5", {0: {0: 0.1}}, 2, model_name="student", model_digest=digest)
+    run(tmp_path)
+    said = (tmp_path / "report.html").read_text()
+    assert "results of different models: student (aaaaaaaa), student (bbbbbbbb)." in said
+
+
 def test_report_stands_in_the_results_folder(tmp_path):
     results_file(tmp_path / "out" / "a.h5")
     assert run(tmp_path / "out")[0] == 0

@@ -222,6 +222,10 @@ def test_summary_of_several_models_names_them(tmp_path):
     code, text, note = run(tmp_path, "--csv")
     assert (code, note) == (0, "note: these are results of different models: student, ensemble\n")
     assert text.count("\n") == 3
+    video_file(tmp_path / "b.h5", {0: {0: 0.1}}, 2, model_name="student", model_digest="e" * 64)
+    note = run(tmp_path, "--csv")[2]
+    assert note.count("student (") == 2, "another model of the same name is told apart"
+    assert "(eeeeeeee)" in note
 
 
 def test_json_without_whole_results_is_a_document(tmp_path):

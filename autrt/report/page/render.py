@@ -18,6 +18,7 @@ from autrt.report.content import VideoContent
 from autrt.report.flags import Flag
 from autrt.report.page.packed import packed, packed_timeline
 from autrt.results.events.find import EventRule
+from autrt.results.model_titles import model_titles
 from autrt.results.summaries.formats import Totals
 from autrt.results.summaries.text import clock, percent
 from autrt.types import I64
@@ -51,13 +52,22 @@ class Overview:
     meanings: dict[str, str] = field(default_factory=dict)
     """AU → its movement, of all AUs in the report."""
     left_out: dict[str, None] = field(default_factory=dict)
+    models: dict[tuple[str, str], None] = field(default_factory=dict)
+    """Name and digest of each."""
     _counts: dict[tuple[str, str], int] = field(default_factory=dict)
     _timed: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def models_note(self) -> str:
+        """What to say about the models; empty for one."""
+        titles = model_titles(self.models)
+        return f"These are results of different models: {', '.join(titles)}." if len(titles) > 1 else ""
 
     def add(self, video: VideoContent, link: str) -> None:
         """Add one video; `link` leads to its part of the report."""
         self.total.add(video.summary)
         self.left_out |= dict.fromkeys(video.left_out)
+        self.models[video.summary.model, video.model_digest] = None
         self.meanings |= {row.au: row.meaning for row in video.aus}
         names = [row.au for row in video.aus]
         for i, au in enumerate(names):

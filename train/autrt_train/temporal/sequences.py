@@ -13,6 +13,7 @@ import numpy as np
 
 from autrt.model.folder import Model
 from autrt.postprocess.smooth import median_interval_s
+from autrt.results.model_titles import short_digest
 from autrt.results.reader import Results, open_results
 from autrt.results.schema import FEATURES
 from autrt.storage.escape import escape
@@ -133,9 +134,14 @@ def _read(video: LabelledResults, model: Model, group: int, *, features: bool) -
 
 def _require_of_model(results: Results, model: Model) -> None:
     if results.header.network_digests != model.network_digests:
+        header = results.header
+        wanted, found = (
+            f"{name!r} ({short_digest(digest)})"
+            for name, digest in ((model.name, model.digest), (header.model_name, header.model_digest))
+        )
         raise DataError(
-            f"{escape(str(results.path))}: expected results of {model.name!r}, found those of other networks "
-            f"({results.header.model_name!r}): name that model (--model), or run `autrt infer` anew"
+            f"{escape(str(results.path))}: expected results of {wanted}, found those of other networks, {found}: "
+            "name that model (--model), or run `autrt infer` anew"
         )
 
 
