@@ -272,7 +272,9 @@ def test_damaged_jpeg_is_decoded_as_opencv_does_without_its_words(tmp_path: Path
     picture, damage = load_file(path)
     assert damage
     assert capfd.readouterr().err == ""
-    np.testing.assert_array_equal(picture.rgb(), cv2.imread(str(path))[:, :, ::-1])
+    by_opencv = cv2.imread(str(path))
+    assert by_opencv is not None
+    np.testing.assert_array_equal(picture.rgb(), by_opencv[:, :, ::-1])
 
 
 @pytest.mark.parametrize("suffix", [".png", ".avif"])
