@@ -142,7 +142,7 @@ COMMANDS: Final[dict[str, str]] = {
     **dict.fromkeys(("inference", "recognise", "recognize", "track", "FeatureExtraction"), "infer"),
     **dict.fromkeys(("convert", "to-csv", "csv", "dump"), "export"),
     **dict.fromkeys(("check", "validate"), "verify"),
-    **dict.fromkeys(("info", "diagnose", "status", "env", "test"), "doctor"),
+    **dict.fromkeys(("info", "diagnose", "env", "test"), "doctor"),
     **dict.fromkeys(("evaluate", "score"), "eval"),
     **dict.fromkeys(("download", "get", "install"), "fetch"),
     **dict.fromkeys(("build", "compile", "build_engine", "optimize"), "build-engine"),

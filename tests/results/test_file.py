@@ -467,7 +467,7 @@ def test_the_examples_of_the_docs_run(tmp_path, monkeypatch):
     results_file(tmp_path / "out" / "anna.mp4.h5", [1, 2] * 60)
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     spaces = [dict[str, object]() for _ in blocks]
     for block, space in zip(blocks, spaces, strict=True):
         exec(compile(block, str(DOCS), "exec"), space)
