@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from autrt.engine.batcher import CropBatcher
-from autrt.engine.temporal import TemporalEngine
 from autrt.face.detect import Letterbox
 from autrt.face.detection_schedule import DetectionSchedule, FastDetector
+from autrt.postprocess.temporal import TickNetwork
 from autrt.types import F32, Detections, FaceDetector, Image, VideoInfo
 
 LARGE_FRAME_PX = 960
@@ -49,7 +49,7 @@ class Networks:
     """(5, 2) float32 crop pixels."""
     device: str = "cpu"
     """Device on which videos are decoded and crops computed: cpu or cuda:N."""
-    temporal: TemporalEngine | None = None
+    temporal: TickNetwork | None = None
     """The model's temporal network, if it has one."""
 
     def schedule(self, info: VideoInfo) -> DetectionSchedule:

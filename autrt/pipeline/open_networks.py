@@ -12,13 +12,13 @@ from autrt.engine.gpu import wait_without_spinning
 from autrt.engine.graph import Graph
 from autrt.engine.memory import memory_on
 from autrt.engine.open import ON_GPU_ALONE, open_engine, resolve_engine
-from autrt.engine.temporal import TemporalEngine
 from autrt.errors import UsageError
 from autrt.face.coarse_to_fine import CLEAR, TRACE_SCORE, CoarseToFine
 from autrt.face.detect import FRAME_CANVASES, PATCH_CANVASES, CenterFace, DetectorSettings, detector_digest
 from autrt.face.detection_schedule import THOROUGH_S
 from autrt.model.folder import Model, used_members
 from autrt.pipeline.networks import AbsentDetector, Networks
+from autrt.postprocess.temporal import TickNetwork
 from autrt.results.outputs import features_column, output_columns
 from autrt.settings import InferSettings
 from autrt.template import TEMPLATES
@@ -121,7 +121,7 @@ def _networks_for_crops(model: Model, settings: InferSettings, threads: int, bat
     )
 
 
-def _temporal(model: Model) -> TemporalEngine | None:
+def _temporal(model: Model) -> TickNetwork | None:
     """Open the model's temporal network, if it has one.
 
     Raises:
@@ -137,6 +137,8 @@ def _temporal(model: Model) -> TemporalEngine | None:
                 f"model {model.name!r}: its temporal network expects {wanted} features of a face, its network has "
                 f"{found}"
             )
+    from autrt.engine.temporal import TemporalEngine  # loads ONNX Runtime, which OpenVINO does without
+
     return TemporalEngine(model.temporal)
 
 
