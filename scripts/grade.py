@@ -18,11 +18,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from model_description import change_description, read_description
+from model_description import change_description
 
 from autrt.grades import MIN_POSITIVES, Grade, grade_of, worst
 from autrt.model.folder import load_model
-from autrt.model.schema import AUGrade, Metric
+from autrt.model.schema import AUGrade, Metric, read_description
 
 METRICS = ("auc", "f1_binary", "positives", "negatives")
 

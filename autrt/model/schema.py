@@ -190,7 +190,25 @@ def read_json(path: Path, kind: type[FileT]) -> FileT:
         raise UsageError(f"{path} is no valid {path.name}:\n{_faults(error)}") from error
 
 
-def write_json(path: Path, kind: type[FileT], **content: Any) -> None:
+def description_path(folder: Path) -> Path:
+    """Return the path of a model folder's `ensemble.json` where there is one, else of its `model.json`."""
+    ensemble = folder / ENSEMBLE_FILE
+    return ensemble if ensemble.is_file() else folder / MODEL_FILE
+
+
+def read_description(folder: Path) -> ModelFile | EnsembleFile:
+    """Read and check the file at a model folder's `description_path`.
+
+    Raises:
+        UsageError: the file cannot be read, or does not follow its schema.
+    """
+    path = description_path(folder)
+    if path.name == ENSEMBLE_FILE:
+        return read_json(path, EnsembleFile)
+    return read_json(path, ModelFile)
+
+
+def write_json(path: Path, kind: type[ModelFile] | type[EnsembleFile], **content: Any) -> None:
     """Check the content and write one of the two files, indented for people to read.
 
     Raises:

@@ -13,16 +13,7 @@ from autrt.errors import UsageError
 from autrt.model.digest import file_digest
 from autrt.model.folder import MEMBERS_FOLDER, TEMPORAL_FILE, Model, load_model
 from autrt.model.onnx_graph import OPSET, quiet_exporter, save_checked
-from autrt.model.schema import (
-    ENSEMBLE_FILE,
-    MODEL_FILE,
-    EnsembleFile,
-    FileT,
-    Metric,
-    ModelFile,
-    read_json,
-    write_json,
-)
+from autrt.model.schema import MODEL_FILE, Metric, description_path, read_description, write_json
 from autrt.model.temporal import TemporalNetwork
 from autrt.storage.atomic_folder import copy_files, new_folder
 
@@ -75,10 +66,7 @@ def save_with_temporal(
                 "training": dict(training or {}),
             },
         }
-        if _is_ensemble(start):
-            _write(start.path, scratch, ENSEMBLE_FILE, EnsembleFile, thresholds, changes)
-        else:
-            _write(start.path, scratch, MODEL_FILE, ModelFile, thresholds, changes)
+        _write(start.path, scratch, thresholds, changes)
         load_model(scratch)
     return load_model(folder)
 
@@ -100,20 +88,9 @@ def require_no_temporal(model: Model, what: str) -> None:
         )
 
 
-def _is_ensemble(start: Model) -> bool:
-    return (start.path / ENSEMBLE_FILE).is_file()
-
-
-def _write(
-    source: Path,
-    folder: Path,
-    name: str,
-    kind: type[FileT],
-    thresholds: Mapping[str, float],
-    changes: Mapping[str, Any],
-) -> None:
+def _write(source: Path, folder: Path, thresholds: Mapping[str, float], changes: Mapping[str, Any]) -> None:
     """Write `model.json` or `ensemble.json` as it is in `source`, with new thresholds and other changes."""
-    file = read_json(source / name, kind)
+    file = read_description(source)
     own = zip(file.au_names, file.thresholds, strict=True)
     content = {
         **file.model_dump(exclude={"schema_"}),
@@ -123,12 +100,12 @@ def _write(
         "grades": {au: grade for au, grade in file.grades.items() if au not in thresholds},
         **changes,
     }
-    write_json(folder / name, kind, **content)
+    write_json(folder / description_path(source).name, type(file), **content)
 
 
 def _copy_networks(start: Model, folder: Path) -> None:
     """Copy the files of every member, and an ensemble's members with their `model.json`."""
-    if not _is_ensemble(start):
+    if description_path(start.path).name == MODEL_FILE:
         folder.rmdir()
         copy_files(start.path, folder, tuple(start.members[0].files))
         return

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from autrt.model.folder import Model
-from autrt.postprocess.smooth import GAP_INTERVALS, GAP_S, WINDOW_RATE
+from autrt.postprocess.smooth import WINDOW_RATE, longest_step_s
 from autrt.recogniser.scores import to_smooth
 from autrt.types import F32, I32
 
@@ -22,7 +22,7 @@ _INTERVALS: Final = 31
 class TrailingSmoother:
     """Means over the last w frames at 30 frames/s, for each track and Action Unit.
 
-    A window crosses no gap: no step of more than max(0.2 s, 2.5 frame intervals).
+    A window crosses no gap (`longest_step_s`).
 
     Args:
         model: windows, and the domain that is smoothed.
@@ -53,7 +53,7 @@ class TrailingSmoother:
         return np.array(means, np.float32).reshape(logits.shape)
 
     def _drop_lost(self, time_s: float) -> None:
-        gap_s = max(GAP_S, GAP_INTERVALS * float(np.median(self._intervals)) if self._intervals else 0.0)
+        gap_s = longest_step_s(float(np.median(self._intervals)) if self._intervals else 0.0)
         self._past = {number: past for number, past in self._past.items() if time_s - past[-1][0] <= gap_s}
 
     def _smooth_face(self, number: int, time_s: float, value: F32) -> F32:

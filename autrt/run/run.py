@@ -133,9 +133,8 @@ class Run:
             self._each_bytes = PROCESS_BYTES
             if devices[0] != "cpu":
                 self._each_bytes = GPU_PROCESS_BYTES
-                for (
-                    networks
-                ) in self.networks:  # they have shown that they can be opened; each process has its own
+                # They have shown that they can be opened; each process has its own.
+                for networks in self.networks:
                     networks.close()
             threads = max(1, self.job.threads // len(places))
             return [opened.enter_context(closing(Worker(self.job, threads, place))).do for place in places]

@@ -10,16 +10,7 @@ import numpy as np
 
 from autrt.errors import UsageError
 from autrt.model.folder import Model, load_model
-from autrt.model.schema import (
-    ENSEMBLE_FILE,
-    MODEL_FILE,
-    EnsembleFile,
-    FileT,
-    Metric,
-    ModelFile,
-    read_json,
-    write_json,
-)
+from autrt.model.schema import Metric, description_path, read_description, write_json
 from autrt.storage.atomic_file import replacing
 from autrt.storage.escape import escape
 from autrt_train.evaluate.bootstrap import LEVEL
@@ -64,15 +55,7 @@ def write_calibration(folder: Path, calibration: Calibration, data: str) -> Mode
         UsageError: there is no model.
         DiskFullError, ResultsError: it cannot be written.
     """
-    if (folder / ENSEMBLE_FILE).is_file():
-        _rewrite(folder / ENSEMBLE_FILE, EnsembleFile, calibration, data)
-    else:
-        _rewrite(folder / MODEL_FILE, ModelFile, calibration, data)
-    return load_model(folder)
-
-
-def _rewrite(path: Path, kind: type[FileT], calibration: Calibration, data: str) -> None:
-    file = read_json(path, kind)
+    file = read_description(folder)
     found = calibration.found
     chosen = zip(found.thresholds.tolist(), found.windows.tolist(), strict=True)
     new = dict(zip(calibration.au_names, chosen, strict=True))
@@ -87,8 +70,9 @@ def _rewrite(path: Path, kind: type[FileT], calibration: Calibration, data: str)
         # A grade rests on decisions at the old threshold.
         "grades": {au: grade for au, grade in file.grades.items() if au not in new},
     }
-    with replacing(path) as part:
-        write_json(part, kind, **content)
+    with replacing(description_path(folder)) as part:
+        write_json(part, type(file), **content)
+    return load_model(folder)
 
 
 def _metrics(calibration: Calibration, data: str) -> list[Metric]:
