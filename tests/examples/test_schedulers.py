@@ -9,8 +9,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import yaml
 
@@ -18,6 +16,7 @@ import autrt
 from autrt.run.status import StatusReader
 from tests.support.command import assert_equal_results
 from tests.support.command import autrt as command
+from tests.support.crop_folders import write_crop_folders
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SHARDS = 2
@@ -27,13 +26,8 @@ VIDEOS = {"long": 12, "a": 4, "b": 4, "c": 3}
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory) -> Path:
     """Folders of aligned crops, which need no face detector."""
-    rng = np.random.default_rng(0)
     root = tmp_path_factory.mktemp("archive")
-    for name, n in VIDEOS.items():
-        (root / name).mkdir()
-        for number in range(1, n + 1):
-            small = rng.integers(0, 256, (8, 8, 3), np.uint8)
-            cv2.imwrite(str(root / name / f"{number:05d}.jpg"), cv2.resize(small, (112, 112)))
+    write_crop_folders(root, VIDEOS)
     return root
 
 

@@ -6,7 +6,6 @@ import json
 import shutil
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -16,6 +15,7 @@ from autrt.model.folder import PACKAGED, load_model
 from autrt.model.schema import ENSEMBLE_FILE, MODEL_FILE
 from autrt.results.verification.verify import verify
 from tests.support.command import assert_equal_results, autrt, leftovers, manifest
+from tests.support.crop_folders import write_crop_folders
 from tests.support.results import video_file
 
 N_CROPS = 160
@@ -25,13 +25,8 @@ N_CROPS = 160
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory) -> Path:
     """Two folders of aligned crops, the second too short for a baseline."""
-    rng = np.random.default_rng(0)
     root = tmp_path_factory.mktemp("crops")
-    for name, n in (("anna", N_CROPS), ("ben", 9)):
-        (root / name).mkdir()
-        for number in range(1, n + 1):
-            small = rng.integers(0, 256, (8, 8, 3), np.uint8)
-            cv2.imwrite(str(root / name / f"{number:05d}.jpg"), cv2.resize(small, (112, 112)))
+    write_crop_folders(root, {"anna": N_CROPS, "ben": 9})
     return root
 
 
