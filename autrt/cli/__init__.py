@@ -25,6 +25,7 @@ COMMANDS = {
     "dataset": "Keep one Parquet data set over all results, for DuckDB, Polars, Spark.",
     "recompute": "Decide anew from stored logits: thresholds, smoothing, weights, baseline.",
     "report": "Show results as a page: timelines, rates, and what to look at.",
+    "live": "Show the Action Units of a camera on a web page.",
     "overlay": "Draw results on their video, or blur its faces.",
     "export": "Turn results into tables, events for ELAN or BORIS, or the ABAW challenge's files.",
     "verify": "Read results files whole and say which are damaged.",

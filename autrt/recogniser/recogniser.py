@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Never, Self
 
+import numpy as np
+
 from autrt.download.fetch import fetch
 from autrt.errors import UsageError
 from autrt.model.folder import Model
@@ -24,9 +26,11 @@ from autrt.recogniser.follow import FaceFollower
 from autrt.recogniser.scores import combined_logits, recognised_faces
 from autrt.recogniser.timed_pictures import timed_pictures
 from autrt.recogniser.trailing_smoothing import TrailingSmoother
+from autrt.run.job import Job
 from autrt.run.option_checks import checked_function, checked_option
 from autrt.run.options import InferOptions, resolve
 from autrt.settings import DETECT_INTERVAL_S, Quality
+from autrt.types import F32, Block, Faces, Frame
 
 
 class Recogniser:
@@ -81,7 +85,7 @@ class Recogniser:
         checked_function("on_message", on_message)
         job, _ = resolve(options)
         fetch(DETECTOR_FILE, offline=offline, report=on_message or (lambda _: None))
-        self._settings, self._model = job.settings, job.model
+        self._job, self._settings, self._model = job, job.settings, job.model
         self._networks = open_networks(job.model, job.settings, job.threads, batch=1)
         self._open = True
         self._process = os.getpid()
@@ -90,6 +94,11 @@ class Recogniser:
     def model(self) -> Model:
         """The model: names of its Action Units, thresholds, windows, grades."""
         return self._model
+
+    @property
+    def job(self) -> Job:
+        """The resolved settings, as a results file's header states them."""
+        return self._job
 
     @property
     def au_names(self) -> tuple[str, ...]:
@@ -141,6 +150,13 @@ class Recogniser:
                 times do not increase, or the recogniser was closed or opened in another process.
             EngineError: a network failed.
         """
+        for recognised, _ in self.stream_with_blocks(frames):
+            yield recognised
+
+    def stream_with_blocks(
+        self, frames: Iterable[tuple[Any, float]]
+    ) -> Iterator[tuple[RecognisedFrame, Block]]:
+        """Yield what `stream` yields, each frame with its rows as a sink of results takes them."""
         self._require_open()
         self._require_causal()
         follower = FaceFollower(self._networks, DETECT_INTERVAL_S[self._settings.quality])
@@ -151,12 +167,13 @@ class Recogniser:
             faces, member_logits = follower.follow(frame)
             logits = combined_logits(self._model, member_logits)
             smoothed = smoother.smooth(faces.track, time_s, logits)
-            yield RecognisedFrame(
+            recognised = RecognisedFrame(
                 index=index,
                 pts=frame.pts,
                 time_s=time_s,
                 faces=recognised_faces(self._model, faces, logits, smoothed),
             )
+            yield recognised, _block(frame, faces, member_logits)
 
     def close(self) -> None:
         """Close the networks; results that were returned stay usable."""
@@ -196,3 +213,15 @@ class Recogniser:
         state = "" if self._open else ", closed"
         engine = f"{settings.engine} {settings.precision} on {settings.device}"
         return f"<Recogniser {self._model.name}, {engine}{state}>"
+
+
+def _block(frame: Frame, faces: Faces, member_logits: F32) -> Block:
+    """Return one frame as a block."""
+    return Block(
+        index=np.array([frame.index], np.int64),
+        pts=np.array([frame.pts], np.int64),
+        time_s=np.array([frame.time_s], np.float64),
+        damaged=np.zeros(1, np.bool_),
+        faces=faces,
+        outputs={"logits": member_logits},
+    )

@@ -166,7 +166,7 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
               "ungraded; see docs/models.md", optional=True),
     Attribute("au_evidence", "json", "Action Unit -> what its grade rests on", optional=True),
     Attribute("source_path", "path", "the video relative to its input folder; see 'Names' in docs/results.md"),
-    Attribute("source_kind", "text", "video, images (a folder of numbered pictures) or still"),
+    Attribute("source_kind", "text", "video, images (a folder of numbered pictures), still or live (a camera)"),
     Attribute("source_size_bytes", "int", "size of the file, or of all pictures"),
     Attribute("source_mtime_ns", "int", "last change of the file, or of a folder and its pictures, ns since 1970 "
               "(UTC); any integer"),

@@ -15,14 +15,13 @@ from autrt.pipeline.networks import Networks
 from autrt.pipeline.open_source import open_source
 from autrt.pipeline.recognise import recognise
 from autrt.pipeline.sink import ResultsSink
-from autrt.results.fingerprint import SourceFacts
-from autrt.results.header import Header, VideoFacts
+from autrt.results.header import Header
 from autrt.results.names import results_path
 from autrt.results.outputs import output_columns
 from autrt.results.reader import open_results
-from autrt.results.writer import utc_now
 from autrt.run.finished_file import FileState, FinishedFile
-from autrt.run.job import Job, OnProgress, Outcome, VideoProgress, decoder_settings
+from autrt.run.header_of import header_of
+from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
 from autrt.run.notes import video_note
 from autrt.run.source_watch import SourceWatch
 from autrt.types import Source, VideoInfo
@@ -77,7 +76,7 @@ def _do_video(
         closing(SourceWatch(source)) as watch,
         closing(open_source(source, job.settings, device)) as decoder,
     ):
-        header = _header(source, watch.facts, decoder.info, job, networks.device)
+        header = header_of(source, watch.facts, decoder.info, job, networks.device)
         sink = _open_sink(source, header, job, networks)
         position = _Position(decoder.info, on_progress, watch)
         try:
@@ -127,38 +126,6 @@ def _without_baseline(target: Path) -> int:
     """Count the tracks of a results file that are too short for a baseline."""
     with open_results(target) as results:
         return int(np.isnan(results.tracks["baseline"]).any(axis=1).sum())
-
-
-def _header(source: Source, facts: SourceFacts, info: VideoInfo, job: Job, device: str) -> Header:
-    settings, model = job.settings, job.model
-    percentile = settings.baseline_percentile
-    return Header(
-        source=facts,
-        video=VideoFacts.of(info),
-        time_base=info.time_base,
-        au_names=model.au_names,
-        thresholds=tuple(float(t) for t in model.thresholds),
-        smoothing_windows=tuple(int(w) for w in model.smoothing_windows),
-        smoothing_domain=model.smoothing_domain,
-        baseline="none" if percentile is None else f"p{percentile:g}",
-        model_name=model.name,
-        model_digest=model.digest,
-        member_names=tuple(m.name for m in model.members),
-        network_digests=tuple(m.network_digest for m in model.members),
-        settings={**job.numbers, **decoder_settings(source)},
-        engine=settings.engine,
-        precision=settings.precision,
-        device=device,
-        detector_digest=job.detector_digest,
-        detect_every=settings.detection_interval.frames_at(info.rate),
-        versions=dict(job.versions),
-        command=job.command,
-        started_utc=utc_now(),
-        times_from=info.times_from,
-        au_grades=model.au_grades,
-        au_evidence={au: graded.evidence for au, graded in model.grades.items()},
-        temporal_digest="" if model.temporal is None else model.temporal.file.sha256,
-    )
 
 
 def _open_sink(source: Source, header: Header, job: Job, networks: Networks) -> ResultsSink:

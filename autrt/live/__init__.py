@@ -1,0 +1,1 @@
+"""Live recognition: a camera's pictures and their Action Units on a local web page."""
