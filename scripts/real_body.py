@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from coded_table import COUNTED
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, smooth_l1_loss
+from widen import widen
 
 from autrt.engine.parity import read_reference
 from autrt.model.export import save_model
@@ -195,15 +196,16 @@ def head_loss(
     return LANDMARK_WEIGHT * (far * present[:, 0]).mean() + PRESENCE_WEIGHT * lost
 
 
-def teach(start: Student, faces: Faces, pictures: int, seed: int) -> Student:
-    """Return a copy of the start taught on so many pictures: the moving average of its weights."""
+def teach(start: Student, faces: Faces, pictures: int, seed: int, width: int | None = None) -> Student:
+    """Return a copy of the start, or a wider one, taught on so many pictures: the moving average of its weights."""
     torch.manual_seed(seed)
     rng, steps = np.random.default_rng(seed), pictures // BATCH
     answers, shapes, words = (
         start_answers(start.eval(), faces.pixels),
         *map(torch.from_numpy, (faces.shapes, faces.word)),
     )
-    network = copy.deepcopy(start).train()
+    network = copy.deepcopy(start) if width is None else widen(start, width)
+    start, network = (n.to(memory_format=torch.channels_last) for n in (start, network.train()))
     heads = torch.nn.ModuleList(
         torch.nn.Linear(network.au.in_features, n) for n in (shapes.shape[1], len(WORDS))
     )
@@ -267,6 +269,7 @@ def main() -> None:
     parser.add_argument("--excluding", type=Path, help="table of coded pictures with a column `original`")
     parser.add_argument("--pictures", type=int, default=45_000, help="drawn in all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--width", type=int, help="a wider student's, which begins as the start's equal")
     given = parser.parse_args()
     excluded = set[str]()
     if given.excluding is not None:
@@ -275,7 +278,7 @@ def main() -> None:
     opened = load_model(given.start)
     start = load_network(opened.members[0])
     assert isinstance(start, Student), "a student's body is taught"
-    taught = teach(start, read_faces(given.faces, excluded), given.pictures, given.seed)
+    taught = teach(start, read_faces(given.faces, excluded), given.pictures, given.seed, given.width)
     save_model(
         given.out,
         taught,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from autrt.engine.parity import read_reference
 from autrt.model.folder import load_model
 from autrt.model.schema import MODEL_FILE, ModelFile, read_json
+from autrt.model.student import Student, StudentConfig
 from tests.support.coded_faces import write_coded_faces
 from tests.support.fetched import fetched
 
@@ -60,7 +63,7 @@ def test_the_default_is_made_from_data_folders_alone(tmp_path):
     script(
         "train_default", tmp_path / "out", "student-open", write_uncoded_faces(tmp_path / "uncoded"),
         taught, taught.parent, others, others.parent,
-        AUTRT_MODELS="student-mirror student-plus student-open",
+        AUTRT_MODELS="student-plus student-open",
         AUTRT_SETTINGS="--set finetune.folds=2 --set finetune.views=1 --set finetune.least=5",
         AUTRT_PICTURES="64",
     )  # fmt: skip
@@ -75,8 +78,27 @@ def test_the_default_is_made_from_data_folders_alone(tmp_path):
     assert 18 <= file.training["faces"] <= 27  # of 40, a third is of the source that is left out
     assert {metric.name for metric in file.metrics} >= {"auc", "f1_binary", "positives"}
     np.testing.assert_array_equal(read_reference(model.members[0])[0], read_reference(start.members[0])[0])
-    assert [member.name for member in plus.members] == ["student-mirror", "rendered-mirror"]
+    assert plus.members[0].architecture["config"]["width"] == 24
+    assert plus.members[0].architecture["config"]["mirror"]
     assert set(plus.grades) == set(plus.au_names)
+
+
+def test_a_wider_student_begins_as_the_equal_of_the_narrower_one():
+    start = Student(StudentConfig(width=8, blocks=(1, 2, 1, 1))).eval()
+    for module in start.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.bias)
+            torch.nn.init.uniform_(module.running_mean, -1, 1)
+    wide = runpy.run_path(str(ROOT / "scripts/widen.py"))["widen"](start, 12).eval()
+    crops = torch.rand(3, 3, 112, 112) * 2 - 1
+    with torch.no_grad():
+        expected, found = start(crops), wide(crops)
+    for name in ("logits", "landmarks", "presence"):
+        torch.testing.assert_close(found[name], expected[name])
+    torch.testing.assert_close(found["features"][:, :64], expected["features"])
+    loss = sum(wide.train()(crops)[name].square().sum() for name in ("logits", "landmarks", "presence"))
+    loss.backward()
+    assert wide.au.weight.grad[:, -1].abs().sum() > 0, "new channels learn"
 
 
 def test_a_body_keeps_landmarks_and_leaves_coded_people_out(tmp_path):
