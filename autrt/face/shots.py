@@ -16,7 +16,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from autrt.types import F32, U8, Frame
+from autrt.types import F64, U8, Frame
 
 THUMBNAIL = (32, 18)
 """(width, height) in pixels of the thumbnails that are compared."""
@@ -26,8 +26,12 @@ DIFFERENCE_MIN = 2.0
 CONTRAST_SHARE = 0.5
 """A cut's least mean absolute difference of thumbnails is this share of their contrast (their mean absolute
 difference from their mean), within these limits in grey levels: noise and compression reach the lower one."""
-SAME_SCENE = 0.8
-"""Correlation from which two thumbnails show one scene, whatever their brightness and contrast."""
+SAME_SCENE = 0.75
+"""Rank correlation from which two thumbnails show one scene, whatever the exposure."""
+UNCLIPPED = (2, 245)
+"""Grey levels beyond which an exposure has cut off differences."""
+COMPARED_MIN = 0.05
+"""Least share of values that are clipped in neither thumbnail; of fewer nothing can be said."""
 RATIO_MIN = 3.0
 """Least ratio of a cut's difference to the mean difference of the neighbouring frames (after PySceneDetect's
 adaptive detector)."""
@@ -92,7 +96,7 @@ def _is_cut(before: list[U8], after: list[U8]) -> bool:
     least = min(max(least, DIFFERENCE_MIN), DIFFERENCE_MAX)
     if any(_difference(b, a) < least for b in before for a in after):
         return False
-    return all(_correlation(b, a) < SAME_SCENE for b in before for a in after)
+    return all(_rank_correlation(b, a) < SAME_SCENE for b in before for a in after)
 
 
 def _difference(a: U8, b: U8) -> float:
@@ -102,16 +106,28 @@ def _difference(a: U8, b: U8) -> float:
 
 def _contrast(thumbnail: U8) -> float:
     """Return the mean absolute difference of a thumbnail from its mean colour in grey levels."""
-    return float(np.abs(_centred(thumbnail)).mean())
-
-
-def _correlation(a: U8, b: U8) -> float:
-    """Return the correlation of two thumbnails; 0 if one of them is of one colour."""
-    x, y = _centred(a).ravel(), _centred(b).ravel()
-    return float(x @ y / np.sqrt((x @ x) * (y @ y) + 1e-3))
-
-
-def _centred(thumbnail: U8) -> F32:
-    """Return a thumbnail without its mean colour."""
     pixels = thumbnail.astype(np.float32)
-    return pixels - pixels.mean((0, 1))
+    return float(np.abs(pixels - pixels.mean((0, 1))).mean())
+
+
+def _rank_correlation(a: U8, b: U8) -> float:
+    """Return Spearman's rank correlation of two thumbnails, each channel's ranks for itself.
+
+    Gain and gamma keep the order of grey levels. Values that are clipped in either thumbnail have lost it and are
+    left out; 0 where hardly any remain.
+    """
+    x, y = a.reshape(-1, 3), b.reshape(-1, 3)
+    lowest, highest = UNCLIPPED
+    shown = (np.minimum(x, y) > lowest) & (np.maximum(x, y) < highest)
+    if shown.mean() < COMPARED_MIN:
+        return 0.0
+    ranks = [
+        np.concatenate([_centred_ranks(z[of, channel]) for channel, of in enumerate(shown.T)]) for z in (x, y)
+    ]
+    return float(ranks[0] @ ranks[1] / np.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1]) + 1e-3))
+
+
+def _centred_ranks(values: U8) -> F64:
+    """Return the rank of each of (n,) uint8 values, equal ones sharing theirs, without the mean rank."""
+    counts = np.bincount(values, minlength=256)
+    return (np.cumsum(counts) - counts / 2)[values] - len(values) / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from autrt.face.shots import split_shots
 from autrt.types import Frame
@@ -70,6 +71,26 @@ def test_a_cut_in_dark_footage_is_found():
 def test_an_exposure_that_jumps_is_no_cut():
     film = [scene(0)] * 10 + [(scene(0) * 0.4).astype(np.uint8)] * 10
     assert starts(film) == [0]
+
+
+@pytest.mark.parametrize("gain", [2.5, 4.0])
+def test_an_exposure_that_clips_much_of_the_picture_is_no_cut(gain):
+    lit = np.clip(scene(0) * gain, 0, 255)
+    assert (lit == 255).mean() > 0.55
+    film = [noisy(scene(0), i) for i in range(10)] + [noisy(lit, 10 + i) for i in range(10)]
+    assert starts(film) == [0]
+    assert starts(film[::-1]) == [0]
+
+
+def test_a_curve_of_tones_that_jumps_is_no_cut():
+    bent = 255 * (scene(0) / 255.0) ** 6
+    assert starts([scene(0)] * 10 + [noisy(bent, i) for i in range(10)]) == [0]
+
+
+def test_a_cut_between_overexposed_scenes_is_found():
+    lit = [np.clip(scene(i) * 3.0, 0, 255) for i in (0, 1)]
+    film = [noisy(lit[i // 12], i) for i in range(24)]
+    assert starts(film) == [0, 12]
 
 
 def test_noise_in_the_dark_is_no_cut():
