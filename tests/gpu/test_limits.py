@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from autrt.gpu.limits import LARGEST_PX, refusal
 from autrt.video.coded_pictures import CodedPicturesReader
 from autrt.video.packet_scan import scan
-from autrt_bench.gpu_check.clips import cut_from
+from autrt_bench.inputs.barcode_clips import cut_from
 from tests.support.media import Clip
 
 HEVC = "log-level=none:bframes=2"

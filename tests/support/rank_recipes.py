@@ -1,6 +1,6 @@
 """One process of two: three steps of every packaged recipe, on small networks and made-up data.
 
-`python -m tests.support.rank_recipes FOLDER` under torchrun; says `done RECIPE` after each.
+`python -m tests.support.rank_recipes FOLDER [cpu|cuda]` under torchrun; says `done RECIPE` after each.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def three_steps(recipe: Recipe, folder: Path, group: ProcessGroup) -> None:
 def main() -> None:
     folder = Path(sys.argv[1])
     os.environ.update({f"AUTRT_{place}": str(folder) for place in PLACES})  # named by recipes, replaced here
-    with join_process_group("cpu") as group:
+    with join_process_group(sys.argv[2] if len(sys.argv) > 2 else "cpu") as group:
         with group.leader_first():
             if not (folder / "classes").exists():
                 write_data(folder)

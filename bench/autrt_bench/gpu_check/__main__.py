@@ -2,90 +2,65 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
-from functools import partial
+import time
 from pathlib import Path
 
 import click
 
-from autrt_bench.gpu_check.barcodes import check_clip
-from autrt_bench.gpu_check.benchmark import run_benchmark
-from autrt_bench.gpu_check.checks import TIERS, Check, Measured, Missing, attempt, table
-from autrt_bench.gpu_check.clips import CLIPS
-from autrt_bench.gpu_check.decoding import CODECS, check_codec
-from autrt_bench.gpu_check.engines import check_engine
-from autrt_bench.gpu_check.infer import Side, check_infer
-from autrt_bench.gpu_check.machine import require, require_gpu, require_rtx_target
-from autrt_bench.gpu_check.pytests import run_tests
+from autrt.storage.atomic_file import replacing
+from autrt_bench.gpu_check.checks import TIERS, Row, as_json, table
+from autrt_bench.gpu_check.plan import all_checks
+from autrt_bench.gpu_check.run_checks import USUAL_S, run_checks
+from autrt_bench.reporting.fingerprint import fingerprint
 
-PACKAGES = {
-    "torch": ("torch", "safetensors"),
-    "tensorrt": ("torch", "tensorrt", "onnx", "onnxruntime"),
-    "tensorrt-rtx": ("torch", "tensorrt_rtx", "onnx", "onnxruntime"),
-    "torch-tensorrt": ("torch", "torch_tensorrt", "safetensors"),
-}
-"""Packages that each engine needs."""
-
-ENGINE_TIERS = {
-    "torch": "torch",
-    "tensorrt": "tensorrt",
-    "rtx": "tensorrt-rtx",
-    "torch-tensorrt": "torch-tensorrt",
-}
+_LIST = ", ".join(f"{number} {name}" for number, name in TIERS.items())
 
 
 @click.command()
-@click.option("--only", multiple=True, type=click.Choice(TIERS), help="This tier alone; may be repeated.")
+@click.option(
+    "--tier",
+    "tiers",
+    multiple=True,
+    type=click.IntRange(min(TIERS), max(TIERS)),
+    metavar="N",
+    help=f"This tier alone; may be repeated: {_LIST}.",
+)
 @click.option(
     "--device", default="cuda:0", show_default=True, help="cuda:N; cpu rehearses what runs without a GPU."
 )
-def main(only: tuple[str, ...], device: str) -> None:
+@click.option(
+    "--minutes",
+    default=USUAL_S / 60,
+    show_default=True,
+    type=click.FloatRange(0.1),
+    help="Time for all of it.",
+)
+@click.option(
+    "--json", "target", type=click.Path(path_type=Path, dir_okay=False), help="Also write the rows here."
+)
+def main(tiers: tuple[int, ...], device: str, minutes: float, target: Path | None) -> None:
     """Run all checks that need a GPU, tier by tier, with what is installed."""
+    start_s = time.monotonic()
+    facts = fingerprint()
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="autrt-gpu-check-") as folder:
-        rows = []
-        for check in checks(device, Path(folder)):
-            if not only or check.tier in only:
-                row = attempt(check)
-                rows.append(row)
-                click.echo(f"{row.tier}: {row.check}: {row.status} {row.note}".rstrip(), err=True)
+        checks = [check for check in all_checks(device, Path(folder)) if not tiers or check.tier in tiers]
+        for row in run_checks(checks, 60 * minutes):
+            rows.append(row)
+            click.echo(f"{row.tier}: {row.check}: {row.status} {row.note}".rstrip(), err=True)
+    seconds = time.monotonic() - start_s
     click.echo(table(rows))
-    sys.exit(int(any(row.status == "failed" for row in rows)))
-
-
-def checks(device: str, folder: Path) -> list[Check]:
-    """Return all checks in order."""
-    found = [Check("torch", "tests", partial(run_tests, device))]
-    found += [Check("torch", "benchmark", partial(run_benchmark, device, folder))]
-    found += [
-        Check("dali", f"decode {codec.name}", partial(check_codec, codec, device, folder)) for codec in CODECS
-    ]
-    found += [Check("dali", f"clip {clip.name}", partial(check_clip, clip, device, folder)) for clip in CLIPS]
-    found += [
-        Check(tier, f"{name} {engine} {precision}", partial(run, engine, precision, device, folder))
-        for tier, engine in ENGINE_TIERS.items()
-        for precision in ("f32", "fp16")
-        for name, run in (("engine", _engine), ("infer", _infer))
-    ]
-    return sorted(found, key=lambda check: TIERS.index(check.tier))
-
-
-def _engine(engine: str, precision: str, device: str, folder: Path) -> Measured:
-    _require(engine, precision, device)
-    return check_engine(engine, precision, device)
-
-
-def _infer(engine: str, precision: str, device: str, folder: Path) -> Measured:
-    _require(engine, precision, device)
-    return check_infer(Side(engine, precision, device), folder)
-
-
-def _require(engine: str, precision: str, device: str) -> None:
-    (require if engine == "torch" else require_gpu)(device, *PACKAGES[engine])
-    if engine == "tensorrt-rtx":
-        require_rtx_target(device)
-    if device == "cpu" and precision == "fp16":
-        raise Missing("torch has fp16 on a GPU only")
+    counts = {status: sum(row.status == status for row in rows) for status in ("ok", "failed", "skipped")}
+    click.echo(
+        f"\n{', '.join(f'{n} {status}' for status, n in counts.items())} in {seconds:.0f} s on {device}"
+    )
+    if target is not None:
+        with replacing(target) as part:
+            part.write_text(json.dumps(as_json(rows, facts, seconds), indent=1, ensure_ascii=False) + "\n")
+    sys.exit(int(counts["failed"] > 0))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The benchmark as users run it: engines and decoders of this machine, in their quick form."""
+"""The benchmark as users run it: the GPU's flow beside its parts, in the quick form."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import Final
 from autrt_bench.gpu_check.checks import Failure, Measured
 from autrt_bench.gpu_check.machine import require
 
-SUITES: Final = ("engines", "decode")
-_REHEARSED: Final = ("startup",)
+SUITE: Final = "gpu"
 
 
 def run_benchmark(device: str, folder: Path) -> Measured:
-    """Run `autrt bench` in a process of its own; its tables go to standard error.
+    """Run `autrt bench gpu` in a process of its own; its tables go to standard error.
 
     Its history is written to the usual place, that of a rehearsal to `folder`.
 
@@ -24,12 +23,11 @@ def run_benchmark(device: str, folder: Path) -> Measured:
         Failure: it failed.
     """
     require(device, "torch")
-    suites = _REHEARSED if device == "cpu" else SUITES
-    options = ["--repeats", "1", "--out", str(folder)] if device == "cpu" else ["--repeats", "4"]
-    command = [sys.executable, "-m", "autrt", "bench", *suites, "--quick", *options]
+    options = ["--repeats", "1", "--out", str(folder)] if device == "cpu" else ["--repeats", "3"]
+    command = [sys.executable, "-m", "autrt", "bench", SUITE, "--quick", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     print(done.stdout, file=sys.stderr)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
         raise Failure(f"autrt bench ended with {done.returncode}: {lines[-1]}")
-    return Measured(note=f"{', '.join(suites)}: see above")
+    return Measured(note=f"{SUITE}: see above")

@@ -1,8 +1,11 @@
-"""Clips whose pictures carry their number as a barcode, and what a GPU's decoder must do with each."""
+"""Clips whose pictures carry their number as a barcode, and what a GPU's decoder must do with each.
+
+`CLIPS` has one of each codec that NVDEC gets, and one of each reason to leave a file to the CPU.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -41,6 +44,27 @@ class BarcodeClip:
     """Number of the key frame that the file is cut at, without decoding."""
     then: tuple[int, int] | None = None
     """Size of a second half, which is joined on."""
+    hidden: frozenset[int] = frozenset()
+    """VP8: numbers of pictures that are decoded and not shown, as alt-ref frames are; each has its packet."""
+    after: tuple[int, int] | None = None
+    """Size of an H.264 clip that the same process decodes before it."""
+    shown: tuple[int, ...] = ()
+    """Numbers of the pictures that a decoder must give; by default all."""
+
+    def is_shown_by(self, numbers: Sequence[int]) -> bool:
+        """Return whether these numbers, read from decoded pictures in order, are those that they must be.
+
+        Pictures before the key frame that a file is cut at may be missing or damaged.
+        """
+        expected = list(self.shown) or list(range(self.frames * (1 if self.then is None else 2)))
+        return list(numbers[-len(expected) :] if self.cut_at_key else numbers) == expected
+
+    @property
+    def before(self) -> BarcodeClip | None:
+        """The clip that the same process decodes first."""
+        if self.after is None:
+            return None
+        return BarcodeClip(name=f"before_{self.name}", size=self.after, frames=4, options=_FAST)
 
     def write(self, folder: Path) -> Path:
         """Write the clip and return its path."""
@@ -53,6 +77,8 @@ class BarcodeClip:
             cut_from(whole, path, self.cut_at_key)
         else:
             _encode(self, path, self.size)
+        if self.hidden:
+            _hide(path, self.hidden)
         return path
 
 
@@ -60,6 +86,7 @@ _OPEN_GOPS: Final = "keyint=12:min-keyint=12:open-gop=1"
 CLIPS: Final = (
     BarcodeClip(name="h264.mp4", options={"bf": "2"}),
     BarcodeClip(name="h264.ts", options={"bf": "2"}),
+    BarcodeClip(name="hevc.ts", encoder="libx265", options={"x265-params": _HEVC}),
     BarcodeClip(name="variable.mkv", options={"bf": "2"}, stamps=lambda i: 40 * i + i * i % 17),
     BarcodeClip(name="open_gops.mkv", encoder="libx265", options={"x265-params": f"{_HEVC}:{_OPEN_GOPS}"}),
     BarcodeClip(name="vp8.webm", encoder="libvpx", options=_VPX),
@@ -67,21 +94,46 @@ CLIPS: Final = (
     BarcodeClip(name="mpeg4.mp4", encoder="mpeg4", options={"bf": "2", "b": "2M"}),
     BarcodeClip(name="536_lines.mp4", size=(1280, 536), frames=8, options=_FAST),
     BarcodeClip(name="1080p.mp4", size=(1920, 1080), frames=8, options=_FAST),
-    BarcodeClip(name="1080p_again.mp4", size=(1920, 1080), frames=8, options=_FAST),
+    BarcodeClip(name="1080p_again.mp4", size=(1920, 1080), frames=8, options=_FAST, after=(1920, 1080)),
+    BarcodeClip(
+        name="536_after_544_lines.mp4",
+        size=(1280, 536),
+        frames=8,
+        options=_FAST,
+        after=(1280, 544),
+        refused="an earlier video of 1280×544",
+    ),
     BarcodeClip(name="hierarchical.mkv", encoder="libsvtav1", options={"preset": "10"}, refused="av1"),
-    BarcodeClip(name="alt_ref.webm", encoder="libvpx-vp9", options=_VPX, refused="hidden or several"),
+    BarcodeClip(name="vp9_alt_ref.webm", encoder="libvpx-vp9", options=_VPX, refused="hidden or several"),
+    BarcodeClip(
+        name="vp8_alt_ref.webm",
+        encoder="libvpx",
+        options=_VPX,
+        hidden=frozenset({7, 19}),
+        shown=tuple(sorted({*range(30)} - {7, 19})),
+        refused="hidden or several",
+    ),
     BarcodeClip(
         name="from_cra.mkv",
         encoder="libx265",
         options={"x265-params": f"{_HEVC}:{_OPEN_GOPS}"},
         cut_at_key=1,
+        shown=tuple(range(12, 30)),
         refused="stands alone",
     ),
     BarcodeClip(
         name="without_idr.mkv",
         options={"x264-params": f"{_OPEN_GOPS}:bframes=2"},
         cut_at_key=1,
+        shown=tuple(range(12, 30)),
         refused="stands alone",
+    ),
+    BarcodeClip(
+        name="negative.ts",
+        options={"bf": "0"},
+        stamps=lambda i: 40 * i - 200,
+        muxer_options={"avoid_negative_ts": "disabled"},
+        refused="negative",
     ),
     BarcodeClip(
         name="negative.mkv",
@@ -147,6 +199,16 @@ def _encode(clip: BarcodeClip, path: Path, size: tuple[int, int], first: int = 0
             frame.pts, frame.time_base = clip.stamps(i) if clip.stamps else i, base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+def _hide(path: Path, numbers: Iterable[int]) -> None:
+    """Mark pictures of a VP8 file as not to be shown, by the bit of their packets that says so."""
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    for number in numbers:
+        data[data.index(packets[number])] &= ~0x10
+    path.write_bytes(data)
 
 
 def _elementary(clip: BarcodeClip, folder: Path, size: tuple[int, int], part: int) -> bytes:
