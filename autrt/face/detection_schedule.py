@@ -2,8 +2,8 @@
 
 In a large frame a thorough detection costs several times what it takes to find a large face again. So large frames
 are searched thoroughly once in each second of the video, for new faces; in between the fast detector is enough, as
-long as it finds as many faces as the last thorough detection did, all of them clearly. Whole seconds are counted, not
-seconds since the last thorough detection, so that nothing depends on where a shot began long before.
+long as it finds as many faces as the last thorough detection did, all of them clearly. Whole seconds count, not
+those since the last thorough detection, so that nothing depends on where a shot began long before.
 """
 
 from __future__ import annotations
