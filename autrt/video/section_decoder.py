@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
 from av.error import FFmpegError
@@ -79,7 +79,7 @@ class SectionDecoder:
         self._container.close()
         self._log.close()
 
-    def _pictures(self) -> Iterator[VideoFrame]:
+    def _pictures(self) -> Generator[VideoFrame, None, None]:
         key_pts = int(self._scan.pts[self._entry_row])
         if self._entry_row:  # else the file was just opened, at its start
             seek_before(self._container, self._stream, key_pts)

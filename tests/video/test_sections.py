@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_damage_within_a_section_is_an_error(tmp_path: Path) -> None:
     for at in range(len(data) // 2, len(data) * 3 // 4, 200):
         data[at] ^= 0x5A
     path.write_bytes(data)
-    with pytest.raises(IrregularFileError, match="damage|decoded"):
+    with pytest.raises(IrregularFileError, match=r"damage|decoded"):
         frames_of(SectionDecoder(facts, 12))
 
 
@@ -92,7 +93,7 @@ def test_sections_hold_every_frame_once_and_begin_after_their_warm_up(
         return
     rows = [row for s in sections for row in range(s.first_row, s.end_row)]
     assert rows == list(range(60))
-    for before, section in zip(sections, sections[1:], strict=False):
+    for before, section in pairwise(sections):
         assert facts.pts[section.entry_row] in facts.entry_pts
         assert before.first_row <= section.entry_row <= section.first_row
         assert facts.time_s[section.first_row] >= facts.time_s[section.entry_row] + warm_up_s
