@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from autrt.settings import DetectionInterval
-from autrt.types import Frame
 
 _TIE_S: Final = 2e-3
 _TIE_STEPS: Final = 0.03
@@ -25,27 +24,33 @@ class DetectionFrames:
 
     def __init__(self, interval: DetectionInterval) -> None:
         self._interval = interval
-        self._before: Frame | None = None
-        self._last: Frame | None = None
+        self._before_s = 0.0
+        self._last: tuple[int, float] | None = None
 
-    def next_is(self, frame: Frame) -> bool:
-        """Return whether the next frame is a detection frame; to be called with every frame, in order."""
-        chosen = self._is_due(frame)
-        self._before = frame
+    def next_is(self, index: int, time_s: float) -> bool:
+        """Return whether the next frame is a detection frame; to be called with every frame, in order.
+
+        Args:
+            index: of the frame.
+            time_s: its time in seconds.
+        """
+        chosen = self._is_due(index, time_s)
+        self._before_s = time_s
         if chosen:
-            self._last = frame
+            self._last = index, time_s
         return chosen
 
-    def _is_due(self, frame: Frame) -> bool:
+    def _is_due(self, index: int, time_s: float) -> bool:
         most, interval_s = self._interval.frames, self._interval.seconds
         if interval_s is None:
-            return most is not None and frame.index % most == 0
-        if self._last is None or self._before is None:
+            return most is not None and index % most == 0
+        if self._last is None:
             return True
-        count = frame.index - self._last.index
+        last, last_s = self._last
+        count = index - last
         if most is not None and count >= most:
             return True
-        step_s = frame.time_s - self._before.time_s
-        late_s = frame.time_s - self._last.time_s - (interval_s - step_s / 2)
+        step_s = time_s - self._before_s
+        late_s = time_s - last_s - (interval_s - step_s / 2)
         tie_s = min(_TIE_S, _TIE_STEPS * step_s)
         return late_s > tie_s or (late_s >= -tie_s and count % 2 == 0)  # as `round` decides ties

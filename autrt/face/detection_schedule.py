@@ -1,8 +1,9 @@
 """Choice of the detector for each frame of one video: the thorough one, or a fast one for large faces.
 
 In a large frame a thorough detection costs several times what it takes to find a large face again. So large frames
-are searched thoroughly once a second, for new faces; in between the fast detector is enough, as long as it finds
-as many faces as the last thorough detection did, all of them clearly.
+are searched thoroughly once in each second of the video, for new faces; in between the fast detector is enough, as
+long as it finds as many faces as the last thorough detection did, all of them clearly. Whole seconds count, not
+those since the last thorough detection, so that nothing depends on where a shot began long before.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from autrt.face.detect import Letterbox
 from autrt.types import Detections, FaceDetector, Frame, Image
 
 THOROUGH_S = 1.0
-"""Time between thorough detections in a shot."""
+"""Periods of the video's time in each of which the first detection frame is searched thoroughly."""
 
 
 class FastDetector(Protocol):
@@ -70,8 +71,9 @@ class DetectionSchedule:
         pixel_aspect: Fraction = Fraction(1),
     ) -> None:
         self._detector, self._fast_detector, self._pixel_aspect = detector, fast_detector, pixel_aspect
-        self._last: tuple[float, PendingDetections] | None = None
-        """Time and detections of the last detection frame that was searched thoroughly."""
+        self.known: tuple[float, PendingDetections] | None = None
+        """Time and detections of the last detection frame that was due to be searched thoroughly; None before the
+        first, and where there is no fast detector."""
 
     def regular(self, frame: Frame, *, starts_shot: bool) -> PendingDetections:
         """Start detecting faces in the next detection frame; to be called in order of time.
@@ -82,10 +84,10 @@ class DetectionSchedule:
         """
         if self._fast_detector is None:
             return self.thorough(frame)
-        if starts_shot or self._last is None or frame.time_s - self._last[0] >= THOROUGH_S:
-            self._last = frame.time_s, self.thorough(frame)
-            return self._last[1]
-        known = self._last[1].result()
+        if starts_shot or self.known is None or _period(frame.time_s) > _period(self.known[0]):
+            self.known = frame.time_s, self.thorough(frame)
+            return self.known[1]
+        known = self.known[1].result()
         return self._fast(frame, known, lambda: self.thorough(frame).result()) or self.thorough(frame)
 
     def thorough(self, frame: Frame) -> PendingDetections:
@@ -118,3 +120,7 @@ class DetectionSchedule:
             return found if len(found) == len(known) and CLEAR.holds(found, box) else otherwise()
 
         return PendingDetections(self._fast_detector.submit(frame.image, self._pixel_aspect), follow_up)
+
+
+def _period(time_s: float) -> int:
+    return int(time_s // THOROUGH_S)

@@ -21,6 +21,7 @@ from autrt.types import F64, U8, Frame
 THUMBNAIL = (32, 18)
 """(width, height) in pixels of the thumbnails that are compared."""
 LOOK_AHEAD = 2
+LOOK_BACK = LOOK_AHEAD + 1
 DIFFERENCE_MAX = 18.0
 DIFFERENCE_MIN = 2.0
 CONTRAST_SHARE = 0.5
@@ -64,7 +65,7 @@ def split_shots(frames: Iterable[Frame]) -> Iterator[ShotFrame]:
 def _mark_first(frames: Iterable[Frame]) -> Iterator[ShotFrame]:
     """Yield every frame, marked where a shot begins."""
     waiting: deque[ShotFrame] = deque()
-    past_thumbnails: deque[U8] = deque(maxlen=LOOK_AHEAD + 1)
+    past_thumbnails: deque[U8] = deque(maxlen=LOOK_BACK)
 
     def marked() -> ShotFrame:
         shot_frame = waiting.popleft()

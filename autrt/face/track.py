@@ -19,9 +19,22 @@ from autrt.face.detect import iou_matrix
 from autrt.face.detection_frames import DetectionFrames
 from autrt.face.detection_schedule import DetectionSchedule, PendingDetections
 from autrt.face.held_bytes import HeldBytes
-from autrt.face.shots import split_shots
+from autrt.face.shots import LOOK_BACK, split_shots
+from autrt.face.tracking_state import tracking_state
 from autrt.settings import DetectionInterval
-from autrt.types import DETECTED, F32, I64, INTERPOLATED, U8, Detections, Faces, Frame, Segment
+from autrt.types import (
+    DETECTED,
+    F32,
+    F64,
+    I64,
+    INTERPOLATED,
+    U8,
+    Detections,
+    Faces,
+    Frame,
+    Segment,
+    TrackingState,
+)
 
 AGREE_IOU = 0.5
 AGREE_LANDMARKS = 0.25
@@ -42,6 +55,8 @@ def track(
     schedule: DetectionSchedule,
     interval: DetectionInterval,
     look_ahead: int = DETECTIONS_AHEAD,
+    *,
+    earlier_s: F64 | None = None,
 ) -> Iterator[Segment]:
     """Find and follow every face.
 
@@ -52,25 +67,34 @@ def track(
         look_ahead: detections that are started before those of an earlier frame are waited for, so that the
             detector has work while a segment is resolved; fewer where pictures are large (`HeldBytes`). Never
             changes the result.
+        earlier_s: times of the video's frames before these, where they begin within it; each segment has its
+            `state` then. The first frame counts as a shot's.
 
     Yields:
         Segments that together hold every frame once, in order. Track ids count from 0 by first appearance, ties
         left to right.
     """
     tracker = _Tracker(schedule=schedule)
+    regular = DetectionFrames(interval)
+    for index, time_s in enumerate([] if earlier_s is None else earlier_s.tolist()):
+        regular.next_is(index, time_s)
+    first_row = 0 if earlier_s is None else len(earlier_s)
     before: _TrackedFrame | None = None
     between: list[_TrackedFrame] = []
-    for frame in _start_detections(frames, schedule, DetectionFrames(interval), look_ahead):
+    for frame in _start_detections(frames, schedule, regular, look_ahead, first_row):
         if frame.starts_shot:
             tracker.end_shot()
-            yield tracker.first_of_shot(frame)
-            before = frame
+            segment = tracker.first_of_shot(frame)
         else:
             between.append(frame)
-            if frame.pending is not None:
-                assert before is not None
-                yield tracker.segment(before, between)
-                before, between = frame, []
+            if frame.pending is None:
+                continue
+            assert before is not None
+            segment = tracker.segment(before, between)
+        if earlier_s is not None:
+            segment.state = tracker.state(frame)
+        yield segment
+        before, between = frame, []
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,6 +107,8 @@ class _TrackedFrame:
     starts_shot: bool
     pending: PendingDetections | None
     """Detections under way; None in frames that are none of the detection frames."""
+    known: tuple[float, PendingDetections] | None
+    """`DetectionSchedule.known` after this frame."""
     found: Detections | None = None
 
     def detections(self, schedule: DetectionSchedule) -> Detections:
@@ -93,20 +119,29 @@ class _TrackedFrame:
 
 
 def _start_detections(
-    frames: Iterable[Frame], schedule: DetectionSchedule, regular: DetectionFrames, look_ahead: int
+    frames: Iterable[Frame],
+    schedule: DetectionSchedule,
+    regular: DetectionFrames,
+    look_ahead: int,
+    first_row: int,
 ) -> Iterator[_TrackedFrame]:
     """Start the detections that are certain to be needed, some of them before they are waited for."""
     waiting: deque[_TrackedFrame] = deque()
     started = 0
     held = HeldBytes()
-    for row, shot in enumerate(split_shots(frames)):
+    for row, shot in enumerate(split_shots(frames), first_row):
         is_detection_frame = held.read(shot.frame.image)
-        is_detection_frame |= regular.next_is(shot.frame) or shot.first or shot.last
+        is_detection_frame |= regular.next_is(shot.frame.index, shot.frame.time_s) or shot.first or shot.last
         if is_detection_frame:
             held.detected()
         pending = schedule.regular(shot.frame, starts_shot=shot.first) if is_detection_frame else None
         tracked = _TrackedFrame(
-            frame=shot.frame, row=row, thumbnail=shot.thumbnail, starts_shot=shot.first, pending=pending
+            frame=shot.frame,
+            row=row,
+            thumbnail=shot.thumbnail,
+            starts_shot=shot.first,
+            pending=pending,
+            known=schedule.known,
         )
         started += is_detection_frame
         waiting.append(tracked)
@@ -132,6 +167,8 @@ class _Tracker:
     active: dict[int, _Track] = field(default_factory=dict[int, _Track])
     """Tracks by the index that their face has among the last detection frame's detections."""
     lost: list[_Track] = field(default_factory=list[_Track])
+    shot_row: int = 0
+    """First row of the shot."""
 
     def end_shot(self) -> None:
         """End every track."""
@@ -139,12 +176,25 @@ class _Tracker:
 
     def first_of_shot(self, frame: _TrackedFrame) -> Segment:
         """Start the tracks of a shot; the segment is its first frame alone."""
+        self.shot_row = frame.row
         self._assign(frame, {})
         return _segment([frame], [self._detected(frame)])
 
     def segment(self, before: _TrackedFrame, between: list[_TrackedFrame]) -> Segment:
         """Resolve the frames after the detection frame `before` up to the next one, `between[-1]`."""
         return _segment(between, self._follow([before, *between]))
+
+    def state(self, frame: _TrackedFrame) -> TrackingState:
+        """Return the state at the last detection frame."""
+        known = None if frame.known is None else (frame.known[0], frame.known[1].result())
+        return tracking_state(
+            found=frame.detections(self.schedule),
+            active={i: t.id for i, t in self.active.items()},
+            lost=[(t.time_s, t.box, t.id) for t in self.lost],
+            next_id=self.next_id,
+            shot_frames=min(LOOK_BACK, frame.row - self.shot_row + 1),
+            known=known,
+        )
 
     def _follow(self, frames: list[_TrackedFrame]) -> list[Faces]:
         """Return the faces of `frames[1:]`, of which first and last have detections; bisect where they disagree."""
@@ -197,10 +247,11 @@ class _Tracker:
 
     def _find_again(self, box: F32) -> _Track | None:
         """Return the nearest lost track whose face may have come back as `box`; it is lost no longer."""
-        near = [(distance, t.id, t) for t in self.lost if (distance := _distance(t.box, box)) <= GAP_REACH]
+        near = [(distance, t) for t in self.lost if (distance := _distance(t.box, box)) <= GAP_REACH]
         if not near:
             return None
-        track = min(near, key=lambda n: n[:2])[2]
+        # Not by id in a tie: a run that begins within the video gives other ones.
+        _, track = min(near, key=lambda n: (n[0], n[1].time_s, *n[1].box.tolist()))
         self.lost.remove(track)
         return track
 

@@ -22,9 +22,9 @@ from autrt.pipeline.prefetch import prefetch, read_ahead
 from autrt.pipeline.realign import realign
 from autrt.pipeline.recognise_crops import recognised_crops
 from autrt.pipeline.split_people import split_people
-from autrt.pipeline.to_blocks import to_blocks
+from autrt.pipeline.to_blocks import to_blocks, with_final_outputs
 from autrt.settings import InferSettings
-from autrt.types import Block, Decoder, Segment, Sink
+from autrt.types import F64, Block, Decoder, Segment, Sink
 from autrt.video.crops import CropDecoder
 
 IN_FLIGHT_BYTES = 96_000_000
@@ -87,6 +87,34 @@ def recognised_blocks(
         VideoError: nothing of the video can be read.
         EngineError: a network failed.
     """
+    with closing(_realigned_segments(decoder, networks, settings)) as segments:
+        yield from to_blocks(split_people(segments))
+
+
+def recognised_segments(
+    decoder: Decoder, networks: Networks, settings: InferSettings, earlier_s: F64
+) -> Generator[Segment, None, None]:
+    """Yield the segments of a video from a frame within it on, each with its `state`, before people are split.
+
+    Rows count in the whole video. Track ids count from 0. Closing it ends its threads.
+
+    Args:
+        decoder: of the video, from a frame within it on.
+        networks: detectors and engines.
+        settings: of the run.
+        earlier_s: times of the frames before that one.
+
+    Raises:
+        VideoError: nothing of the video can be read.
+        EngineError: a network failed.
+    """
+    with closing(_realigned_segments(decoder, networks, settings, earlier_s)) as segments:
+        yield from with_final_outputs(segments)
+
+
+def _realigned_segments(
+    decoder: Decoder, networks: Networks, settings: InferSettings, earlier_s: F64 | None = None
+) -> Generator[Segment, None, None]:
     info = decoder.info
     crops_ahead = 3 * networks.batcher.batch  # two under way, and the third full before the first is done
 
@@ -94,14 +122,18 @@ def recognised_blocks(
         flow = FramesInFlight(IN_FLIGHT_BYTES)
         frames = threads.enter_context(closing(prefetch(flow.admitted(decoder), FRAMES_AHEAD)))
         tracked = flow.handed_on(
-            track(flow.taken(frames), networks.schedule(info), settings.detection_interval)
+            track(
+                flow.taken(frames),
+                networks.schedule(info),
+                settings.detection_interval,
+                earlier_s=earlier_s,
+            )
         )
         segments = threads.enter_context(closing(prefetch(tracked, SEGMENTS_AHEAD)))
         threads.callback(flow.close)  # first of all, as the decoder's thread may wait for room
         aligned = read_ahead(align(segments, networks, info, flow.freed), crops_ahead, _crops)
         checked = read_ahead(check_alignment(aligned, networks), REDETECTIONS_AHEAD)
-        realigned = read_ahead(realign(checked, networks, info), crops_ahead, _crops)
-        yield from to_blocks(split_people(realigned))
+        yield from read_ahead(realign(checked, networks, info), crops_ahead, _crops)
 
 
 def _crops(segment: Segment) -> int:

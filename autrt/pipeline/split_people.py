@@ -165,7 +165,7 @@ class _People:
             if keys[i] not in self.ids:
                 self.ids[keys[i]] = self._new_id(*keys[i])
         tracks = np.array([self.ids[key] for key in keys], np.int32)
-        return segment if np.array_equal(tracks, faces.track) else _with_tracks(segment, tracks)
+        return segment if np.array_equal(tracks, faces.track) else with_tracks(segment, tracks)
 
     def _new_id(self, track: int, part: int) -> int:
         if part:
@@ -175,7 +175,7 @@ class _People:
         return track + self.n_splits
 
 
-def _with_tracks(segment: Segment, tracks: I32) -> Segment:
+def with_tracks(segment: Segment, tracks: I32) -> Segment:
     """Return the segment under other tracks, its faces ordered anew by frame, then track."""
     faces = replace(segment.faces, track=tracks)
     order = np.lexsort((faces.track, faces.row))

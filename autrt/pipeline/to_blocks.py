@@ -1,4 +1,4 @@
-"""The last stage: segments become blocks of final rows."""
+"""The last stages: segments get their final outputs, and become blocks of final rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from autrt.types import Block, Segment
 
 
-def to_blocks(segments: Iterable[Segment]) -> Iterator[Block]:
-    """Wait for the outputs of realigned faces, and yield each segment's final rows.
+def with_final_outputs(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """Wait for the outputs of realigned faces.
 
     Args:
         segments: with outputs, and pending outputs of the faces in `realigned`.
@@ -17,6 +17,17 @@ def to_blocks(segments: Iterable[Segment]) -> Iterator[Block]:
         if len(segment.realigned):
             for name, values in segment.pending.result().items():
                 segment.outputs[name][segment.realigned] = values
+            segment.realigned = segment.realigned[:0]
+        yield segment
+
+
+def to_blocks(segments: Iterable[Segment]) -> Iterator[Block]:
+    """Yield each segment's final rows.
+
+    Args:
+        segments: as for `with_final_outputs`.
+    """
+    for segment in with_final_outputs(segments):
         yield Block(
             index=segment.index,
             pts=segment.pts,

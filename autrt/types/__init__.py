@@ -19,7 +19,7 @@ from autrt.types.faces import (
     Misalignment,
     Patch,
 )
-from autrt.types.segment import Block, Segment, Sink
+from autrt.types.segment import Block, Segment, Sink, TrackingState
 from autrt.types.video import Decoder, Frame, Image, Loss, Source, TimesFrom, VideoInfo, picture_bytes
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Source",
     "TensorSpec",
     "TimesFrom",
+    "TrackingState",
     "VideoInfo",
     "check_array",
     "picture_bytes",

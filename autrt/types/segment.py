@@ -9,10 +9,22 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from autrt.types.arrays import F32, F64, I64, U8, Bool, ShapedRepr, check_array
+from autrt.types.arrays import F32, F64, I32, I64, U8, Bool, ShapedRepr, check_array
 from autrt.types.engine import Outputs, Pending, Ready
 from autrt.types.faces import AppearanceSamples, Detections, Faces, Misalignment, Patch
 from autrt.types.video import Frame, Image, Loss
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingState:
+    """What the tracking of all later frames depends on, at the end of a segment."""
+
+    digest: bytes
+    """32 bytes; where they are equal, all later frames are tracked alike, apart from the tracks' ids."""
+    ids: I32
+    """(T,) int32 ids of the tracks that may go on, in an order that does not depend on them."""
+    next_id: int
+    """Id of the next new track."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +66,8 @@ class Segment:
     """Detections under way in the patches of misaligned faces, by the face's row in `faces`."""
     realigned: I64 = field(default_factory=lambda: np.empty(0, np.int64))
     """Rows of `faces` that were realigned, in the order of the crops in `pending`."""
+    state: TrackingState | None = None
+    """At the end, where the tracker was asked for it."""
 
     @staticmethod
     def of(frames: Sequence[Frame], faces: Faces, first_row: int) -> Segment:

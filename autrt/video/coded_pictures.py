@@ -14,6 +14,12 @@ from typing import Final
 _H264_IDR, _H264_SPS = 5, 7
 _HEVC_IDR, _HEVC_SPS = frozenset({19, 20}), 33
 _HEVC_PICTURES: Final = range(32)
+_HEVC_ENTRIES: Final = range(16, 22)
+_WHOLE_KEYS: Final = frozenset(
+    {"vp8", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores", "dnxhd"}
+)
+"""Codecs of which no picture that is shown after a key frame refers to one before it."""
+
 _START_CODE: Final = re.compile(rb"\x00\x00\x01")
 _MPEG4_PICTURE: Final = b"\x00\x00\x01\xb6"
 _VP9_SYNC_BITS: Final = 24
@@ -60,6 +66,23 @@ class CodedPicturesReader:
             self._add_vp9(bytes(packet[:_HEAD_BYTES]), several)
         elif self._codec == "mpeg4":
             self._one_each &= bytes(packet).count(_MPEG4_PICTURE) == 1
+
+    def is_entry(self, packet: memoryview) -> bool:
+        """Return whether decoding can begin at a packet that the container marks as a key frame.
+
+        Then all pictures that are shown after it are decoded exactly; those that are stored after it but shown
+        before it may not be. In H.264 that is an IDR picture (others may take some pictures to be right), in HEVC
+        any of random access. False for codecs that are not known here.
+        """
+        if self._codec not in ("h264", "hevc"):
+            return self._codec in _WHOLE_KEYS
+        for unit in _units(bytes(packet), self._length_bytes):
+            kind = unit[0] & 31 if self._codec == "h264" else unit[0] >> 1 & 63
+            if self._codec == "hevc" and kind in _HEVC_PICTURES:
+                return kind in _HEVC_ENTRIES
+            if self._codec == "h264" and kind in (1, 2, _H264_IDR):
+                return kind == _H264_IDR
+        return False
 
     def facts(self) -> CodedPictures:
         """Return the facts about the packets so far."""

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from autrt.errors import VideoError
 from autrt.types import U8, Image
-from autrt.video.container import open_container, orientation, time_base_of
-from autrt.video.damage_messages import decoder_damage
+from autrt.video.container import open_container, orientation
 from autrt.video.ffmpeg_log import FFmpegLog
 from autrt.video.frame_reader import FrameReader
+from autrt.video.from_key import pictures_from, seek_before
 from autrt.video.packet_scan import IrregularFileError, PacketScan
 from autrt.video.stream_choice import ranked_streams
 
@@ -38,10 +38,6 @@ FAR: Final = 8.0
 
 NEARER: Final = 1.0
 """Mean difference, in grey levels, by which another frame may be nearer than the right one."""
-
-
-_EARLIER_S: Final = 1
-"""Seconds before a packet from which on it is looked for."""
 
 
 class MisdecodedError(VideoError):
@@ -90,7 +86,7 @@ def decode_sample(path: Path, scan: PacketScan) -> DecodedSample:
             for key_pts in _chosen_keys(scan):
                 found: dict[int, U8] = {}
                 if thumbnails:  # else the file was just opened, at its start
-                    _seek_before(container, stream, key_pts)
+                    seek_before(container, stream, key_pts)
                 for pts, thumbnail in _stretch(container, stream, log, key_pts):
                     if pts not in rows:
                         raise IrregularFileError("a sample of it holds a frame that no packet has")
@@ -116,38 +112,15 @@ def _chosen_keys(scan: PacketScan) -> list[int]:
     return [keys[i] for i in sorted(fixed | set(chance))]
 
 
-def _seek_before(container: InputContainer, stream: VideoStream, pts: int) -> None:
-    """Go to a place before a packet: in transport streams, times lead to a place near it only."""
-    container.seek(max(0, pts - int(_EARLIER_S / time_base_of(stream))), stream=stream)
-
-
 def _stretch(
     container: InputContainer, stream: VideoStream, log: FFmpegLog, key_pts: int
 ) -> Generator[tuple[int, U8], None, None]:
-    """Yield time and thumbnail of each frame from the key frame at `key_pts` on, which is still to be read.
-
-    Pictures that are shown before the key frame may refer to what was not decoded: they and their errors are
-    passed over.
-
-    Raises:
-        IrregularFileError: the decoder finds damage.
-    """
+    """Yield time and thumbnail of each frame from the key frame at `key_pts` on; see `pictures_from`."""
     reader: FrameReader | None = None
-    has_begun = False
-    for packet in container.demux(stream):
-        has_begun = has_begun or packet.pts == key_pts
-        if not has_begun:
-            continue
-        log.take()
-        with log:
-            pictures = stream.decode(packet)
-        is_leading = packet.pts is not None and packet.pts < key_pts
-        if not is_leading and (damage := decoder_damage(log.take())):
-            raise IrregularFileError(damage)
-        for picture in pictures:
-            reader = reader or FrameReader(picture, orientation(picture), False, stream.codec_context)
-            if picture.pts is not None and picture.pts >= key_pts:
-                yield picture.pts, reader.image(picture).thumbnail(*SIZE_PX)
+    for picture in pictures_from(container, stream, log, key_pts):
+        reader = reader or FrameReader(picture, orientation(picture), False, stream.codec_context)
+        assert picture.pts is not None, "others are passed over"
+        yield picture.pts, reader.image(picture).thumbnail(*SIZE_PX)
 
 
 def _error(seen: NDArray[np.int16], own: U8) -> float:

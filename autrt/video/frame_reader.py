@@ -18,6 +18,9 @@ from autrt.video.pyav_compat import ONE_THREAD, primaries_of, transfer_of
 from autrt.video.shrunk_image import shrunk
 from autrt.video.tone_mapping import HLG, PQ, tone_mapping
 
+CENTRED_CHROMA: Final = frozenset({"mjpeg", "mpeg1video", "h261", "h263", "flv1"})
+"""Codecs with chroma samples between luma columns; others have them on every other column."""
+
 _CHROMA_STEPS: Final = {
     "yuv420p": (2, 2), "yuvj420p": (2, 2), "yuva420p": (2, 2), "yuv422p": (2, 1), "yuvj422p": (2, 1),
     "yuva422p": (2, 1), "yuv444p": (1, 1), "yuvj444p": (1, 1), "yuva444p": (1, 1), "yuv440p": (1, 2),

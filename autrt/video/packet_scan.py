@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,14 +58,24 @@ class PacketScan:
     pictures: CodedPictures
     key_pts: I64
     """(K,) int64 presentation times in ticks of the packets that the container marks as key frames, increasing."""
+    entry_pts: I64
+    """(E,) int64 presentation times in ticks, increasing, of those at which decoding can begin; see
+    `CodedPicturesReader.is_entry`."""
     pts: I64
     """(N,) int64 presentation times in ticks, increasing."""
     time_s: F64
     """(N,) float64 presentation times in seconds from the container's start."""
 
 
-def scan(path: Path, max_pixels: int = MAX_PIXELS) -> PacketScan:
-    """Read all packets of a file, and decode its first frame, which must not have more than `max_pixels` pixels.
+def scan(
+    path: Path, max_pixels: int = MAX_PIXELS, on_read: Callable[[int], object] = lambda position: None
+) -> PacketScan:
+    """Read all packets of a file, and decode its first frame.
+
+    Args:
+        path: the file.
+        max_pixels: a first frame of more pixels is refused.
+        on_read: called with the place in the file, in bytes, of each packet of the video; may raise.
 
     Raises:
         IrregularFileError: the file is damaged or irregular; the message is the reason.
@@ -86,8 +96,9 @@ def scan(path: Path, max_pixels: int = MAX_PIXELS) -> PacketScan:
         context = stream.codec_context
         reader = CodedPicturesReader(context.codec.canonical_name, context.extradata or b"")
         keys: list[int] = []
+        entries: list[int] = []
         completeness = CompletenessCheck(path, container, stream, clock, losses)
-        with closing(_stamps(peeked.packets, stream, completeness, reader, keys)) as stored:
+        with closing(_stamps(peeked.packets, stream, completeness, reader, keys, entries, on_read)) as stored:
             first = next(stored)
             assert isinstance(first, VideoFrame)
             stamps = [stamp for stamp in stored if isinstance(stamp, int)]
@@ -108,6 +119,7 @@ def scan(path: Path, max_pixels: int = MAX_PIXELS) -> PacketScan:
             coded_size=(max(context.coded_width, first.width), max(context.coded_height, first.height)),
             pictures=reader.facts(),
             key_pts=np.array(sorted(keys), np.int64),
+            entry_pts=np.array(sorted(entries), np.int64),
             pts=np.array([ticks for ticks, _ in times], np.int64),
             time_s=np.array([time_s for _, time_s in times], np.float64),
         )
@@ -119,10 +131,12 @@ def _stamps(
     completeness: CompletenessCheck,
     reader: CodedPicturesReader,
     keys: list[int],
+    entries: list[int],
+    on_read: Callable[[int], object],
 ) -> Generator[VideoFrame | int, None, None]:
     """Yield the first frame, then the pts of every packet, in the order they are stored.
 
-    Every packet goes to `reader`, and the pts of key frames to `keys`.
+    Every packet goes to `reader`, and the pts of key frames to `keys`, those where decoding can begin to `entries`.
     """
     waiting: list[int] = []
     first: VideoFrame | None = None
@@ -132,9 +146,12 @@ def _stamps(
             is_video = packet.stream_index == stream.index
             if is_video and packet.size:
                 waiting.append(_stamp(packet))
+                on_read(packet.pos or 0)
                 reader.add(memoryview(packet), packet.is_keyframe)
                 if packet.is_keyframe:
                     keys.append(waiting[-1])
+                    if reader.is_entry(memoryview(packet)):
+                        entries.append(waiting[-1])
             if is_video and first is None:
                 first = next(iter(stream.decode(packet)), None)
                 if first is not None:

@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from av.codec.context import Flags
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
@@ -25,17 +24,15 @@ from autrt.video.completeness import CompletenessCheck
 from autrt.video.container import info_of, open_container, orientation
 from autrt.video.damage_messages import container_damage, decoder_damage
 from autrt.video.damage_trace import DamageTrace
+from autrt.video.decoder_setup import set_decoder
 from autrt.video.edit_list import WITHOUT_EDITS, edits_hide
 from autrt.video.ffmpeg_log import FFmpegLog
-from autrt.video.frame_reader import FrameReader
+from autrt.video.frame_reader import CENTRED_CHROMA, FrameReader
 from autrt.video.loss_log import LossLog
 from autrt.video.peeked_packets import PeekedPackets
-from autrt.video.pixel_limit import limit_decoder, limit_hint
+from autrt.video.pixel_limit import limit_hint
 from autrt.video.stream_choice import ranked_streams
 from autrt.video.time_source import times_of
-
-_CENTRED_CHROMA: Final = frozenset({"mjpeg", "mpeg1video", "h261", "h263", "flv1"})
-"""Codecs with chroma samples between luma columns; others have them on every other column."""
 
 _NUMBERED_ONLY: Final = "avi"
 """Format that only numbers its packets; frames are shown in the order of decoding, at a fixed rate."""
@@ -92,7 +89,7 @@ class PyavDecoder:
         try:
             with self._log:
                 peeked = self._choose_stream(len(failed))
-                self._set_decoder()
+                set_decoder(self._stream, self._max_pixels)
                 self._times = times_of(self._container, self._stream, peeked)
             self._clock = self._own_clock or self._times.clock()
             self._losses = LossLog()
@@ -164,18 +161,6 @@ class PyavDecoder:
         self._container.close()
         self._log.close()
 
-    def _set_decoder(self) -> None:
-        """Have the decoder keep all pictures, and work in the caller's thread.
-
-        With several threads some codecs (H.264, HEVC, VP9, AV1, MPEG-2) decode other pixels of damaged files with
-        each number of them, H.264 with frame threads even from run to run; and FFmpeg's messages are not caught.
-        """
-        limit_decoder(self._stream, self._max_pixels)
-        self._stream.thread_type = "NONE"  # pyright: ignore[reportAttributeAccessIssue]
-        self._stream.thread_count = 1
-        # Without it, H.264 and HEVC drop every picture that a lost one precedes, up to the next key frame.
-        self._stream.codec_context.flags |= Flags.output_corrupt
-
     def _advance(self) -> bool:
         """Decode until frames are ready; return False at the end of the file."""
         while self._packets is not None and not self._ready:
@@ -244,7 +229,7 @@ class PyavDecoder:
             if stamp is None and isinstance(self._clock, StampClock):
                 self._begin_before_first_stamp(self._clock)
             way = orientation(picture)
-            centred = self._codec in _CENTRED_CHROMA
+            centred = self._codec in CENTRED_CHROMA
             self._reader = FrameReader(picture, way, centred, self._stream.codec_context)
             self._info = self._info_of(picture)
         self._completeness.frame_decoded(picture)

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from autrt.face.detection_frames import DetectionFrames
 from autrt.settings import DetectionInterval, InferSettings
-from autrt.types import Frame
-from tests.support.fakes import FakeImage
 
 BALANCED = InferSettings().detection_interval
 FAST = InferSettings(quality="fast").detection_interval
@@ -22,11 +20,7 @@ MAX = InferSettings(quality="max").detection_interval
 
 def chosen(times_s: Sequence[float], interval: DetectionInterval) -> list[int]:
     frames = DetectionFrames(interval)
-    return [
-        i
-        for i, time_s in enumerate(times_s)
-        if frames.next_is(Frame(index=i, pts=i, time_s=time_s, image=FakeImage(i)))
-    ]
+    return [i for i, time_s in enumerate(times_s) if frames.next_is(i, time_s)]
 
 
 @settings(max_examples=40)

@@ -113,6 +113,15 @@ def test_cut_is_followed_by_a_thorough_detection():
     assert faces.row[faces.track == 2].tolist() == list(range(40, 121))
 
 
+@pytest.mark.parametrize("cut", [20, 33, 47])
+def test_thorough_detections_fall_on_whole_seconds_wherever_the_shot_began(cut):
+    _, thorough, _ = follow(
+        [ScriptedFace(x=lambda i: 100, side=LARGE)], scene=lambda number: int(number >= cut)
+    )
+    whole = [number for number in thorough if number > cut]
+    assert whole == [number for number in (30, 60, 90, 120) if number > cut]
+
+
 @pytest.mark.parametrize("look_ahead", [1, 5, 60])
 def test_look_ahead_changes_nothing(look_ahead):
     people = [

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from weakref import finalize
 
@@ -60,8 +61,7 @@ class FakeImage:
     origin: tuple[float, float, float] = (0.0, 0.0, 1.0)
 
     def thumbnail(self, width: int, height: int) -> U8:
-        texture = np.random.default_rng(self.scene).integers(0, 255, (height, width, 3))
-        return texture.astype(np.uint8)
+        return _texture(self.scene, width, height)
 
     def cut(self, x0: int, y0: int, x1: int, y1: int, shrink: int = 1) -> FakeImage:
         size = (x1 - x0) // shrink, (y1 - y0) // shrink
@@ -69,6 +69,11 @@ class FakeImage:
 
     def warped(self, matrix: F32, size_px: int) -> U8:
         return np.full((size_px, size_px, 3), self.number % 256, np.uint8)
+
+
+@cache
+def _texture(scene: int, width: int, height: int) -> U8:
+    return np.random.default_rng(scene).integers(0, 255, (height, width, 3)).astype(np.uint8)
 
 
 class AliveImages:
