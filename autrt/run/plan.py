@@ -20,6 +20,7 @@ from autrt.results.names import results_path
 from autrt.run.finished_file import FinishedFile
 from autrt.run.folder_lock import lock_folder
 from autrt.run.job import Job
+from autrt.run.local_pool import LocalPool
 from autrt.run.options import InferOptions, resolve
 from autrt.run.result_state import ResultState, unchanged
 from autrt.run.results_index import ResultsIndex
@@ -158,8 +159,8 @@ class InferPlan:
             reporter.begin(len(todo), skipped=len(self.done))
             summary = RunSummary(out=options.out, command=options.command)
             if todo:
-                run = Run(self.job, networks, reporter, options.shard)
-                summary = run.run(todo, options.workers, self._unchanged)
+                pool = LocalPool(self.job, networks, options.workers)
+                summary = Run(self.job, pool, reporter, options.shard).run(todo, self._unchanged)
                 with suppress(OSError):
                     sweep(options.out)  # what worker processes left that died meanwhile
         skipped = len(self.done) + summary.skipped

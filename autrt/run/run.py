@@ -5,42 +5,29 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from functools import partial
-from itertools import cycle, islice
-from queue import SimpleQueue
 from typing import Final
 
 from autrt.console import Reporter
 from autrt.errors import AutrtError, DeviceError, DiskFullError, EngineError, VideoError
-from autrt.machine import memory_limit
-from autrt.pipeline.networks import Networks
 from autrt.pipeline.recognise import StoppedError
-from autrt.run.do_video import do_video
 from autrt.run.durations import DurationSurvey
 from autrt.run.finished_file import FinishedFile
-from autrt.run.job import Job, OnProgress, Outcome, VideoProgress, configure_process
+from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
 from autrt.run.manifest import Manifest
-from autrt.run.memory_budget import MemoryBudget
 from autrt.run.notes import internal_error
 from autrt.run.shard import Shard
 from autrt.run.signals import Signals, signal_name
 from autrt.run.summary import RunSummary
-from autrt.run.worker import (
-    GPU_PROCESS_BYTES,
-    PROCESS_BYTES,
-    VIDEO_BYTES,
-    CrashError,
-    Worker,
-    processes_for,
-)
+from autrt.run.worker import CrashError
+from autrt.run.worker_pool import VideoWorker, WorkerPool
 from autrt.storage.escape import escape
 from autrt.types import Source
-from autrt.video.probe import stated_pixels
 
-VideoWorker = Callable[[Source, threading.Event, OnProgress], Outcome]
-"""A function that does a video: `Worker.do`, or `do_video` with networks of this process."""
+DoVideo = Callable[[Source, threading.Event, OnProgress], Outcome]
+"""A function such as `VideoWorker.do`."""
 
 UnchangedCheck = Callable[[Source, threading.Event], FinishedFile | None]
 """A function that returns the description of a video's results, if it finds that they need not be computed."""
@@ -48,22 +35,23 @@ UnchangedCheck = Callable[[Source, threading.Event], FinishedFile | None]
 CRASHES_TOLERATED: Final = 2
 """A video that was in flight at this many crashes is tried alone, in a process of its own."""
 
+MOST_AT_ONCE: Final = 10_000
+"""Most videos in flight; each has a thread."""
+
 
 class Run:
     """A run over videos, several at a time, until all have ended or something stops it.
 
     Args:
         job: model, settings and output folder.
-        networks: opened for this process, once for each device; the videos are dealt out among them.
+        pool: what does the videos; opened and closed by the run.
         reporter: shows the progress.
         shard: names the manifest.
     """
 
-    def __init__(
-        self, job: Job, networks: Sequence[Networks], reporter: Reporter, shard: Shard | None = None
-    ) -> None:
+    def __init__(self, job: Job, pool: WorkerPool, reporter: Reporter, shard: Shard | None = None) -> None:
         self.job = job
-        self.networks = networks
+        self.pool = pool
         self.reporter = reporter
         self.shard = shard
         self.stop = threading.Event()
@@ -74,19 +62,12 @@ class Run:
         self._signal: int | None = None
         self._error: AutrtError | None = None
         self._survey: DurationSurvey | None = None
-        self._idle: SimpleQueue[VideoWorker] = SimpleQueue()
-        self._memory: MemoryBudget | None = None
-        self._each_bytes = VIDEO_BYTES
-        self._in_processes = False
 
-    def run(
-        self, todo: Sequence[Source], workers: int | None = None, check: UnchangedCheck | None = None
-    ) -> RunSummary:
+    def run(self, todo: Sequence[Source], check: UnchangedCheck | None = None) -> RunSummary:
         """Do all videos; return when the last has ended, or soon after a signal or a full disk.
 
         Args:
             todo: the videos.
-            workers: videos in flight at once, at least one for each device; by default as suits the cores.
             check: called before a video is done; where it returns a description, the video counts as skipped.
 
         Raises:
@@ -94,25 +75,24 @@ class Run:
         """
         start_s = time.monotonic()
         self._check = check or self._check
-        configure_process()
         with (
             ExitStack() as opened,
             Manifest(self.job.out, self.shard) as manifest,
             Signals(self._on_signal),
+            closing(self.pool),
         ):
             manifest.begin_run(len(todo))
             suspects = [s for s in todo if manifest.crashes(s.relative) >= CRASHES_TOLERATED]
             others = [s for s in todo if manifest.crashes(s.relative) < CRASHES_TOLERATED]
-            idle = self._open_workers(len(others), workers, opened)
-            self._memory = self._memory_budget(len(idle))
+            at_once = self.pool.open(len(others), self.stop)
             # A video that crashed a run could crash the survey too, which would not set it aside.
             crashed = any(manifest.crashes(s.relative) for s in todo)
-            if self.reporter.live and len(todo) > len(idle) and not crashed:
+            if self.reporter.live and len(todo) > at_once and not crashed:
                 self._survey = opened.enter_context(closing(self._open_survey(todo)))
-            for worker in idle:
-                self._idle.put(worker)
-            self._do_all(others, manifest, len(idle), self._do_by_idle_worker)
-            self._do_all(suspects, manifest, 1, self._do_alone)
+            self._do_side_by_side(others, manifest)
+            with ThreadPoolExecutor(1, "video") as thread:
+                for source in suspects:
+                    thread.submit(self._do_one, source, manifest, self.pool.do_alone)
         return RunSummary(
             out=self.job.out,
             command=self.job.command,
@@ -122,33 +102,6 @@ class Run:
             seconds=time.monotonic() - start_s,
             signal=self._signal,
             error=self._error,
-        )
-
-    def _open_workers(self, videos: int, workers: int | None, opened: ExitStack) -> list[VideoWorker]:
-        """Open worker processes, or return functions that work in this process with the open networks."""
-        devices = [networks.device for networks in self.networks]
-        places = processes_for(self.job, videos, workers, devices)
-        if places:
-            self._in_processes = True
-            self._each_bytes = PROCESS_BYTES
-            if devices[0] != "cpu":
-                self._each_bytes = GPU_PROCESS_BYTES
-                # They have shown that they can be opened; each process has its own.
-                for networks in self.networks:
-                    networks.close()
-            threads = max(1, self.job.threads // len(places))
-            return [opened.enter_context(closing(Worker(self.job, threads, place))).do for place in places]
-        # The threads of one video keep two cores busy; more of them only wait for each other.
-        n = max(workers or self.job.threads // 2, len(self.networks))
-        return [partial(do_video, self.job, networks) for networks in islice(cycle(self.networks), n)]
-
-    def _memory_budget(self, workers: int) -> MemoryBudget:
-        return MemoryBudget(
-            memory_limit(),
-            workers=workers,
-            each_bytes=self._each_bytes,
-            max_pixels=self.job.settings.max_pixels,
-            pixels_of=stated_pixels,
         )
 
     def _open_survey(self, todo: Sequence[Source]) -> DurationSurvey:
@@ -162,16 +115,37 @@ class Run:
         self.stop.set()
         self.reporter.say(f"{signal_name(number)}: stopping cleanly (a second time: at once)")
 
-    def _do_all(
-        self, sources: Sequence[Source], manifest: Manifest, workers: int, do: Callable[[Source], Outcome]
-    ) -> None:
-        if not sources:
-            return
-        with ThreadPoolExecutor(max(1, min(workers, len(sources))), "video") as pool:
-            running: list[Future[None]] = [pool.submit(self._do_one, s, manifest, do) for s in sources]
-            wait(running)
+    def _do_side_by_side(self, sources: Sequence[Source], manifest: Manifest) -> None:
+        """Give each video to the next worker that is idle, until the run is stopped."""
+        with ThreadPoolExecutor(MOST_AT_ONCE, "video") as threads:
+            for source in sources:
+                try:
+                    worker = self.pool.take()
+                except AutrtError as error:
+                    self._stop_for(error)
+                if self.stop.is_set():
+                    return
+                threads.submit(self._do_by, worker, source, manifest)
 
-    def _do_one(self, source: Source, manifest: Manifest, do: Callable[[Source], Outcome]) -> None:
+    def _do_by(self, worker: VideoWorker, source: Source, manifest: Manifest) -> None:
+        """Have a worker do a video; do one that crashes it once more, alone."""
+        with ExitStack() as busy:
+            busy.callback(self.pool.give_back, worker)
+
+            def do(source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
+                try:
+                    return worker.do(source, stop, on_progress)
+                except (CrashError, DeviceError) as error:
+                    if stop.is_set():  # perhaps killed along with this run
+                        raise StoppedError from None
+                    if isinstance(error, DeviceError) and not self.pool.isolated:
+                        raise  # this process can do nothing more on the GPU
+                busy.close()
+                return self.pool.do_alone(source, stop, on_progress)
+
+            self._do_one(source, manifest, do)
+
+    def _do_one(self, source: Source, manifest: Manifest, do: DoVideo) -> None:
         """Do one video and record its start and its end, whatever happens to it."""
         if self.stop.is_set():
             return
@@ -201,10 +175,10 @@ class Run:
         self._report_end(Outcome(relative=source.relative, status="found", seconds=seconds), "skipped")
         return True
 
-    def _outcome(self, source: Source, do: Callable[[Source], Outcome]) -> Outcome:
+    def _outcome(self, source: Source, do: DoVideo) -> Outcome:
         start_s = time.monotonic()
         try:
-            return do(source)
+            return do(source, self.stop, partial(self._report, source))
         except StoppedError:
             return Outcome(relative=source.relative, status="stopped")
         except (DiskFullError, EngineError) as error:
@@ -248,24 +222,6 @@ class Run:
         """Stop the run cleanly for an error that concerns every video."""
         self._error = self._error or error
         self.stop.set()
-
-    def _do_by_idle_worker(self, source: Source) -> Outcome:
-        worker = self._idle.get()
-        try:
-            with self._memory.reserved(source, self.stop) if self._memory else nullcontext():
-                return worker(source, self.stop, partial(self._report, source))
-        except (CrashError, DeviceError) as error:
-            if self.stop.is_set():  # perhaps killed along with this run
-                raise StoppedError from None
-            if isinstance(error, DeviceError) and not self._in_processes:
-                raise  # this process can do nothing more on the GPU
-        finally:
-            self._idle.put(worker)
-        return self._do_alone(source)
-
-    def _do_alone(self, source: Source) -> Outcome:
-        with closing(Worker(self.job, self.job.threads)) as worker:
-            return worker.do(source, self.stop, partial(self._report, source))
 
     def _report(self, source: Source, progress: VideoProgress) -> None:
         name = escape(source.relative)

@@ -23,6 +23,7 @@ from autrt.pipeline.recognise import recognise
 from autrt.postprocess.ensemble import sigmoid
 from autrt.postprocess.threshold import decide
 from autrt.run.job import Job
+from autrt.run.local_pool import LocalPool
 from autrt.run.run import Run
 from autrt.settings import InferSettings
 from autrt.types import Block, Decoder, Faces, Source
@@ -131,7 +132,7 @@ def test_several_devices_share_the_videos(clip: Path, model: Model, tmp_path: Pa
     counted = [replace(networks, batcher=Counted(networks.batcher)) for networks in both]
     sources = [Source(clip, name, "video") for name in ("a.webm", "b.webm")]
     with closing(both[0]), closing(both[1]), closing(make_reporter("none")) as reporter:
-        summary = Run(job, counted, reporter).run(sources, workers=1)
+        summary = Run(job, LocalPool(job, counted, 1), reporter).run(sources)
     assert summary.count("ok") == 2
     assert all(networks.batcher.calls for networks in counted)
     first, second = (datasets(tmp_path / f"{name}.webm.h5") for name in "ab")

@@ -10,6 +10,7 @@ import pytest
 
 from autrt.errors import DeviceError, DiskFullError, VideoError
 from autrt.run.job import Outcome
+from autrt.run.local_pool import LocalPool
 from autrt.run.manifest import Manifest, read_manifests
 from autrt.run.run import Run
 from autrt.run.worker import CrashError
@@ -35,11 +36,16 @@ class Setup:
         self.engines = [FakeEngine(self.job.model.au_names) for _ in range(engines)]
         self.reporter = FakeReporter()
         self.sources = [fake_source(tmp_path / "videos", name) for name in NAMES]
-        self.run = Run(self.job, [fake_networks(engine) for engine in self.engines], self.reporter)
+        self.networks = [fake_networks(engine) for engine in self.engines]
+        self.run = self.of(1)
         monkeypatch.setattr(
             "autrt.run.do_video.open_source",
             lambda source, settings, device: self.decoders[source.relative],
         )
+
+    def of(self, workers: int | None) -> Run:
+        """A run with so many videos in flight."""
+        return Run(self.job, LocalPool(self.job, self.networks, workers), self.reporter)
 
     def statuses(self) -> list[tuple[str, str]]:
         return [(event.path, event.status) for event in read_manifests(self.out)]
@@ -59,7 +65,7 @@ def fail_with(error: Exception):
 
 
 def test_run_does_every_video_and_records_it(setup):
-    summary = setup.run.run(setup.sources, workers=1)
+    summary = setup.run.run(setup.sources)
     assert [(o.relative, o.status, o.frames) for o in summary.outcomes] == [(n, "ok", 20) for n in NAMES]
     assert (summary.exit_code, summary.todo, summary.error, summary.signal) == (0, 3, None, None)
     assert setup.statuses() == [(name, status) for name in NAMES for status in ("started", "ok")]
@@ -77,7 +83,7 @@ def test_run_does_every_video_and_records_it(setup):
 )
 def test_run_goes_on_where_one_video_fails(setup, error, reason):
     setup.decoders["b.mp4"].at_frame = fail_with(error)
-    summary = setup.run.run(setup.sources, workers=1)
+    summary = setup.run.run(setup.sources)
     assert {o.relative: o.status for o in summary.outcomes} == dict(
         zip(NAMES, ("ok", "failed", "ok"), strict=True)
     )
@@ -88,7 +94,7 @@ def test_run_goes_on_where_one_video_fails(setup, error, reason):
 
 def test_run_stops_where_the_disk_is_full(setup):
     setup.decoders["b.mp4"].at_frame = fail_with(DiskFullError("no room on /data"))
-    summary = setup.run.run(setup.sources, workers=1)
+    summary = setup.run.run(setup.sources)
     assert [(o.relative, o.status) for o in summary.outcomes] == [("a.mp4", "ok"), ("b.mp4", "stopped")]
     assert isinstance(summary.error, DiskFullError)
     assert summary.exit_code == 1
@@ -103,7 +109,7 @@ def test_run_stops_cleanly_at_a_signal(setup):
     before = signal.getsignal(signal.SIGINT)
     setup.decoders["b.mp4"].n_frames = 10_000
     setup.decoders["b.mp4"].at_frame = interrupt
-    summary = setup.run.run(setup.sources, workers=1)
+    summary = setup.run.run(setup.sources)
     assert [(o.relative, o.status) for o in summary.outcomes] == [("a.mp4", "ok"), ("b.mp4", "stopped")]
     assert (summary.signal, summary.exit_code) == (signal.SIGINT, 130)
     assert setup.reporter.of("say") == [("interrupted: stopping cleanly (a second time: at once)",)]
@@ -121,7 +127,7 @@ def test_run_deals_videos_out_among_devices(tmp_path, monkeypatch):
     both_busy = threading.Barrier(2, timeout=30)
     for name in NAMES[:2]:
         setup.decoders[name].at_frame = lambda index: index == 5 and both_busy.wait()
-    summary = setup.run.run(setup.sources[:2])
+    summary = setup.of(None).run(setup.sources[:2])
     assert summary.count("ok") == 2
     assert all(engine.crops == 20 for engine in setup.engines)
 
@@ -149,16 +155,16 @@ class FakeWorker:
 
 @pytest.mark.parametrize(("crashes", "status"), [(1, "ok"), (2, "failed")])
 def test_run_tries_a_video_that_crashed_once_more(setup, monkeypatch, crashes, status):
-    monkeypatch.setattr("autrt.run.run.processes_for", lambda *_: ["cpu"])
-    monkeypatch.setattr("autrt.run.run.Worker", FakeWorker({"b.mp4": crashes}, []))
+    monkeypatch.setattr("autrt.run.local_pool.processes_for", lambda *_: ["cpu"])
+    monkeypatch.setattr("autrt.run.local_pool.Worker", FakeWorker({"b.mp4": crashes}, []))
     summary = setup.run.run(setup.sources)
     assert {o.relative: o.status for o in summary.outcomes} == {"a.mp4": "ok", "b.mp4": status, "c.mp4": "ok"}
 
 
 @pytest.mark.parametrize(("failures", "status"), [(1, "ok"), (2, "stopped")])
 def test_run_blames_no_video_for_its_gpu(setup, monkeypatch, failures, status):
-    monkeypatch.setattr("autrt.run.run.processes_for", lambda *_: ["cuda:0"])
-    monkeypatch.setattr("autrt.run.run.Worker", FakeWorker({"b.mp4": failures}, [], DeviceError))
+    monkeypatch.setattr("autrt.run.local_pool.processes_for", lambda *_: ["cuda:0"])
+    monkeypatch.setattr("autrt.run.local_pool.Worker", FakeWorker({"b.mp4": failures}, [], DeviceError))
     summary = setup.run.run(setup.sources)
     assert summary.failed == {}
     assert {o.relative: o.status for o in summary.outcomes}["b.mp4"] == status
@@ -168,7 +174,7 @@ def test_run_blames_no_video_for_its_gpu(setup, monkeypatch, failures, status):
 def test_run_in_one_process_ends_where_its_gpu_fails(setup):
     error = RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with …")
     setup.decoders["b.mp4"].at_frame = fail_with(error)
-    summary = setup.run.run(setup.sources, workers=1)
+    summary = setup.run.run(setup.sources)
     assert [(o.relative, o.status) for o in summary.outcomes] == [("a.mp4", "ok"), ("b.mp4", "stopped")]
     assert "illegal memory access" in str(summary.error)
     assert "Compile" not in str(summary.error)
@@ -180,7 +186,7 @@ def test_run_does_what_crashed_runs_alone_in_a_process(setup, monkeypatch):
         for _ in range(2):
             manifest.record("b.mp4", "started")
     done: list[tuple[str, int]] = []
-    monkeypatch.setattr("autrt.run.run.Worker", FakeWorker({}, done))
+    monkeypatch.setattr("autrt.run.local_pool.Worker", FakeWorker({}, done))
     summary = setup.run.run(setup.sources)
     assert done == [("b.mp4", setup.job.threads)]
     assert summary.count("ok") == 3

@@ -15,6 +15,7 @@ from autrt.pipeline.networks import Networks
 from autrt.pipeline.sink import ResultsSink
 from autrt.results.header import Header
 from autrt.run.job import Job
+from autrt.run.local_pool import LocalPool
 from autrt.run.run import Run
 from autrt.settings import InferSettings
 from autrt.types import F32, U8, Block, Frame, Segment, Source, VideoInfo
@@ -27,7 +28,8 @@ def whole(source: Source, job: Job, networks: Networks, out: Path) -> None:
     Raises:
         AutrtError: the run fails.
     """
-    summary = Run(replace(job, out=out), [networks], SilentReporter()).run([source], workers=1)
+    job = replace(job, out=out)
+    summary = Run(job, LocalPool(job, [networks], 1), SilentReporter()).run([source])
     if summary.error is not None:
         raise summary.error
     if summary.signal is not None:

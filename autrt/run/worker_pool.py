@@ -1,0 +1,67 @@
+"""The workers of a run: what does its videos, on this machine (`local_pool`) or on a cluster (`cluster.pool`)."""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+from autrt.run.job import OnProgress, Outcome
+from autrt.types import Source
+
+
+class VideoWorker(Protocol):
+    """Does one video after another."""
+
+    def do(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
+        """Recognise a video and write its results file.
+
+        Args:
+            source: the video.
+            stop: ends it early when set.
+            on_progress: called at the start, and after every few finished frames.
+
+        Raises:
+            CrashError: the video crashed the process that was doing it; the worker goes on with the next one.
+            DeviceError: its GPU failed.
+            StoppedError: `stop` was set; and all that `do_video` raises.
+        """
+        ...
+
+
+class WorkerPool(Protocol):
+    """The workers of a run. `take` and `give_back` may be called by several threads."""
+
+    isolated: bool
+    """True if each worker is a process of its own: what breaks one breaks neither the others nor the run."""
+
+    def open(self, videos: int, stop: threading.Event) -> int:
+        """Prepare for a run; called once.
+
+        Args:
+            videos: how many it has.
+            stop: ends it early when set.
+
+        Returns:
+            Number of videos that are going to be in flight at once, as far as that is known.
+        """
+        ...
+
+    def take(self) -> VideoWorker:
+        """Wait for an idle worker, or for one that ends because the run was stopped.
+
+        Raises:
+            AutrtError: there will be none any more.
+        """
+        ...
+
+    def give_back(self, worker: VideoWorker) -> None:
+        """Make a worker idle again."""
+        ...
+
+    def do_alone(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
+        """Do a video that crashed others in a process that does nothing else; see `VideoWorker.do`."""
+        ...
+
+    def close(self) -> None:
+        """End all workers; none is at work."""
+        ...
