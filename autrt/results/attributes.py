@@ -11,7 +11,6 @@ import numpy as np
 from autrt.errors import ResultsError
 from autrt.results.hdf5_attributes import (
     Attributes,
-    all_attributes,
     attributes_digest,
     plain_values,
     put_attribute,
@@ -24,13 +23,21 @@ from autrt.results.schema import ATTRIBUTES, FAMILY, HEADER, OF_THE_FILE, PLAIN,
 _DIGEST: Final = "attributes_sha256"
 
 
-def write_attributes(file: h5py.File, values: Mapping[str, Any]) -> None:
-    """Write `values`, named as in `schema.ATTRIBUTES`, and a digest over all attributes of the file."""
+def write_attributes(file: h5py.File, values: Mapping[str, Any], others: Attributes) -> None:
+    """Write `values`, named as in `schema.ATTRIBUTES`, and a digest over all attributes of the file.
+
+    Args:
+        file: open for writing.
+        values: attributes by name.
+        others: the attributes that each group and dataset has already.
+    """
+    found = {"/": dict[str, Any](), **{path: dict(attributes) for path, attributes in others.items()}}
     for attribute in ATTRIBUTES:
         if attribute.plain and attribute.name in values:
-            put_attribute(file[attribute.on], attribute, values[attribute.name])
-    put_long_text(file, HEADER, header_to_json(values))
-    put_long_text(file, _DIGEST, attributes_digest(all_attributes(file), but=_DIGEST))
+            stored = put_attribute(file[attribute.on], attribute, values[attribute.name])
+            found[attribute.on][attribute.name] = stored
+    found["/"][HEADER] = put_long_text(file, HEADER, header_to_json(values))
+    put_long_text(file, _DIGEST, attributes_digest(found, but=_DIGEST))
 
 
 def read_attributes(file: h5py.File) -> dict[str, Any]:

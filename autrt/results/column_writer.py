@@ -59,8 +59,8 @@ class ColumnWriter:
         self._dataset.resize(start + len(rows), axis=0)
         self._dataset[start:] = self._hashed(rows)
 
-    def close(self, rest: Sequence[Array]) -> None:
-        """Write the last rows, and the attributes.
+    def close(self, rest: Sequence[Array]) -> dict[str, bytes]:
+        """Write the last rows, and the attributes; return these.
 
         A SHA-256 over all rows is one of them: HDF5's own checksums do not notice a chunk that went missing.
         """
@@ -69,9 +69,12 @@ class ColumnWriter:
             self._dataset = self._compact(self._hashed(rows))
         elif len(rows):
             self.append(rows)
-        put_text(self._dataset, "unit", self._column.unit)
-        put_text(self._dataset, "description", self._column.description)
-        put_text(self._dataset, "sha256", self._digest.hexdigest())
+        about = {
+            "unit": self._column.unit,
+            "description": self._column.description,
+            "sha256": self._digest.hexdigest(),
+        }
+        return {name: put_text(self._dataset, name, text) for name, text in about.items()}
 
     def read(self) -> Array:
         """Return all rows."""

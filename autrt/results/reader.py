@@ -90,6 +90,7 @@ class Results:
         variable_rate: True if the frame intervals vary.
         finished_utc: time at which the file was finished, ISO 8601.
         run_digest: SHA-256 (hex) over source, model and settings.
+        attributes: every fact about the file by name, as `schema.ATTRIBUTES` lists them.
         file: the open `h5py.File`.
         frames: table of N decoded frames: index, pts, time_s, n_faces, and damaged where some are.
         faces: table of F faces: frame, track, box, landmarks, score, source, logit, …
@@ -101,7 +102,7 @@ class Results:
         self.path = path
         self.file = _opened(path)
         try:
-            attributes = read_attributes(self.file)
+            attributes = self.attributes = read_attributes(self.file)
             self.header = Header.from_attributes(attributes)
             self.repaired_times: int = attributes["repaired"]
             self.variable_rate: bool = attributes["video_variable_rate"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5d, h5o  # pyright: ignore[reportAttributeAccessIssue]
 
 from autrt.errors import ResultsError
 from autrt.results.schema import COLUMNS
@@ -33,9 +34,14 @@ class Table:
                 raise file_error(
                     self._path, f"/{self._name}: expected a group of columns, found something else"
                 )
-            # items() would return None for objects that cannot be opened.
-            every: dict[str, Any] = {str(name): group[name] for name in group}
-            found = {name: item for name, item in every.items() if isinstance(item, h5py.Dataset)}
+            # Not through the group's items: it would open the file once more for each of them.
+            names = [str(name) for name in group]
+            every = {name: h5o.open(group.id, name.encode()) for name in names}
+            found: dict[str, Any] = {
+                name: h5py.Dataset(item, readonly=True)
+                for name, item in every.items()
+                if isinstance(item, h5d.DatasetID)
+            }
         except (OSError, RuntimeError, LookupError, ValueError) as error:
             raise file_error(self._path, f"/{self._name} cannot be opened: {error}") from error
         place = {column.name: i for i, column in enumerate(c for c in COLUMNS if c.table == self._name)}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autrt.results.column_writer import ColumnWriter
+from autrt.results.hdf5_attributes import Attributes
 from autrt.results.schema import CHUNK_ROWS, Column
 
 Array = np.ndarray[Any, Any]
@@ -30,6 +31,7 @@ class TableWriter:
         self, file: Any, name: str, columns: Mapping[Column, tuple[int, ...]], text_bytes: int = 1
     ) -> None:
         self.n_rows = 0
+        self._name = name
         self._chunk_rows = CHUNK_ROWS[name]
         self._pending: list[Mapping[str, Array]] = []
         self._n_pending = 0
@@ -54,11 +56,14 @@ class TableWriter:
         if self._n_pending >= self._chunk_rows:
             self._write(self._n_pending - self._n_pending % self._chunk_rows)
 
-    def close(self) -> None:
-        """Write the rows that wait, and the columns' attributes."""
-        for name, column in self._columns.items():
-            column.close([rows[name] for rows in self._pending])
+    def close(self) -> Attributes:
+        """Write the rows that wait, and the attributes of the columns; return these."""
+        found = {
+            f"{self._name}/{name}": column.close([rows[name] for rows in self._pending])
+            for name, column in self._columns.items()
+        }
         self._pending = []
+        return {self._name: {}, **found}
 
     def read(self, name: str) -> Array:
         """Return a whole column of the closed table."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from autrt.errors import ResultsError
 from autrt.results.attributes import write_attributes
+from autrt.results.hdf5_attributes import Attributes
 from autrt.results.header import Header
 from autrt.results.schema import CACHE_BYTES, FACE_FIELDS, SCHEMA, Column, columns_of
 from autrt.results.table_writer import TableWriter, text_rows
@@ -129,11 +130,13 @@ class ResultsWriter:
             The file.
         """
         with self._whole_or_nothing():
-            self._frames.close()
-            self._faces.close()
-            self._write_tracks(baseline, person)
-            self._write_losses(losses)
-            self._seal(repaired_times)
+            attributes = {
+                **self._frames.close(),
+                **self._faces.close(),
+                **self._write_tracks(baseline, person),
+                **self._write_losses(losses),
+            }
+            self._seal(repaired_times, attributes)
             self._file.close()
         with self._whole_or_nothing():
             if problems := verify(self._part.path):
@@ -186,7 +189,7 @@ class ResultsWriter:
         shapes = {c: c.shape(len(header.au_names), len(header.member_names)) for c in columns}
         return TableWriter(self._file, name, shapes, text_bytes)
 
-    def _write_tracks(self, baseline: F32 | None, person: I32 | None) -> None:
+    def _write_tracks(self, baseline: F32 | None, person: I32 | None) -> Attributes:
         rows = self._tally.table()
         if person is not None and len(rows["id"]) > 1:
             rows["person"] = person[rows["id"]]
@@ -196,9 +199,9 @@ class ResultsWriter:
             baseline = baseline[rows["id"]]
         table = self._table("tracks", person="person" in rows)
         table.add({**rows, "baseline": baseline})
-        table.close()
+        return table.close()
 
-    def _write_losses(self, losses: Sequence[Loss]) -> None:
+    def _write_losses(self, losses: Sequence[Loss]) -> Attributes:
         reasons = text_rows([loss.reason for loss in losses])
         table = self._table("lost", reasons.dtype.itemsize)
         table.add(
@@ -208,9 +211,10 @@ class ResultsWriter:
                 "reason": reasons,
             }
         )
-        table.close()
+        return table.close()
 
-    def _seal(self, repaired_times: int) -> None:
+    def _seal(self, repaired_times: int, attributes: Attributes) -> None:
+        """Write the attributes of the file beside those of its tables."""
         closing = {
             "schema": SCHEMA,
             "repaired": repaired_times,
@@ -218,7 +222,7 @@ class ResultsWriter:
             "finished_utc": utc_now(),
             "complete": True,
         }
-        write_attributes(self._file, {**self._header.attributes(), **closing})
+        write_attributes(self._file, {**self._header.attributes(), **closing}, attributes)
 
 
 def varies(time_s: F64, tick_s: float) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from autrt.errors import ResultsError
-from autrt.results.attributes import attribute_problems, read_attributes
+from autrt.results.attributes import attribute_problems
 from autrt.results.hdf5_attributes import Attributes, all_attributes, text_of
 from autrt.results.reader import Results, open_results
 from autrt.results.schema import COLUMNS, Column
@@ -99,6 +99,6 @@ def _required(results: Results, column: Column) -> bool:
 
 
 def _digests(results: Results, attributes: Attributes) -> Iterator[str]:
-    yield from attribute_problems(attributes, read_attributes(results.file))
+    yield from attribute_problems(attributes, results.attributes)
     if results.run_digest != results.header.run_digest:
         yield "run_digest is not that of the fingerprint, model and settings"
