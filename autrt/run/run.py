@@ -19,6 +19,7 @@ from autrt.pipeline.networks import Networks
 from autrt.pipeline.recognise import StoppedError
 from autrt.run.do_video import do_video
 from autrt.run.durations import DurationSurvey
+from autrt.run.exchange import Exchange
 from autrt.run.finished_file import FinishedFile
 from autrt.run.job import Job, OnProgress, Outcome, VideoProgress, configure_process
 from autrt.run.manifest import Manifest
@@ -57,15 +58,22 @@ class Run:
         networks: opened for this process, once for each device; the videos are dealt out among them.
         reporter: shows the progress.
         shard: names the manifest.
+        exchange: hands the videos to the run, and its results on.
     """
 
     def __init__(
-        self, job: Job, networks: Sequence[Networks], reporter: Reporter, shard: Shard | None = None
+        self,
+        job: Job,
+        networks: Sequence[Networks],
+        reporter: Reporter,
+        shard: Shard | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         self.job = job
         self.networks = networks
         self.reporter = reporter
         self.shard = shard
+        self.exchange = exchange or Exchange()
         self.stop = threading.Event()
         """Ends the run cleanly when set."""
         self._outcomes: list[Outcome] = []
@@ -97,7 +105,7 @@ class Run:
         configure_process()
         with (
             ExitStack() as opened,
-            Manifest(self.job.out, self.shard) as manifest,
+            self.exchange.open_manifest(self.job.out, self.shard) as manifest,
             Signals(self._on_signal),
         ):
             manifest.begin_run(len(todo))
@@ -107,12 +115,14 @@ class Run:
             self._memory = self._memory_budget(len(idle))
             # A video that crashed a run could crash the survey too, which would not set it aside.
             crashed = any(manifest.crashes(s.relative) for s in todo)
-            if self.reporter.live and len(todo) > len(idle) and not crashed:
+            if self.reporter.live and len(todo) > len(idle) and not crashed and not self.exchange.remote:
                 self._survey = opened.enter_context(closing(self._open_survey(todo)))
             for worker in idle:
                 self._idle.put(worker)
-            self._do_all(others, manifest, len(idle), self._do_by_idle_worker)
-            self._do_all(suspects, manifest, 1, self._do_alone)
+            with closing(self.exchange.begun([*others, *suspects], len(idle), self.stop)):
+                self._do_all(others, manifest, len(idle), self._do_by_idle_worker)
+                self._do_all(suspects, manifest, 1, self._do_alone)
+            self._error = self._error or self.exchange.error
         return RunSummary(
             out=self.job.out,
             command=self.job.command,
@@ -176,12 +186,27 @@ class Run:
         if self.stop.is_set():
             return
         try:
-            if self._is_unchanged(source, manifest):
-                return
-            manifest.record(source.relative, "started")
-            self._record(self._outcome(source, do), manifest)
+            with ExitStack() as staged:
+                outcome = self._staged_outcome(source, staged, manifest, do)
+            if outcome is not None:
+                self.exchange.deliver(outcome, partial(self._record, manifest=manifest))
         except AutrtError as error:
             self._stop_for(error)
+
+    def _staged_outcome(
+        self, source: Source, staged: ExitStack, manifest: Manifest, do: Callable[[Source], Outcome]
+    ) -> Outcome | None:
+        """Do one video where it lies meanwhile; return None where it need not be done."""
+        try:
+            here = staged.enter_context(self.exchange.staged(source, self.stop))
+        except StoppedError:
+            return Outcome(relative=source.relative, status="stopped")
+        except VideoError as error:
+            return Outcome(relative=source.relative, status="failed", reason=str(error))
+        if self._is_unchanged(here, manifest):
+            return None
+        manifest.record(source.relative, "started")
+        return self._outcome(here, do)
 
     def _is_unchanged(self, source: Source, manifest: Manifest) -> bool:
         """Return whether a video need not be done, and note why for the next run."""
