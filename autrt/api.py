@@ -25,12 +25,13 @@ from autrt.results.reader import Results, open_results
 from autrt.run.command_text import call_text
 from autrt.run.job import Outcome
 from autrt.run.option_checks import checked_function, checked_option, found_text, named_option
-from autrt.run.options import InferOptions, parse_baseline, parse_rate
+from autrt.run.options import InferOptions, parse_baseline, parse_rate, parse_size
 from autrt.run.plan import InferPlan, PlannedVideo
 from autrt.run.shard import Shard
 from autrt.run.summary import RunSummary
 from autrt.settings import MAX_PIXELS, Quality
-from autrt.storage.local_path import as_local_path, checked_path_text
+from autrt.storage.local_path import checked_path_text
+from autrt.storage.remote_url import location
 
 __all__ = [
     "InferPlan",
@@ -77,6 +78,7 @@ def infer(
     overwrite: bool = False,
     trust_fingerprint: bool = False,
     offline: bool = False,
+    cache_size: str | int | None = None,
     on_progress: Callable[[RunProgress], object] | None = None,
     reporter: Reporter | None = None,
 ) -> RunSummary:
@@ -92,8 +94,9 @@ def infer(
     on (Ctrl-C raises KeyboardInterrupt); a second one ends the process at once.
 
     Args:
-        inputs: files, folders (with their subfolders) and patterns; one, or several.
-        out: folder for the results.
+        inputs: files, folders (with their subfolders) and patterns; one, or several. Also in object storage
+            (`s3://`, `gs://`, `az://`) or on a web server (`https://`): see docs/cloud.md.
+        out: folder for the results; also in object storage.
         model: a packaged model's name, or a model folder; by default `student`, for quality max `student-mirror`.
         engine: auto, openvino, onnxruntime, torch, tensorrt, tensorrt-rtx or torch-tensorrt.
         device: auto, cpu, cuda:N, or cuda for every GPU.
@@ -118,6 +121,8 @@ def infer(
         trust_fingerprint: where a finished video's time of change is another, compare its first and last MiB alone,
             not all of its bytes.
         offline: never use the network; fail if the face detector is not there.
+        cache_size: most bytes of videos that are copied from object storage ahead of their turn, such as "500MB";
+            by default 20 GB, or half of what is free.
         on_progress: called with a `RunProgress` of the run a few times a second, from the run's threads.
         reporter: receives every event instead; see `autrt.console.Reporter`.
 
@@ -130,6 +135,7 @@ def infer(
             videos. Nothing was touched.
         MissingDependencyError, EngineError: the engine is not installed, or cannot run here.
         DiskFullError, ResultsError: results cannot be written; finished files stay valid.
+        StorageError: object storage refuses, or does not answer.
     """
     if reporter is not None and on_progress is not None:
         raise TypeError("infer: expected on_progress or reporter, found both")
@@ -156,6 +162,7 @@ def infer(
         overwrite=overwrite,
         trust_fingerprint=trust_fingerprint,
         offline=offline,
+        cache_size=cache_size,
     )
     own: Reporter = SilentReporter() if on_progress is None else CallbackReporter(on_progress)
     with closing(own):
@@ -190,8 +197,8 @@ def plan(inputs: PathText | Iterable[PathText], out: PathText, **options: Any) -
         raise TypeError(
             f"expected some of the options {', '.join(_DEFAULTS)}, found {', '.join(sorted(unknown))}"
         )
-    paths = tuple(as_local_path(checked_path_text("inputs", path)) for path in named)
-    folder = as_local_path(checked_path_text("out", out))
+    paths = tuple(location(checked_path_text("inputs", path)) for path in named)
+    folder = location(checked_path_text("out", out))
     plain = {name: checked_option(name, value) for name, value in options.items()}
     resolved = _resolved(plain)
     changed = {name: value for name, value in plain.items() if value != _DEFAULTS[name]}
@@ -215,6 +222,8 @@ def _resolved(options: dict[str, Any]) -> dict[str, Any]:
         resolved["image_rate"] = named_option("image_rate", parse_rate, options["image_rate"])
     if options.get("shard") is not None:
         resolved["shard"] = Shard.parse(options["shard"])
+    if options.get("cache_size") is not None:
+        resolved["cache_size"] = named_option("cache_size", parse_size, options["cache_size"])
     if "baseline" in options:
         resolved["baseline_percentile"] = named_option("baseline", parse_baseline, resolved.pop("baseline"))
     return resolved

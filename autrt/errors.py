@@ -27,6 +27,10 @@ class ResultsError(AutrtError):
     """A results file is missing, incomplete, damaged or of another schema, or a file cannot be written."""
 
 
+class StorageError(AutrtError):
+    """Object storage or a web server refuses, or does not answer; what was finished before stays valid."""
+
+
 class EngineError(AutrtError):
     """An engine cannot be built, loaded or run on this machine."""
 

@@ -19,6 +19,7 @@ EXTRAS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("pandas", "pyarrow"), "tables"),
     "polars": "dataset",
     **dict.fromkeys(("jinja2", "plotly"), "report"),
+    **dict.fromkeys(("fsspec", "s3fs", "aiohttp"), "cloud"),
 }
 """Top-level package → the extra that brings it."""
 

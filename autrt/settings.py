@@ -9,6 +9,9 @@ from typing import Any, Final, Literal
 MAX_PIXELS: Final = 120_000_000
 """Default limit: more than the 108 million of large cameras and three times 8K; .4 GB as RGB."""
 
+CACHE_BYTES: Final = 20_000_000_000
+"""Default limit of videos that are copied from object storage ahead of their turn; at most half of what is free."""
+
 Quality = Literal["max", "balanced", "fast"]
 
 DETECT_INTERVAL_S: dict[Quality, float] = {"max": 0.2, "balanced": 0.2, "fast": 0.4}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autrt.cli.paths import LocalPath
+from autrt.cli.paths import LocalPath, Results
 
 if TYPE_CHECKING:
     from autrt.console import Mode
@@ -17,7 +17,7 @@ SHOWN = 20
 
 
 @click.command("dataset", short_help="Keep one Parquet data set over all results, for DuckDB, Polars, Spark.")
-@click.argument("results", type=LocalPath(exists=True, file_okay=False))
+@click.argument("results", type=Results(exists=True, file_okay=False))
 @click.option("--out", required=True, type=LocalPath(), help="Folder of the data set.")
 @click.option(
     "--jobs", type=click.IntRange(1), help="Parts at once, each in a process.  [default: one a core]"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autrt.cli.paths import LocalPath, NameOrPath
+from autrt.cli.paths import LocalPath, NameOrPath, Results
+from autrt.cloud.mirror import is_mirrored
 from autrt.results.events.find import MIN_DURATION_S, RELEASE, EventRule
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", 
 @click.command(
     "export", short_help="Write results as tables, events (ELAN, BORIS), or the ABAW challenge's files."
 )
-@click.argument("paths", nargs=-1, required=True, type=LocalPath())
+@click.argument("paths", nargs=-1, required=True, type=Results())
 @click.option(
     "--format",
     "fmt",
@@ -124,6 +125,8 @@ def command(
     written unless all of it is there, and the number of each video's frames is known: from --frames, from
     --frame-counts, or from results of whole videos (not of folders of pictures).
     """
+    if out is None and any(map(is_mirrored, paths)):
+        raise click.UsageError("expected --out for results in object storage: nothing is written there")
     fmt, whole = _choose(fmt, out)
     _check_options(fmt, columns, faces_only, update, frames or frame_counts, validate)
     rule = _event_rule(fmt, release, min_duration)

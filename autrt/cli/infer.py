@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,8 +9,8 @@ import click
 from autrt.cli.command_line import typed_command
 from autrt.cli.ending import finish, run_plan
 from autrt.cli.interrupted import explain_interrupt
-from autrt.cli.paths import LocalPath, NameOrPath
-from autrt.cli.values import BaselineType, FractionType, ShardType
+from autrt.cli.paths import AnyPlace, LocalPath, NameOrPath
+from autrt.cli.values import BaselineType, FractionType, ShardType, SizeType
 from autrt.console import Mode
 from autrt.console.formatting import duration, size
 from autrt.errors import UsageError
@@ -21,12 +20,20 @@ from autrt.run.plan import InferPlan, PlannedVideo
 from autrt.run.predicted_cost import PredictedCost, predict
 from autrt.settings import MAX_PIXELS
 from autrt.storage.escape import escape
+from autrt.storage.remote_url import Location
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=LocalPath())
-@click.option("--videos", multiple=True, type=LocalPath(), help="A further file, folder or glob.")
-@click.option("--out", required=True, type=LocalPath(), help="Folder for the results.")
+@click.argument("paths", nargs=-1, type=AnyPlace())
+@click.option(
+    "--videos",
+    multiple=True,
+    type=AnyPlace(),
+    help="A further file, folder or glob; also s3://, gs://, az://, https:// (docs/cloud.md).",
+)
+@click.option(
+    "--out", required=True, type=AnyPlace(), help="Folder for the results; also s3://, gs://, az://."
+)
 @click.option(
     "--model",
     type=NameOrPath(),
@@ -103,6 +110,12 @@ from autrt.storage.escape import escape
     type=click.IntRange(1),
     help="Videos in flight at once; 1: in one process (default: by the cores).",
 )
+@click.option(
+    "--cache-size",
+    type=SizeType(),
+    help="Most that copies of remote videos take on this machine, such as 500MB.  "
+    "[default: 20GB, or half of what is free]",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--overwrite", is_flag=True, help="Do finished videos again, with these settings.")
 @click.option(
@@ -115,9 +128,9 @@ from autrt.storage.escape import escape
     "--progress", default="auto", show_default=True, type=click.Choice(["auto", "plain", "json", "none"])
 )
 def command(
-    paths: tuple[Path, ...],
-    videos: tuple[Path, ...],
-    out: Path,
+    paths: tuple[Location, ...],
+    videos: tuple[Location, ...],
+    out: Location,
     dry_run: bool,
     progress: Mode,
     **options: Any,
@@ -171,7 +184,10 @@ def _prediction(cost: PredictedCost) -> str:
 def _planned_line(video: PlannedVideo, *, aligned: bool) -> str:
     words = {"missing": "to do", "touched": "check"}
     word = words.get(video.state, "again") if video.todo else "done"
-    facts, interval = f"unreadable: {escape(video.error)}", ""
+    facts, interval = (
+        f"unreadable: {escape(video.error)}" if video.error else "not opened before its turn",
+        "",
+    )
     if (info := video.info) is not None:
         facts = (
             f"{info.codec} {info.width}×{info.height} {float(info.rate):.4g}/s {info.duration_s or 0:.1f} s"

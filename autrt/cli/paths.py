@@ -1,4 +1,4 @@
-"""Types of options and arguments that name files: local paths and `file://` URLs, no other scheme."""
+"""Types of options and arguments that name files: local paths, `file://` URLs and, for some, object storage."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from autrt.errors import UsageError
 from autrt.storage.local_path import local_path
+from autrt.storage.remote_url import Location, RemoteUrl, location
 
 
 class LocalPath(click.Path):
@@ -25,6 +26,35 @@ class LocalPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; checks the text before pathlib turns two slashes into one."""
         return super().convert(_local(self, os.fspath(value), param, ctx), param, ctx)
+
+
+class AnyPlace(LocalPath):
+    """A local path, or a URL of object storage or of a web server."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a `Location`."""
+        text = os.fspath(value) if not isinstance(value, RemoteUrl) else value.url
+        if isinstance(found := _placed(self, text, param, ctx), RemoteUrl):
+            return found
+        return super().convert(text, param, ctx)
+
+
+class Results(LocalPath):
+    """A results file, or a folder of some; those in object storage are copied to the user's cache first.
+
+    Args:
+        checks: as for `LocalPath`.
+    """
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path on this machine."""
+        if isinstance(value, str) and isinstance(url := _placed(self, value, param, ctx), RemoteUrl):
+            from autrt.cloud.mirror import mirrored
+            from autrt.results.schema import SUFFIX
+
+            assert ctx is not None
+            value = ctx.with_resource(mirrored(url, SUFFIX))
+        return super().convert(value, param, ctx)
 
 
 class OutputFile(LocalPath):
@@ -62,9 +92,25 @@ class NameOrPath(click.ParamType):
 
 
 def _local(kind: click.ParamType, text: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-    if not text:
-        kind.fail("expected a path, found ''; the current folder is written .", param, ctx)
+    _require_text(kind, text, param, ctx)
     try:
         return local_path(text)
     except UsageError as error:
         kind.fail(str(error), param, ctx)
+
+
+def _placed(
+    kind: click.ParamType, text: str, param: click.Parameter | None, ctx: click.Context | None
+) -> Location:
+    _require_text(kind, text, param, ctx)
+    try:
+        return location(text)
+    except UsageError as error:
+        kind.fail(str(error), param, ctx)
+
+
+def _require_text(
+    kind: click.ParamType, text: str, param: click.Parameter | None, ctx: click.Context | None
+) -> None:
+    if not text:
+        kind.fail("expected a path, found ''; the current folder is written .", param, ctx)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from autrt.cli.paths import LocalPath
+from autrt.cli.paths import AnyPlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autrt.run.status import FolderStatus
+    from autrt.storage.remote_url import Location
 
 SHOWN = 10
 """Reasons, and videos in flight, that are shown."""
@@ -21,7 +21,7 @@ SHOWN = 10
 @click.command(
     "status", short_help="Say how far the runs in an output folder are, and when they will be done."
 )
-@click.argument("out", type=LocalPath(exists=True, file_okay=False))
+@click.argument("out", type=AnyPlace(exists=True, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object (with --watch: a line each time).")
 @click.option(
     "--watch",
@@ -31,19 +31,25 @@ SHOWN = 10
     metavar="SECONDS",
     help="Again every so many seconds (10 if left out), until no run is at work.",
 )
-def command(out: Path, as_json: bool, watch: float | None) -> None:
+def command(out: Location, as_json: bool, watch: float | None) -> None:
     """Say what the manifests in the output folder OUT know: done, failed and why, in flight, speed, time left.
 
     No results file is opened: it takes seconds for 100,000 videos, also while runs on other machines are at work.
     """
     import json
     import time
+    from pathlib import Path
 
     from autrt.run.status import StatusReader
 
-    reader = StatusReader(out)
+    if isinstance(out, Path):
+        read = StatusReader(out).read
+    else:
+        from autrt.run.cloud.status import CloudStatusReader
+
+        read = CloudStatusReader(out).read
     while True:
-        status = reader.read()
+        status = read()
         if as_json:
             click.echo(json.dumps(status.to_json(), indent=None if watch else 1))
         else:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from autrt.errors import UsageError
-from autrt.run.options import parse_baseline, parse_rate
+from autrt.run.options import parse_baseline, parse_rate, parse_size
 from autrt.run.shard import Shard
 
 
@@ -52,3 +52,16 @@ class ShardType(click.ParamType):
             UsageError: as `Shard.parse`.
         """
         return value if isinstance(value, Shard) else Shard.parse(str(value))
+
+
+class SizeType(click.ParamType):
+    """A number of bytes, such as 500MB or 20GB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number of bytes."""
+        try:
+            return parse_size(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)

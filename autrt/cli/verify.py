@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autrt.cli.paths import LocalPath
+from autrt.cli.paths import Results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("verify", short_help="Read results files whole and check them.")
-@click.argument("paths", nargs=-1, required=True, type=LocalPath())
+@click.argument("paths", nargs=-1, required=True, type=Results())
 @click.option(
     "--jobs", type=click.IntRange(1), help="Files checked at once, each in a process.  [default: one a core]"
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -70,19 +70,37 @@ def fingerprint(path: Path) -> str:
     Raises:
         VideoError: the source cannot be read.
     """
-    digest = hashlib.sha256()
     try:
         if path.is_dir():
-            for part in files_of(path):
-                digest.update(os.fsencode(part.name) + b"\0" + str(part.stat().st_size).encode() + b"\0")
-            return digest.hexdigest()
+            return folder_fingerprint((part.name, part.stat().st_size) for part in files_of(path))
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            digest.update(size.to_bytes(8, "little") + file.read(_MIB))
-            file.seek(max(size - _MIB, 0))
-            digest.update(file.read(_MIB))
+
+            def read(start: int, size: int) -> bytes:
+                file.seek(start)
+                return file.read(size)
+
+            return file_fingerprint(os.fstat(file.fileno()).st_size, read)
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def file_fingerprint(size_bytes: int, read: Callable[[int, int], bytes]) -> str:
+    """Return the fingerprint of a file, wherever it lies.
+
+    Args:
+        size_bytes: its size.
+        read: returns the bytes from a start, as many as are given or there are.
+    """
+    digest = hashlib.sha256(size_bytes.to_bytes(8, "little") + read(0, _MIB))
+    digest.update(read(max(size_bytes - _MIB, 0), _MIB))
+    return digest.hexdigest()
+
+
+def folder_fingerprint(files: Iterable[tuple[str, int]]) -> str:
+    """Return the fingerprint of a folder: of the names and sizes of its files, in order of name."""
+    digest = hashlib.sha256()
+    for name, size_bytes in files:
+        digest.update(os.fsencode(name) + b"\0" + str(size_bytes).encode() + b"\0")
     return digest.hexdigest()
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
+
+from autrt.storage.remote_url import Location
 
 CALL: Final = "autrt.infer("
 _OVERWRITE: Final = ", overwrite=True"
 
 
-def call_text(inputs: Sequence[Path], out: Path, options: Mapping[str, Any]) -> str:
+def call_text(inputs: Sequence[Location], out: Location, options: Mapping[str, Any]) -> str:
     """Return a call of `autrt.infer` as text.
 
     Args:
-        inputs: files, folders and patterns.
+        inputs: files, folders and patterns; of URLs, what is no secret.
         out: folder of the results.
         options: keyword arguments that differ from their defaults.
     """

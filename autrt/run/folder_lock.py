@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -27,11 +29,86 @@ _NAMED: Final = 3
 """Videos that a refusal names."""
 
 
+class Sign(Protocol):
+    """The sign that a run is at work in a folder, until it is closed or the process dies; see `Presence`."""
+
+    def others(self) -> list[Found]:
+        """Return the signs of other runs that live or may."""
+        ...
+
+    def close(self) -> None:
+        """Remove it."""
+        ...
+
+
+class Door(Protocol):
+    """The way into an output folder, wherever it lies."""
+
+    name: str
+    """For messages."""
+
+    def open(self) -> None:
+        """Make the folder if need be.
+
+        Raises:
+            DiskFullError, ResultsError, StorageError: it cannot be written.
+        """
+        ...
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other runs out for a moment, where that is possible."""
+        ...
+
+    def sign(self, facts: Mapping[str, Any], data: bytes) -> Sign:
+        """Leave a sign of this run, with facts and data for others."""
+        ...
+
+    def read_settings(self) -> RunJson | None:
+        """Return the folder's `run.json`, if it has one."""
+        ...
+
+    def write_settings(self, settings: RunJson, *, replace: bool) -> None:
+        """Write `run.json`; does nothing where one is there and `replace` is off."""
+        ...
+
+
+class FolderDoor:
+    """The way into a folder on this machine, or one that it sees.
+
+    Args:
+        out: the folder.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.name = out, escape(str(out))
+
+    def open(self) -> None:
+        """See `Door`."""
+        with writing(self.out):
+            make_folder(self.out)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """See `Door`."""
+        return folder_mutex(self.out)
+
+    def sign(self, facts: Mapping[str, Any], data: bytes) -> Presence:
+        """See `Door`."""
+        return Presence(self.out, facts, data)
+
+    def read_settings(self) -> RunJson | None:
+        """See `Door`."""
+        return RunJson.read(self.out)
+
+    def write_settings(self, settings: RunJson, *, replace: bool) -> None:
+        """See `Door`."""
+        settings.write(self.out, replace=replace)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
     """What a run is about to do in a folder."""
 
-    out: Path
+    door: Door
     settings: RunJson
     videos: Sequence[str]
     sharded: bool
@@ -46,10 +123,10 @@ class _Wanted:
         """A mark of 8 bytes for each video."""
         return b"".join(hashlib.sha256(os.fsencode(name)).digest()[:8] for name in self.videos)
 
-    def presence(self) -> Presence:
+    def presence(self) -> Sign:
         command = str(self.settings.about.get("command", ""))
         facts = {"since": utc_now(), "command": escape(command), "settings": self.digest}
-        return Presence(self.out, facts, self.marks)
+        return self.door.sign(facts, self.marks)
 
     def same_videos(self, other: Found) -> list[str]:
         """Return the videos that another run does too."""
@@ -60,14 +137,14 @@ class _Wanted:
 
 
 def lock_folder(
-    out: Path,
+    out: Path | Door,
     settings: RunJson,
     *,
     sharded: bool,
     videos: Sequence[str] = (),
     found: RunJson | None = None,
     say: Callable[[str], object] = lambda line: None,
-) -> Presence:
+) -> Sign:
     """Lock a folder for a run, and make its `run.json` the run's own.
 
     Runs of equal settings may work side by side on different videos, as shards do. A run that was killed holds no
@@ -77,7 +154,7 @@ def lock_folder(
     A `run.json` of equal settings is left as it is, but for the inputs that --overwrite names.
 
     Args:
-        out: made if need be.
+        out: the folder, made if need be, or the way into it.
         settings: of this run.
         sharded: whether they must agree with those that are there.
         videos: paths of the videos that the run will do, relative to their input folders.
@@ -92,13 +169,13 @@ def lock_folder(
             settings; the settings there are others than those found; `out` cannot be written.
         DiskFullError: no room.
     """
-    wanted = _Wanted(out=out, settings=settings, videos=videos, sharded=sharded, found=found)
+    door = FolderDoor(out) if isinstance(out, Path) else out
+    wanted = _Wanted(door=door, settings=settings, videos=videos, sharded=sharded, found=found)
     try:
-        with writing(out):
-            make_folder(out)
+        door.open()
         doubtful: Found | None = None
         while True:
-            with folder_mutex(out):
+            with door.alone():
                 held, other = _try_lock(wanted)
             if held is not None:
                 return held
@@ -108,12 +185,13 @@ def lock_folder(
             elif other is not None:
                 doubtful = other
                 say(f"waiting {DEAD_S:.0f} s at most for a sign of life of {_who(other)}")
-            time.sleep(_WAIT_S)
+            # Without a lock two runs that begin at once see each other; so that they do not do so for ever.
+            time.sleep(_WAIT_S * random.uniform(0.5, 1.5))
     except ResultsError as error:
         raise UsageError(f"the output folder is of no use: {error}") from error
 
 
-def _try_lock(wanted: _Wanted) -> tuple[Presence | None, Found | None]:
+def _try_lock(wanted: _Wanted) -> tuple[Sign | None, Found | None]:
     """Lock the folder, or return a run that is in the way and may be dead.
 
     Raises:
@@ -135,26 +213,27 @@ def _try_lock(wanted: _Wanted) -> tuple[Presence | None, Found | None]:
 
 
 def _write_settings(wanted: _Wanted) -> None:
-    settings, existing = wanted.settings, RunJson.read(wanted.out)
+    settings, door = wanted.settings, wanted.door
+    existing = door.read_settings()
     if existing is None:
-        settings.write(wanted.out, replace=False)
+        door.write_settings(settings, replace=False)
     elif existing.agrees(settings):
         if more := [path for path in settings.overwrites if path not in existing.overwrites]:
-            replace(existing, overwrites=(*existing.overwrites, *more)).write(wanted.out, replace=True)
+            door.write_settings(replace(existing, overwrites=(*existing.overwrites, *more)), replace=True)
     else:
         if wanted.sharded:
             settings.require_agreement(existing)
         if wanted.found is None or not existing.agrees(wanted.found):
             raise UsageError(
-                f"another run with other settings has just begun or ended in {escape(str(wanted.out))}: try again, "
+                f"another run with other settings has just begun or ended in {door.name}: try again, "
                 "or choose another output folder"
             )
-        settings.write(wanted.out, replace=True)
+        door.write_settings(settings, replace=True)
 
 
 def _refusal(wanted: _Wanted, other: Found) -> str:
     """Return why a run must not begin beside another; empty where it may."""
-    out, who = escape(str(wanted.out)), _who(other)
+    out, who = wanted.door.name, _who(other)
     if other.facts.get("settings") != wanted.digest:
         return (
             f"another run with other settings works in {out}: {who}. Wait for its end and try again, or choose "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import re
 import secrets
 import socket
 import time
@@ -11,13 +12,16 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from autrt.run.finished_file import FinishedFile
 from autrt.run.manifest_event import ManifestEvent, RunLine, Status, event_of, parse_line
 from autrt.run.shard import Shard
 from autrt.storage.disk import make_folder, write_all, writing
 from autrt.storage.escape import unescape
+
+MANIFESTS: Final = re.compile(r"manifest[^/]*\.jsonl")
+"""Names of manifests."""
 
 
 class Manifest:
@@ -26,14 +30,16 @@ class Manifest:
     Args:
         out: output folder; made if need be.
         shard: this writer's share of the run.
+        token: names the manifest `manifest.TOKEN.jsonl` instead.
 
     Raises:
         DiskFullError: no room (`record` too).
         ResultsError: the file cannot be written (`record` too).
     """
 
-    def __init__(self, out: Path, shard: Shard | None = None) -> None:
-        name = "manifest.jsonl" if shard is None else f"manifest.{shard.i}-of-{shard.n}.jsonl"
+    def __init__(self, out: Path, shard: Shard | None = None, token: str = "") -> None:
+        token = token or (f"{shard.i}-of-{shard.n}" if shard else "")
+        name = f"manifest.{token}.jsonl" if token else "manifest.jsonl"
         self.path = out / name
         self._crashes = crash_counts(out)
         self._run = ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from autrt.engine.devices import devices_of
 from autrt.engine.open import engine_names, resolve_engine, resolve_precision
@@ -20,6 +21,7 @@ from autrt.run.run_json import RunJson
 from autrt.run.shard import Shard
 from autrt.run.versions import computing_versions
 from autrt.settings import MAX_PIXELS, InferSettings, Quality
+from autrt.storage.remote_url import Location
 from autrt.video.crops import require_template
 
 
@@ -31,8 +33,8 @@ class InferOptions:
         UsageError: a value is of a wrong type, or out of range.
     """
 
-    inputs: tuple[Path, ...]
-    out: Path
+    inputs: tuple[Location, ...]
+    out: Location
     command: str
     """The command line, or the call of `autrt.infer`, to be stored in each results file."""
     model: str | None = None
@@ -56,6 +58,8 @@ class InferOptions:
     overwrite: bool = False
     trust_fingerprint: bool = False
     offline: bool = False
+    cache_size: int | None = None
+    """Most bytes of videos that are copied from object storage ahead of their turn."""
 
     def __post_init__(self) -> None:
         for name, check in CHECKS.items():
@@ -78,7 +82,7 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
     """Resolve `auto` and defaults: load the model, and choose engine, precision and devices.
 
     Args:
-        options: as the user gave them.
+        options: as the user gave them, `out` on this machine.
         before: settings of the folder's last run, whose engine `auto` takes again unless `overwrite` is set.
 
     Returns:
@@ -114,6 +118,7 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
         baseline_percentile=options.baseline_percentile,
         aligned=require_template(options.template, model.template, model.name) if options.aligned else None,
     )
+    assert isinstance(options.out, Path)
     job = Job(
         out=options.out,
         model=model,
@@ -158,3 +163,20 @@ def parse_baseline(text: Any) -> float | None:
     if not 0 <= percentile <= 100:
         raise UsageError(f"expected none, or pN with N from 0 to 100 such as p20, found {found_text(text)}")
     return percentile
+
+
+_UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def parse_size(value: Any) -> int:
+    """Return a size in bytes: a whole number of them, or text such as 500MB or 1.5GB.
+
+    Raises:
+        UsageError: it is something else, or none.
+    """
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?) ?([KMGT]?B?)", str(value).strip().upper())
+    unit = match[2] if match else ""
+    n_bytes = int(float(match[1]) * _UNITS[unit if unit in _UNITS else f"{unit}B"]) if match else 0
+    if isinstance(value, bool) or n_bytes < 1:
+        raise UsageError(f"expected a size such as 500MB or 20GB, found {found_text(value)}")
+    return n_bytes

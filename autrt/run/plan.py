@@ -22,19 +22,19 @@ from autrt.run.folder_lock import lock_folder
 from autrt.run.job import Job
 from autrt.run.local_pool import LocalPool
 from autrt.run.options import InferOptions, resolve
+from autrt.run.place import open_place
 from autrt.run.result_state import ResultState, unchanged
 from autrt.run.results_index import ResultsIndex
 from autrt.run.resumption import Resumption
 from autrt.run.run import Run
 from autrt.run.run_json import RunJson
-from autrt.run.shard_plan import read_plan
 from autrt.run.summary import RunSummary
 from autrt.run.work_list import WorkList, drop_repeated, renewed, work_list
 from autrt.storage.atomic_file import sweep
 from autrt.storage.escape import escape
+from autrt.storage.remote_url import Location
 from autrt.types import Source, VideoInfo
 from autrt.video.crops import crop_sources
-from autrt.video.discover import discover
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +46,10 @@ class PlannedVideo:
     """State of its results in the output folder."""
     todo: bool
     """True if the run will process it, or compare its bytes first."""
-    target: Path
+    target: Location
     """Its results file."""
     info: VideoInfo | None
-    """Facts about the video; None where it cannot be read."""
+    """Facts about the video; None where it cannot be read, or lies in object storage."""
     error: str
     """Reason that it cannot be read; empty where it can."""
     detect_every: int | None
@@ -69,13 +69,14 @@ class InferPlan:
 
     def __init__(self, options: InferOptions, sources: Sequence[Source] | None = None) -> None:
         self.options = options
-        before = RunJson.read(options.out)
-        self.job, self._devices = resolve(options, before)
+        self._place = open_place(options)
+        before = RunJson.read(self._place.out)
+        self.job, self._devices = resolve(replace(options, out=self._place.out), before)
         require("decode")
-        sources = _sources(options) if sources is None else sources
+        sources = self._place.sources(options) if sources is None else sources
         found, self._repeated = drop_repeated(crop_sources(sources) if options.aligned else sources)
         shard = None if options.plan else options.shard  # a plan's videos are those of the shard already
-        self._index = ResultsIndex.read(options.out)
+        self._index = ResultsIndex.read(self._place.out, self._place.files)
         self.work: WorkList = work_list(
             [source for source in found if shard is None or shard.holds(source.relative)],
             self.job,
@@ -84,7 +85,7 @@ class InferPlan:
             trust_fingerprint=options.trust_fingerprint,
         )
         self._touched = {source.relative for source in self.work.touched}
-        self._resumption = _resumption(self.job, self.work, options, before)
+        self._resumption = _resumption(self.job, self.work, self._place.name, options, before)
 
     @property
     def todo(self) -> list[Source]:
@@ -107,19 +108,20 @@ class InferPlan:
         return [*self._repeated, *self._resumption.notes()]
 
     def videos(self) -> Iterator[PlannedVideo]:
-        """Yield each video with its facts; this opens one after the other."""
+        """Yield each video with its facts; this opens one after the other, but none in object storage."""
         for source, state in self.work.states:
             info, error = None, ""
             try:
-                with closing(open_source(source, self.job.settings)) as decoder:
-                    info = decoder.info
+                if self._place.is_here(source):
+                    with closing(open_source(source, self.job.settings)) as decoder:
+                        info = decoder.info
             except AutrtError as problem:
                 error = str(problem)
             yield PlannedVideo(
                 source=source,
                 state=state,
                 todo=self.work.overwrite or state != "finished",
-                target=results_path(self.job.out, source.relative),
+                target=self._place.target(source),
                 info=info,
                 error=error,
                 detect_every=None
@@ -148,21 +150,24 @@ class InferPlan:
         reporter = reporter or SilentReporter()
         options = self.options
         with ExitStack() as opened:
+            opened.enter_context(closing(self._place))
             for note in self._notes_of_run():
                 reporter.say(note)
             networks = self._open_networks(opened, reporter) if self.todo else []
             self.work.require_any()
             self._lock(opened, reporter)  # only now: a mistake above must not have touched the folder
             self.work = renewed(self.work, self.job, self._index)
-            self._index.save(options.out, options.shard)
+            self._place.deliver_found(self.work, self._index)
+            self._index.save(self.job.out, options.shard, self._place.exchange.open_manifest)
             todo = self.todo
             reporter.begin(len(todo), skipped=len(self.done))
             summary = RunSummary(out=options.out, command=options.command)
             if todo:
                 pool = LocalPool(self.job, networks, options.workers)
-                summary = Run(self.job, pool, reporter, options.shard).run(todo, self._unchanged)
+                run = Run(self.job, pool, reporter, options.shard, self._place.exchange)
+                summary = replace(run.run(todo, self._unchanged), out=options.out)
                 with suppress(OSError):
-                    sweep(options.out)  # what worker processes left that died meanwhile
+                    sweep(self.job.out)  # what worker processes left that died meanwhile
         skipped = len(self.done) + summary.skipped
         return replace(summary, skipped=skipped, overwrite=options.overwrite, au_grades=self._grades())
 
@@ -199,7 +204,7 @@ class InferPlan:
         found = self._resumption
         if self.todo or found.found is None:
             locked = lock_folder(
-                found.out,
+                self._place.door,
                 found.settings,
                 sharded=found.sharded,
                 videos=[source.relative for source in self.todo],
@@ -213,24 +218,18 @@ class InferPlan:
         return f"<InferPlan {str(self.options.out)!r}: {len(self.todo)} to do, {len(self.done)} done before>"
 
 
-def _sources(options: InferOptions) -> list[Source]:
-    """Return the videos that the inputs name, or those of the plan."""
-    if options.plan is None:
-        return discover(options.inputs, options.out)
-    if options.inputs:
-        raise UsageError("plan: expected no further inputs, as the plan names all videos")
-    return read_plan(options.plan, options.shard)
-
-
-def _resumption(job: Job, work: WorkList, options: InferOptions, before: RunJson | None) -> Resumption:
+def _resumption(
+    job: Job, work: WorkList, name: str, options: InferOptions, before: RunJson | None
+) -> Resumption:
     if job.out.exists() and not job.out.is_dir():
         raise UsageError(f"output folder {escape(str(job.out))}: expected a folder, found a file")
     named = (options.plan,) if options.plan else options.inputs
-    inputs = sorted(str(path.absolute()) for path in named)
+    inputs = sorted(str(path.absolute() if isinstance(path, Path) else path) for path in named)
     settings = {"model": job.model.digest, **job.numbers}
     about = {"model_name": job.model.name, "versions": job.versions, "command": job.command}
     return Resumption(
         out=job.out,
+        name=name,
         settings=RunJson(settings, about, inputs if work.overwrite else ()),
         found=before,
         work=work,

@@ -9,10 +9,9 @@ from typing import Any, Literal
 
 from autrt.errors import ResultsError
 from autrt.pipeline.recognise import StoppedError
-from autrt.results.fingerprint import fingerprint, run_digest
+from autrt.results.fingerprint import run_digest
 from autrt.results.reader import open_results
 from autrt.results.source_hash import sha256
-from autrt.results.source_state import SourceState
 from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.results_index import ResultsIndex
 from autrt.types import Source
@@ -49,21 +48,22 @@ def result_state(
         VideoError: the source cannot be read.
     """
     index = index or ResultsIndex()
+    files = index.files
     known = index.find(source.relative, target)
-    if known and (known.sha256 or not known.is_touched(SourceState.of(source.path))):
+    if known and (known.sha256 or not known.is_touched(files.source_state(source))):
         state = _compare(known, source, model_digest, settings, index, trust=trust_fingerprint)
         if state in ("finished", "touched"):
             return state
-    before = FileState.of(target)
+    before = files.results_state(target)
     try:
-        with open_results(target) as results:
+        with open_results(files.results_file(target)) as results:
             stored, digest, partial = results.header.source, results.run_digest, len(results.lost) > 0
     except ResultsError:
         return "damaged" if before else "missing"
     if stored.path != source.relative:
         return "source-changed"
     finished = FinishedFile.of(stored, digest, before or FileState(0, 0, 0, 0), partial=partial)
-    if before == FileState.of(target):  # not replaced while it was read
+    if before == files.results_state(target):  # not replaced while it was read
         index.add(source.relative, finished)
     # Without a hash the first and last MiB decide, which say nothing about a part that was lost.
     trust = trust_fingerprint or not (finished.sha256 or partial)
@@ -79,12 +79,12 @@ def _compare(
     *,
     trust: bool,
 ) -> ResultState:
-    now = SourceState.of(source.path)
-    if (stored.kind, stored.size_bytes) != (source.kind, now.size_bytes):
+    now = index.files.source_state(source)
+    if stored.size_bytes != now.size_bytes or not index.files.is_kind(source, stored.kind):
         return "source-changed"
     agrees = stored.run_digest == run_digest(stored.fingerprint, model_digest, settings)
     touched = stored.is_touched(now)
-    if touched and (trust or not agrees) and stored.fingerprint != fingerprint(source.path):
+    if touched and (trust or not agrees) and stored.fingerprint != index.files.fingerprint(source):
         return "source-changed"
     if not agrees:
         return "other-settings"
@@ -117,7 +117,7 @@ def unchanged(
     known = index.find(source.relative, target)
     if known is None or not known.sha256:
         return None
-    now = SourceState.of(source.path)
+    now = index.files.source_state(source)
     found = sha256(source.path, stop)
     if stop.is_set():
         raise StoppedError

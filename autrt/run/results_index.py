@@ -8,10 +8,11 @@ the file system can tell; bytes that changed on the disk are found by `autrt ver
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from autrt.run.finished_file import FileState, FinishedFile
+from autrt.run.files import LOCAL, Files
+from autrt.run.finished_file import FinishedFile
 from autrt.run.manifest import Manifest, lines_in_order
 from autrt.run.manifest_event import finished_in
 from autrt.run.shard import Shard
@@ -25,14 +26,16 @@ class ResultsIndex:
     writer has replaced does not count.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, files: Files = LOCAL) -> None:
+        self.files = files
+        """The files that it is about."""
         self._known: dict[str, FinishedFile] = {}
         self._added: dict[str, FinishedFile] = {}
 
     @staticmethod
-    def read(out: Path) -> ResultsIndex:
+    def read(out: Path, files: Files = LOCAL) -> ResultsIndex:
         """Read the index of an output folder; torn and foreign lines are skipped."""
-        index = ResultsIndex()
+        index = ResultsIndex(files)
         for found in lines_in_order(out, holding=b'"finished"'):
             if finished := finished_in(found):
                 index._known[found["path"]] = finished
@@ -41,14 +44,21 @@ class ResultsIndex:
     def find(self, relative: str, target: Path) -> FinishedFile | None:
         """Return the entry of a video, or None where there is none or the file has changed since."""
         known = self._known.get(escape(relative))
-        return known if known and known.file == FileState.of(target) else None
+        return known if known and known.file == self.files.results_state(target) else None
 
     def add(self, relative: str, finished: FinishedFile) -> None:
         """Add what was read from a results file."""
         self._known[escape(relative)] = self._added[escape(relative)] = finished
 
-    def save(self, out: Path, shard: Shard | None = None) -> None:
+    def save(
+        self, out: Path, shard: Shard | None = None, open_manifest: Callable[..., Manifest] = Manifest
+    ) -> None:
         """Append the added entries to the manifest, if there are any.
+
+        Args:
+            out: the folder.
+            shard: names the manifest.
+            open_manifest: opens it.
 
         Raises:
             DiskFullError: no room.
@@ -56,7 +66,7 @@ class ResultsIndex:
         """
         if not self._added:
             return
-        with Manifest(out, shard) as manifest:
+        with open_manifest(out, shard) as manifest:
             for relative, finished in self._take_added():
                 manifest.record(relative, "found", run_digest=finished.run_digest, finished=finished)
 

@@ -22,6 +22,8 @@ class Resumption:
     """A run, and the folder that it finds."""
 
     out: Path
+    name: str
+    """Of its place, for messages."""
     settings: RunJson
     """Of this run; with --overwrite it names the inputs as overwritten."""
     found: RunJson | None
@@ -45,10 +47,10 @@ class Resumption:
             return None
         source = self.work.of("other-settings")[0]
         path = results_path(self.out, source.relative)
-        old = _settings_of(path)
+        old = _settings_of(self.work.files.results_file(path))
         new = replace(self.settings, settings={**self.settings.settings, **decoder_settings(source)})
         changes = new.changes(old) if old else ()
-        return "\n".join([*self._differences(path, changes), *self._choices(old)])
+        return "\n".join([*self._differences(source.relative, changes), *self._choices(old)])
 
     def notes(self) -> list[str]:
         """Return a line for each reason to compute videos again."""
@@ -61,9 +63,7 @@ class Resumption:
             lines.append(f"going on with overwrite: {_videos(len(other))} of other settings left")
         elif not other and self.found is not None and self._mixes(self.found):
             changes = "; ".join(self.settings.changes(self.found))
-            lines.append(
-                f"note: {escape(str(self.out))} was begun with other settings; now it mixes them ({changes})"
-            )
+            lines.append(f"note: {self.name} was begun with other settings; now it mixes them ({changes})")
         if self.work.touched:
             lines.append(
                 f"comparing the bytes of {_videos(len(self.work.touched))} of another time of change; only changed "
@@ -85,7 +85,7 @@ class Resumption:
         """Return whether this run adds results to a folder of other settings."""
         return bool(self.work.todo) and not found.agrees(self.settings)
 
-    def _differences(self, path: Path, changes: Sequence[str]) -> list[str]:
+    def _differences(self, relative: str, changes: Sequence[str]) -> list[str]:
         other, finished = len(self.work.of("other-settings")), len(self.work.done)
         counts = [f"{_videos(other, 'finished ')} would be computed again"]
         if rest := len(self.work.todo) - other:
@@ -93,13 +93,13 @@ class Resumption:
         if finished:
             counts.append(f"{finished} done with these settings")
         return [
-            f"{escape(str(self.out))} holds results of other settings: {', '.join(counts)}.",
+            f"{self.name} holds results of other settings: {', '.join(counts)}.",
             *(f"  {change}" for change in changes),
-            *([f"  (old: as in {escape(str(path))})"] if changes else ()),
+            *([f"  (old: as in the results of {escape(relative)})"] if changes else ()),
         ]
 
     def _choices(self, old: RunJson | None) -> list[str]:
-        again = overwrite_advice(str(self.settings.about.get("command", "")), escape(str(self.out)))
+        again = overwrite_advice(str(self.settings.about.get("command", "")), self.name)
         return [
             "Choose:",
             f"  {again} to compute them again with the new settings",

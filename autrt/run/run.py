@@ -14,6 +14,7 @@ from autrt.console import Reporter
 from autrt.errors import AutrtError, DeviceError, DiskFullError, EngineError, VideoError
 from autrt.pipeline.recognise import StoppedError
 from autrt.run.durations import DurationSurvey
+from autrt.run.exchange import Exchange
 from autrt.run.finished_file import FinishedFile
 from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
 from autrt.run.manifest import Manifest
@@ -47,13 +48,22 @@ class Run:
         pool: what does the videos; opened and closed by the run.
         reporter: shows the progress.
         shard: names the manifest.
+        exchange: hands the videos to the run, and its results on.
     """
 
-    def __init__(self, job: Job, pool: WorkerPool, reporter: Reporter, shard: Shard | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        pool: WorkerPool,
+        reporter: Reporter,
+        shard: Shard | None = None,
+        exchange: Exchange | None = None,
+    ) -> None:
         self.job = job
         self.pool = pool
         self.reporter = reporter
         self.shard = shard
+        self.exchange = exchange or Exchange()
         self.stop = threading.Event()
         """Ends the run cleanly when set."""
         self._outcomes: list[Outcome] = []
@@ -77,7 +87,7 @@ class Run:
         self._check = check or self._check
         with (
             ExitStack() as opened,
-            Manifest(self.job.out, self.shard) as manifest,
+            self.exchange.open_manifest(self.job.out, self.shard) as manifest,
             Signals(self._on_signal),
             closing(self.pool),
         ):
@@ -87,12 +97,14 @@ class Run:
             at_once = self.pool.open(len(others), self.stop)
             # A video that crashed a run could crash the survey too, which would not set it aside.
             crashed = any(manifest.crashes(s.relative) for s in todo)
-            if self.reporter.live and len(todo) > at_once and not crashed:
+            if self.reporter.live and len(todo) > at_once and not crashed and not self.exchange.remote:
                 self._survey = opened.enter_context(closing(self._open_survey(todo)))
-            self._do_side_by_side(others, manifest)
-            with ThreadPoolExecutor(1, "video") as thread:
-                for source in suspects:
-                    thread.submit(self._do_one, source, manifest, self.pool.do_alone)
+            with closing(self.exchange.begun([*others, *suspects], at_once, self.stop)):
+                self._do_side_by_side(others, manifest)
+                with ThreadPoolExecutor(1, "video") as thread:
+                    for source in suspects:
+                        thread.submit(self._do_one, source, manifest, self.pool.do_alone)
+            self._error = self._error or self.exchange.error
         return RunSummary(
             out=self.job.out,
             command=self.job.command,
@@ -150,12 +162,27 @@ class Run:
         if self.stop.is_set():
             return
         try:
-            if self._is_unchanged(source, manifest):
-                return
-            manifest.record(source.relative, "started")
-            self._record(self._outcome(source, do), manifest)
+            with ExitStack() as staged:
+                outcome = self._staged_outcome(source, staged, manifest, do)
+            if outcome is not None:
+                self.exchange.deliver(outcome, partial(self._record, manifest=manifest))
         except AutrtError as error:
             self._stop_for(error)
+
+    def _staged_outcome(
+        self, source: Source, staged: ExitStack, manifest: Manifest, do: DoVideo
+    ) -> Outcome | None:
+        """Do one video where it lies meanwhile; return None where it need not be done."""
+        try:
+            here = staged.enter_context(self.exchange.staged(source, self.stop))
+        except StoppedError:
+            return Outcome(relative=source.relative, status="stopped")
+        except VideoError as error:
+            return Outcome(relative=source.relative, status="failed", reason=str(error))
+        if self._is_unchanged(here, manifest):
+            return None
+        manifest.record(source.relative, "started")
+        return self._outcome(here, do)
 
     def _is_unchanged(self, source: Source, manifest: Manifest) -> bool:
         """Return whether a video need not be done, and note why for the next run."""

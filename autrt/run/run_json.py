@@ -70,16 +70,36 @@ class RunJson:
         """
         path = out / RUN_JSON
         try:
-            found = json.loads(path.read_bytes())
+            content = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _of_another_kind(str(path), error) from error
+        return cls.parse(content, str(path))
+
+    @classmethod
+    def parse(cls, content: bytes, name: str) -> Self:
+        """Read the content of a file.
+
+        Args:
+            content: as `content` returned it.
+            name: of the file, for the error.
+
+        Raises:
+            UsageError: it is something else.
+        """
+        try:
+            found = json.loads(content)
             if found["schema"] != _SCHEMA or not isinstance(found["settings"], dict):
                 raise ValueError(f"expected schema {_SCHEMA!r} and settings")
             return cls(found["settings"], dict(found["about"]), tuple(found.get("overwrites", ())))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UsageError(
-                f"{escape(str(path))} is no plan of a run ({error}): move it or choose another output folder"
-            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _of_another_kind(name, error) from error
+
+    def content(self) -> bytes:
+        """Return the content of the file."""
+        text = json.dumps({"schema": _SCHEMA, **asdict(self)}, indent=2, sort_keys=True) + "\n"
+        return text.encode()
 
     def write(self, out: Path, *, replace: bool) -> bool:
         """Write the file atomically; return False where one is there and `replace` is off.
@@ -88,13 +108,18 @@ class RunJson:
             UsageError: `out` cannot be written.
             DiskFullError: no room.
         """
-        text = json.dumps({"schema": _SCHEMA, **asdict(self)}, indent=2, sort_keys=True) + "\n"
         try:
             part = Part(out / RUN_JSON)
             try:
-                part.write(text.encode())
+                part.write(self.content())
                 return part.commit(replace=replace)
             finally:
                 part.discard()
         except ResultsError as error:
             raise UsageError(f"the output folder is of no use: {error}") from error
+
+
+def _of_another_kind(name: str, error: Exception) -> UsageError:
+    return UsageError(
+        f"{escape(name)} is no plan of a run ({error}): move it or choose another output folder"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from autrt.errors import UsageError
 from autrt.run.manifest_event import RunLine, parse_line
 from autrt.storage.escape import escape
-from autrt.storage.presence import living
+from autrt.storage.presence import Found, living
 
 STATUS_SCHEMA: Final = "autrt-status/1"
 
@@ -169,9 +169,11 @@ class StatusReader:
 
     Args:
         out: the folder.
+        living: returns the runs that are at work in it.
     """
 
     out: Path
+    living: Callable[[Path], list[Found]] = living
     _manifests: dict[Path, _Manifest] = field(default_factory=dict[Path, _Manifest])
     _videos: dict[str, _Video] = field(default_factory=dict[str, _Video])
     _runs: dict[str, _Run] = field(default_factory=dict[str, _Run])
@@ -238,7 +240,7 @@ class StatusReader:
     def _status(self) -> FolderStatus:
         counts = Counter(video.status for video in self._videos.values())
         finished = [video for video in self._videos.values() if video.status in ("ok", "partial", "found")]
-        at_work = {(other.facts.get("host"), other.facts.get("pid")) for other in living(self.out)}
+        at_work = {(other.facts.get("host"), other.facts.get("pid")) for other in self.living(self.out)}
         flying = tuple(self._in_flight(at_work))
         last = [run for run in self._runs.values() if run.process in at_work] or self._last_runs()
         measured = [run for run in last if run.video_s] or self._measured_runs()

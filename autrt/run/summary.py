@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from autrt.errors import AutrtError
 from autrt.run.command_text import resume_command
 from autrt.run.job import Outcome
 from autrt.storage.escape import escape
+from autrt.storage.remote_url import Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
     """The end of a run, as `autrt.infer` returns it."""
 
-    out: Path
-    """Folder of the results."""
+    out: Location
+    """Place of the results."""
     command: str = ""
     """The command line, or the call of `autrt.infer`."""
     todo: int = 0
@@ -81,7 +81,7 @@ class RunSummary:
         return facts
 
 
-def end_facts(out: Path, command: str, exit_code: int) -> dict[str, Any]:
+def end_facts(out: Location, command: str, exit_code: int) -> dict[str, Any]:
     """Return the keys that the last event has in any case.
 
     Args:

@@ -9,6 +9,7 @@ from typing import Any
 
 from autrt.errors import UsageError, VideoError
 from autrt.results.names import results_path
+from autrt.run.files import LOCAL, Files
 from autrt.run.job import Job, decoder_settings
 from autrt.run.result_state import ResultState, result_state
 from autrt.run.results_index import ResultsIndex
@@ -23,6 +24,8 @@ class WorkList:
     states: tuple[tuple[Source, ResultState], ...]
     overwrite: bool = False
     """True if finished videos are done again."""
+    files: Files = LOCAL
+    """Looks at the videos and their results."""
 
     @property
     def todo(self) -> list[Source]:
@@ -50,7 +53,7 @@ class WorkList:
             UsageError: names the first of them.
         """
         todo = self.todo
-        if todo and not any(os.path.lexists(source.path) for source in todo):
+        if todo and not any(self.files.exists(source) for source in todo):
             names = ", ".join(escape(str(source.path)) for source in todo[:3])
             raise UsageError(f"no such file or folder: {names}{', …' if len(todo) > 3 else ''}")
 
@@ -76,7 +79,7 @@ def work_list(
     states: tuple[tuple[Source, ResultState], ...] = tuple(
         (s, _state(s, job, numbers, index, trust_fingerprint)) for s in sources
     )
-    return WorkList(states=states, overwrite=overwrite)
+    return WorkList(states=states, overwrite=overwrite, files=index.files)
 
 
 def renewed(work: WorkList, job: Job, index: ResultsIndex) -> WorkList:
@@ -84,7 +87,7 @@ def renewed(work: WorkList, job: Job, index: ResultsIndex) -> WorkList:
     numbers = job.numbers
     states: tuple[tuple[Source, ResultState], ...] = tuple(
         (source, _state(source, job, numbers, index, trust_fingerprint=False))
-        if state == "missing" and results_path(job.out, source.relative).exists()
+        if state == "missing" and index.files.results_state(results_path(job.out, source.relative))
         else (source, state)
         for source, state in work.states
     )

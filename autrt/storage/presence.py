@@ -23,7 +23,7 @@ from typing import Any, Final
 from autrt.storage.disk import write_all, writing
 from autrt.storage.lock import try_lock
 
-_PREFIX: Final = ".autrt-run-"
+PREFIX: Final = ".autrt-run-"
 _BEAT_S: Final = 15.0
 DEAD_S: Final = 120.0
 """A process of another machine counts as dead when its file was not touched for so many seconds."""
@@ -57,8 +57,8 @@ class Presence:
     """
 
     def __init__(self, folder: Path, facts: Mapping[str, Any], data: bytes = b"") -> None:
-        self._path = folder / f"{_PREFIX}{secrets.token_hex(8)}"
-        content = json.dumps({**_this_process(), **facts}).encode() + b"\n" + data
+        self._path = folder / f"{PREFIX}{secrets.token_hex(8)}"
+        content = presence_content(facts, data)
         with writing(self._path):
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             try:
@@ -114,7 +114,7 @@ def living(folder: Path) -> list[Found]:
 
 def _files(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
-        yield from sorted(Path(entry.path) for entry in entries if entry.name.startswith(_PREFIX))
+        yield from sorted(Path(entry.path) for entry in entries if entry.name.startswith(PREFIX))
 
 
 def _look(path: Path, now_s: float) -> Found | None:
@@ -126,8 +126,8 @@ def _look(path: Path, now_s: float) -> Found | None:
     try:
         lock = try_lock(fd)
         touched_s = os.fstat(fd).st_mtime
-        facts, data = _read(fd)
-        lives = True if lock == "held" else _lives(facts, certain=lock == "locked")
+        facts, data = parse_presence(os.pread(fd, os.fstat(fd).st_size, 0))
+        lives = True if lock == "held" else process_lives(facts, certain=lock == "locked")
         if lives is False or (lives is None and now_s - touched_s > DEAD_S):
             path.unlink(missing_ok=True)
             return None
@@ -140,7 +140,22 @@ def _look(path: Path, now_s: float) -> Found | None:
         os.close(fd)
 
 
-def _lives(facts: Mapping[str, Any], *, certain: bool) -> bool | None:
+def presence_content(facts: Mapping[str, Any], data: bytes) -> bytes:
+    """Return what the file of this process holds."""
+    return json.dumps({**_this_process(), **facts}).encode() + b"\n" + data
+
+
+def parse_presence(content: bytes) -> tuple[dict[str, Any], bytes]:
+    """Return the facts and data of a file; nothing where it is not fully written yet."""
+    line, _, data = content.partition(b"\n")
+    try:
+        facts = json.loads(line)
+    except ValueError:
+        facts = {}
+    return (facts, data) if isinstance(facts, dict) else ({}, b"")
+
+
+def process_lives(facts: Mapping[str, Any], *, certain: bool) -> bool | None:
     """Return whether a process lives whose file is not locked; None where this machine cannot tell.
 
     Args:
@@ -154,16 +169,6 @@ def _lives(facts: Mapping[str, Any], *, certain: bool) -> bool | None:
     if certain or "boot" not in same:  # the machine was started again since
         return False
     return _start_of(facts.get("pid")) == facts.get("started") if "namespace" in same else None
-
-
-def _read(fd: int) -> tuple[dict[str, Any], bytes]:
-    """Return the facts and data of a file; nothing where it is not fully written yet."""
-    line, _, data = os.pread(fd, os.fstat(fd).st_size, 0).partition(b"\n")
-    try:
-        facts = json.loads(line)
-    except ValueError:
-        facts = {}
-    return (facts, data) if isinstance(facts, dict) else ({}, b"")
 
 
 def _this_process() -> dict[str, Any]:

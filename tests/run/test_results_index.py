@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from autrt.errors import VideoError
 from autrt.results.fingerprint import SourceFacts
+from autrt.run import files as files_module
 from autrt.run import result_state as result_state_module
 from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.manifest import Manifest, read_manifests
@@ -115,7 +116,7 @@ def test_index_has_a_touched_source_read_once(tmp_path, opened, monkeypatch):
     index = ResultsIndex.read(folder.out)
     assert folder.state(index) == "finished"
     index.save(folder.out)
-    monkeypatch.setattr(result_state_module, "fingerprint", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr(files_module, "fingerprint", lambda path: pytest.fail("read again"))
     assert folder.indexed() == "finished"
     assert opened == [folder.target]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autrt.cloud.mirror import mirrored
 from autrt.extras import importing
+from autrt.storage.remote_url import location
 
 if TYPE_CHECKING:
     from autrt.results.dataset.open import ResultsDataset
@@ -23,7 +25,7 @@ def open_dataset(path: Path | str) -> ResultsDataset:
     docs/dataset.md describes the tables.
 
     Args:
-        path: folder of the data set.
+        path: folder of the data set; also in object storage (docs/cloud.md), when it is copied to the cache first.
 
     Raises:
         UsageError: there is no data set.
@@ -31,4 +33,8 @@ def open_dataset(path: Path | str) -> ResultsDataset:
     """
     with importing("a data set", "dataset"):
         from autrt.results.dataset.open import ResultsDataset
-    return ResultsDataset(Path(path))
+    place = location(str(path))
+    if isinstance(place, Path):
+        return ResultsDataset(place)
+    with mirrored(place, ".parquet") as folder:
+        return ResultsDataset(folder)
