@@ -101,7 +101,12 @@ from autrt.storage.escape import escape
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Videos in flight at once; 1: in one process (default: by the cores).",
+    help="Videos in flight at once; 1: in one process (default: by the cores). With --ray: on each node.",
+)
+@click.option(
+    "--ray",
+    metavar="auto|HOST:PORT",
+    help="Have a Ray cluster do the videos, of which all nodes see the same files: see docs/scale.md.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--overwrite", is_flag=True, help="Do finished videos again, with these settings.")
