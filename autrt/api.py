@@ -75,6 +75,7 @@ def infer(
     aligned: bool = False,
     template: str | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     overwrite: bool = False,
     trust_fingerprint: bool = False,
     offline: bool = False,
@@ -116,7 +117,10 @@ def infer(
         aligned: every picture is an aligned crop already, as `autrt crop` and data sets have them: none is searched
             for faces or moved, and a folder is one track.
         template: alignment that the crops follow; it must be the model's, which is the default.
-        workers: videos in flight at once; 1: in this process. By default as suits the cores.
+        workers: videos in flight at once; 1: in this process. By default as suits the cores. With `ray`: on each
+            node.
+        ray: `HOST:PORT` of a Ray cluster that does the videos, or auto for the one that this machine belongs to;
+            all nodes must see the same files (docs/scale.md).
         overwrite: do finished videos again, with these settings.
         trust_fingerprint: where a finished video's time of change is another, compare its first and last MiB alone,
             not all of its bytes.
@@ -159,6 +163,7 @@ def infer(
         aligned=aligned,
         template=template,
         workers=workers,
+        ray=ray,
         overwrite=overwrite,
         trust_fingerprint=trust_fingerprint,
         offline=offline,

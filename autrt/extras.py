@@ -18,6 +18,7 @@ EXTRAS: Final[Mapping[str, str]] = {
     "onnx": "ort",
     **dict.fromkeys(("pandas", "pyarrow"), "tables"),
     "polars": "dataset",
+    "ray": "ray",
     **dict.fromkeys(("jinja2", "plotly"), "report"),
     **dict.fromkeys(("fsspec", "s3fs", "aiohttp"), "cloud"),
 }

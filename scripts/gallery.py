@@ -1,7 +1,7 @@
 """Make what docs/gallery.md shows, from the demo clips: `python scripts/gallery.py OUT`.
 
-OUT gets report.html, overlay.mp4, blurred.mp4, overlay.jpg and notebook.html. `scripts/docs` runs it; nothing of it is
-committed, as it shows people. Needs the extra `dev`; the clips and the face detector are fetched on first use.
+OUT gets report.html, overlay.mp4, blurred.mp4, overlay.jpg and notebook.html. `scripts/docs` runs it; nothing of it
+is committed, as it shows people. Needs the extra `dev`; the clips and the face detector are fetched on first use.
 """
 
 from __future__ import annotations

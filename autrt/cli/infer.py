@@ -108,7 +108,12 @@ from autrt.storage.remote_url import Location
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Videos in flight at once; 1: in one process (default: by the cores).",
+    help="Videos in flight at once; 1: in one process (default: by the cores). With --ray: on each node.",
+)
+@click.option(
+    "--ray",
+    metavar="auto|HOST:PORT",
+    help="Have a Ray cluster do the videos, of which all nodes see the same files: see docs/scale.md.",
 )
 @click.option(
     "--cache-size",

@@ -42,6 +42,7 @@ class ResultsSink:
         keep_members: also store the members' logits.
         outputs: columns of `/faces` for further outputs of the networks; see `output_columns`.
         temporal: takes the place of the windows; None: there is none.
+        permit: as for `ResultsWriter`.
 
     Raises:
         DiskFullError: no room; `write` and `finish` too.
@@ -59,10 +60,11 @@ class ResultsSink:
         keep_members: bool = False,
         outputs: Sequence[Column] = (),
         temporal: TickNetwork | None = None,
+        permit: Path | None = None,
     ) -> None:
         self._target, self._header, self._weights = target, header, weights
         self._max_faces, self._percentile, self._keep_members = max_faces, baseline_percentile, keep_members
-        self._outputs, self._temporal = outputs, temporal
+        self._outputs, self._temporal, self._permit = outputs, temporal, permit
         self._spool = Spool(target.parent, *weights.shape, outputs=_spooled(outputs, temporal))
         self._people = People()
         self.n_tracks = 0
@@ -109,6 +111,7 @@ class ResultsSink:
                 keep_members=self._keep_members,
                 damaged=self.n_damaged > 0,
                 outputs=self._outputs,
+                permit=self._permit,
             ) as writer,
         ):
             time_s = spool.times()

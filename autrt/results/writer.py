@@ -44,6 +44,7 @@ class ResultsWriter:
         keep_members: also store the members' logits.
         damaged: also store which frames are damaged.
         outputs: columns of `/faces` for further outputs of the networks; see `outputs.output_columns`.
+        permit: as for `Part`.
 
     Raises:
         DiskFullError: no room; this and every other method. Nothing is left behind.
@@ -58,13 +59,14 @@ class ResultsWriter:
         keep_members: bool = False,
         damaged: bool = False,
         outputs: Sequence[Column] = (),
+        permit: Path | None = None,
     ) -> None:
         self._header = header
         self._keep_members = keep_members
         self._damaged = damaged
         self._outputs = tuple(outputs)
         self._tally = TrackTally()
-        self._part = Part(target)
+        self._part = Part(target, permit)
         self._disk = DeferredErrorFile(self._part.fd)
         with self._whole_or_nothing():
             self._file = h5py.File(self._disk, "w", libver=_HDF5_1_8, rdcc_nbytes=CACHE_BYTES)

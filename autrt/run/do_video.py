@@ -32,7 +32,12 @@ log = logging.getLogger(__name__)
 
 
 def do_video(
-    job: Job, networks: Networks, source: Source, stop: threading.Event, on_progress: OnProgress
+    job: Job,
+    networks: Networks,
+    source: Source,
+    stop: threading.Event,
+    on_progress: OnProgress,
+    permit: Path | None = None,
 ) -> Outcome:
     """Recognise one video and write its results file.
 
@@ -42,6 +47,7 @@ def do_video(
         source: the video.
         stop: ends it early when set.
         on_progress: called at the start, and after every few finished frames.
+        permit: the only file that may become the results file (`atomic_file.permit`); by default a new one.
 
     Raises:
         VideoError: it cannot be read.
@@ -51,10 +57,10 @@ def do_video(
         DeviceError: the GPU failed.
     """
     try:
-        return _do_video(job, networks, source, stop, on_progress, networks.device)
+        return _do_video(job, networks, source, stop, on_progress, permit, networks.device)
     except MisdecodedError as error:
         log.warning("%s: done anew, decoded on the CPU: %s", source.path, error)
-        return _do_video(job, networks, source, stop, on_progress, "cpu", str(error))
+        return _do_video(job, networks, source, stop, on_progress, permit, "cpu", str(error))
     except Exception as error:
         if lasting := device_error(error):
             raise lasting from error
@@ -67,6 +73,7 @@ def _do_video(
     source: Source,
     stop: threading.Event,
     on_progress: OnProgress,
+    permit: Path | None,
     device: str,
     cpu_reason: str = "",
 ) -> Outcome:
@@ -77,7 +84,7 @@ def _do_video(
         closing(open_source(source, job.settings, device)) as decoder,
     ):
         header = header_of(source, watch.facts, decoder.info, job, networks.device)
-        sink = _open_sink(source, header, job, networks)
+        sink = _open_sink(source, header, job, networks, permit)
         position = _Position(decoder.info, on_progress, watch)
         try:
             recognise(decoder, networks, job.settings, sink, stop, position.advance)
@@ -128,7 +135,9 @@ def _without_baseline(target: Path) -> int:
         return int(np.isnan(results.tracks["baseline"]).any(axis=1).sum())
 
 
-def _open_sink(source: Source, header: Header, job: Job, networks: Networks) -> ResultsSink:
+def _open_sink(
+    source: Source, header: Header, job: Job, networks: Networks, permit: Path | None
+) -> ResultsSink:
     return ResultsSink(
         results_path(job.out, source.relative),
         header,
@@ -138,4 +147,5 @@ def _open_sink(source: Source, header: Header, job: Job, networks: Networks) -> 
         keep_members=job.settings.keep_members,
         outputs=output_columns(job.model, features=job.settings.features),
         temporal=networks.temporal,
+        permit=permit,
     )

@@ -116,6 +116,7 @@ CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "aligned": _flag,
     "template": _optional_text,
     "workers": _count,
+    "ray": _optional_text,
     "overwrite": _flag,
     "trust_fingerprint": _flag,
     "offline": _flag,

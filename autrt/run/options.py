@@ -55,6 +55,9 @@ class InferOptions:
     aligned: bool = False
     template: str | None = None
     workers: int | None = None
+    """Videos in flight at once; on a cluster, on each node."""
+    ray: str | None = None
+    """Address of a Ray cluster that does the videos, or auto; None: this machine does."""
     overwrite: bool = False
     trust_fingerprint: bool = False
     offline: bool = False
@@ -95,7 +98,7 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
         raise UsageError(f"no engine is called {options.engine!r}; known: auto, {', '.join(engine_names())}")
     engine_before = before.settings.get("engine") if before and not options.overwrite else None
     engine, device = resolve_engine(options.engine, options.device, engine_before)
-    devices = devices_of(device)
+    devices = devices_of(device) if options.ray is None else _devices_of_nodes(device)
     model = load_model(options.model_name)
     if options.baseline_percentile is not None and model.temporal is not None:
         raise UsageError(
@@ -129,6 +132,17 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
         threads=available_cores(),
     )
     return job, devices
+
+
+def _devices_of_nodes(device: str) -> list[str]:
+    """Return the device of each process on a cluster, where Ray says which GPU it is.
+
+    Raises:
+        UsageError: the text names one GPU of each node.
+    """
+    if device not in ("cpu", "cuda", "cuda:0"):
+        raise UsageError(f"device {device!r}: expected auto, cpu or cuda (every GPU of each node) with --ray")
+    return ["cpu" if device == "cpu" else "cuda:0"]
 
 
 def parse_rate(value: Any) -> Fraction:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +17,9 @@ from autrt.pipeline.networks import Networks
 from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
 from autrt.pipeline.open_source import open_source
 from autrt.results.names import results_path
+from autrt.run.estimated_cost import longest_first
 from autrt.run.finished_file import FinishedFile
-from autrt.run.folder_lock import lock_folder
+from autrt.run.folder_lock import Sign, lock_folder
 from autrt.run.job import Job
 from autrt.run.local_pool import LocalPool
 from autrt.run.options import InferOptions, resolve
@@ -30,8 +31,10 @@ from autrt.run.run import Run
 from autrt.run.run_json import RunJson
 from autrt.run.summary import RunSummary
 from autrt.run.work_list import WorkList, drop_repeated, renewed, work_list
+from autrt.run.worker_pool import WorkerPool
 from autrt.storage.atomic_file import sweep
 from autrt.storage.escape import escape
+from autrt.storage.presence import Presence
 from autrt.storage.remote_url import Location
 from autrt.types import Source, VideoInfo
 from autrt.video.crops import crop_sources
@@ -153,18 +156,20 @@ class InferPlan:
             opened.enter_context(closing(self._place))
             for note in self._notes_of_run():
                 reporter.say(note)
-            networks = self._open_networks(opened, reporter) if self.todo else []
+            make_pool = self._open_workers(opened, reporter) if self.todo else None
             self.work.require_any()
-            self._lock(opened, reporter)  # only now: a mistake above must not have touched the folder
+            locked = self._lock(
+                opened, reporter
+            )  # only now: a mistake above must not have touched the folder
             self.work = renewed(self.work, self.job, self._index)
             self._place.deliver_found(self.work, self._index)
             self._index.save(self.job.out, options.shard, self._place.exchange.open_manifest)
-            todo = self.todo
+            todo = longest_first(self.todo) if options.ray else self.todo
             reporter.begin(len(todo), skipped=len(self.done))
             summary = RunSummary(out=options.out, command=options.command)
-            if todo:
-                pool = LocalPool(self.job, networks, options.workers)
-                run = Run(self.job, pool, reporter, options.shard, self._place.exchange)
+            if todo and make_pool and locked:
+                sign = locked.path if isinstance(locked, Presence) else self.job.out
+                run = Run(self.job, make_pool(sign), reporter, options.shard, self._place.exchange)
                 summary = replace(run.run(todo, self._unchanged), out=options.out)
                 with suppress(OSError):
                     sweep(self.job.out)  # what worker processes left that died meanwhile
@@ -187,6 +192,29 @@ class InferPlan:
         model = self.job.model
         return dict(zip(model.au_names, model.au_grades, strict=True))
 
+    def _open_workers(self, opened: ExitStack, reporter: Reporter) -> Callable[[Path], WorkerPool]:
+        """Return a function that makes the pool of workers for the file of this run in the locked folder."""
+        options = self.options
+        if options.ray is not None:
+            if self._place.exchange.remote or self.job.out != options.out:
+                raise UsageError(
+                    "ray: expected videos and results in folders that every node sees, found object storage: mount "
+                    "it, or give each machine a shard (--shard) instead"
+                )
+            from autrt.run.cluster.open_cluster import open_cluster
+
+            return open_cluster(
+                options.ray,
+                self.job,
+                self.todo,
+                opened,
+                most=options.workers,
+                offline=options.offline,
+                say=reporter.say,
+            )
+        networks = self._open_networks(opened, reporter)
+        return lambda run: LocalPool(self.job, networks, options.workers)
+
     def _open_networks(self, opened: ExitStack, reporter: Reporter) -> list[Networks]:
         """Open the networks once for each device."""
         job = self.job
@@ -199,7 +227,7 @@ class InferPlan:
             for device in self._devices
         ]
 
-    def _lock(self, opened: ExitStack, reporter: Reporter) -> None:
+    def _lock(self, opened: ExitStack, reporter: Reporter) -> Sign | None:
         """Make the output folder this run's: `run.json` agrees, and what crashed runs left is deleted."""
         found = self._resumption
         if self.todo or found.found is None:
@@ -213,6 +241,8 @@ class InferPlan:
             )
             opened.enter_context(closing(locked))
             sweep(found.out)
+            return locked
+        return None
 
     def __repr__(self) -> str:
         return f"<InferPlan {str(self.options.out)!r}: {len(self.todo)} to do, {len(self.done)} done before>"

@@ -135,6 +135,9 @@ class Run:
                     worker = self.pool.take()
                 except AutrtError as error:
                     self._stop_for(error)
+                    return
+                except StoppedError:
+                    return
                 if self.stop.is_set():
                     return
                 threads.submit(self._do_by, worker, source, manifest)

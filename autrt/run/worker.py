@@ -8,9 +8,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -91,11 +92,16 @@ def processes_for(
         return []
     if devices[0] != "cpu":
         return _on_gpus(job, videos, most, devices)
-    size = sum(facts.size_bytes for member in job.model.members for facts in member.files.values())
-    if job.settings.engine not in LIGHT_ENGINES or size > LIGHT_BYTES:
+    if not is_light(job):
         return []
     n = int(min(most or job.threads, videos // VIDEOS_EACH, memory_limit() / PROCESS_BYTES))
     return ["cpu"] * n if n > 1 else []
+
+
+def is_light(job: Job) -> bool:
+    """Return whether every core can have a process with networks of its own."""
+    size = sum(facts.size_bytes for member in job.model.members for facts in member.files.values())
+    return job.settings.engine in LIGHT_ENGINES and size <= LIGHT_BYTES
 
 
 def _on_gpus(job: Job, videos: int, most: int | None, devices: Sequence[str]) -> list[str]:
@@ -217,23 +223,38 @@ def _without_main() -> Generator[None]:
             sys.modules["__main__"] = script
 
 
-class _ThrottledProgress:
-    """Passes reports on, at most one every `_REPORT_S`: each costs both processes some work.
+class ThrottledProgress:
+    """Passes reports on, at most one every so many seconds: each costs both processes some work.
 
     The last report of a video may be dropped: the outcome holds the same.
+
+    Args:
+        on_progress: takes the reports.
+        every_s: time between them.
     """
 
-    def __init__(self, on_progress: OnProgress) -> None:
-        self._on_progress = on_progress
+    def __init__(self, on_progress: OnProgress, every_s: float = _REPORT_S) -> None:
+        self._on_progress, self._every_s = on_progress, every_s
         self._frames = 0
         self._last_s = 0.0
 
     def __call__(self, progress: VideoProgress) -> None:
+        """Take a report."""
         self._frames += progress.frames
         now_s = time.monotonic()
-        if not progress.frames or now_s - self._last_s >= _REPORT_S:
+        if not progress.frames or now_s - self._last_s >= self._every_s:
             self._on_progress(progress._replace(frames=self._frames))
             self._frames, self._last_s = 0, now_s
+
+
+def answer_of(do: Callable[[], Outcome]) -> Outcome | Exception:
+    """Return the outcome of a video, or the exception to raise in the process that asked for it."""
+    try:
+        return do()
+    except (AutrtError, StoppedError) as error:
+        return error
+    except Exception as error:
+        return VideoError(internal_error(error))
 
 
 def _serve(job: Job, connection: Connection) -> None:
@@ -246,16 +267,11 @@ def _serve(job: Job, connection: Connection) -> None:
             configure_process()
             while True:
                 source = asked.get()
-                try:
-                    progress = _ThrottledProgress(connection.send)
-                    connection.send(do_video(job, networks, source, stop, progress))
-                except DeviceError as error:
-                    connection.send(error)
+                progress = ThrottledProgress(connection.send)
+                answer = answer_of(partial(do_video, job, networks, source, stop, progress))
+                connection.send(answer)
+                if isinstance(answer, DeviceError):
                     os._exit(1)  # closing engines could wait for the GPU for ever
-                except (AutrtError, StoppedError) as error:
-                    connection.send(error)
-                except Exception as error:
-                    connection.send(VideoError(internal_error(error)))
     except AutrtError as error:
         connection.send(error)
 

@@ -47,9 +47,10 @@ class WorkerPool(Protocol):
         ...
 
     def take(self) -> VideoWorker:
-        """Wait for an idle worker, or for one that ends because the run was stopped.
+        """Wait for an idle worker.
 
         Raises:
+            StoppedError: the run was stopped meanwhile; a pool may return a worker all the same.
             AutrtError: there will be none any more.
         """
         ...

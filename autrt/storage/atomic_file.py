@@ -13,8 +13,9 @@ from typing import Final
 
 from autrt.storage.disk import make_folder, sync_folder, write_all, writing
 from autrt.storage.lock import try_lock
+from autrt.storage.presence import PRESENCE
 
-_NAME = re.compile(r"\.autrt-[0-9a-f]{16}\.part")
+_NAME = re.compile(r"\.autrt-(?:([0-9a-f]{16})-)?[0-9a-f]{16}\.part")
 _STALE_S: Final = 24 * 3600
 """Without locks, a part that was not written to for this long counts as left behind."""
 
@@ -26,17 +27,22 @@ class Part:
 
     Args:
         target: path that the finished file gets; its folder is made.
+        permit: write to this file, which `permit` made; by default to a new one.
 
     Raises:
         DiskFullError: the disk is full.
-        ResultsError: the folder cannot be made or written.
+        ResultsError: the folder cannot be made or written, or the permit was withdrawn.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, permit: Path | None = None) -> None:
         self.target = target
         with writing(target):
-            make_folder(target.parent)
-            self.path, self.fd = _create(target.parent)
+            if permit is None:
+                make_folder(target.parent)
+                self.path, self.fd = _create(target.parent)
+            else:
+                self.path, self.fd = permit, os.open(permit, os.O_RDWR | os.O_CLOEXEC)
+                try_lock(self.fd)
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
@@ -101,18 +107,50 @@ def replacing(target: Path) -> Generator[Path]:
         part.discard()
 
 
+def permit(target: Path, run: Path) -> Path:
+    """Make the part to which a writer elsewhere may write `target`: once it is removed, that writer cannot.
+
+    A rename finds its file or fails, at one moment, so a writer that was given up can never replace a later
+    writer's file, however late it comes.
+
+    Args:
+        target: path that the finished file gets; its folder is made.
+        run: file of the process that permits (`presence.Presence.path`); a permit ends with it.
+
+    Raises:
+        DiskFullError: the disk is full.
+        ResultsError: the folder cannot be made or written.
+    """
+    with writing(target):
+        make_folder(target.parent)
+        path = target.parent / f".autrt-{run.name.removeprefix(PRESENCE)}-{secrets.token_hex(8)}.part"
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+    return path
+
+
 def sweep(folder: Path) -> int:
     """Remove parts of writers that died, in `folder` and below; parts of living writers stay.
+
+    Permits stay as long as the process that gave them, and go with it, whether their writers live or not.
+
+    Args:
+        folder: where the processes at work have their files (`presence.Presence`).
 
     Returns:
         Number of files removed.
     """
-    return sum(
-        _remove_if_dead(Path(where, name))
-        for where, _, names in os.walk(folder)
-        for name in names
-        if _NAME.fullmatch(name)
-    )
+    removed = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            if (match := _NAME.fullmatch(name)) is None:
+                continue
+            path = Path(where, name)
+            if match[1] is None:
+                removed += _remove_if_dead(path)
+            elif not (folder / f"{PRESENCE}{match[1]}").exists():
+                path.unlink(missing_ok=True)
+                removed += 1
+    return removed
 
 
 def _create(folder: Path) -> tuple[Path, int]:

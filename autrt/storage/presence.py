@@ -23,7 +23,8 @@ from typing import Any, Final
 from autrt.storage.disk import write_all, writing
 from autrt.storage.lock import try_lock
 
-PREFIX: Final = ".autrt-run-"
+PRESENCE: Final = ".autrt-run-"
+"""Begin of the name of such a file; 16 hexadecimal digits follow."""
 _BEAT_S: Final = 15.0
 DEAD_S: Final = 120.0
 """A process of another machine counts as dead when its file was not touched for so many seconds."""
@@ -57,10 +58,11 @@ class Presence:
     """
 
     def __init__(self, folder: Path, facts: Mapping[str, Any], data: bytes = b"") -> None:
-        self._path = folder / f"{PREFIX}{secrets.token_hex(8)}"
+        self.path = folder / f"{PRESENCE}{secrets.token_hex(8)}"
+        """The file."""
         content = presence_content(facts, data)
-        with writing(self._path):
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with writing(self.path):
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             try:
                 # First the lock, then the content: a file with content that can be locked is a dead process's.
                 with suppress(OSError):
@@ -78,10 +80,10 @@ class Presence:
         Raises:
             ResultsError: the folder cannot be read.
         """
-        with writing(self._path):
-            os.utime(self._path)
+        with writing(self.path):
+            os.utime(self.path)
             now_s = os.fstat(self._fd).st_mtime
-            found = (_look(path, now_s) for path in _files(self._path.parent) if path != self._path)
+            found = (_look(path, now_s) for path in _files(self.path.parent) if path != self.path)
             return [other for other in found if other is not None]
 
     def close(self) -> None:
@@ -92,13 +94,13 @@ class Presence:
 
     def _remove(self) -> None:
         fd, self._fd = self._fd, -1
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
         os.close(fd)
 
     def _beat(self) -> None:
         while not self._over.wait(_BEAT_S):
             with suppress(OSError):
-                os.utime(self._path)
+                os.utime(self.path)
 
 
 def living(folder: Path) -> list[Found]:
@@ -114,7 +116,7 @@ def living(folder: Path) -> list[Found]:
 
 def _files(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
-        yield from sorted(Path(entry.path) for entry in entries if entry.name.startswith(PREFIX))
+        yield from sorted(Path(entry.path) for entry in entries if entry.name.startswith(PRESENCE))
 
 
 def _look(path: Path, now_s: float) -> Found | None:

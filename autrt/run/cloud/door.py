@@ -19,7 +19,7 @@ from autrt.cloud.remote_file import RemoteFile
 from autrt.cloud.store import Store
 from autrt.errors import StorageError, UsageError
 from autrt.run.run_json import RUN_JSON, RunJson
-from autrt.storage.presence import DEAD_S, PREFIX, Found, parse_presence, presence_content, process_lives
+from autrt.storage.presence import DEAD_S, PRESENCE, Found, parse_presence, presence_content, process_lives
 
 _BEAT_S: Final = 30.0
 
@@ -77,7 +77,7 @@ class CloudPresence:
 
     def __init__(self, store: Store, top: str, content: bytes) -> None:
         self._store, self._top, self._content = store, top, content
-        self._path = f"{top}/{PREFIX}{secrets.token_hex(8)}"
+        self._path = f"{top}/{PRESENCE}{secrets.token_hex(8)}"
         self._store.write(self._path, self._content)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="presence", daemon=True)
@@ -120,7 +120,7 @@ def living_in(store: Store, top: str, own: str = "") -> list[Found]:
     Raises:
         StorageError: the store refuses, or does not answer.
     """
-    listed = store.files(top, PREFIX).values()
+    listed = store.files(top, PRESENCE).values()
     now_ns = max((file.mtime_ns or 0 for file in listed if file.path == own), default=_now_ns())
     found = (_look(store, file, now_ns) for file in listed if file.path != own)
     return [other for other in found if other is not None]
