@@ -18,8 +18,8 @@ _LATE_S: Final = 10.0
 """A first stamp that is later than this is believed only if the next one is later yet."""
 
 _EARLY_S: Final = 10.0
-"""Times count from the first frame where it is at most this time earlier than the container's start, as frames before
-the first key frame of a recording are."""
+"""Times count from the first frame where it is at most this time earlier than the container's start, as frames
+are that are shown before the first key frame of a recording."""
 
 _STEPS: Final = 15
 """Last steps between stamps whose median replaces a missing one."""
