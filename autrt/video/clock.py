@@ -17,6 +17,10 @@ FAR_S: Final = 10_000_000
 _LATE_S: Final = 10.0
 """A first stamp that is later than this is believed only if the next one is later yet."""
 
+_EARLY_S: Final = 10.0
+"""Times count from the first frame where it is at most this time earlier than the container's start, as frames
+are that are shown before the first key frame of a recording."""
+
 _STEPS: Final = 15
 """Last steps between stamps whose median replaces a missing one."""
 
@@ -38,6 +42,11 @@ class FrameClock(Protocol):
     @property
     def now_s(self) -> float:
         """Time of the last frame in seconds; 0 before the first."""
+        ...
+
+    @property
+    def start(self) -> Fraction:
+        """Seconds that are subtracted from all times; final once the first frame has its time."""
         ...
 
     def add(self, stamp: int | None) -> Sequence[Time]:
@@ -62,6 +71,8 @@ class RateClock:
 
     def __init__(self, rate: Fraction) -> None:
         self._rate = rate
+        self.start = Fraction(0)
+        """Seconds that are subtracted from all times."""
         self.repaired = 0
         """Number of frames so far, as all of them had to be timed."""
 
@@ -216,6 +227,8 @@ class StampClock:
 
     def _set(self, ticks: int, stamp: int | None) -> Time:
         """Return the time of the next frame, whose own `stamp`, if any, is what `ticks` follows."""
+        if self._last is None and 0 < self.start - ticks * self._base <= _EARLY_S:
+            self.start = ticks * self._base
         self.repaired += ticks != stamp
         self._note_step(stamp)
         self._last = ticks

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from autrt.video.clock import FAR_S, FrameClock, RateClock
 from autrt.video.container import is_too_long, time_base_of
 from autrt.video.due_frames import DueFrames
+from autrt.video.framing.flash_video import lacks_stated_bytes
 from autrt.video.framing.follow import FramingCheck
 from autrt.video.joined_file import joined_at
 from autrt.video.loss_log import LossLog
@@ -49,6 +50,9 @@ _UNREAD: Final = 0.02
 _TOLERANCE_S: Final = 0.5
 _TOLERANCE: Final = 0.02
 """A file is complete if it ends at most this time, plus this share of its duration, before its stated end."""
+
+_FLV_STEP_S: Final = 0.001
+"""Unit of the times of Flash Video: one that lacks bytes of its stated length, too, ended early by more than it."""
 
 _LATEST_S: Final = 60
 """A packet that is shown so much later than it is decoded, or earlier than the one before, has an absurd time."""
@@ -194,10 +198,15 @@ class CompletenessCheck:
         ended_s = float(self._last_s - self._start_s)
         if self._container.format.name.startswith(_MAY_COUNT_FROM_ZERO):
             ended_s = max(ended_s, float(self._last_s))
-        is_early = stated_s - ended_s > _TOLERANCE_S + _TOLERANCE * stated_s
+        is_early = stated_s - ended_s > self._early_end_tolerance_s(stated_s)
         if is_early and not (is_whole(self._path) and is_too_long(stated_s, self._path)):
             reason = f"ended early: {ended_s:.1f} s of the {stated_s:.1f} s that the file states"
             self._losses.add(ended_s, reason, 0)
+
+    def _early_end_tolerance_s(self, stated_s: float) -> float:
+        if self._container.format.name == "flv" and lacks_stated_bytes(self._path):
+            return _FLV_STEP_S
+        return _TOLERANCE_S + _TOLERANCE * stated_s
 
     def _log_vanished(self) -> None:
         stated = self._stream.frames

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,8 +110,9 @@ def scan(
             raise IrregularFileError("its times are to be repaired")
         if losses.entries:
             raise IrregularFileError(losses.entries[0].reason)
+        info = timing.applied_to(info_of(path, container, stream, first))
         return PacketScan(
-            info=timing.applied_to(info_of(path, container, stream, first)),
+            info=replace(info, start_s=float(clock.start)),
             way=orientation(first),
             space=first.colorspace,
             full_range=is_full_range(first),

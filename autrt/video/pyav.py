@@ -238,6 +238,8 @@ class PyavDecoder:
 
     def _add_times(self, times: Sequence[Time]) -> None:
         """Give the next frames their times; they are ready then."""
+        if times and not self._count:
+            self._info = replace(self.info, start_s=float(self._clock.start))
         for ticks, time_s in times:
             image, damaged = self._untimed.popleft()
             if damaged:
@@ -254,7 +256,6 @@ class PyavDecoder:
             for _ in islice(decoder, _MOST_BEFORE_STAMP):
                 if counting.first is not None:
                     clock.begin_before(counting.first, counting.frames_before)
-                    self._times = replace(self._times, start=clock.start)
                     return
 
     def _info_of(self, picture: VideoFrame) -> VideoInfo:

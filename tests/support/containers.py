@@ -46,6 +46,17 @@ def without_first_stamps(path: Path, to: Path, frames: int, pid: int = FIRST_PID
     return to
 
 
+def without_first_packet(path: Path, to: Path, pid: int = FIRST_PID) -> Path:
+    """Take the first picture's packet from a transport stream; parameter sets that came with it are missing too."""
+    out, starts = [], 0
+    for packet in ts_packets(path):
+        starts += pid_of(packet) == pid and bool(packet[1] & 0x40)
+        if pid_of(packet) != pid or starts > 1:
+            out.append(packet)
+    to.write_bytes(b"".join(out))
+    return to
+
+
 def write_streams(path: Path, *clips: Clip, **muxer_options: str) -> Path:
     """Write a file with a video stream for each clip, in that order; in MP4 the first is marked default."""
     with av.open(str(path), "w", options=muxer_options) as container:

@@ -52,7 +52,7 @@ def test_any_stamps_give_increasing_times(
         assert time_s < later_s
     for ticks, time_s in times:
         assert -(2**63) <= ticks < 2**63
-        assert time_s == pytest.approx(float(ticks * base - start))
+        assert time_s == pytest.approx(float(ticks * base - one.start))
     assert one.repaired >= sum(ticks != stamp for (ticks, _), stamp in zip(times, stamps, strict=True))
 
 

@@ -151,6 +151,19 @@ def test_end_that_is_cut_within_an_element_is_told(whole: Path, tmp_path: Path) 
         assert any("cut off" in loss.reason for loss in losses(cut)[1]), name
 
 
+def test_flash_video_that_is_cut_between_its_last_tags_is_told(whole: Path, tmp_path: Path) -> None:
+    data = (whole / "h264.flv").read_bytes()
+    starts = [13]
+    while starts[-1] < len(data):
+        starts.append(starts[-1] + 15 + int.from_bytes(data[starts[-1] + 1 : starts[-1] + 4]))
+    assert starts[-1] == len(data)
+    for cut in starts[-9:]:
+        (tmp_path / "a.flv").write_bytes(data[:cut])
+        frames, lost = losses(tmp_path / "a.flv")
+        assert bool(lost) == (frames < WHOLE["h264.flv"].frames), len(data) - cut
+    assert frames == WHOLE["h264.flv"].frames
+
+
 def test_sixteen_packets_that_no_counter_misses_are_told(whole: Path, tmp_path: Path) -> None:
     """The counter of a transport stream's packets comes round after 16."""
     data = (whole / "mpeg2.ts").read_bytes()

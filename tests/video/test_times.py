@@ -18,7 +18,7 @@ from autrt.types import Decoder, Source
 from autrt.video.loss_log import LossLog
 from autrt.video.open import open_decoder
 from autrt.video.timing import stamps_usable
-from tests.support.containers import without_default_duration, without_first_stamps
+from tests.support.containers import without_default_duration, without_first_packet, without_first_stamps
 from tests.support.media import Clip, level, middle_of, scene
 
 
@@ -45,6 +45,19 @@ def test_times_count_from_the_containers_start(tmp_path: Path) -> None:
     times, decoder = times_of(clip.write(tmp_path / "late.ts"))
     assert times == pytest.approx([0.04 * i for i in range(10)], abs=1e-6)
     assert decoder.info.start_s == pytest.approx(7, abs=2)  # MPEG-TS adds a delay of its own
+
+
+def test_times_count_from_a_frame_before_the_containers_start(tmp_path: Path) -> None:
+    """A recording that lacks its first key frame begins with a packet that is shown after the next ones."""
+    options = {"bf": "2", "x264-params": "open-gop=1:keyint=8:min-keyint=8:scenecut=0:b-adapt=0"}
+    whole = Clip(frames=24, options=options).write(tmp_path / "whole.ts")
+    path = without_first_packet(whole, tmp_path / "cut.ts")
+    times, decoder = times_of(path)
+    assert len(times) == 23
+    assert times == pytest.approx([0.04 * i for i in range(len(times))], abs=1e-6)
+    with av.open(str(whole)) as container:
+        first = min(packet.pts for packet in [*container.demux(video=0)][1:] if packet.pts is not None)
+    assert decoder.info.start_s == pytest.approx(first / 90_000)
 
 
 def test_video_that_begins_after_its_sound(tmp_path: Path) -> None:
@@ -331,7 +344,7 @@ def test_avi_that_begins_with_damage(tmp_path: Path) -> None:
     (tmp_path / "bad.avi").write_bytes(data)
     times, decoder = times_of(tmp_path / "bad.avi")
     assert times == pytest.approx([i / 25 for i in range(24 - len(times), 24)], abs=1e-6)
-    assert len(times) >= 22
+    assert len(times) == 23
     assert decoder.lost
 
 
