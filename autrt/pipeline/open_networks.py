@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain
 
 from autrt.download.fetch import FILES, fetch
 from autrt.engine.batcher import ALIGNMENT_OUTPUTS, CropBatcher
+from autrt.engine.few_rows import FewRowsEngine
 from autrt.engine.gpu import wait_without_spinning
 from autrt.engine.graph import Graph
 from autrt.engine.memory import memory_on
@@ -26,6 +28,10 @@ from autrt.types import Engine
 
 AU_BATCH = 16
 """Crops in one batch of the AU engines."""
+
+LIGHT_BYTES = 32 << 20
+"""Networks up to this size compute so fast that Python's lock limits many cores, and every process can hold them,
+more than once. Larger ones keep all cores busy from one process."""
 
 DETECTOR_FILE = "centerface"
 NO_DETECTOR = AbsentDetector.digest
@@ -157,8 +163,10 @@ def open_members(
     Raises:
         EngineError: an engine cannot run here.
     """
+    few_rows = batch > 1 and settings.device == "cpu" and settings.precision == "f32" and is_light(model)
+    opener = _open_for_few_rows_too if few_rows else _open_member
     return [
-        _open_member(Graph.of(member), settings, threads, batch) if used else None
+        opener(Graph.of(member), settings, threads, batch) if used else None
         for member, used in zip(model.members, used_members(model.weights), strict=True)
     ]
 
@@ -166,6 +174,21 @@ def open_members(
 def detection_digest() -> str:
     """Return the digest of all detectors of a run; it is known without opening them."""
     return detector_digest(FILES[DETECTOR_FILE].sha256, FRAME_DETECTORS, CLEAR, THOROUGH_S, PATCH_DETECTOR)
+
+
+def is_light(model: Model) -> bool:
+    """Return whether a model's networks are small enough to be held several times."""
+    return sum(facts.size_bytes for member in model.members for facts in member.files.values()) <= LIGHT_BYTES
+
+
+def _open_for_few_rows_too(graph: Graph, settings: InferSettings, threads: int, batch: int) -> Engine:
+    """Open a member whose small batches, such as those of single pictures, are not padded.
+
+    Only in f32, in which a row's numbers are the same whatever the batch.
+    """
+    return FewRowsEngine(
+        _open_member(graph, settings, threads, batch), partial(_open_member, graph, settings, threads, 1)
+    )
 
 
 def _open_member(graph: Graph, settings: InferSettings, threads: int, batch: int) -> Engine:

@@ -22,7 +22,7 @@ from typing import Final
 from autrt.engine.gpu import find_gpu
 from autrt.errors import AutrtError, DeviceError, EngineError, VideoError
 from autrt.machine import memory_limit
-from autrt.pipeline.open_networks import open_networks
+from autrt.pipeline.open_networks import is_light, open_networks
 from autrt.pipeline.recognise import StoppedError
 from autrt.run.do_video import do_video
 from autrt.run.job import Job, OnProgress, Outcome, VideoProgress, configure_process
@@ -31,10 +31,6 @@ from autrt.types import Source
 
 VIDEOS_EACH: Final = 4
 """Fewest videos that a process is started for: its start costs about a second of a core."""
-
-LIGHT_BYTES: Final = 32 << 20
-"""Networks up to this size compute so fast that Python's lock limits many cores, and every process can hold them.
-Larger ones keep all cores busy from one process."""
 
 LIGHT_ENGINES: Final = ("openvino", "onnxruntime")
 """Engines that are small in memory, too."""
@@ -92,16 +88,15 @@ def processes_for(
         return []
     if devices[0] != "cpu":
         return _on_gpus(job, videos, most, devices)
-    if not is_light(job):
+    if not fits_every_core(job):
         return []
     n = int(min(most or job.threads, videos // VIDEOS_EACH, memory_limit() / PROCESS_BYTES))
     return ["cpu"] * n if n > 1 else []
 
 
-def is_light(job: Job) -> bool:
+def fits_every_core(job: Job) -> bool:
     """Return whether every core can have a process with networks of its own."""
-    size = sum(facts.size_bytes for member in job.model.members for facts in member.files.values())
-    return job.settings.engine in LIGHT_ENGINES and size <= LIGHT_BYTES
+    return job.settings.engine in LIGHT_ENGINES and is_light(job.model)
 
 
 def _on_gpus(job: Job, videos: int, most: int | None, devices: Sequence[str]) -> list[str]:

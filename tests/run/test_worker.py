@@ -121,7 +121,7 @@ def test_processes_follow_cores_videos_memory_and_user(
 
 def test_one_process_does_all_with_large_networks(monkeypatch):
     assert processes_for(replace(job(), settings=InferSettings(engine="torch")), 10_000) == []
-    monkeypatch.setattr("autrt.run.worker.LIGHT_BYTES", 100_000)
+    monkeypatch.setattr("autrt.pipeline.open_networks.LIGHT_BYTES", 100_000)
     assert processes_for(job(), 10_000) == []
 
 

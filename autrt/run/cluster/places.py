@@ -15,7 +15,7 @@ from autrt.run.worker import (
     MOST_ON_GPU,
     ON_GPU_BYTES,
     PROCESS_BYTES,
-    is_light,
+    fits_every_core,
 )
 
 LARGE_PROCESS_BYTES: Final = 2 << 30
@@ -52,7 +52,7 @@ def process_bytes(job: Job) -> int:
     """Return the memory of its node that a process may need with frames of up to 4K."""
     if job.settings.device != "cpu":
         return GPU_PROCESS_BYTES
-    return PROCESS_BYTES if is_light(job) else LARGE_PROCESS_BYTES
+    return PROCESS_BYTES if fits_every_core(job) else LARGE_PROCESS_BYTES
 
 
 def places(nodes: Sequence[Node], job: Job, videos: int, most: int | None = None) -> list[Place]:
@@ -87,7 +87,7 @@ def _room(node: Node, job: Job, most: int | None) -> int:
     """Return how many processes a node holds; none where Ray gives none of its cores, or no GPU, away."""
     by_memory = node.facts.memory_bytes / process_bytes(job)
     if job.settings.device == "cpu":
-        by_cores = node.cores if is_light(job) else -(-node.cores // CORES_EACH)
+        by_cores = node.cores if fits_every_core(job) else -(-node.cores // CORES_EACH)
         return int(min(by_cores, most or by_cores, max(1, by_memory)))
     if not node.cores:
         return 0
