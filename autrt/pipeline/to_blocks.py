@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
+from autrt.face.quality import quality_grades
 from autrt.types import Block, Segment
 
 
-def to_blocks(segments: Iterable[Segment]) -> Iterator[Block]:
-    """Wait for the outputs of realigned faces, and yield each segment's final rows.
+def to_blocks(segments: Iterable[Segment], pixel_aspect: Fraction) -> Iterator[Block]:
+    """Wait for the outputs of realigned faces, judge each face's quality, and yield each segment's final rows.
 
     Args:
         segments: with outputs, and pending outputs of the faces in `realigned`.
+        pixel_aspect: width over height of a frame pixel.
     """
     for segment in segments:
         if len(segment.realigned):
             for name, values in segment.pending.result().items():
                 segment.outputs[name][segment.realigned] = values
+        presence = segment.outputs.get("presence")
+        found = {
+            "sharpness": segment.sharpness,
+            "quality": quality_grades(segment.faces, segment.sharpness, presence, pixel_aspect).min(axis=1),
+        }
         yield Block(
             index=segment.index,
             pts=segment.pts,
             time_s=segment.time_s,
             damaged=segment.damaged,
             faces=segment.faces,
-            outputs=segment.outputs,
+            outputs=segment.outputs | found,
             samples=segment.samples,
         )

@@ -58,6 +58,8 @@ class TableWriter:
         """Write the rows that wait, and the columns' attributes."""
         for name, column in self._columns.items():
             column.close([rows[name] for rows in self._pending])
+        for column in self._columns.values():
+            column.link()  # at last, one after the other: links made between datasets leave holes in the file
         self._pending = []
 
     def read(self, name: str) -> Array:
