@@ -72,6 +72,7 @@ def infer(
     keep_members: bool = False,
     features: bool = False,
     baseline: str = "none",
+    quality_weighted: bool = False,
     aligned: bool = False,
     template: str | None = None,
     workers: int | None = None,
@@ -114,6 +115,7 @@ def infer(
         features: also store each face's features, of the first network that has any, as float16.
         baseline: `pN`: subtract each person's neutral face, the N-th percentile of the logits of a track of at
             least 5 s; none: subtract nothing.
+        quality_weighted: weigh frames by the face's quality where they are smoothed.
         aligned: every picture is an aligned crop already, as `autrt crop` and data sets have them: none is searched
             for faces or moved, and a folder is one track.
         template: alignment that the crops follow; it must be the model's, which is the default.
@@ -160,6 +162,7 @@ def infer(
         keep_members=keep_members,
         features=features,
         baseline=baseline,
+        quality_weighted=quality_weighted,
         aligned=aligned,
         template=template,
         workers=workers,

@@ -55,6 +55,8 @@ class InferSettings:
     features: bool = False
     """Store each face's features."""
     baseline_percentile: float | None = None
+    quality_weighted: bool = False
+    """Weigh frames by the face's quality where they are smoothed."""
     aligned: str | None = None
     """Template that the pictures, which are aligned crops, follow; None: faces are searched for."""
 
@@ -78,6 +80,7 @@ class InferSettings:
             "keep_members": self.keep_members,
             "baseline_percentile": self.baseline_percentile,
             **({"features": True} if self.features else {}),
+            **({"quality_weighted": True} if self.quality_weighted else {}),
         }
 
     def _detection(self) -> dict[str, Any]:

@@ -113,7 +113,12 @@ def _slowest(outcomes: Iterable[Outcome]) -> list[str]:
         return []
     usual = rates[len(rates) // 2][0]
     slow = [f"{escape(name)} ({number(rate)} ×)" for rate, name in rates[:_NAMED] if rate < usual / 2]
-    return [f"slowest: {', '.join(slow)}; usual: {number(usual)} × real time"] if slow else []
+    if not slow:
+        return []
+    return [
+        f"slowest: {', '.join(slow)}; usual: {number(usual)} × real time; large frames and many faces take "
+        "longest: --quality fast looks for faces half as often"
+    ]
 
 
 def _without_baseline(outcomes: Iterable[Outcome]) -> list[str]:

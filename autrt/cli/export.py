@@ -56,8 +56,9 @@ OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", 
     "--columns",
     metavar="A,B,…",
     help="What is in the table beside video, frame, time_s and track: score, box, landmarks, source, logit, "
-    "probability, smoothed, active, member_logit, features, damaged, person, or one column such as AU12_active.  "
-    "[default: csv: score,box,smoothed,active; parquet: all but the last four of these names]",
+    "probability, smoothed, active, quality, sharpness, member_logit, features, damaged, person, pose, or one "
+    "column such as AU12_active.  [default: csv: score,box,smoothed,active; parquet: all but the last five of "
+    "these names]",
 )
 @click.option(
     "--release",
@@ -72,6 +73,12 @@ OTHER_TABLES = frozenset({".tsv", ".txt", ".xlsx", ".xls", ".json", ".feather", 
     help=f"Shorter events are left out.  [default: {MIN_DURATION_S}]",
 )
 @click.option("--faces-only", is_flag=True, help="No rows for frames without a face.")
+@click.option(
+    "--min-quality",
+    type=click.FloatRange(0, 1),
+    metavar="Q",
+    help="Leave out faces whose quality is lower (docs/results.md), 0 to 1.",
+)
 @click.option(
     "--update",
     is_flag=True,
@@ -102,6 +109,7 @@ def command(
     release: float | None,
     min_duration: float | None,
     faces_only: bool,
+    min_quality: float | None,
     update: bool,
     frames: Path | None,
     frame_counts: Path | None,
@@ -129,17 +137,25 @@ def command(
         raise click.UsageError("expected --out for results in object storage: nothing is written there")
     fmt, whole = _choose(fmt, out)
     _check_options(fmt, columns, faces_only, update, frames or frame_counts, validate)
+    if min_quality is not None and fmt not in TABLES:
+        raise click.UsageError(f"--min-quality is for --format {' or '.join(TABLES)}")
     rule = _event_rule(fmt, release, min_duration)
     folder = None if out is None else Path(out)
     if fmt in CHALLENGES:
         do = _validate if validate else _challenge
         ctx.exit(do(paths, fmt, folder, frames, frame_counts))
     wanted = None if columns is None else [name.strip() for name in columns.split(",")]
+    if fmt == "openface" and wanted:
+        from autrt.results.tables.openface import OPENFACE_GROUPS
+
+        wanted = [*OPENFACE_GROUPS, *wanted]
     jobs = _jobs(paths, fmt, folder, whole)
     if rule is not None:
         told, bad = _write_events(jobs, fmt, rule)
     else:
-        told, bad = _write_tables(jobs, fmt, wanted, faces_only=faces_only, update=update)
+        told, bad = _write_tables(
+            jobs, fmt, wanted, faces_only=faces_only, min_quality=min_quality, update=update
+        )
     click.echo(told + (f" in {folder}" if whole else ""))
     if bad:
         ctx.exit(3)
@@ -182,8 +198,11 @@ def _check_options(
         raise click.UsageError(
             f"--frames, --frame-counts and --validate are for --format {' or '.join(CHALLENGES)}"
         )
-    if columns is not None and fmt not in ("csv", "parquet"):
-        raise click.UsageError("--columns is for --format csv or parquet: the others' columns are fixed")
+    if columns is not None and fmt not in ("csv", "parquet") and (fmt, columns) != ("openface", "landmarks"):
+        raise click.UsageError(
+            "--columns is for --format csv or parquet: the others' columns are fixed (openface: --columns "
+            "landmarks fills x_0 … y_4)"
+        )
     if faces_only and fmt in CHALLENGES:
         raise click.UsageError("--faces-only is for tables: a challenge's files hold every frame")
     if faces_only and fmt in EVENTS:
@@ -266,6 +285,7 @@ def _write_tables(
     columns: Sequence[str] | None,
     *,
     faces_only: bool,
+    min_quality: float | None,
     update: bool,
 ) -> tuple[str, int]:
     """Write the tables and return a line about them, and how many results were damaged."""
@@ -275,14 +295,14 @@ def _write_tables(
     current = {
         target
         for target, of in jobs.items()
-        if update and is_up_to_date(fmt, target, of, columns, faces_only=faces_only)
+        if update and is_up_to_date(fmt, target, of, columns, faces_only=faces_only, min_quality=min_quality)
     }
     written = n_bad = 0
     notes: dict[str, None] = {}
     for target, of in jobs.items():
         if target in current:
             continue
-        layout, bad = export_table(fmt, target, of, columns, faces_only=faces_only)
+        layout, bad = export_table(fmt, target, of, columns, faces_only=faces_only, min_quality=min_quality)
         n_bad += len(bad)
         for line in bad:
             click.echo(line, err=True)

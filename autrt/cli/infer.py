@@ -97,6 +97,11 @@ from autrt.storage.remote_url import Location
     help="pN: subtract each person's neutral face, the N-th percentile of the logits of a track of at least 5 s.",
 )
 @click.option(
+    "--quality-weighted",
+    is_flag=True,
+    help="Weigh frames by the face's quality where they are smoothed (docs/results.md): not shown to help.",
+)
+@click.option(
     "--aligned",
     is_flag=True,
     help="Every picture is an aligned crop already (autrt crop, Aff-Wild2's cropped_aligned): search for no face.",

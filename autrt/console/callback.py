@@ -32,11 +32,16 @@ class CallbackReporter(CountingReporter):
             self._report()
 
     def advance(
-        self, frames: int, name: str = "", position_s: float = 0.0, length_s: float | None = None
+        self,
+        frames: int,
+        name: str = "",
+        position_s: float = 0.0,
+        length_s: float | None = None,
+        faces: int = 0,
     ) -> None:
         """Count frames; report them if the last report is long enough ago."""
         with self._lock:
-            super().advance(frames, name, position_s, length_s)
+            super().advance(frames, name, position_s, length_s, faces)
             if self._clock() - self._last_s >= _INTERVAL_S:
                 self._report()
 

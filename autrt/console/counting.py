@@ -35,16 +35,22 @@ class CountingReporter:
             self._progress.expect(name, length_s)
 
     def advance(
-        self, frames: int, name: str = "", position_s: float = 0.0, length_s: float | None = None
+        self,
+        frames: int,
+        name: str = "",
+        position_s: float = 0.0,
+        length_s: float | None = None,
+        faces: int = 0,
     ) -> None:
         """Count frames."""
         with self._lock:
-            self._progress.advance(name, frames, position_s, length_s, self._clock())
+            self._progress.advance(name, frames, position_s, length_s, self._clock(), faces)
 
     def ended(self, name: str, status: str, facts: dict[str, Any]) -> None:
         """Count a video that ended."""
         with self._lock:
-            self._progress.end(name, status, facts.get("frames") or 0, facts.get("video_seconds"))
+            frames, n_faces = facts.get("frames") or 0, facts.get("faces") or 0
+            self._progress.end(name, status, frames, facts.get("video_seconds"), n_faces)
 
     def _now(self) -> RunProgress:
         return self._progress.at(self._clock())

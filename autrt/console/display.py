@@ -8,7 +8,7 @@ from typing import Any, Final, TextIO
 
 from tqdm.utils import disp_len
 
-from autrt.console.formatting import counts, duration, ending_line, percent, shortened, speeds
+from autrt.console.formatting import counts, duration, ending_line, faces, percent, shortened, speeds
 from autrt.console.live import LiveReporter
 from autrt.console.progress import RunProgress, VideoUnderWay
 from autrt.console.region import Region, terminal_size
@@ -20,7 +20,10 @@ _BLOCKS: Final = " ▏▎▍▌▋▊▉█"
 _ASCII: Final = " #"
 
 _BAR: Final = 10, 30
-"""Fewest and most columns of the bar."""
+"""Fewest and most columns of the run's bar."""
+
+_FILE_BARS: Final = ((120, 20), (60, 10))
+"""Columns of the terminal from which on a video's bar has so many."""
 
 
 class DisplayReporter(LiveReporter):
@@ -66,7 +69,7 @@ class DisplayReporter(LiveReporter):
 
     def _lines(self, now: RunProgress) -> list[str]:
         columns = self._region.columns
-        files = [file_line(video, columns) for video in now.under_way[:FILES]]
+        files = [file_line(video, columns, self._ascii) for video in now.under_way[:FILES]]
         more = len(now.under_way) - len(files)
         return [total_line(now, columns, self._ascii), *files, *([f"  and {more} more"] if more else [])]
 
@@ -81,6 +84,8 @@ def total_line(now: RunProgress, columns: int, ascii_only: bool = False) -> str:
     """
     head = f"{percent(now.share):>7} "
     parts = [counts(now), *reversed(speeds(now))]
+    if now.faces:
+        parts.insert(-1, faces(now.faces))
     low, high = _BAR
     while len(parts) > 1 and disp_len(head + ", ".join(parts)) + low + 3 > columns:
         parts.pop()
@@ -103,7 +108,18 @@ def bar(share: float, columns: int, steps: str) -> str:
     return (steps[-1] * full + steps[part] * (part > 0)).ljust(columns)
 
 
-def file_line(video: VideoUnderWay, columns: int) -> str:
-    """Return a line about a video in progress."""
+def file_line(video: VideoUnderWay, columns: int, ascii_only: bool = False) -> str:
+    """Return a line about a video in progress: share, bar, name, and the faces found where there is room.
+
+    Args:
+        video: the video.
+        columns: of the terminal.
+        ascii_only: draw the bar without block characters.
+    """
     share = duration(video.position_s) if video.share is None else percent(video.share, 0)
-    return f"{share:>7} {shortened(video.name, columns - 8)}"
+    room = next((width for least, width in _FILE_BARS if columns >= least), 0)
+    head = f"{share:>7} "
+    if room:
+        head += f"|{bar(video.share or 0.0, room, _ASCII if ascii_only else _BLOCKS)}| "
+    tail = f", {faces(video.faces)}" if video.faces and room else ""
+    return f"{head}{shortened(video.name, columns - disp_len(head + tail))}{tail}"

@@ -59,6 +59,11 @@ def speeds(now: RunProgress) -> list[str]:
     return parts + ([f"{duration(now.left_s or 0.0)} left"] if known else [])
 
 
+def faces(n: int) -> str:
+    """Return a number of faces, such as 12,345 faces."""
+    return f"{n:,} face{'' if n == 1 else 's'}"
+
+
 def counts(now: RunProgress) -> str:
     """Return the count of videos, such as 12/40 videos."""
     return f"{now.ended}/{now.videos} videos"

@@ -21,10 +21,15 @@ class JsonReporter(LiveReporter):
             super().begin(videos, frames, skipped=skipped)
 
     def advance(
-        self, frames: int, name: str = "", position_s: float = 0.0, length_s: float | None = None
+        self,
+        frames: int,
+        name: str = "",
+        position_s: float = 0.0,
+        length_s: float | None = None,
+        faces: int = 0,
     ) -> None:
         """Count; print {"event": "progress"} with the first frames, and from then on once a second."""
-        super().advance(frames, name, position_s, length_s)
+        super().advance(frames, name, position_s, length_s, faces)
         if frames and not self._first_shown:
             self.tick()
 
@@ -39,6 +44,7 @@ class JsonReporter(LiveReporter):
         self._write(
             "progress",
             frames=now.frames,
+            faces=now.faces,
             videos_ended=now.ended,
             percent=_rounded(100 * now.share),
             video_seconds=_rounded(now.video_s),
@@ -51,6 +57,7 @@ class JsonReporter(LiveReporter):
                     "path": video.name,
                     "percent": None if video.share is None else _rounded(100 * video.share),
                     "video_seconds": _rounded(video.position_s),
+                    "faces": video.faces,
                 }
                 for video in now.under_way
             ],
@@ -68,6 +75,7 @@ class JsonReporter(LiveReporter):
             "skipped": now.skipped,
             "left": now.videos - now.ended,
             "frames": now.frames,
+            "faces": now.faces,
             "seconds": _rounded(seconds),
             "video_seconds": _rounded(now.video_s),
             "frames_per_s": _rounded(now.frames / seconds if seconds else 0.0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from autrt.console.formatting import counts, ending_line, percent, shortened, speeds
+from autrt.console.formatting import counts, ending_line, faces, percent, shortened, speeds
 from autrt.console.live import LiveReporter
 from autrt.console.progress import RunProgress
 
@@ -31,7 +31,8 @@ class PlainReporter(LiveReporter):
 
 def progress_line(now: RunProgress) -> str:
     """Return a line about a run: share, counts, speeds, and the videos in progress."""
-    line = ", ".join([f"{percent(now.share)} of {counts(now)}", *speeds(now)])
+    found = [faces(now.faces)] if now.faces else []
+    line = ", ".join([f"{percent(now.share)} of {counts(now)}", *speeds(now), *found])
     names = [
         shortened(video.name, _NAME_COLUMNS) + ("" if video.share is None else f" {percent(video.share, 0)}")
         for video in now.under_way[:_NAMES]

@@ -37,6 +37,7 @@ class _Video:
     since_s: float
     position_s: float = 0.0
     frames: int = 0
+    faces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class VideoUnderWay:
     position_s: float
     share: float | None
     """Share that is done, 0 to 1; None where its length is unknown."""
+    faces: int
+    """Faces found so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,8 @@ class RunProgress:
     """Status → videos that ended with it."""
     elapsed_s: float
     frames: int
+    faces: int
+    """Faces found, in ended videos and in those in progress; one in each frame counts in each."""
     video_s: float
     """Seconds of video that are done, in ended videos and in those in progress."""
     total_s: float | None
@@ -92,6 +97,7 @@ class ProgressCounter:
         self._cut_s = 0.0
         self._under_way: dict[str, _Video] = {}
         self._frames = 0
+        self._faces = 0
         self._ended_s = 0.0
         self._samples = deque([_Sample(start_s, 0.0, 0, 0)])
 
@@ -100,15 +106,26 @@ class ProgressCounter:
         """Frames done so far."""
         return self._frames + sum(video.frames for video in self._under_way.values())
 
+    @property
+    def faces(self) -> int:
+        """Faces found so far."""
+        return self._faces + sum(video.faces for video in self._under_way.values())
+
     def expect(self, name: str, length_s: float | None) -> None:
         """Note the length of a video that is still to come or in progress; None where it is unknown."""
         if name not in self._lengths and _credible(length_s):
             self._set_length(name, length_s)
 
     def advance(
-        self, name: str, frames: int, position_s: float, length_s: float | None, now_s: float
+        self,
+        name: str,
+        frames: int,
+        position_s: float,
+        length_s: float | None,
+        now_s: float,
+        faces: int = 0,
     ) -> None:
-        """Count frames, of a video or (without a name) of anything."""
+        """Count frames, and the faces in them, of a video or (without a name) of anything."""
         if not name:
             self._frames += frames
             return
@@ -118,9 +135,10 @@ class ProgressCounter:
             if _credible(length_s):
                 self._set_length(name, length_s)
         video.frames += frames
+        video.faces += faces
         video.position_s = position_s
 
-    def end(self, name: str, status: str, frames: int, length_s: float | None) -> None:
+    def end(self, name: str, status: str, frames: int, length_s: float | None, faces: int = 0) -> None:
         """Count a video that ended.
 
         Args:
@@ -128,12 +146,14 @@ class ProgressCounter:
             status: ok, partial, failed, stopped or skipped.
             frames: that were done.
             length_s: duration of these frames, where it is known.
+            faces: in these frames.
         """
         self._statuses[status] += 1
         video = self._under_way.pop(name, None)
         if status == "stopped":
             return  # dropped: it is still to do
         self._frames += max(frames, video.frames if video else 0)
+        self._faces += max(faces, video.faces if video else 0)
         done_s = length_s or (video.position_s if video else 0.0)
         if status in ("ok", "partial") and length_s is None and not done_s:
             return  # of something without duration
@@ -166,6 +186,7 @@ class ProgressCounter:
             statuses=dict(self._statuses),
             elapsed_s=now_s - self._start_s,
             frames=now.frames,
+            faces=self.faces,
             video_s=now.video_s,
             total_s=total_s,
             share=1.0 if over else min(done / whole, ALMOST) if whole else 0.0,
@@ -213,7 +234,7 @@ class ProgressCounter:
     def _shown(self, name: str, video: _Video) -> VideoUnderWay:
         length_s = self._lengths.get(name, inf)
         share = None if length_s == inf else min(1.0, video.position_s / length_s)
-        return VideoUnderWay(name, video.position_s, share)
+        return VideoUnderWay(name, video.position_s, share, video.faces)
 
 
 def _credible(length_s: float | None) -> TypeGuard[float]:

@@ -29,7 +29,12 @@ class Reporter(Protocol):
         ...
 
     def advance(
-        self, frames: int, name: str = "", position_s: float = 0.0, length_s: float | None = None
+        self,
+        frames: int,
+        name: str = "",
+        position_s: float = 0.0,
+        length_s: float | None = None,
+        faces: int = 0,
     ) -> None:
         """Count frames that are done; no frames at position 0 mean that a video is begun, perhaps anew.
 
@@ -38,6 +43,7 @@ class Reporter(Protocol):
             name: of their video.
             position_s: seconds of the video that are done.
             length_s: length of the video, where it is known.
+            faces: found in these frames.
         """
         ...
 
@@ -76,7 +82,12 @@ class SilentReporter:
         """Do nothing."""
 
     def advance(
-        self, frames: int, name: str = "", position_s: float = 0.0, length_s: float | None = None
+        self,
+        frames: int,
+        name: str = "",
+        position_s: float = 0.0,
+        length_s: float | None = None,
+        faces: int = 0,
     ) -> None:
         """Do nothing."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from autrt.engine.memory import CropMemory
 from autrt.face.align import crop_matrix, cut_patches, patch_matrices
 from autrt.face.appearance import small_faces
+from autrt.face.quality import sharpness
 from autrt.pipeline.networks import Networks
 from autrt.types import F64, Faces, Image, Patch, Segment, VideoInfo
 
@@ -32,7 +33,8 @@ def align(
         freed(segment.images)
         segment.images = []
         segment.patches = dict(enumerate(patches))
-        segment.small_faces = small_faces(networks.batcher.memory.sparse(crops))
+        sparse = networks.batcher.memory.sparse(crops)
+        segment.small_faces, segment.sharpness = small_faces(sparse), sharpness(sparse)
         segment.pending = networks.batcher.submit(crops)
         yield segment
 

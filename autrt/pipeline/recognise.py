@@ -44,7 +44,7 @@ def recognise(
     settings: InferSettings,
     sink: Sink,
     stop: threading.Event,
-    advance: Callable[[int, float], object],
+    advance: Callable[[int, float, int], object],
 ) -> None:
     """Recognise one video, from its first frame to the last block in the sink.
 
@@ -54,7 +54,8 @@ def recognise(
         settings: of the run.
         sink: takes the blocks.
         stop: ends the recognition early when set.
-        advance: called after every block with its number of frames and the time of the last of them in seconds.
+        advance: called after every block with its number of frames, the time of the last of them in seconds, and
+            its number of faces.
 
     Raises:
         VideoError: nothing of the video can be read.
@@ -70,7 +71,7 @@ def recognise(
             if stop.is_set():
                 raise StoppedError
             sink.write(block)
-            advance(len(block.index), float(block.time_s[-1]))
+            advance(len(block.index), float(block.time_s[-1]), len(block.faces))
 
 
 def recognised_blocks(
@@ -88,7 +89,7 @@ def recognised_blocks(
         EngineError: a network failed.
     """
     with closing(_realigned_segments(decoder, networks, settings)) as segments:
-        yield from to_blocks(split_people(segments))
+        yield from to_blocks(split_people(segments), decoder.info.pixel_aspect)
 
 
 def recognised_segments(

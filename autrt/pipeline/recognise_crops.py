@@ -13,6 +13,7 @@ from itertools import islice
 import cv2
 import numpy as np
 
+from autrt.face.quality import sharpness
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.prefetch import prefetch, read_ahead
 from autrt.pipeline.to_blocks import to_blocks
@@ -38,7 +39,8 @@ def recognised_crops(decoder: CropDecoder, networks: Networks) -> Generator[Bloc
     crops_ahead = 3 * networks.batcher.batch
     with closing(prefetch(decoder, FRAMES_AHEAD)) as frames:
         started = _start(frames, _face_of(decoder, networks.template), decoder.geometry.margin_px, networks)
-        yield from to_blocks(_finish(read_ahead(started, crops_ahead, lambda segment: len(segment.faces))))
+        segments = _finish(read_ahead(started, crops_ahead, lambda segment: len(segment.faces)))
+        yield from to_blocks(segments, decoder.info.pixel_aspect)
 
 
 def _start(
@@ -52,7 +54,9 @@ def _start(
         images = [PlanarImage((Plane(_crop(image.rgb(), margin_px)),), None) for image in segment.images]
         unmoved = np.repeat(np.eye(2, 3, dtype=np.float32)[None], len(some), axis=0)
         segment.images = []
-        segment.pending = networks.batcher.submit(networks.batcher.memory.aligned(images, unmoved))
+        crops = networks.batcher.memory.aligned(images, unmoved)
+        segment.sharpness = sharpness(networks.batcher.memory.sparse(crops))
+        segment.pending = networks.batcher.submit(crops)
         row += len(some)
         yield segment
 

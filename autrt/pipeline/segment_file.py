@@ -72,6 +72,7 @@ def _arrays_of(segments: Sequence[Segment]) -> dict[str, np.ndarray[Any, Any]]:
         "damaged": np.concatenate([segment.damaged for segment in segments]),
         "thumbnails": np.stack([picture for segment in segments for picture in segment.thumbnails]),
         "small_faces": np.concatenate([segment.small_faces for segment in segments]),
+        "sharpness": np.concatenate([segment.sharpness for segment in segments]),
     }
     for name in _FACES:
         arrays[name] = np.concatenate([getattr(segment.faces, name) for segment in segments])
@@ -98,6 +99,7 @@ def _segments_of(arrays: dict[str, np.ndarray[Any, Any]]) -> Generator[Segment, 
             faces=Faces(**{name: arrays[name][faces] for name in _FACES}),
             thumbnails=list(arrays["thumbnails"][frames]),
             small_faces=arrays["small_faces"][faces],
+            sharpness=arrays["sharpness"][faces],
             outputs={name.removeprefix(_OUTPUT): arrays[name][faces] for name in outputs},
             state=TrackingState(digest.tobytes(), ids, next_id),
         )

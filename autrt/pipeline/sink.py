@@ -35,7 +35,8 @@ class ResultsSink:
 
     Args:
         target: the file.
-        header: its facts; thresholds, windows and smoothing domain are taken from it.
+        header: its facts; thresholds, windows, smoothing domain and whether faces are weighed by their quality are
+            taken from it.
         weights: (M, A) float32, the ensemble's.
         max_faces: faces kept in a frame, those of the tracks with the largest median area; None: all.
         baseline_percentile: percentile of a track's logits that is subtracted before smoothing; None: no baseline.
@@ -144,7 +145,8 @@ class ResultsSink:
         logit = combine(span.block.member_logits, self._weights)
         centred = logit if baselines is None else subtract_baseline(logit, baselines, track)
         if self._temporal is None:
-            smoothed = self._smooth(centred, track, span.face_time_s, interval_s)
+            weight = span.block.outputs["quality"] if self._header.settings.get("quality_weighted") else None
+            smoothed = self._smooth(centred, track, span.face_time_s, interval_s, weight)
         else:
             features = span.block.outputs[FEATURES.output] if self._temporal.n_features else None
             times = span.face_time_s
@@ -153,12 +155,12 @@ class ResultsSink:
         own = span.faces
         writer.write(span.inner, logit[own], sigmoid(logit[own]), smoothed[own], active[own])
 
-    def _smooth(self, logits: F32, track: I32, time_s: F64, interval_s: float) -> F32:
+    def _smooth(self, logits: F32, track: I32, time_s: F64, interval_s: float, weight: F32 | None) -> F32:
         """Return smoothed probabilities, averaged in the header's domain."""
         windows = self._header.smoothing_windows
         if self._header.smoothing_domain == "probability":
-            return smooth(sigmoid(logits), track, time_s, windows, interval_s)
-        return sigmoid(smooth(logits, track, time_s, windows, interval_s))
+            return smooth(sigmoid(logits), track, time_s, windows, interval_s, weight)
+        return sigmoid(smooth(logits, track, time_s, windows, interval_s, weight))
 
 
 def _spooled(outputs: Sequence[Column], temporal: TickNetwork | None) -> Sequence[Column]:

@@ -186,6 +186,7 @@ def with_tracks(segment: Segment, tracks: I32) -> Segment:
         faces=faces[order],
         outputs=outputs,
         small_faces=segment.small_faces[order],
+        sharpness=segment.sharpness[order],
         samples=AppearanceSamples(place[segment.samples.face], segment.samples.appearance),
         realigned=place[segment.realigned],
     )

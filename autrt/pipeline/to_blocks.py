@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
+from autrt.face.quality import quality_grades
 from autrt.types import Block, Segment
 
 
@@ -21,19 +23,25 @@ def with_final_outputs(segments: Iterable[Segment]) -> Iterator[Segment]:
         yield segment
 
 
-def to_blocks(segments: Iterable[Segment]) -> Iterator[Block]:
-    """Yield each segment's final rows.
+def to_blocks(segments: Iterable[Segment], pixel_aspect: Fraction) -> Iterator[Block]:
+    """Judge each face's quality, and yield each segment's final rows.
 
     Args:
         segments: as for `with_final_outputs`.
+        pixel_aspect: width over height of a frame pixel.
     """
     for segment in with_final_outputs(segments):
+        presence = segment.outputs.get("presence")
+        found = {
+            "sharpness": segment.sharpness,
+            "quality": quality_grades(segment.faces, segment.sharpness, presence, pixel_aspect).min(axis=1),
+        }
         yield Block(
             index=segment.index,
             pts=segment.pts,
             time_s=segment.time_s,
             damaged=segment.damaged,
             faces=segment.faces,
-            outputs=segment.outputs,
+            outputs=segment.outputs | found,
             samples=segment.samples,
         )

@@ -19,6 +19,9 @@ GAP_INTERVALS = 2.5
 WINDOW_RATE = 30.0
 """Frame rate in frames/s by which windows are counted."""
 
+LEAST_WEIGHT = 1e-3
+"""Weight that every row has, so that a stretch of worthless ones has a mean too."""
+
 TIE_S = 1e-6
 """Tolerance of a window's reach: at 25 frames/s a window of 10 ends on a frame, which rounding must not lose."""
 
@@ -33,7 +36,14 @@ def half_window_s(window: int, interval_s: float) -> float:
     return 0.0 if window <= 1 else (window - 1) / (2 * WINDOW_RATE) + interval_s / 4 + TIE_S
 
 
-def smooth(values: F32, track: I32, time_s: F64, windows: Sequence[int], interval_s: float) -> F32:
+def smooth(
+    values: F32,
+    track: I32,
+    time_s: F64,
+    windows: Sequence[int],
+    interval_s: float,
+    weight: F32 | None = None,
+) -> F32:
     """Return sliding-window means.
 
     Args:
@@ -42,23 +52,26 @@ def smooth(values: F32, track: I32, time_s: F64, windows: Sequence[int], interva
         time_s: (F,) float64, strictly increasing within a track.
         windows: A windows in frames at 30 frames/s; 1 means none.
         interval_s: the video's median frame interval.
+        weight: (F,) float32 from 0, such as the faces' quality; None: all rows count alike.
 
     Returns:
         (F, A) float32. Windows shrink at a track's ends, and at gaps: steps of more than
         max(0.2 s, 2.5 intervals), which no window crosses.
     """
     out = values.copy()
+    weights = np.ones(len(values)) if weight is None else np.maximum(weight, LEAST_WEIGHT).astype(np.float64)
     for rows in runs(track, time_s, interval_s):
         times = time_s[rows]
+        totals = np.append(0.0, np.cumsum(weights[rows]))
         sums = np.concatenate(
-            [np.zeros((1, values.shape[1])), np.cumsum(values[rows], axis=0, dtype=np.float64)]
+            [np.zeros((1, values.shape[1])), np.cumsum(values[rows] * weights[rows, None], axis=0)]
         )
         for window in {w for w in windows if w > 1}:
             columns = [a for a, w in enumerate(windows) if w == window]
             reach = half_window_s(window, interval_s)
             low = np.searchsorted(times, times - reach, "left")
             high = np.searchsorted(times, times + reach, "right")
-            means = (sums[high][:, columns] - sums[low][:, columns]) / (high - low)[:, None]
+            means = (sums[high][:, columns] - sums[low][:, columns]) / (totals[high] - totals[low])[:, None]
             out[rows[:, None], columns] = means
     return out
 

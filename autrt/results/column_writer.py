@@ -76,6 +76,10 @@ class ColumnWriter:
         }
         return {name: put_text(self._dataset, name, text) for name, text in about.items()}
 
+    def link(self) -> None:
+        """Give the dataset its name."""
+        self._group[self._column.name] = self._dataset
+
     def read(self) -> Array:
         """Return all rows."""
         return self._dataset[:]
@@ -88,11 +92,11 @@ class ColumnWriter:
     def _compact(self, rows: Array) -> Any:
         layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         layout.set_layout(h5py.h5d.COMPACT)
-        return self._group.create_dataset(self._column.name, data=rows, dtype=self._dtype, dcpl=layout)
+        return self._group.create_dataset(None, data=rows, dtype=self._dtype, dcpl=layout)
 
     def _chunked(self, chunk_rows: int) -> Any:
         return self._group.create_dataset(
-            self._column.name,
+            None,
             shape=(0, *self._row_shape),
             maxshape=(None, *self._row_shape),
             chunks=(chunk_rows, *self._row_shape),

@@ -10,7 +10,7 @@ from autrt.errors import UsageError
 from autrt.model.folder import Model, used_members
 from autrt.plugins import COLUMNS as COLUMN_PLUGINS
 from autrt.plugins import plugins
-from autrt.results.schema import COLUMNS, EVERY_MODEL, FEATURES, Column
+from autrt.results.schema import COLUMNS, EVERY_MODEL, FEATURES, QUALITY, Column
 
 
 def features_column(model: Model) -> Column:
@@ -43,7 +43,7 @@ def output_columns(model: Model, *, features: bool = False) -> tuple[Column, ...
             has features.
     """
     shapes = {output.name: output.shape for member in model.members for output in member.outputs}
-    columns = {c.output: c for c in COLUMNS if c.extra and c != FEATURES}
+    columns = {c.output: c for c in COLUMNS if c.extra and c not in (FEATURES, *QUALITY)}
     columns |= {name: _load(name, value) for name, value in plugins(COLUMN_PLUGINS).items() if name in shapes}
     found = sorted((c for output, c in columns.items() if output in shapes), key=lambda c: c.name)
     for column in found:
@@ -63,7 +63,7 @@ def _load(output: str, value: str) -> Column:
     where = f"the entry point {output!r} of {COLUMN_PLUGINS} ({value})"
     if not isinstance(column, Column):
         raise UsageError(f"{where}: expected an autrt.results.schema.Column, found {type(column).__name__}")
-    if column.name in EVERY_MODEL:
+    if column.name in EVERY_MODEL.union(c.name for c in QUALITY):
         raise UsageError(f"{where}: expected a new name, found {column.name!r}, which every results file has")
     fits = column.table == "faces" and column.output == output and column.dtype == "float32"
     if not fits or not all(isinstance(n, int) for n in column.tail):

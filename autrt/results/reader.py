@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ import h5py
 import numpy as np
 
 from autrt.errors import ResultsError
+from autrt.face.pose import head_pose
 from autrt.grades import UNGRADED
 from autrt.results.attributes import read_attributes
 from autrt.results.events.find import MIN_DURATION_S, RELEASE, AUEvent, EventRule, find_events
@@ -21,7 +23,7 @@ from autrt.results.schema import CACHE_BYTES, TABLES
 from autrt.results.table import Table, file_error
 from autrt.results.tables.formats import find_format
 from autrt.storage.escape import escape
-from autrt.types import I32, I64
+from autrt.types import F32, I32, I64
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,6 +173,36 @@ class Results:
             return self.frames["damaged", rows]
         return np.zeros(len(range(*rows.indices(self.n_frames))), np.bool_)
 
+    def quality(self, rows: slice = slice(None)) -> F32:
+        """Return how far the numbers of all faces, or of some rows, can be trusted: (n,) float32, 0 to 1.
+
+        docs/results.md says how it is made.
+
+        Raises:
+            ResultsError: the file is damaged, or of an earlier version, which stored none.
+        """
+        if "quality" not in self.faces:
+            raise file_error(
+                self.path,
+                "it has no qualities, as an earlier version made it: `autrt infer --overwrite` adds them",
+            )
+        return self.faces["quality", rows].astype(np.float32)
+
+    def pose(self, rows: slice = slice(None)) -> F32:
+        """Return yaw, pitch and roll in degrees of the heads of all faces, or of some rows: (n, 3) float32.
+
+        They are computed from the landmarks, along the line of sight: yaw is positive for a face turned to the left
+        of the picture (the person's right), pitch for one that is lowered, roll for one that leans clockwise. NaN
+        for aligned crops, whose landmarks are not their own. docs/results.md states the accuracy.
+
+        Raises:
+            ResultsError: the file is damaged.
+        """
+        landmarks = self.faces["landmarks", rows]
+        if "aligned" in self.header.settings:
+            return np.full((len(landmarks), 3), np.nan, np.float32)
+        return head_pose(landmarks, Fraction(self.header.video.pixel_aspect).limit_denominator(1000))
+
     def people(self) -> I32:
         """Return the (T,) int32 person of each track.
 
@@ -209,7 +241,11 @@ class Results:
         return find_events(self, EventRule(release=release, min_duration_s=min_duration_s))
 
     def to_dataframe(
-        self, columns: str | Sequence[str] | None = None, *, faces_only: bool = False
+        self,
+        columns: str | Sequence[str] | None = None,
+        *,
+        faces_only: bool = False,
+        min_quality: float | None = None,
     ) -> pd.DataFrame:
         """Return a table with a row per face: video, frame, time_s, track, and the chosen columns of `/faces`.
 
@@ -220,13 +256,14 @@ class Results:
             columns: such as `["smoothed", "active", "box"]`, or single ones such as `["AU12_active"]`; one may be
                 given as text; default: all but the members' logits.
             faces_only: leave out frames without a face; all dtypes are then NumPy's.
+            min_quality: leave out faces whose quality is lower, 0 to 1.
 
         Raises:
             MissingDependencyError: pandas is not installed.
-            UsageError: there is no such column.
-            ResultsError: the file is damaged, or does not hold the members' logits.
+            UsageError: there is no such column, or `min_quality` is not from 0 to 1.
+            ResultsError: the file is damaged, or does not hold the members' logits or the qualities.
         """
-        return find_format("dataframe")(self, columns, faces_only)
+        return find_format("dataframe")(self, columns, faces_only, min_quality)
 
     def to_fex(self) -> pd.DataFrame:
         """Return a table under the names of py-feat's `Fex`, with a row per face, and per frame without a face.

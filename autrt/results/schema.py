@@ -115,42 +115,46 @@ class Attribute:
 
 
 COLUMNS: Final[tuple[Column, ...]] = (
-    Column("frames", "index", "int64", "frames", "index of the frame: 0…N−1; for an image folder file number − 1"),
-    Column("frames", "pts", "int64", "ticks", "presentation time; one tick is time_base_num / time_base_den s"),
-    Column("frames", "time_s", "float64", "s", "presentation time from the video's start, strictly increasing"),
+    Column("frames", "index", "int64", "frames", "0…N−1; for an image folder file number − 1"),
+    Column("frames", "pts", "int64", "ticks", "presentation time"),
+    Column("frames", "time_s", "float64", "s", "presentation time from the video's start; increases"),
     Column("frames", "n_faces", "int32", "faces", "faces found in the frame"),
     Column("frames", "damaged", "bool", "mark", "the picture may be wrong: its data, or those of a picture that it "
            "is predicted from, are damaged; only where some are", optional=True),
-    Column("faces", "frame", "int64", "row of /frames", "the frame, as its row in /frames; rows are ordered by it",
+    Column("faces", "frame", "int64", "row of /frames", "the frame; rows are ordered by it",
            field="row"),
-    Column("faces", "track", "int32", "track id", "the person's track within a shot; second key of the order",
+    Column("faces", "track", "int32", "track id", "face through one shot; second key of the order",
            field="track"),
-    Column("faces", "box", "float32", "px", "x0, y0, x1, y1 in the upright frame; (0, 0) is the centre of the "
-           "top left pixel", (4,), field="boxes"),
-    Column("faces", "landmarks", "float32", "px", "x, y of eye, eye, nose tip, mouth corner, mouth corner, each "
-           "pair left first as seen in the picture; an upside-down face as seen when it is turned upright", (5, 2),
+    Column("faces", "box", "float32", "px", "x0, y0, x1, y1 in the upright frame; the top left pixel's centre is "
+           "(0, 0)", (4,), field="boxes"),
+    Column("faces", "landmarks", "float32", "px", "x, y of eyes, nose tip, mouth corners; left first as seen in "
+           "the picture, of an upside-down face once turned upright", (5, 2),
            field="landmarks"),
-    Column("faces", "score", "float32", "1", "confidence of the face detection, 0 to 1", field="score"),
-    Column("faces", "source", "uint8", "code", "0 detected, 1 interpolated between detections, 2 refined",
+    Column("faces", "score", "float32", "1", "of the face detection, 0 to 1", field="score"),
+    Column("faces", "source", "uint8", "code", "0 detected, 1 interpolated, 2 refined",
            field="source"),
-    Column("faces", "logit", "float32", "logit", "the ensemble's raw logit per Action Unit", ("A",)),
+    Column("faces", "logit", "float32", "logit", "the ensemble's raw logit", ("A",)),
     Column("faces", "probability", "float32", "1", "sigmoid of logit", ("A",)),
-    Column("faces", "smoothed", "float32", "1", "probability after smoothing over time (and the baseline)", ("A",)),
-    Column("faces", "active", "bool", "decision", "smoothed >= threshold of the Action Unit", ("A",)),
+    Column("faces", "smoothed", "float32", "1", "probability after smoothing (and the baseline)", ("A",)),
+    Column("faces", "active", "bool", "decision", "smoothed >= threshold", ("A",)),
     Column("faces", "member_logit", "float32", "logit", "raw logits of the ensemble's members; NaN where a member "
            "was not run", ("M", "A"), optional=True, output="logits"),
     Column("faces", "features", "float16", "1", "features of the face from the first of the networks that were run "
            "and have any; only with --features", ("D",), optional=True, output="features"),
-    Column("tracks", "id", "int32", "track id", "ids count from 0 by first appearance"),
-    Column("tracks", "first_frame", "int64", "row of /frames", "first frame with this face"),
-    Column("tracks", "last_frame", "int64", "row of /frames", "last frame with this face"),
-    Column("tracks", "n_faces", "int64", "faces", "rows of /faces that belong to the track"),
+    Column("faces", "quality", "float16", "1", "how far the numbers can be trusted, 0 to 1", optional=True,
+           output="quality"),
+    Column("faces", "sharpness", "float16", "1", "1/4 blurred, 1/2 sharp, 1 noise", optional=True,
+           output="sharpness"),
+    Column("tracks", "id", "int32", "track id", "from 0 by first appearance"),
+    Column("tracks", "first_frame", "int64", "row of /frames", "first frame"),
+    Column("tracks", "last_frame", "int64", "row of /frames", "last frame"),
+    Column("tracks", "n_faces", "int64", "faces", "rows of /faces"),
     Column("tracks", "person", "int32", "person", "tracks of one number show one person; from 0 by first "
            "appearance, −1 where unsure; only where there are several tracks", optional=True),
     Column("tracks", "baseline", "float32", "logit", "the person's neutral face; NaN where the track was too "
            "short for one", ("A",), optional=True),
-    Column("lost", "time_s", "float64", "s", "where something of the video could not be decoded"),
-    Column("lost", "packets", "int64", "packets", "how many packets were lost there"),
+    Column("lost", "time_s", "float64", "s", "where something was not decoded"),
+    Column("lost", "packets", "int64", "packets", "packets lost there"),
     Column("lost", "reason", "text", "text", "what the decoder said"),
 )  # fmt: skip
 
@@ -230,6 +234,9 @@ TABLES: Final = tuple(CHUNK_ROWS)
 
 FEATURES: Final = next(c for c in COLUMNS if c.name == "features")
 """Column of the features, whose width D depends on the network."""
+
+QUALITY: Final = tuple(c for c in COLUMNS if c.name in ("quality", "sharpness"))
+"""Columns of the faces' quality, which are computed for every model; see `face.quality`."""
 
 EVERY_MODEL: Final = frozenset(c.name for c in COLUMNS if c.table == "faces" and not c.extra)
 """Names of the columns of `/faces` that do not depend on the outputs of the model."""

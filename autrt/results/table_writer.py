@@ -62,6 +62,8 @@ class TableWriter:
             f"{self._name}/{name}": column.close([rows[name] for rows in self._pending])
             for name, column in self._columns.items()
         }
+        for column in self._columns.values():
+            column.link()  # at last, one after the other: links made between datasets leave holes in the file
         self._pending = []
         return {self._name: {}, **found}
 

@@ -19,6 +19,7 @@ from autrt.results.header import Header
 from autrt.results.names import results_path
 from autrt.results.outputs import output_columns
 from autrt.results.reader import open_results
+from autrt.results.schema import QUALITY
 from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.header_of import header_of
 from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
@@ -121,12 +122,12 @@ class _Position:
         self.position_s = 0.0
         on_progress(VideoProgress(0, 0.0, self._length_s))
 
-    def advance(self, frames: int, time_s: float) -> None:
-        """Report `frames` more finished frames, the last of which is shown at `time_s`."""
+    def advance(self, frames: int, time_s: float, faces: int) -> None:
+        """Report `frames` more finished frames, the last of which is shown at `time_s`, and the faces in them."""
         self.position_s = time_s + self._frame_s
         if self._length_s:
             self._watch.advance(self.position_s / self._length_s)
-        self._on_progress(VideoProgress(frames, self.position_s, self._length_s))
+        self._on_progress(VideoProgress(frames, self.position_s, self._length_s, faces))
 
 
 def _without_baseline(target: Path) -> int:
@@ -145,7 +146,7 @@ def _open_sink(
         max_faces=job.settings.max_faces,
         baseline_percentile=job.settings.baseline_percentile,
         keep_members=job.settings.keep_members,
-        outputs=output_columns(job.model, features=job.settings.features),
+        outputs=(*output_columns(job.model, features=job.settings.features), *QUALITY),
         temporal=networks.temporal,
         permit=permit,
     )

@@ -69,6 +69,8 @@ class VideoProgress(NamedTuple):
     """Seconds of the video that are finished."""
     length_s: float | None
     """Length of the video, where it is known."""
+    faces: int = 0
+    """Faces in these frames."""
 
 
 OnProgress = Callable[[VideoProgress], object]

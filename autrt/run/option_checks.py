@@ -113,6 +113,7 @@ CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "max_pixels": _needed_count,
     "keep_members": _flag,
     "features": _flag,
+    "quality_weighted": _flag,
     "aligned": _flag,
     "template": _optional_text,
     "workers": _count,

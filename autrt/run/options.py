@@ -52,6 +52,7 @@ class InferOptions:
     keep_members: bool = False
     features: bool = False
     baseline_percentile: float | None = None
+    quality_weighted: bool = False
     aligned: bool = False
     template: str | None = None
     workers: int | None = None
@@ -105,6 +106,11 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
             f"baseline: expected none, as the temporal network of {model.name!r} has learnt from logits as they "
             f"are, found p{options.baseline_percentile:g}"
         )
+    if options.quality_weighted and model.temporal is not None:
+        raise UsageError(
+            f"quality_weighted: expected a model that is smoothed by windows, found {model.name!r}, whose temporal "
+            "network takes their place: leave it out"
+        )
     if options.features:
         features_column(model)
     settings = InferSettings(
@@ -119,6 +125,7 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
         keep_members=options.keep_members,
         features=options.features,
         baseline_percentile=options.baseline_percentile,
+        quality_weighted=options.quality_weighted,
         aligned=require_template(options.template, model.template, model.name) if options.aligned else None,
     )
     assert isinstance(options.out, Path)

@@ -255,6 +255,6 @@ class Run:
 
     def _report(self, source: Source, progress: VideoProgress) -> None:
         name = escape(source.relative)
-        self.reporter.advance(progress.frames, name, progress.position_s, progress.length_s)
+        self.reporter.advance(progress.frames, name, progress.position_s, progress.length_s, progress.faces)
         if progress.frames and self._survey is not None:
             self._survey.begin()

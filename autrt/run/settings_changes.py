@@ -16,7 +16,7 @@ _DETECTION: Final = ("detect_every", "detect_interval_s", "detect_every_max")
 _NAMES: Final = {"baseline_percentile": "baseline", "detector": "face detector"}
 """Setting → its name for users, where that is another."""
 
-_STORED_IF_ON: Final = ("features",)
+_STORED_IF_ON: Final = ("features", "quality_weighted")
 
 
 def settings_changes(

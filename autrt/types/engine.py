@@ -17,7 +17,8 @@ Outputs = dict[str, F32]
 
 `logits` is (F, M, A), members in the ensemble's order, NaN where a member was not run; all others have one value
 of their shape per face: `landmarks` (F, 5, 2) in crop pixels, `presence` (F,) as a logit, and whatever else a
-model brings (see docs/extending.md). On their way to a file some are float16.
+model brings (see docs/extending.md). The pipeline adds `sharpness` and `quality`, (F,) each. On their way to a file
+some are float16.
 """
 
 

@@ -53,6 +53,8 @@ class Segment:
     """Of each frame: (18, 32, 3) uint8 RGB."""
     small_faces: U8 = field(default_factory=lambda: np.empty((0, 28, 28), np.uint8))
     """(F, 28, 28) uint8; see `face.appearance`."""
+    sharpness: F32 = field(default_factory=lambda: np.empty(0, np.float32))
+    """(F,) float32, NaN until the faces are cut out; see `face.quality`."""
     samples: AppearanceSamples = field(default_factory=AppearanceSamples.empty)
     """Of faces on the last frame."""
     patches: dict[int, Patch] = field(default_factory=dict[int, Patch])
@@ -86,6 +88,7 @@ class Segment:
             damaged=np.array([f.damaged for f in frames], np.bool_),
             images=[f.image for f in frames],
             faces=faces,
+            sharpness=np.full(len(faces), np.nan, np.float32),
         )
 
     @property
@@ -109,7 +112,7 @@ class Block(ShapedRepr):
     faces: Faces
     """`faces.row` counts in the video's frame table, not in this block."""
     outputs: Outputs
-    """The networks' outputs, name → float32 (F, …); `logits` (F, M, A) always."""
+    """The networks' outputs, name → float32 (F, …), `logits` (F, M, A) always; `sharpness` and `quality` (F,)."""
     samples: AppearanceSamples = field(default_factory=AppearanceSamples.empty)
 
     def __post_init__(self) -> None:

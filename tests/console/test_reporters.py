@@ -85,7 +85,7 @@ def work(reporter: Reporter, clock: Clock, names=("a.mp4", LONG)) -> None:
     reporter.begin(4)
     for name in names:
         reporter.advance(0, name, 0.0, 60.0)
-        reporter.advance(900, name, 30.0)
+        reporter.advance(900, name, 30.0, faces=1200)
     clock.now_s += 6
 
 
@@ -96,7 +96,7 @@ def test_plain_lines_have_share_speed_time_left_and_files() -> None:
     reporter.tick()
     [line] = out.getvalue().splitlines()
     assert line.startswith(
-        "25.0 % of 0/4 videos, 300 frames/s, 10 × real time, 18 s left; under way: a.mp4 50 %, archive/1998/"
+        "25.0 % of 0/4 videos, 300 frames/s, 10 × real time, 18 s left, 2,400 faces; under way: a.mp4 50 %, "
     )
     assert line.endswith("(copy).mp4 50 %")
     reporter.ended("a.mp4", "ok", OK)
@@ -138,15 +138,15 @@ def test_json_is_lines_from_begin_to_end() -> None:
     ]  # fmt: skip
     assert events[1]["frames"] == 900  # the first frames are told at once
     assert events[2] == {
-        "event": "progress", "frames": 1800, "videos_ended": 0, "percent": 25.0, "video_seconds": 60.0,
-        "video_seconds_total": 240.0, "frames_per_s": 300.0, "rate_x": 10.0, "eta_s": 18.0,
+        "event": "progress", "frames": 1800, "faces": 2400, "videos_ended": 0, "percent": 25.0,
+        "video_seconds": 60.0, "video_seconds_total": 240.0, "frames_per_s": 300.0, "rate_x": 10.0, "eta_s": 18.0,
         "under_way": [
-            {"path": name, "percent": 50.0, "video_seconds": 30.0} for name in ("a.mp4", LONG)
+            {"path": name, "percent": 50.0, "video_seconds": 30.0, "faces": 1200} for name in ("a.mp4", LONG)
         ],
     }  # fmt: skip
     assert events[-1] == {
         "event": "end", "videos": 4, "statuses": {"ok": 1, "stopped": 1}, "skipped": 0, "left": 3,
-        "frames": 900, "seconds": 10.0, "video_seconds": 60.0, "frames_per_s": 90.0, "rate_x": 6.0,
+        "frames": 900, "faces": 1200, "seconds": 10.0, "video_seconds": 60.0, "frames_per_s": 90.0, "rate_x": 6.0,
         "out": "results", "exit_code": 130, "signal": 2,
     }  # fmt: skip
 
@@ -165,10 +165,10 @@ def test_display_shows_the_run_and_videos_in_progress() -> None:
     reporter.tick()
     total, first, second = screen.rows
     assert re.fullmatch(
-        r" 25\.0 % \|[█▉▊▋▌▍▎▏ ]+\| 0/4 videos, 18 s left, 10 × real time, 300 frames/s", total
+        r" 25\.0 % \|[█▉▊▋▌▍▎▏ ]+\| 0/4 videos, 18 s left, 10 × real time, 2,400 faces", total
     )
-    assert first == "   50 % a.mp4"
-    assert re.fullmatch(r"   50 % archive/.*….*\(copy\)\.mp4", second)
+    assert first == "   50 % |█████     | a.mp4, 1,200 faces"
+    assert re.fullmatch(r"   50 % \|█████     \| archive/.*….*\(copy\)\.mp4, 1,200 faces", second)
     reporter.ended("a.mp4", "ok", OK)
     reporter.tick()
     assert len(screen.rows) == 2
@@ -217,7 +217,10 @@ def test_display_uses_the_room_it_has(columns) -> None:
     reporter.tick()
     assert len(screen.rows) == 1 + 8 + 1
     assert screen.rows[-1] == "  and 4 more"
-    assert "frames/s" in screen.rows[0]
+    assert "× real time, 14,400 faces" in screen.rows[0]
+    assert ("frames/s" in screen.rows[0]) == (columns == 200)
+    assert screen.rows[1].startswith(f"   50 % |{'█' * (10 if columns == 200 else 5)} ")
+    assert screen.rows[1].endswith(", 1,200 faces")
     assert (LONG in screen.rows[1]) == (columns == 200)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,7 +75,7 @@ def test_to_blocks_replaces_every_output_of_realigned_faces():
     segment.pending = Ready(
         {"logits": np.ones((2, 1, 2), np.float32), "presence": np.array([5, 7], np.float32)}
     )
-    (block,) = to_blocks([segment])
+    (block,) = to_blocks([segment], Fraction(1))
     assert block.member_logits[:, 0, 0].tolist() == [0, 1, 0, 1]
     assert block.outputs["presence"].tolist() == [0, 5, 0, 7]
     assert block.index.tolist() == block.pts.tolist() == [0, 1, 2, 3]
@@ -83,7 +85,7 @@ def test_to_blocks_does_not_wait_where_nothing_was_realigned():
     segment = scripted_segment(FACE, range(4))
     segment.outputs = {"logits": np.zeros((4, 1, 2), np.float32)}
     segment.pending = None
-    (block,) = to_blocks([segment])
+    (block,) = to_blocks([segment], Fraction(1))
     assert len(block.faces) == 4
 
 
@@ -108,7 +110,7 @@ def test_realign_keeps_rows_and_outputs_together(faces, shifts, absent, patch_fa
     segments = [scripted_segment(faces, frames) for frames in (range(1), range(1, 7), range(7, 13))]
     before = [segment.faces for segment in segments]
     checked = check_alignment(align(segments, networks, INFO), networks)
-    blocks = list(to_blocks(realign(checked, networks, INFO)))
+    blocks = list(to_blocks(realign(checked, networks, INFO), INFO.pixel_aspect))
     for block, old in zip(blocks, before, strict=True):
         new = block.faces
         keys = list(zip(new.row.tolist(), new.track.tolist(), strict=True))

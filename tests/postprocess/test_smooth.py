@@ -17,8 +17,9 @@ from autrt.postprocess.smooth import median_interval_s, smooth
 from autrt.postprocess.threshold import decide
 
 
-def slow_smooth(values, track, time_s, windows, interval_s):
+def slow_smooth(values, track, time_s, windows, interval_s, weight=None):
     """The definition, row by row."""
+    weight = np.ones(len(values)) if weight is None else np.maximum(weight, 1e-3)
     out = np.empty_like(values)
     longest = max(0.2, 2.5 * interval_s)
     for i in range(len(values)):
@@ -33,7 +34,7 @@ def slow_smooth(values, track, time_s, windows, interval_s):
         for a, w in enumerate(windows):
             reach = (w - 1) / 60 + interval_s / 4 + 1e-6  # a microsecond decides ties
             near = [i] if w == 1 else [j for j in run if abs(time_s[j] - time_s[i]) <= reach]
-            out[i, a] = np.mean(values[near, a].astype(np.float64))
+            out[i, a] = np.average(values[near, a].astype(np.float64), weights=weight[near])
     return out
 
 
@@ -47,6 +48,25 @@ def tracked(draw):
     track = draw(hnp.arrays(np.int32, n, elements=st.integers(0, 2)))
     values = draw(hnp.arrays(np.float32, (n, 3), elements=st.floats(-20, 20, width=32)))
     return values, track, time
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=tracked(), seed=st.integers(0, 99))
+def test_weighted_smoothing_equals_its_definition(data, seed):
+    values, track, time = data
+    weight = np.random.default_rng(seed).choice([0, 0.2, 1], len(values)).astype(np.float32)
+    interval = median_interval_s(time)
+    np.testing.assert_allclose(
+        smooth(values, track, time, (1, 10, 24), interval, weight),
+        slow_smooth(values, track, time, (1, 10, 24), interval, weight),
+        atol=2e-5,
+    )
+    alike = np.full(len(values), 0.5, np.float32)
+    np.testing.assert_allclose(
+        smooth(values, track, time, (1, 10, 24), interval, alike),
+        smooth(values, track, time, (1, 10, 24), interval),
+        atol=2e-5,
+    )
 
 
 @settings(max_examples=150, deadline=None)

@@ -23,7 +23,16 @@ from autrt.model.folder import load_model, packaged_models
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import VideoFacts
 from autrt.results.reader import open_results
-from autrt.results.schema import ATTRIBUTES, CHUNK_ROWS, COLUMNS, COMPACT_BYTES, FEATURES, HEADER, PLAIN
+from autrt.results.schema import (
+    ATTRIBUTES,
+    CHUNK_ROWS,
+    COLUMNS,
+    COMPACT_BYTES,
+    FEATURES,
+    HEADER,
+    PLAIN,
+    QUALITY,
+)
 from autrt.results.verification.verify import verify
 from autrt.results.writer import ResultsWriter
 from autrt.types import Loss
@@ -180,8 +189,9 @@ def test_a_two_second_clip_takes_at_most_30_kb(tmp_path, name):
     }
     members = [member.name for member in model.members]
     made = video([1] * 60, n_members=len(members), n_aus=12)
+    made.block.outputs.update({c.output: np.ones(60, np.float16) for c in QUALITY})
     head = header(12, members=members, versions=versions, **graded)
-    with ResultsWriter(tmp_path / "a.h5", head) as writer:
+    with ResultsWriter(tmp_path / "a.h5", head, outputs=QUALITY) as writer:
         made.write(writer)
         assert writer.finish().stat().st_size <= 30_000
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import resource
 import shlex
 import shutil
 import signal
+import subprocess
+import sys
+import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tqdm.utils import disp_len
 
 from autrt.results.verification.verify import verify
 from tests.support.command import autrt, leftovers, start
@@ -190,3 +197,41 @@ def test_json_has_no_events_where_the_run_cannot_begin(tmp_path):
     done = autrt("infer", tmp_path, "--out", tmp_path / "out", "--model", model, "--progress", "json")
     assert done.returncode == 2
     assert done.stdout == ""
+
+
+def in_terminal(columns: int, *arguments) -> tuple[int, str]:
+    """Run in a pseudo-terminal of this width; return the exit code and all that was written to it."""
+    main, other = pty.openpty()
+    termios.tcsetwinsize(other, (24, columns))
+    command = [sys.executable, "-m", "autrt", *map(str, arguments)]
+    told = b""
+    with subprocess.Popen(
+        command,
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        env=os.environ | {"TERM": "xterm", "PYTHONUTF8": "1"},
+    ) as running:
+        os.close(other)
+        with suppress(OSError):  # Linux ends a terminal with EIO
+            while part := os.read(main, 4096):
+                told += part
+        os.close(main)
+    return running.returncode, told.decode()
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_terminal_shows_bars_and_faces_found_at_any_width(clips, tmp_path, columns):
+    code, told = in_terminal(columns, "infer", clips, "--out", tmp_path / "out", "--workers", "1")
+    assert code == 3
+    display, ending = told.split("AUs: ")
+    lines = [re.sub(r"\x1b\[\d*[A-Z]", "", line) for line in re.split(r"[\r\n]+", display)]
+    assert max(map(disp_len, lines)) < columns
+    files = [line for line in lines if re.match(r" *\d+ % \|.{10,20}\| talk\.mp4, [\d,]+ faces$", line)]
+    assert files
+    assert {len(line.split("|")[1]) for line in files} == {20 if columns == 200 else 10}
+    totals = [line for line in lines if re.match(r" *[\d.]+ % \|.+\| [0-3]/3 videos, .*faces", line)]
+    assert "× real time" in totals[-1]
+    assert "frames/s" in totals[-1] or columns == 80
+    assert "failed junk.mp4: " in ending
+    assert "the same command does those that failed" in ending

@@ -14,7 +14,7 @@ from autrt.results.dataset.plan import ResultsFile
 from autrt.results.extra_columns import extra_columns
 from autrt.results.reader import Results
 from autrt.results.schema import FEATURES
-from autrt.results.tables.columns import ALL_GROUPS
+from autrt.results.tables.columns import ALL_GROUPS, OF_QUALITY
 from autrt.results.tables.layout import TableLayout, make_layout
 from autrt.results.tables.parquet import arrow_schema, arrow_table
 from autrt.results.tables.rows import read_rows
@@ -130,7 +130,7 @@ def video_row(file: ResultsFile, results: Results) -> dict[str, Any]:
 
 
 def _layout(example: Results) -> TableLayout:
-    further = [name for name in extra_columns(example) if name != FEATURES.name]
+    further = [name for name in {**OF_QUALITY, **extra_columns(example)} if name != FEATURES.name]
     layout = make_layout([example], [*ALL_GROUPS, "damaged", *further])
     model = {k: v for k, v in layout.metadata["models"][0].items() if k != "videos"}
     return TableLayout(

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from autrt.errors import UsageError
-from autrt.results.schema import COLUMNS, EVERY_MODEL, FEATURES, OF_FRAMES, OF_TRACKS, Column
+from autrt.results.schema import COLUMNS, EVERY_MODEL, FEATURES, OF_FRAMES, OF_TRACKS, QUALITY, Column
 from autrt.storage.escape import escape
 
 OF_FACES: Final = {
@@ -23,7 +23,20 @@ ALL_GROUPS: Final = tuple(name for name in OF_FACES if name != "member_logit")
 CSV_GROUPS: Final = ("score", "box", "smoothed", "active")
 """Default columns of CSV files."""
 
-_LANDMARKS: Final = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+OF_QUALITY: Final = {c.name: replace(c, dtype="float32") for c in QUALITY}
+"""Columns of the faces' quality, which older results lack; as float32, since many tools know no float16."""
+
+POSE: Final = Column(
+    "faces",
+    "pose",
+    "float32",
+    "deg",
+    "yaw, pitch, roll of the head from the landmarks: positive to the left of the picture, down, clockwise",
+    (3,),
+)
+"""Head pose, which is computed from the landmarks where it is asked for; see `face.pose`."""
+
+LANDMARKS: Final = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 """Left and right as seen in the picture."""
 
 
@@ -91,7 +104,7 @@ def table_columns(
     A column of `/faces` stands for all of its values (`box` for box_x0, box_y0, box_x1, box_y1; `landmarks` for
     left_eye_x, …; `smoothed` for AU1_smoothed, …; `member_logit` for NAME_AU1_member_logit, …; a further output
     of shape (2,) for NAME_0 and NAME_1), each of which may also be named alone. `damaged` is that of `/frames`,
-    `person` that of `/tracks`.
+    `person` that of `/tracks`, and `pose` stands for pose_yaw, pose_pitch and pose_roll.
 
     Args:
         au_names: of all results in the table.
@@ -102,7 +115,7 @@ def table_columns(
     Raises:
         UsageError: there is no such column.
     """
-    groups = {**OF_FACES, **(extra or {}), **OF_FRAMES, **OF_TRACKS}
+    groups = {**OF_FACES, **(extra or {}), **OF_QUALITY, POSE.name: POSE, **OF_FRAMES, **OF_TRACKS}
     if wanted is None:
         wanted = [*ALL_GROUPS, *(name for name in extra or {} if name != FEATURES.name)]
     elif isinstance(wanted, str):
@@ -138,10 +151,12 @@ def expand_group(column: Column, au_names: Sequence[str], member_names: Sequence
         case ("M", "A"):
             names = [(escape(member), au) for member in member_names for au in au_names]
             return [replace(one, name=f"{member}_{escape(au)}_{group}", au=au) for member, au in names]
+        case (3,) if group == POSE.name:
+            return [replace(one, name=f"{group}_{angle}") for angle in ("yaw", "pitch", "roll")]
         case (4,):
             return [replace(one, name=f"{group}_{corner}") for corner in ("x0", "y0", "x1", "y1")]
         case (5, 2):
-            return [replace(one, name=f"{point}_{axis}") for point in _LANDMARKS for axis in "xy"]
+            return [replace(one, name=f"{point}_{axis}") for point in LANDMARKS for axis in "xy"]
         case ():
             return [one]
         case tail:

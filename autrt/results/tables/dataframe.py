@@ -17,10 +17,12 @@ _NULLABLE: Final = {"int32": "Int32", "uint8": "UInt8", "bool": "boolean"}
 """pandas' nullable dtypes of columns in which values may be missing; a missing float is NaN."""
 
 
-def results_dataframe(results: Results, columns: Sequence[str] | None, faces_only: bool) -> pd.DataFrame:
+def results_dataframe(
+    results: Results, columns: Sequence[str] | None, faces_only: bool, min_quality: float | None
+) -> pd.DataFrame:
     """Return a video's whole table; see `Results.to_dataframe`."""
-    layout = make_layout([results], columns, faces_only=faces_only)
-    (rows,) = read_rows(results, layout.columns, faces_only, max(results.n_frames, 1))
+    layout = make_layout([results], columns, faces_only=faces_only, min_quality=min_quality)
+    (rows,) = read_rows(results, layout.columns, faces_only, min_quality, max(results.n_frames, 1))
     return dataframe(layout, rows)
 
 

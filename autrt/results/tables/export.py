@@ -29,6 +29,7 @@ def export_table(
     columns: Sequence[str] | None = None,
     *,
     faces_only: bool = False,
+    min_quality: float | None = None,
 ) -> tuple[TableLayout | None, list[str]]:
     """Write one table of several results files, whole or not at all; damaged files are left out.
 
@@ -40,6 +41,7 @@ def export_table(
         paths: results files.
         columns: see `columns.table_columns`; default: the format's own.
         faces_only: leave out frames without a face.
+        min_quality: leave out faces of less quality; results without qualities are left out.
 
     Returns:
         The table's layout, and an error message for each results file that was left out. If all were, nothing
@@ -55,7 +57,7 @@ def export_table(
     wanted = chosen_columns(fmt, columns)
     # Damage to columns shows only while their rows are being written; then the whole table is written again.
     while True:
-        layout = make_layout(source.each(bad), wanted, faces_only=faces_only)
+        layout = make_layout(source.each(bad), wanted, faces_only=faces_only, min_quality=min_quality)
         if not source.paths:
             return None, bad
         try:
@@ -126,7 +128,7 @@ class _ReadableResults:
         for path in self.paths:
             try:
                 with open_guarded(path) as results:
-                    yield from read_rows(results, layout.columns, layout.faces_only)
+                    yield from read_rows(results, layout.columns, layout.faces_only, layout.min_quality)
             except ResultsError as error:
                 raise _DamagedError(path, error) from error
 

@@ -12,7 +12,7 @@ from autrt.results.tables.dataframe import results_dataframe
 
 def results_fex(results: Results) -> pd.DataFrame:
     """Return a video's table as py-feat names it; see `Results.to_fex`."""
-    table = results_dataframe(results, ["box", "score", "smoothed"], False)
+    table = results_dataframe(results, ["box", "score", "smoothed"], False, None)
     smoothed = [name for name in table.columns if name.endswith("_smoothed")]
     return pd.DataFrame(
         {

@@ -14,7 +14,7 @@ from autrt.results.hdf5_attributes import plain_text
 from autrt.results.header import Header
 from autrt.results.reader import Results
 from autrt.results.schema import Column
-from autrt.results.tables.columns import TableColumn, table_columns
+from autrt.results.tables.columns import OF_QUALITY, TableColumn, table_columns
 from autrt.storage.escape import escape
 
 TABLE_SCHEMA: Final = "autrt-table/1"
@@ -27,6 +27,8 @@ class TableLayout:
     columns: tuple[TableColumn, ...]
     faces_only: bool
     """True if frames without a face have no row."""
+    min_quality: float | None = None
+    """Faces of less quality have no row."""
     gaps: bool
     """True if some of the results lack some of the columns."""
     metadata: dict[str, Any]
@@ -52,7 +54,11 @@ class TableLayout:
 
 
 def make_layout(
-    opened: Iterable[Results], columns: Sequence[str] | None = None, *, faces_only: bool = False
+    opened: Iterable[Results],
+    columns: Sequence[str] | None = None,
+    *,
+    faces_only: bool = False,
+    min_quality: float | None = None,
 ) -> TableLayout:
     """Return the layout of one table of several results files, with the union of their columns.
 
@@ -60,15 +66,19 @@ def make_layout(
         opened: open results files; each is read once and not kept.
         columns: see `columns.table_columns`; default: all but the members' logits.
         faces_only: leave out frames without a face.
+        min_quality: leave out faces of less quality.
 
     Raises:
-        UsageError: there is no such column, or two results files have the same source path.
+        UsageError: there is no such column, `min_quality` is not from 0 to 1, or two results files have the same
+            source path.
     """
+    if min_quality is not None and not 0 <= min_quality <= 1:
+        raise UsageError(f"min_quality: expected a number from 0 to 1, found {min_quality:g}")
     models: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = {}
     seen: set[str] = set()
     last: dict[str, Any] = {}
     extra: dict[str, Column] = {}
-    with_extra: dict[str, int] = {}
+    with_extra: dict[str, int] = dict.fromkeys(OF_QUALITY, 0)
     for results in opened:
         header = results.header
         if header.source.path in seen:
@@ -91,19 +101,23 @@ def make_layout(
         "table": TABLE_SCHEMA,
         "models": list(models.values()),
         "videos": len(seen),
-        "options": table_options(columns, faces_only=faces_only),
+        "options": table_options(columns, faces_only=faces_only, min_quality=min_quality),
     }
     return TableLayout(
         columns=found,
         faces_only=faces_only,
+        min_quality=min_quality,
         gaps=gaps,
         metadata=metadata if len(seen) != 1 else last | metadata,
     )
 
 
-def table_options(columns: Sequence[str] | None, *, faces_only: bool) -> dict[str, Any]:
+def table_options(
+    columns: Sequence[str] | None, *, faces_only: bool, min_quality: float | None = None
+) -> dict[str, Any]:
     """Return what was asked of a table, as in its metadata; `columns` is None for all but the members' logits."""
-    return {"columns": None if columns is None else list(columns), "faces_only": faces_only}
+    asked = {"columns": None if columns is None else list(columns), "faces_only": faces_only}
+    return asked if min_quality is None else asked | {"min_quality": min_quality}
 
 
 def _attributes(results: Results) -> dict[str, Any]:

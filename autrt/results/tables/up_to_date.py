@@ -21,6 +21,7 @@ def is_up_to_date(
     columns: Sequence[str] | None = None,
     *,
     faces_only: bool = False,
+    min_quality: float | None = None,
 ) -> bool:
     """Return True if a table is newer than its results, holds as many, and was made with the same options.
 
@@ -32,12 +33,15 @@ def is_up_to_date(
         paths: results files.
         columns: as for `export_table`.
         faces_only: as for `export_table`.
+        min_quality: as for `export_table`.
     """
     if not is_newer(target, paths):
         return False
     wanted = {
         "videos": len(paths),
-        "options": table_options(chosen_columns(fmt, columns), faces_only=faces_only),
+        "options": table_options(
+            chosen_columns(fmt, columns), faces_only=faces_only, min_quality=min_quality
+        ),
     }
     try:
         metadata = _parquet_metadata(target) if fmt == "parquet" else _csv_metadata(target)
