@@ -25,7 +25,7 @@ from autrt.results.reader import Results, open_results
 from autrt.run.command_text import call_text
 from autrt.run.job import Outcome
 from autrt.run.option_checks import checked_function, checked_option, found_text, named_option
-from autrt.run.options import InferOptions, parse_baseline, parse_rate
+from autrt.run.options import InferOptions, parse_baseline, parse_rate, parse_split
 from autrt.run.plan import InferPlan, PlannedVideo
 from autrt.run.shard import Shard
 from autrt.run.summary import RunSummary
@@ -74,6 +74,7 @@ def infer(
     aligned: bool = False,
     template: str | None = None,
     workers: int | None = None,
+    split: str | float | None = None,
     overwrite: bool = False,
     trust_fingerprint: bool = False,
     offline: bool = False,
@@ -114,6 +115,8 @@ def infer(
             for faces or moved, and a folder is one track.
         template: alignment that the crops follow; it must be the model's, which is the default.
         workers: videos in flight at once; 1: in this process. By default as suits the cores.
+        split: length of the sections, "15m" or seconds, in which several workers do a long video side by side; the
+            results are the same. By default a video is done as a whole.
         overwrite: do finished videos again, with these settings.
         trust_fingerprint: where a finished video's time of change is another, compare its first and last MiB alone,
             not all of its bytes.
@@ -153,6 +156,7 @@ def infer(
         aligned=aligned,
         template=template,
         workers=workers,
+        split=split,
         overwrite=overwrite,
         trust_fingerprint=trust_fingerprint,
         offline=offline,
@@ -215,6 +219,8 @@ def _resolved(options: dict[str, Any]) -> dict[str, Any]:
         resolved["image_rate"] = named_option("image_rate", parse_rate, options["image_rate"])
     if options.get("shard") is not None:
         resolved["shard"] = Shard.parse(options["shard"])
+    if "split" in options:
+        resolved["split_s"] = named_option("split", parse_split, resolved.pop("split"))
     if "baseline" in options:
         resolved["baseline_percentile"] = named_option("baseline", parse_baseline, resolved.pop("baseline"))
     return resolved

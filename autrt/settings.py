@@ -52,6 +52,8 @@ class InferSettings:
     features: bool = False
     """Store each face's features."""
     baseline_percentile: float | None = None
+    split_s: float | None = None
+    """Length of the sections in which long videos are done; None: as a whole. The results are the same."""
     aligned: str | None = None
     """Template that the pictures, which are aligned crops, follow; None: faces are searched for."""
 

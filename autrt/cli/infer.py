@@ -11,7 +11,7 @@ from autrt.cli.command_line import typed_command
 from autrt.cli.ending import finish, run_plan
 from autrt.cli.interrupted import explain_interrupt
 from autrt.cli.paths import LocalPath, NameOrPath
-from autrt.cli.values import BaselineType, FractionType, ShardType
+from autrt.cli.values import BaselineType, FractionType, ShardType, SplitType
 from autrt.console import Mode
 from autrt.console.formatting import duration, size
 from autrt.errors import UsageError
@@ -102,6 +102,12 @@ from autrt.storage.escape import escape
     "--workers",
     type=click.IntRange(1),
     help="Videos in flight at once; 1: in one process (default: by the cores).",
+)
+@click.option(
+    "--split",
+    "split_s",
+    type=SplitType(),
+    help="Do videos of twice this length or more (15m, 1h) in sections side by side; the results are the same.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--overwrite", is_flag=True, help="Do finished videos again, with these settings.")

@@ -28,7 +28,7 @@ _KEPT_S: Final = 1000.0
 Segments = Generator[Segment, None, None]
 
 RunFrom = Callable[[int, float], tuple[int, Segments]]
-"""Starts one more run: takes a row and seconds before it; returns the row at which the run begins, and its segments."""
+"""Starts one more run some seconds before a row; returns the row at which it begins, and its segments."""
 
 
 def join_sections(sections: Sequence[tuple[int, Segments]], end_row: int, run_from: RunFrom) -> Segments:
@@ -84,7 +84,7 @@ class _Joint:
 
 
 def _bridge(past: _Past, run_from: RunFrom) -> _Renumbered:
-    """Start a run before the end of what is known, and go on from there once it has come to be in the same state."""
+    """Start a run before the end of what is known, and go on from there once it is in the same state."""
     for back_s in BACK_S:
         entry_row, segments = run_from(past.row, back_s)
         if entry_row == 0:

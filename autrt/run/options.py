@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from autrt.engine.devices import devices_of
 from autrt.engine.open import engine_names, resolve_engine, resolve_precision
@@ -21,6 +22,9 @@ from autrt.run.shard import Shard
 from autrt.run.versions import computing_versions
 from autrt.settings import MAX_PIXELS, InferSettings, Quality
 from autrt.video.crops import require_template
+
+LEAST_SPLIT_S: Final = 10
+"""Shortest section of a long video, each of which is begun some seconds early."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,7 @@ class InferOptions:
     aligned: bool = False
     template: str | None = None
     workers: int | None = None
+    split_s: float | None = None
     overwrite: bool = False
     trust_fingerprint: bool = False
     offline: bool = False
@@ -112,6 +117,7 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
         keep_members=options.keep_members,
         features=options.features,
         baseline_percentile=options.baseline_percentile,
+        split_s=options.split_s,
         aligned=require_template(options.template, model.template, model.name) if options.aligned else None,
     )
     job = Job(
@@ -141,6 +147,23 @@ def parse_rate(value: Any) -> Fraction:
             f"expected a positive rate such as 30, 29.97 or 30000/1001, found {found_text(value)}"
         )
     return rate
+
+
+def parse_split(value: Any) -> float | None:
+    """Return the length of sections in seconds, such as 900, "900", "90s", "15m" or "1.5h"; None for None.
+
+    Raises:
+        UsageError: it is something else, or shorter than 10 s.
+    """
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
+    seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+    if isinstance(value, bool) or seconds < LEAST_SPLIT_S:
+        raise UsageError(
+            f"expected a length of {LEAST_SPLIT_S} s or more such as 900, 90s, 15m or 1h, found {found_text(value)}"
+        )
+    return seconds
 
 
 def parse_baseline(text: Any) -> float | None:

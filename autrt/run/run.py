@@ -10,14 +10,13 @@ from contextlib import ExitStack, closing, nullcontext
 from functools import partial
 from itertools import cycle, islice
 from queue import SimpleQueue
-from typing import Final
+from typing import Any, Final
 
 from autrt.console import Reporter
 from autrt.errors import AutrtError, DeviceError, DiskFullError, EngineError, VideoError
 from autrt.machine import memory_limit
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.recognise import StoppedError
-from autrt.run.do_video import do_video
 from autrt.run.durations import DurationSurvey
 from autrt.run.finished_file import FinishedFile
 from autrt.run.job import Job, OnProgress, Outcome, VideoProgress, configure_process
@@ -26,11 +25,13 @@ from autrt.run.memory_budget import MemoryBudget
 from autrt.run.notes import internal_error
 from autrt.run.shard import Shard
 from autrt.run.signals import Signals, signal_name
+from autrt.run.split_video import Task, do_in_sections, do_task
 from autrt.run.summary import RunSummary
 from autrt.run.worker import (
     GPU_PROCESS_BYTES,
     PROCESS_BYTES,
     VIDEO_BYTES,
+    VIDEOS_EACH,
     CrashError,
     Worker,
     processes_for,
@@ -39,8 +40,8 @@ from autrt.storage.escape import escape
 from autrt.types import Source
 from autrt.video.probe import stated_pixels
 
-VideoWorker = Callable[[Source, threading.Event, OnProgress], Outcome]
-"""A function that does a video: `Worker.do`, or `do_video` with networks of this process."""
+VideoWorker = Callable[[Task, threading.Event, OnProgress], Any]
+"""A function that does a task: `Worker.do`, or `do_task` with networks of this process."""
 
 UnchangedCheck = Callable[[Source, threading.Event], FinishedFile | None]
 """A function that returns the description of a video's results, if it finds that they need not be computed."""
@@ -75,6 +76,7 @@ class Run:
         self._error: AutrtError | None = None
         self._survey: DurationSurvey | None = None
         self._idle: SimpleQueue[VideoWorker] = SimpleQueue()
+        self._workers = 1
         self._memory: MemoryBudget | None = None
         self._each_bytes = VIDEO_BYTES
         self._in_processes = False
@@ -104,7 +106,8 @@ class Run:
             suspects = [s for s in todo if manifest.crashes(s.relative) >= CRASHES_TOLERATED]
             others = [s for s in todo if manifest.crashes(s.relative) < CRASHES_TOLERATED]
             idle = self._open_workers(len(others), workers, opened)
-            self._memory = self._memory_budget(len(idle))
+            self._workers = len(idle)
+            self._memory = self._memory_budget(self._workers)
             # A video that crashed a run could crash the survey too, which would not set it aside.
             crashed = any(manifest.crashes(s.relative) for s in todo)
             if self.reporter.live and len(todo) > len(idle) and not crashed:
@@ -127,6 +130,8 @@ class Run:
     def _open_workers(self, videos: int, workers: int | None, opened: ExitStack) -> list[VideoWorker]:
         """Open worker processes, or return functions that work in this process with the open networks."""
         devices = [networks.device for networks in self.networks]
+        if self.job.settings.split_s is not None:
+            videos = max(videos, VIDEOS_EACH * self.job.threads)  # one alone may have work for all
         places = processes_for(self.job, videos, workers, devices)
         if places:
             self._in_processes = True
@@ -140,7 +145,7 @@ class Run:
             return [opened.enter_context(closing(Worker(self.job, threads, place))).do for place in places]
         # The threads of one video keep two cores busy; more of them only wait for each other.
         n = max(workers or self.job.threads // 2, len(self.networks))
-        return [partial(do_video, self.job, networks) for networks in islice(cycle(self.networks), n)]
+        return [partial(do_task, self.job, networks) for networks in islice(cycle(self.networks), n)]
 
     def _memory_budget(self, workers: int) -> MemoryBudget:
         return MemoryBudget(
@@ -250,10 +255,20 @@ class Run:
         self.stop.set()
 
     def _do_by_idle_worker(self, source: Source) -> Outcome:
+        report = partial(self._report, source)
+        if self.job.settings.split_s is None:
+            return self._ask(source, source, self.stop, report)
+        ask = partial(self._ask, source)
+        return do_in_sections(self.job, source, ask, self.stop, report, self._workers)
+
+    def _ask(self, source: Source, task: Task, stop: threading.Event, on_progress: OnProgress) -> Any:
+        """Have the next idle worker do a task, which is a video or about it."""
         worker = self._idle.get()
         try:
-            with self._memory.reserved(source, self.stop) if self._memory else nullcontext():
-                return worker(source, self.stop, partial(self._report, source))
+            if stop.is_set():
+                raise StoppedError
+            with self._memory.reserved(source, stop) if self._memory else nullcontext():
+                return worker(task, stop, on_progress)
         except (CrashError, DeviceError) as error:
             if self.stop.is_set():  # perhaps killed along with this run
                 raise StoppedError from None
@@ -261,7 +276,8 @@ class Run:
                 raise  # this process can do nothing more on the GPU
         finally:
             self._idle.put(worker)
-        return self._do_alone(source)
+        with closing(Worker(self.job, self.job.threads)) as alone:
+            return alone.do(task, stop, on_progress)
 
     def _do_alone(self, source: Source) -> Outcome:
         with closing(Worker(self.job, self.job.threads)) as worker:
