@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,7 @@ def write_results(
     write: WriteRows,
     on_progress: OnProgress,
     cpu_reason: str = "",
+    started_utc: str = "",
 ) -> Outcome:
     """Write the results file of a video.
 
@@ -108,12 +110,15 @@ def write_results(
         write: writes all rows.
         on_progress: called at the start, and after every few finished frames.
         cpu_reason: why a run on a GPU decodes the video on the CPU.
+        started_utc: when its processing began; by default now.
 
     Raises:
         As `do_video`.
     """
     start_s = time.monotonic()
     header = _header(source, watch.facts, decoder.info, job, networks.device)
+    if started_utc:
+        header = replace(header, started_utc=started_utc)
     sink = _open_sink(source, header, job, networks)
     position = _Position(decoder.info, on_progress, watch)
     try:

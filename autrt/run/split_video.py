@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from autrt.errors import VideoError
 from autrt.pipeline.join_sections import Segments, join_sections
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.open_source import open_source
@@ -25,6 +26,7 @@ from autrt.pipeline.split_people import split_people
 from autrt.pipeline.to_blocks import to_blocks
 from autrt.results.fingerprint import SourceFacts, canonical_json, run_digest
 from autrt.results.names import results_path
+from autrt.results.writer import utc_now
 from autrt.run.do_video import do_video, write_results
 from autrt.run.job import Job, OnProgress, Outcome, VideoProgress, decoder_settings
 from autrt.run.source_watch import HashedSource, SourceWatch
@@ -48,6 +50,7 @@ class SplitVideo:
     """With the hash of all bytes."""
     scan: PacketScan
     sections: Sequence[Section]
+    started_utc: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class FindSections:
             VideoError: it cannot be read.
             StoppedError: `stop` was set.
         """
-        source, length_s = self.source, job.settings.split_s
+        source, length_s, started_utc = self.source, job.settings.split_s, utc_now()
         assert length_s is not None, "only then a video is split"
         if networks.device != "cpu":
             raise IrregularFileError("videos are split on the CPU alone")
@@ -93,7 +96,7 @@ class FindSections:
         sections = sections_of(found, length_s)
         if len(sections) < 2:
             return None
-        return SplitVideo(source=source, facts=facts, scan=found, sections=sections)
+        return SplitVideo(source=source, facts=facts, scan=found, sections=sections, started_utc=started_utc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ class JoinSections:
             return entry, self._segments_from(entry, job, networks, stop)
 
         entries = [section.entry_row for section in video.sections]
-        sections = list(zip(entries, map(read_segments, self.files), strict=True))
+        sections = list(zip(entries, map(_stored_segments, self.files), strict=True))
         joined = join_sections(sections, len(video.scan.pts), run_from)
         watch = HashedSource(video.facts, video.source.path)
         with closing(_decoder(video, 0, job)) as decoder, closing(joined):
@@ -141,7 +144,16 @@ class JoinSections:
             def write(sink: ResultsSink, advance: Callable[[int, float], object]) -> None:
                 write_blocks(blocks, sink, stop, advance)
 
-            return write_results(job, networks, video.source, watch, decoder, write, on_progress)
+            return write_results(
+                job,
+                networks,
+                video.source,
+                watch,
+                decoder,
+                write,
+                on_progress,
+                started_utc=video.started_utc,
+            )
 
     def _segments_from(self, entry_row: int, job: Job, networks: Networks, stop: threading.Event) -> Segments:
         with closing(_decoder(self.video, entry_row, job)) as decoder:
@@ -151,6 +163,22 @@ class JoinSections:
                     if stop.is_set():
                         raise StoppedError
                     yield segment
+
+
+def _stored_segments(file: Path) -> Segments:
+    """Yield the segments of a section's file.
+
+    Raises:
+        VideoError: it is damaged; then it is removed.
+    """
+    try:
+        yield from read_segments(file)
+    except (OSError, ValueError) as error:
+        file.unlink(missing_ok=True)
+        raise VideoError(
+            f"the file that keeps one of its sections cannot be read ({error}), and was removed: run the same "
+            "command again, which does that section anew"
+        ) from error
 
 
 def _decoder(video: SplitVideo, entry_row: int, job: Job) -> SectionDecoder:
