@@ -25,7 +25,7 @@ from autrt.results.reader import Results, open_results
 from autrt.run.command_text import call_text
 from autrt.run.job import Outcome
 from autrt.run.option_checks import checked_function, checked_option, found_text, named_option
-from autrt.run.options import InferOptions, parse_baseline, parse_rate, parse_size
+from autrt.run.options import InferOptions, parse_baseline, parse_rate, parse_size, parse_split
 from autrt.run.plan import InferPlan, PlannedVideo
 from autrt.run.shard import Shard
 from autrt.run.summary import RunSummary
@@ -77,6 +77,7 @@ def infer(
     template: str | None = None,
     workers: int | None = None,
     ray: str | None = None,
+    split: str | float | None = None,
     overwrite: bool = False,
     trust_fingerprint: bool = False,
     offline: bool = False,
@@ -123,6 +124,8 @@ def infer(
             node.
         ray: `HOST:PORT` of a Ray cluster that does the videos, or auto for the one that this machine belongs to;
             all nodes must see the same files (docs/scale.md).
+        split: length of the sections, "15m" or seconds, in which several workers do a long video side by side; the
+            results are the same. By default a video is done as a whole.
         overwrite: do finished videos again, with these settings.
         trust_fingerprint: where a finished video's time of change is another, compare its first and last MiB alone,
             not all of its bytes.
@@ -167,6 +170,7 @@ def infer(
         template=template,
         workers=workers,
         ray=ray,
+        split=split,
         overwrite=overwrite,
         trust_fingerprint=trust_fingerprint,
         offline=offline,
@@ -232,6 +236,8 @@ def _resolved(options: dict[str, Any]) -> dict[str, Any]:
         resolved["shard"] = Shard.parse(options["shard"])
     if options.get("cache_size") is not None:
         resolved["cache_size"] = named_option("cache_size", parse_size, options["cache_size"])
+    if "split" in options:
+        resolved["split_s"] = named_option("split", parse_split, resolved.pop("split"))
     if "baseline" in options:
         resolved["baseline_percentile"] = named_option("baseline", parse_baseline, resolved.pop("baseline"))
     return resolved

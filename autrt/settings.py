@@ -57,6 +57,8 @@ class InferSettings:
     baseline_percentile: float | None = None
     quality_weighted: bool = False
     """Weigh frames by the face's quality where they are smoothed."""
+    split_s: float | None = None
+    """Length of the sections in which long videos are done; None: as a whole. The results are the same."""
     aligned: str | None = None
     """Template that the pictures, which are aligned crops, follow; None: faces are searched for."""
 

@@ -10,7 +10,7 @@ from autrt.cli.command_line import typed_command
 from autrt.cli.ending import finish, run_plan
 from autrt.cli.interrupted import explain_interrupt
 from autrt.cli.paths import AnyPlace, LocalPath, NameOrPath
-from autrt.cli.values import BaselineType, FractionType, ShardType, SizeType
+from autrt.cli.values import BaselineType, FractionType, ShardType, SizeType, SplitType
 from autrt.console import Mode
 from autrt.console.formatting import duration, size
 from autrt.errors import UsageError
@@ -125,6 +125,12 @@ from autrt.storage.remote_url import Location
     type=SizeType(),
     help="Most that copies of remote videos take on this machine, such as 500MB.  "
     "[default: 20GB, or half of what is free]",
+)
+@click.option(
+    "--split",
+    "split_s",
+    type=SplitType(),
+    help="Do videos of twice this length or more (15m, 1h) in sections side by side; the results are the same.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--overwrite", is_flag=True, help="Do finished videos again, with these settings.")

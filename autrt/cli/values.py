@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from autrt.errors import UsageError
-from autrt.run.options import parse_baseline, parse_rate, parse_size
+from autrt.run.options import parse_baseline, parse_rate, parse_size, parse_split
 from autrt.run.shard import Shard
 
 
@@ -36,6 +36,19 @@ class BaselineType(click.ParamType):
             return value
         try:
             return parse_baseline(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class SplitType(click.ParamType):
+    """A length of time such as 15m, 90s or 1h."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        """Return the seconds."""
+        try:
+            return parse_split(value)
         except UsageError as error:
             self.fail(str(error), param, ctx)
 

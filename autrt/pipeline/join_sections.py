@@ -28,7 +28,7 @@ _KEPT_S: Final = 1000.0
 Segments = Generator[Segment, None, None]
 
 RunFrom = Callable[[int, float], tuple[int, Segments]]
-"""Starts one more run: takes a row and seconds before it; returns the row where it begins, and its segments."""
+"""Starts one more run some seconds before a row; returns the row at which it begins, and its segments."""
 
 
 def join_sections(sections: Sequence[tuple[int, Segments]], end_row: int, run_from: RunFrom) -> Segments:

@@ -10,7 +10,7 @@ for. So memory stays flat however long the video, and nothing depends on what ru
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
 
 from autrt.face.track import track
@@ -67,11 +67,18 @@ def recognise(
         recognised_crops(decoder, networks) if of_crops else recognised_blocks(decoder, networks, settings)
     )
     with closing(found) as blocks:
-        for block in blocks:
-            if stop.is_set():
-                raise StoppedError
-            sink.write(block)
-            advance(len(block.index), float(block.time_s[-1]), len(block.faces))
+        write_blocks(blocks, sink, stop, advance)
+
+
+def write_blocks(
+    blocks: Iterable[Block], sink: Sink, stop: threading.Event, advance: Callable[[int, float, int], object]
+) -> None:
+    """Write a video's blocks into the sink; for `stop`, `advance` and errors see `recognise`."""
+    for block in blocks:
+        if stop.is_set():
+            raise StoppedError
+        sink.write(block)
+        advance(len(block.index), float(block.time_s[-1]), len(block.faces))
 
 
 def recognised_blocks(

@@ -1,4 +1,4 @@
-"""Files of segments as they are before people are split: a section of a video waits on disk for the others."""
+"""Files of segments as they are before people are split: sections of a video that wait on disk for others."""
 
 from __future__ import annotations
 

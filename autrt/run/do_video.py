@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +26,15 @@ from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.header_of import header_of
 from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
 from autrt.run.notes import video_note
-from autrt.run.source_watch import SourceWatch
-from autrt.types import Source, VideoInfo
+from autrt.run.source_watch import HashedSource, SourceWatch
+from autrt.types import Decoder, Source, VideoInfo
 from autrt.video.decoded_sample import MisdecodedError
 from autrt.video.probe import length_of
 
 log = logging.getLogger(__name__)
+
+WriteRows = Callable[[ResultsSink, Callable[[int, float, int], object]], object]
+"""Writes a video's blocks into a sink; calls its second argument as `recognise` does `advance`."""
 
 
 def do_video(
@@ -79,44 +84,84 @@ def _do_video(
     cpu_reason: str = "",
 ) -> Outcome:
     """Do a video that is decoded on `device`; `cpu_reason` says why that is the CPU in a run on a GPU."""
-    start_s = time.monotonic()
     with (
         closing(SourceWatch(source)) as watch,
         closing(open_source(source, job.settings, device)) as decoder,
     ):
-        header = header_of(source, watch.facts, decoder.info, job, networks.device)
-        sink = _open_sink(source, header, job, networks, permit)
-        position = _Position(decoder.info, on_progress, watch)
-        try:
-            recognise(decoder, networks, job.settings, sink, stop, position.advance)
-            facts, changed = watch.finish()
-            lost = [*changed, *decoder.lost]
-            sink.set_source(facts)
-            sink.set_cpu_reason(cpu_reason or getattr(decoder, "fallback", None) or "")
-            target = sink.finish(lost, decoder.repaired_times)
-        finally:
-            sink.abandon()
-        state = FileState.of(target)
-        return Outcome(
-            relative=source.relative,
-            status="partial" if lost else "ok",
-            reason=video_note(decoder, sink.n_frames, lost, sink.n_damaged),
-            frames=sink.n_frames,
-            faces=sink.n_faces,
-            tracks=sink.n_tracks,
-            lost=sum(loss.packets for loss in lost),
-            seconds=time.monotonic() - start_s,
-            video_s=position.position_s,
-            tracks_without_baseline=_without_baseline(target) if header.baseline != "none" else 0,
-            run_digest=header.run_digest,
-            finished=state and FinishedFile.of(facts, header.run_digest, state, partial=bool(lost)),
+
+        def write(sink: ResultsSink, advance: Callable[[int, float, int], object]) -> None:
+            recognise(decoder, networks, job.settings, sink, stop, advance)
+
+        return write_results(
+            job, networks, source, watch, decoder, write, on_progress, cpu_reason, permit=permit
         )
+
+
+def write_results(
+    job: Job,
+    networks: Networks,
+    source: Source,
+    watch: SourceWatch | HashedSource,
+    decoder: Decoder,
+    write: WriteRows,
+    on_progress: OnProgress,
+    cpu_reason: str = "",
+    started_utc: str = "",
+    permit: Path | None = None,
+) -> Outcome:
+    """Write the results file of a video.
+
+    Args:
+        job: model, settings and output folder.
+        networks: shared by all videos of this process.
+        source: the video.
+        watch: of the source.
+        decoder: of the video; `write` may decode it.
+        write: writes all rows.
+        on_progress: called at the start, and after every few finished frames.
+        cpu_reason: why a run on a GPU decodes the video on the CPU.
+        started_utc: when its processing began; by default now.
+        permit: as for `do_video`.
+
+    Raises:
+        As `do_video`.
+    """
+    start_s = time.monotonic()
+    header = header_of(source, watch.facts, decoder.info, job, networks.device)
+    if started_utc:
+        header = replace(header, started_utc=started_utc)
+    sink = _open_sink(source, header, job, networks, permit)
+    position = _Position(decoder.info, on_progress, watch)
+    try:
+        write(sink, position.advance)
+        facts, changed = watch.finish()
+        lost = [*changed, *decoder.lost]
+        sink.set_source(facts)
+        sink.set_cpu_reason(cpu_reason or getattr(decoder, "fallback", None) or "")
+        target = sink.finish(lost, decoder.repaired_times)
+    finally:
+        sink.abandon()
+    state = FileState.of(target)
+    return Outcome(
+        relative=source.relative,
+        status="partial" if lost else "ok",
+        reason=video_note(decoder, sink.n_frames, lost, sink.n_damaged),
+        frames=sink.n_frames,
+        faces=sink.n_faces,
+        tracks=sink.n_tracks,
+        lost=sum(loss.packets for loss in lost),
+        seconds=time.monotonic() - start_s,
+        video_s=position.position_s,
+        tracks_without_baseline=_without_baseline(target) if header.baseline != "none" else 0,
+        run_digest=header.run_digest,
+        finished=state and FinishedFile.of(facts, header.run_digest, state, partial=bool(lost)),
+    )
 
 
 class _Position:
     """Reports the position in a video; the first report is made at once."""
 
-    def __init__(self, info: VideoInfo, on_progress: OnProgress, watch: SourceWatch) -> None:
+    def __init__(self, info: VideoInfo, on_progress: OnProgress, watch: SourceWatch | HashedSource) -> None:
         self._length_s, self._frame_s, self._on_progress = length_of(info), float(1 / info.rate), on_progress
         self._watch = watch
         self.position_s = 0.0

@@ -8,13 +8,21 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import cycle, islice
 from queue import SimpleQueue
+from typing import Any
 
 from autrt.machine import memory_limit
 from autrt.pipeline.networks import Networks
-from autrt.run.do_video import do_video
-from autrt.run.job import Job, OnProgress, Outcome, configure_process
+from autrt.run.job import Job, OnProgress, configure_process
 from autrt.run.memory_budget import MemoryBudget
-from autrt.run.worker import GPU_PROCESS_BYTES, PROCESS_BYTES, VIDEO_BYTES, Worker, processes_for
+from autrt.run.split_video import Task, do_task
+from autrt.run.worker import (
+    GPU_PROCESS_BYTES,
+    PROCESS_BYTES,
+    VIDEO_BYTES,
+    VIDEOS_EACH,
+    Worker,
+    processes_for,
+)
 from autrt.run.worker_pool import VideoWorker
 from autrt.types import Source
 from autrt.video.probe import stated_pixels
@@ -39,6 +47,8 @@ class LocalPool:
         """See `WorkerPool.open`."""
         configure_process()
         devices = [networks.device for networks in self._networks]
+        if self._job.settings.split_s is not None:
+            videos = max(videos, VIDEOS_EACH * self._job.threads)  # one alone may have work for all
         places = processes_for(self._job, videos, self._most, devices)
         workers: Sequence[VideoWorker]
         each_bytes = VIDEO_BYTES
@@ -75,10 +85,10 @@ class LocalPool:
         """Make a worker idle again."""
         self._idle.put(worker)
 
-    def do_alone(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
+    def do_alone(self, task: Task, stop: threading.Event, on_progress: OnProgress) -> Any:
         """See `WorkerPool.do_alone`."""
         with closing(Worker(self._job, self._job.threads)) as worker:
-            return worker.do(source, stop, on_progress)
+            return worker.do(task, stop, on_progress)
 
     def close(self) -> None:
         """End the processes."""
@@ -93,10 +103,10 @@ class _Frugal:
     worker: VideoWorker
     memory: MemoryBudget
 
-    def do(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
+    def do(self, task: Task, stop: threading.Event, on_progress: OnProgress) -> Any:
         """See `VideoWorker.do`."""
-        with self.memory.reserved(source, stop):
-            return self.worker.do(source, stop, on_progress)
+        with self.memory.reserved(task if isinstance(task, Source) else task.source, stop):
+            return self.worker.do(task, stop, on_progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,6 @@ class _InThisProcess:
     job: Job
     networks: Networks
 
-    def do(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
+    def do(self, task: Task, stop: threading.Event, on_progress: OnProgress) -> Any:
         """See `VideoWorker.do`."""
-        return do_video(self.job, self.networks, source, stop, on_progress)
+        return do_task(self.job, self.networks, task, stop, on_progress)

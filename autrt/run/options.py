@@ -24,6 +24,9 @@ from autrt.settings import MAX_PIXELS, InferSettings, Quality
 from autrt.storage.remote_url import Location
 from autrt.video.crops import require_template
 
+LEAST_SPLIT_S: Final = 10
+"""Shortest section of a long video, each of which is begun some seconds early."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferOptions:
@@ -59,6 +62,7 @@ class InferOptions:
     """Videos in flight at once; on a cluster, on each node."""
     ray: str | None = None
     """Address of a Ray cluster that does the videos, or auto; None: this machine does."""
+    split_s: float | None = None
     overwrite: bool = False
     trust_fingerprint: bool = False
     offline: bool = False
@@ -68,6 +72,10 @@ class InferOptions:
     def __post_init__(self) -> None:
         for name, check in CHECKS.items():
             object.__setattr__(self, name, check(name, getattr(self, name)))
+        if self.ray is not None and self.split_s is not None:
+            raise UsageError(
+                "split: expected nothing with ray, whose nodes do whole videos: leave one of them out"
+            )
         without_effect = ("detect_every", "max_faces") if self.aligned else ("template",)
         for name in without_effect:
             if getattr(self, name) is not None:
@@ -126,6 +134,7 @@ def resolve(options: InferOptions, before: RunJson | None = None) -> tuple[Job, 
         features=options.features,
         baseline_percentile=options.baseline_percentile,
         quality_weighted=options.quality_weighted,
+        split_s=options.split_s,
         aligned=require_template(options.template, model.template, model.name) if options.aligned else None,
     )
     assert isinstance(options.out, Path)
@@ -167,6 +176,23 @@ def parse_rate(value: Any) -> Fraction:
             f"expected a positive rate such as 30, 29.97 or 30000/1001, found {found_text(value)}"
         )
     return rate
+
+
+def parse_split(value: Any) -> float | None:
+    """Return the length of sections in seconds, such as 900, "900", "90s", "15m" or "1.5h"; None for None.
+
+    Raises:
+        UsageError: it is something else, or shorter than 10 s.
+    """
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
+    seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+    if isinstance(value, bool) or seconds < LEAST_SPLIT_S:
+        raise UsageError(
+            f"expected a length of {LEAST_SPLIT_S} s or more such as 900, 90s, 15m or 1h, found {found_text(value)}"
+        )
+    return seconds
 
 
 def parse_baseline(text: Any) -> float | None:

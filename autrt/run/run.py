@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from autrt.console import Reporter
 from autrt.errors import AutrtError, DeviceError, DiskFullError, EngineError, VideoError
@@ -21,6 +21,7 @@ from autrt.run.manifest import Manifest
 from autrt.run.notes import internal_error
 from autrt.run.shard import Shard
 from autrt.run.signals import Signals, signal_name
+from autrt.run.split_video import Task, do_in_sections
 from autrt.run.summary import RunSummary
 from autrt.run.worker import CrashError
 from autrt.run.worker_pool import VideoWorker, WorkerPool
@@ -100,7 +101,10 @@ class Run:
             if self.reporter.live and len(todo) > at_once and not crashed and not self.exchange.remote:
                 self._survey = opened.enter_context(closing(self._open_survey(todo)))
             with closing(self.exchange.begun([*others, *suspects], at_once, self.stop)):
-                self._do_side_by_side(others, manifest)
+                if self.job.settings.split_s is None:
+                    self._do_side_by_side(others, manifest)
+                else:
+                    self._do_in_sections(others, manifest, at_once)
                 with ThreadPoolExecutor(1, "video") as thread:
                     for source in suspects:
                         thread.submit(self._do_one, source, manifest, self.pool.do_alone)
@@ -143,22 +147,46 @@ class Run:
                 threads.submit(self._do_by, worker, source, manifest)
 
     def _do_by(self, worker: VideoWorker, source: Source, manifest: Manifest) -> None:
-        """Have a worker do a video; do one that crashes it once more, alone."""
+        """Have a worker do a video."""
         with ExitStack() as busy:
             busy.callback(self.pool.give_back, worker)
+            self._do_one(source, manifest, partial(self._by, worker, busy.close))
 
-            def do(source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
-                try:
-                    return worker.do(source, stop, on_progress)
-                except (CrashError, DeviceError) as error:
-                    if stop.is_set():  # perhaps killed along with this run
-                        raise StoppedError from None
-                    if isinstance(error, DeviceError) and not self.pool.isolated:
-                        raise  # this process can do nothing more on the GPU
-                busy.close()
-                return self.pool.do_alone(source, stop, on_progress)
+    def _by(
+        self,
+        worker: VideoWorker,
+        release: Callable[[], object],
+        task: Task,
+        stop: threading.Event,
+        on_progress: OnProgress,
+    ) -> Any:
+        """Have a worker do a task, and release it; do one that crashes it once more, alone."""
+        try:
+            if stop.is_set():
+                raise StoppedError
+            return worker.do(task, stop, on_progress)
+        except (CrashError, DeviceError) as error:
+            if self.stop.is_set():  # perhaps killed along with this run
+                raise StoppedError from None
+            if isinstance(error, DeviceError) and not self.pool.isolated:
+                raise  # this process can do nothing more on the GPU
+        finally:
+            release()
+        return self.pool.do_alone(task, stop, on_progress)
 
-            self._do_one(source, manifest, do)
+    def _do_in_sections(self, sources: Sequence[Source], manifest: Manifest, at_once: int) -> None:
+        """Do videos whose sections are dealt to whichever workers are idle."""
+
+        def ask(task: Task, stop: threading.Event, on_progress: OnProgress) -> Any:
+            worker = self.pool.take()
+            return self._by(worker, partial(self.pool.give_back, worker), task, stop, on_progress)
+
+        def do(source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
+            return do_in_sections(self.job, source, ask, stop, on_progress, at_once)
+
+        with ThreadPoolExecutor(at_once, "video") as threads:
+            for source in sources:
+                threads.submit(self._do_one, source, manifest, do)
 
     def _do_one(self, source: Source, manifest: Manifest, do: DoVideo) -> None:
         """Do one video and record its start and its end, whatever happens to it."""

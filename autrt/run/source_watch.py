@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from autrt.errors import VideoError
@@ -46,15 +47,38 @@ class SourceWatch:
         A source that changed keeps the times of before and no hash, so that the next run does it again. One that
         was deleted or moved away has lost nothing.
         """
-        facts = replace(self.facts, sha256=self._hash.finish())
-        try:
-            now = SourceState.of(self._path)
-        except VideoError:
-            return facts, []
-        if (now.size_bytes, now.mtime_ns) == (facts.size_bytes, facts.mtime_ns):
-            return facts, []
-        return self.facts, [Loss(0.0, 0, CHANGED)]
+        return _checked(replace(self.facts, sha256=self._hash.finish()), self._path)
 
     def close(self) -> None:
         """Close the files."""
         self._hash.close()
+
+
+class HashedSource:
+    """A source whose bytes were hashed before; as `SourceWatch`, from then until it is finished.
+
+    Args:
+        facts: as they were then, with the hash.
+        path: of the source.
+    """
+
+    def __init__(self, facts: SourceFacts, path: Path) -> None:
+        self.facts, self._path = facts, path
+
+    def advance(self, share: float) -> None:
+        """Do nothing."""
+
+    def finish(self) -> tuple[SourceFacts, list[Loss]]:
+        """Return the facts, and a loss where the source changed since."""
+        return _checked(self.facts, self._path)
+
+
+def _checked(facts: SourceFacts, path: Path) -> tuple[SourceFacts, list[Loss]]:
+    """Return facts about a source, without the hash and with a loss where it is another now."""
+    try:
+        now = SourceState.of(path)
+    except VideoError:
+        return facts, []
+    if (now.size_bytes, now.mtime_ns) == (facts.size_bytes, facts.mtime_ns):
+        return facts, []
+    return replace(facts, sha256=""), [Loss(0.0, 0, CHANGED)]

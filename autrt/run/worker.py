@@ -17,17 +17,16 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from autrt.engine.gpu import find_gpu
 from autrt.errors import AutrtError, DeviceError, EngineError, VideoError
 from autrt.machine import memory_limit
 from autrt.pipeline.open_networks import is_light, open_networks
 from autrt.pipeline.recognise import StoppedError
-from autrt.run.do_video import do_video
-from autrt.run.job import Job, OnProgress, Outcome, VideoProgress, configure_process
+from autrt.run.job import Job, OnProgress, VideoProgress, configure_process
 from autrt.run.notes import internal_error
-from autrt.types import Source
+from autrt.run.split_video import Task, do_task
 
 VIDEOS_EACH: Final = 4
 """Fewest videos that a process is started for: its start costs about a second of a core."""
@@ -131,16 +130,16 @@ class Worker:
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
 
-    def do(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
-        """Call `do_video` in the process.
+    def do(self, task: Task, stop: threading.Event, on_progress: OnProgress) -> Any:
+        """Call `do_task` in the process.
 
         Raises:
             CrashError: the process died.
             DeviceError: its GPU failed; the process is ended.
-            EngineError: no process can be started; and all that `do_video` raises.
+            EngineError: no process can be started; and all that `do_task` raises.
         """
         try:
-            answer = self._ask(source, stop, on_progress)
+            answer = self._ask(task, stop, on_progress)
         except (EOFError, ConnectionError):
             how = self._close_dead()
             raise CrashError(
@@ -152,16 +151,16 @@ class Worker:
             raise answer
         return answer
 
-    def _ask(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome | Exception:
+    def _ask(self, task: Task, stop: threading.Event, on_progress: OnProgress) -> Any:
         connection = self._connection or self._start()
-        connection.send(source)
+        connection.send(task)
         asked_to_stop = False
         while True:
             if stop.is_set() and not asked_to_stop:
                 connection.send(None)
                 asked_to_stop = True
             if connection.poll(_POLL_S):
-                answer: VideoProgress | Outcome | Exception = connection.recv()
+                answer: Any = connection.recv()
                 if not isinstance(answer, VideoProgress):
                     return answer
                 on_progress(answer)
@@ -253,17 +252,17 @@ def answer_of(do: Callable[[], Outcome]) -> Outcome | Exception:
 
 
 def _serve(job: Job, connection: Connection) -> None:
-    """Do the videos that come through the connection; the main function of the process."""
-    asked: SimpleQueue[Source] = SimpleQueue()
+    """Do the tasks that come through the connection; the main function of the process."""
+    asked: SimpleQueue[Task] = SimpleQueue()
     stop = threading.Event()
     threading.Thread(target=_listen, args=(connection, asked, stop), daemon=True).start()
     try:
         with closing(open_networks(job.model, job.settings, job.threads)) as networks:
             configure_process()
             while True:
-                source = asked.get()
+                task = asked.get()
                 progress = ThrottledProgress(connection.send)
-                answer = answer_of(partial(do_video, job, networks, source, stop, progress))
+                answer = answer_of(partial(do_task, job, networks, task, stop, progress))
                 connection.send(answer)
                 if isinstance(answer, DeviceError):
                     os._exit(1)  # closing engines could wait for the GPU for ever
@@ -271,14 +270,15 @@ def _serve(job: Job, connection: Connection) -> None:
         connection.send(error)
 
 
-def _listen(connection: Connection, asked: SimpleQueue[Source], stop: threading.Event) -> None:
-    """Receive videos, and None for "stop"; end the process where the parent is gone, killed perhaps."""
+def _listen(connection: Connection, asked: SimpleQueue[Task], stop: threading.Event) -> None:
+    """Receive tasks, and None for "stop the last one"; end the process where the parent is gone, killed perhaps."""
     try:
         while True:
-            source: Source | None = connection.recv()
-            if source is None:
+            task: Task | None = connection.recv()
+            if task is None:
                 stop.set()
             else:
-                asked.put(source)
+                stop.clear()
+                asked.put(task)
     except (EOFError, ConnectionError):
         os._exit(0)

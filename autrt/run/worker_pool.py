@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from typing import Any, Protocol
 
-from autrt.run.job import OnProgress, Outcome
-from autrt.types import Source
+from autrt.run.job import OnProgress
+from autrt.run.split_video import Task
 
 
 class VideoWorker(Protocol):
-    """Does one video after another."""
+    """Does one task after another."""
 
-    def do(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
-        """Recognise a video and write its results file.
+    def do(self, task: Task, stop: threading.Event, on_progress: OnProgress) -> Any:
+        """Recognise a video and write its results file, or do another task about one; return what that gives.
 
         Args:
-            source: the video.
+            task: a video, or what `split_video` asks for.
             stop: ends it early when set.
             on_progress: called at the start, and after every few finished frames.
 
@@ -59,8 +59,8 @@ class WorkerPool(Protocol):
         """Make a worker idle again."""
         ...
 
-    def do_alone(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
-        """Do a video that crashed others in a process that does nothing else; see `VideoWorker.do`."""
+    def do_alone(self, task: Task, stop: threading.Event, on_progress: OnProgress) -> Any:
+        """Do a task that crashed others in a process that does nothing else; see `VideoWorker.do`."""
         ...
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from autrt.run.cluster.places import Node, places, process_bytes
 from autrt.run.cluster.slot import LostError, Slot
 from autrt.run.job import OnProgress, Outcome
 from autrt.run.memory_budget import MemoryBudget
+from autrt.run.split_video import Task
 from autrt.run.worker_pool import VideoWorker
 from autrt.storage.escape import escape
 from autrt.types import Source
@@ -103,11 +104,11 @@ class RayPool:
         assert isinstance(worker, _Turn)
         worker.end()
 
-    def do_alone(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
+    def do_alone(self, task: Task, stop: threading.Event, on_progress: OnProgress) -> Outcome:
         """Do a video again, in another process: each does one at a time."""
         worker = self.take()
         try:
-            return worker.do(source, stop, on_progress)
+            return worker.do(task, stop, on_progress)
         finally:
             self.give_back(worker)
 
@@ -273,16 +274,17 @@ class _Turn:
         self._pool = pool
         self._slot: Slot | None = pool.next_slot()
 
-    def do(self, source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
-        """See `VideoWorker.do`."""
+    def do(self, task: Task, stop: threading.Event, on_progress: OnProgress) -> Outcome:
+        """See `VideoWorker.do`; videos alone are done here, no sections."""
+        assert isinstance(task, Source), "--split is refused on a cluster"
         for _ in range(LOSSES_TOLERATED):
             self._slot = self._slot or self._pool.next_slot()
             try:
-                return self._slot.do(source, stop, on_progress)
+                return self._slot.do(task, stop, on_progress)
             except LostError as error:
                 if stop.is_set():
                     raise StoppedError from None
-                self._pool.say_lost(source, error)
+                self._pool.say_lost(task, error)
                 self.end()
         raise VideoError(
             f"{LOSSES_TOLERATED} machines that did it were lost one after the other: it is set aside; run the same "
