@@ -241,8 +241,8 @@ class ThrottledProgress:
             self._frames, self._last_s = 0, now_s
 
 
-def answer_of(do: Callable[[], Outcome]) -> Outcome | Exception:
-    """Return the outcome of a video, or the exception to raise in the process that asked for it."""
+def answer_of(do: Callable[[], Any]) -> Any:
+    """Return what a task gives, or the exception to raise in the process that asked for it."""
     try:
         return do()
     except (AutrtError, StoppedError) as error:

@@ -35,7 +35,7 @@ STEPS = st.lists(st.sampled_from(["give up", "open", "finish old", "finish new"]
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS)
 def test_writer_that_was_given_up_never_replaces_the_file(tmp_path_factory, steps):
-    """In any order of what an old attempt, its driver and a new one do, after "give up" the old has no effect."""
+    """Whatever the order of an old attempt, its driver and a new one: after "give up" the old one has no effect."""
     out = tmp_path_factory.mktemp("out")
     target, run = out / "a" / "video.mp4.h5", Presence(out, {})
     try:

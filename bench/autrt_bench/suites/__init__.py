@@ -18,6 +18,7 @@ SUITES: Final = {
     "quality": "autrt_bench.suites.quality:quality",
     "results": "autrt_bench.suites.results:results",
     "archive": "autrt_bench.suites.archive:archive",
+    "cluster": "autrt_bench.suites.cluster:cluster",
     "identity": "autrt_bench.suites.identity:identity",
 }
 """Name → "module:function" of an `autrt_bench.types.Suite`."""
@@ -33,6 +34,7 @@ ABOUT: Final = {
     "quality": "what each preset changes, against a detection in every frame in f32: decisions, AUs, landmarks",
     "results": "a folder of a thousand results: size of a short one, opening, resuming, verifying",
     "archive": "upkeep of 100,000 videos: status, index for resuming, data set, new decisions: time, peak memory",
+    "cluster": "costs of a run on Ray, and simulated runs of 1 to 1000 nodes with them (needs the ray extra)",
     "identity": "changes of person that end a track, and tracks of one person that are split, in made-up films",
 }
 """One line of description each, for `autrt bench list`."""
