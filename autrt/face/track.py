@@ -18,7 +18,7 @@ import numpy as np
 from autrt.face.detect import iou_matrix
 from autrt.face.detection_frames import DetectionFrames
 from autrt.face.detection_schedule import DetectionSchedule, PendingDetections
-from autrt.face.held_bytes import HeldBytes
+from autrt.face.held_bytes import AHEAD_BYTES, HeldBytes
 from autrt.face.shots import split_shots
 from autrt.settings import DetectionInterval
 from autrt.types import DETECTED, F32, I64, INTERPOLATED, U8, Detections, Faces, Frame, Segment
@@ -42,6 +42,7 @@ def track(
     schedule: DetectionSchedule,
     interval: DetectionInterval,
     look_ahead: int = DETECTIONS_AHEAD,
+    ahead_bytes: int = AHEAD_BYTES,
 ) -> Iterator[Segment]:
     """Find and follow every face.
 
@@ -52,6 +53,7 @@ def track(
         look_ahead: detections that are started before those of an earlier frame are waited for, so that the
             detector has work while a segment is resolved; fewer where pictures are large (`HeldBytes`). Never
             changes the result.
+        ahead_bytes: pictures that may be read ahead of an interval for that.
 
     Yields:
         Segments that together hold every frame once, in order. Track ids count from 0 by first appearance, ties
@@ -60,7 +62,7 @@ def track(
     tracker = _Tracker(schedule=schedule)
     before: _TrackedFrame | None = None
     between: list[_TrackedFrame] = []
-    for frame in _start_detections(frames, schedule, DetectionFrames(interval), look_ahead):
+    for frame in _start_detections(frames, schedule, DetectionFrames(interval), look_ahead, ahead_bytes):
         if frame.starts_shot:
             tracker.end_shot()
             yield tracker.first_of_shot(frame)
@@ -93,12 +95,16 @@ class _TrackedFrame:
 
 
 def _start_detections(
-    frames: Iterable[Frame], schedule: DetectionSchedule, regular: DetectionFrames, look_ahead: int
+    frames: Iterable[Frame],
+    schedule: DetectionSchedule,
+    regular: DetectionFrames,
+    look_ahead: int,
+    ahead_bytes: int,
 ) -> Iterator[_TrackedFrame]:
     """Start the detections that are certain to be needed, some of them before they are waited for."""
     waiting: deque[_TrackedFrame] = deque()
     started = 0
-    held = HeldBytes()
+    held = HeldBytes(ahead_bytes)
     for row, shot in enumerate(split_shots(frames)):
         is_detection_frame = held.read(shot.frame.image)
         is_detection_frame |= regular.next_is(shot.frame) or shot.first or shot.last

@@ -27,10 +27,6 @@ from autrt.settings import InferSettings
 from autrt.types import Block, Decoder, Segment, Sink
 from autrt.video.crops import CropDecoder
 
-IN_FLIGHT_BYTES = 96_000_000
-"""Pictures between decoder and alignment: an interval of the tracker's, and what must wait for it."""
-FRAMES_AHEAD = 8
-SEGMENTS_AHEAD = 4
 REDETECTIONS_AHEAD = 2
 
 
@@ -87,18 +83,24 @@ def recognised_blocks(
         VideoError: nothing of the video can be read.
         EngineError: a network failed.
     """
-    info = decoder.info
+    info, ahead = decoder.info, networks.look_ahead
     crops_ahead = 3 * networks.batcher.batch  # two under way, and the third full before the first is done
 
     with ExitStack() as threads:
-        flow = FramesInFlight(IN_FLIGHT_BYTES)
-        frames = threads.enter_context(closing(prefetch(flow.admitted(decoder), FRAMES_AHEAD)))
+        flow = FramesInFlight(ahead.in_flight_bytes)
+        frames = threads.enter_context(closing(prefetch(flow.admitted(decoder), ahead.frames)))
         tracked = flow.handed_on(
-            track(flow.taken(frames), networks.schedule(info), settings.detection_interval)
+            track(
+                flow.taken(frames),
+                networks.schedule(info),
+                settings.detection_interval,
+                ahead.detections,
+                ahead.detection_bytes,
+            )
         )
-        segments = threads.enter_context(closing(prefetch(tracked, SEGMENTS_AHEAD)))
+        segments = threads.enter_context(closing(prefetch(tracked, ahead.segments)))
         threads.callback(flow.close)  # first of all, as the decoder's thread may wait for room
-        aligned = read_ahead(align(segments, networks, info, flow.freed), crops_ahead, _crops)
+        aligned = read_ahead(align(segments, networks, info, flow.freed, ahead), crops_ahead, _crops)
         checked = read_ahead(check_alignment(aligned, networks), REDETECTIONS_AHEAD)
         realigned = read_ahead(realign(checked, networks, info), crops_ahead, _crops)
         yield from to_blocks(split_people(realigned))

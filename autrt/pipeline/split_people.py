@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from autrt.face.appearance import appearance
+from autrt.face.appearance import appearance, small_faces
 from autrt.face.person_change import SAMPLE_INTERVAL_S, SAMPLES, SPAN_FRAMES, Change, Pictures, Sample
 from autrt.face.track_samples import TrackSamples
 from autrt.types import F32, I32, U8, AppearanceSamples, Segment
@@ -27,6 +27,8 @@ def split_people(segments: Iterable[Segment]) -> Iterator[Segment]:
     people = _People()
     held: deque[Segment] = deque()
     for segment in segments:
+        if len(segment.realigned):
+            segment.small_faces[segment.realigned] = small_faces(segment.sparse_crops.result())
         held.append(segment)
         people.add(segment)
         while held and _last_row(held[0]) < people.settled:
