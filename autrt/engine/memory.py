@@ -9,7 +9,7 @@ import numpy as np
 
 from autrt.errors import UsageError
 from autrt.extras import importing
-from autrt.types import CROP_SIZE_PX, F32, U8, Image
+from autrt.types import CROP_SIZE_PX, F32, U8, Image, Pending, Ready
 
 
 class CropMemory(Protocol):
@@ -28,8 +28,12 @@ class CropMemory(Protocol):
         """
         ...
 
-    def sparse(self, crops: Any) -> U8:
-        """Return every second pixel's green of n crops in this memory: uint8 (n, 56, 56) in the host's."""
+    def cut(self, images: Sequence[Image], boxes: Sequence[Sequence[int]]) -> list[Image]:
+        """Cut a box (left, top, right, bottom, factor to shrink by) out of each picture; see `Image.cut`."""
+        ...
+
+    def sparse(self, crops: Any) -> Pending[U8]:
+        """Take every second pixel's green of n crops in this memory: uint8 (n, 56, 56) in the host's."""
         ...
 
 
@@ -47,9 +51,13 @@ class HostMemory:
             crop[...] = image.warped(matrix, CROP_SIZE_PX)
         return crops
 
-    def sparse(self, crops: U8) -> U8:
-        """Return every second pixel's green of some crops."""
-        return np.ascontiguousarray(crops[:, ::2, ::2, 1])
+    def cut(self, images: Sequence[Image], boxes: Sequence[Sequence[int]]) -> list[Image]:
+        """Cut a box out of each picture."""
+        return [image.cut(*box) for image, box in zip(images, boxes, strict=True)]
+
+    def sparse(self, crops: U8) -> Ready[U8]:
+        """Take every second pixel's green of some crops."""
+        return Ready(np.ascontiguousarray(crops[:, ::2, ::2, 1]))
 
 
 def memory_on(device: str) -> CropMemory:

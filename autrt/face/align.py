@@ -5,7 +5,7 @@ Patches outlive their frame: they are small, and enough to detect and align the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -74,7 +74,17 @@ def invert(matrix: F64) -> F64:
     return np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1).astype(np.float64)
 
 
-def cut_patches(images: Sequence[Image], matrices: F64, pixel_aspect: Fraction) -> list[Patch]:
+def cut_each(images: Sequence[Image], boxes: Sequence[Sequence[int]]) -> list[Image]:
+    """Cut a box (left, top, right, bottom, factor to shrink by) out of each picture."""
+    return [image.cut(*box) for image, box in zip(images, boxes, strict=True)]
+
+
+def cut_patches(
+    images: Sequence[Image],
+    matrices: F64,
+    pixel_aspect: Fraction,
+    cut: Callable[[Sequence[Image], Sequence[Sequence[int]]], list[Image]] = cut_each,
+) -> list[Patch]:
     """Cut out the patches around faces.
 
     A patch covers the crop's square and `PATCH_MARGIN` on every side. A face with more pixels than the crop has
@@ -84,6 +94,7 @@ def cut_patches(images: Sequence[Image], matrices: F64, pixel_aspect: Fraction) 
         images: F pictures of whole frames, one per face.
         matrices: (F, 2, 3) float64, frame pixels → crop pixels; see `crop_matrix`.
         pixel_aspect: width over height of a frame pixel.
+        cut: cuts the patches out; `cut_each`, or one that does them together.
     """
     back = invert(matrices)
     middle = back[..., :2].sum(-1) * (CROP_SIZE_PX / 2) + back[..., 2]
@@ -94,7 +105,7 @@ def cut_patches(images: Sequence[Image], matrices: F64, pixel_aspect: Fraction) 
     scale = np.sqrt(np.abs(np.linalg.det(matrices[..., :2])))
     shrink = np.exp2(np.floor(np.log2(np.maximum(1, 1 / np.maximum(scale, 1e-6))))).astype(int)
     boxes = np.concatenate([low, high, shrink[:, None]], axis=1).tolist()
-    return [Patch(image.cut(*box), pixel_aspect) for image, box in zip(images, boxes, strict=True)]
+    return [Patch(part, pixel_aspect) for part in cut(images, boxes)]
 
 
 def patch_matrices(patches: Sequence[Patch], matrices: F64) -> F32:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 
-from autrt.face.detect import CenterFace, Letterbox
+from autrt.face.detect import CenterFace, Letterbox, pass_on
 from autrt.types import Detections, Image
 
 TRACE_SCORE = 0.1
@@ -60,28 +63,49 @@ class CoarseToFine:
 
     def submit(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
         """Start detecting faces in one picture; the result is in that picture's pixels."""
-        detections: Future[Detections] = Future()
-        box = self._coarse.letterbox(image, pixel_aspect)
+        return self.submit_all([(image, pixel_aspect)])[0]
 
-        def accept_or_refine(coarse: Future[Detections]) -> None:
-            try:
-                found = coarse.result()
-                if CLEAR.holds(found, box):
-                    detections.set_result(found)
-                else:
-                    self._fine.submit(image, pixel_aspect).add_done_callback(pass_on)
-            except BaseException as error:
-                detections.set_exception(error)
+    def submit_all(self, pictures: Sequence[tuple[Image, Fraction]]) -> list[Future[Detections]]:
+        """Start detecting faces in pictures: in all on the coarse canvas, then together on the fine one.
 
-        def pass_on(fine: Future[Detections]) -> None:
-            error = fine.exception()
-            if error is not None:
-                detections.set_exception(error)
+        Args:
+            pictures: each with the width over height of its pixels.
+        """
+        found = [Future[Detections]() for _ in pictures]
+        coarse = self._coarse.submit_all(pictures)
+        running, lock = [len(coarse)], threading.Lock()
+
+        def count_down(_: Future[Detections]) -> None:
+            with lock:
+                running[0] -= 1
+                last = running[0] == 0
+            if last:
+                self._refine(pictures, coarse, found)
+
+        for one in coarse:
+            one.add_done_callback(count_down)
+        return found
+
+    def _refine(
+        self,
+        pictures: Sequence[tuple[Image, Fraction]],
+        coarse: Sequence[Future[Detections]],
+        found: Sequence[Future[Detections]],
+    ) -> None:
+        """Accept what is clear on the coarse canvas, and search the other pictures on the fine one."""
+        unclear: list[int] = []
+        for i, ((image, aspect), done, one) in enumerate(zip(pictures, coarse, found, strict=True)):
+            if done.exception() or CLEAR.holds(done.result(), self._coarse.letterbox(image, aspect)):
+                pass_on(one, done)
             else:
-                detections.set_result(fine.result())
-
-        self._coarse.submit(image, pixel_aspect).add_done_callback(accept_or_refine)
-        return detections
+                unclear.append(i)
+        try:
+            fine = self._fine.submit_all([pictures[i] for i in unclear])
+            for i, done in zip(unclear, fine, strict=True):
+                done.add_done_callback(partial(pass_on, found[i]))
+        except BaseException as error:
+            for i in unclear:
+                found[i].set_exception(error)
 
     def close(self) -> None:
         """Close both detectors; the coarse one first, since its callbacks may still submit to the fine one."""

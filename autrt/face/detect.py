@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from autrt.types import F32, Detections, Engine, Image
+from autrt.types import F32, U8, Detections, Engine, Image
 
 GRID = 16
 """Steps per pixel (and root of the steps per unit of score) to which results are rounded: far below the network's
@@ -88,7 +90,7 @@ class Letterbox:
         h = min(canvas[0], max(1, round(height * scale(canvas))))
         return cls(canvas=canvas, width=w, height=h, scale_x=w / width, scale_y=h / height)
 
-    def draw(self, image: Image) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    def draw(self, image: Image) -> U8:
         """Return the canvas as (1, height, width, 3) uint8 RGB, black where the picture ends."""
         out = np.zeros((1, *self.canvas, 3), np.uint8)
         out[0, : self.height, : self.width] = image.resized(self.width, self.height)
@@ -97,6 +99,24 @@ class Letterbox:
     def undo(self, xy: F32) -> F32:
         """Return canvas coordinates, whole at pixel edges, as picture coordinates, whole at pixel centres."""
         return (xy / np.array([self.scale_x, self.scale_y], np.float32) - 0.5).astype(np.float32)
+
+
+Draw = Callable[[Sequence[Image], Sequence[Letterbox]], Any]
+"""Draws n pictures on their canvases of one size: uint8 (n, height, width, 3) RGB, numpy's or torch's."""
+
+
+def draw_each(images: Sequence[Image], boxes: Sequence[Letterbox]) -> U8:
+    """Draw pictures on their canvases of one size, one by one."""
+    return np.concatenate([box.draw(image) for image, box in zip(images, boxes, strict=True)])
+
+
+def pass_on(to: Future[Detections], done: Future[Detections]) -> None:
+    """Give a future the result, or the error, of another one."""
+    error = done.exception()
+    if error is not None:
+        to.set_exception(error)
+    else:
+        to.set_result(done.result())
 
 
 class CenterFace:
@@ -131,19 +151,38 @@ class CenterFace:
 
     def submit(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
         """Start detecting faces in one picture; the result is in that picture's pixels."""
-        box = self.letterbox(image, pixel_aspect)
-        engine = self.open(box.canvas)
-        maps = engine.submit({engine.spec.inputs[0].name: box.draw(image)})
-        detections: Future[Detections] = Future()
+        return self.submit_all([(image, pixel_aspect)])[0]
 
-        def read(done: Future[dict[str, F32]]) -> None:
+    def submit_all(self, pictures: Sequence[tuple[Image, Fraction]]) -> list[Future[Detections]]:
+        """Start detecting faces in pictures, as many at once as the canvases' engines take.
+
+        Args:
+            pictures: each with the width over height of its pixels.
+        """
+        found = [Future[Detections]() for _ in pictures]
+        boxes = [self.letterbox(image, aspect) for image, aspect in pictures]
+        groups: dict[tuple[tuple[int, int], Draw], list[int]] = {}
+        for i, ((image, _), box) in enumerate(zip(pictures, boxes, strict=True)):
+            groups.setdefault((box.canvas, getattr(image, "draw_together", draw_each)), []).append(i)
+        for (canvas, draw), rows in groups.items():
+            engine = self.open(canvas)
+            name, batch = engine.spec.inputs[0].name, engine.spec.batch
+            for some in (rows[start : start + batch] for start in range(0, len(rows), batch)):
+                placed = [boxes[i] for i in some]
+                maps = engine.submit({name: draw([pictures[i][0] for i in some], placed)})
+                maps.add_done_callback(partial(self._read, placed, [found[i] for i in some]))
+        return found
+
+    def _read(
+        self, boxes: Sequence[Letterbox], found: Sequence[Future[Detections]], maps: Future[dict[str, F32]]
+    ) -> None:
+        """Give each picture of a batch its detections."""
+        for i, (box, one) in enumerate(zip(boxes, found, strict=True)):
             try:
-                detections.set_result(read_maps(done.result(), box, self._settings))
+                own = {name: values[i : i + 1] for name, values in maps.result().items()}
+                one.set_result(read_maps(own, box, self._settings))
             except BaseException as error:
-                detections.set_exception(error)
-
-        maps.add_done_callback(read)
-        return detections
+                one.set_exception(error)
 
     def open(self, canvas: tuple[int, int]) -> Engine:
         """Return the engine of a canvas (height, width), opened if need be.

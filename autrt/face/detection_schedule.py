@@ -8,7 +8,7 @@ those since the last thorough detection, so that nothing depends on where a shot
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,6 +31,10 @@ class FastDetector(Protocol):
 
     def submit(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
         """Start detecting faces in one picture; the result is in that picture's pixels."""
+        ...
+
+    def submit_all(self, pictures: Sequence[tuple[Image, Fraction]]) -> list[Future[Detections]]:
+        """Start detecting faces in pictures; see `FaceDetector`."""
         ...
 
 

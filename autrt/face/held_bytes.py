@@ -15,9 +15,14 @@ AHEAD_BYTES: Final = 16_000_000
 
 
 class HeldBytes:
-    """Counts the bytes of the frames from the last detection frame that was resolved to the last one read."""
+    """Counts the bytes of the frames from the last detection frame that was resolved to the last one read.
 
-    def __init__(self) -> None:
+    Args:
+        ahead_bytes: pictures that may be read ahead of an interval.
+    """
+
+    def __init__(self, ahead_bytes: int = AHEAD_BYTES) -> None:
+        self._ahead_bytes = ahead_bytes
         self._waiting = 0
         """Read, and not handed on yet."""
         self._handed_on = 0
@@ -45,4 +50,5 @@ class HeldBytes:
     @property
     def too_much_waits(self) -> bool:
         """True where a frame should be handed on before a further one is read."""
-        return self._waiting > min(AHEAD_BYTES, INTERVAL_BYTES - self._handed_on)
+        most = max(self._ahead_bytes, INTERVAL_BYTES)
+        return self._waiting > min(self._ahead_bytes, most - self._handed_on)

@@ -18,7 +18,7 @@ import numpy as np
 from autrt.face.detect import iou_matrix
 from autrt.face.detection_frames import DetectionFrames
 from autrt.face.detection_schedule import DetectionSchedule, PendingDetections
-from autrt.face.held_bytes import HeldBytes
+from autrt.face.held_bytes import AHEAD_BYTES, HeldBytes
 from autrt.face.shots import LOOK_BACK, split_shots
 from autrt.face.tracking_state import tracking_state
 from autrt.settings import DetectionInterval
@@ -55,6 +55,7 @@ def track(
     schedule: DetectionSchedule,
     interval: DetectionInterval,
     look_ahead: int = DETECTIONS_AHEAD,
+    ahead_bytes: int = AHEAD_BYTES,
     *,
     earlier_s: F64 | None = None,
 ) -> Iterator[Segment]:
@@ -67,6 +68,7 @@ def track(
         look_ahead: detections that are started before those of an earlier frame are waited for, so that the
             detector has work while a segment is resolved; fewer where pictures are large (`HeldBytes`). Never
             changes the result.
+        ahead_bytes: pictures that may be read ahead of an interval for that.
         earlier_s: times of the video's frames before these, where they begin within it; each segment has its
             `state` then. The first frame counts as a shot's.
 
@@ -81,7 +83,7 @@ def track(
     first_row = 0 if earlier_s is None else len(earlier_s)
     before: _TrackedFrame | None = None
     between: list[_TrackedFrame] = []
-    for frame in _start_detections(frames, schedule, regular, look_ahead, first_row):
+    for frame in _start_detections(frames, schedule, regular, look_ahead, ahead_bytes, first_row):
         if frame.starts_shot:
             tracker.end_shot()
             segment = tracker.first_of_shot(frame)
@@ -123,12 +125,13 @@ def _start_detections(
     schedule: DetectionSchedule,
     regular: DetectionFrames,
     look_ahead: int,
+    ahead_bytes: int,
     first_row: int,
 ) -> Iterator[_TrackedFrame]:
     """Start the detections that are certain to be needed, some of them before they are waited for."""
     waiting: deque[_TrackedFrame] = deque()
     started = 0
-    held = HeldBytes()
+    held = HeldBytes(ahead_bytes)
     for row, shot in enumerate(split_shots(frames), first_row):
         is_detection_frame = held.read(shot.frame.image)
         is_detection_frame |= regular.next_is(shot.frame.index, shot.frame.time_s) or shot.first or shot.last

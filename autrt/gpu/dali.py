@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autrt.face.shots import THUMBNAIL
 from autrt.gpu.decoder_cache import DecoderCache
 from autrt.gpu.device_error import device_error
-from autrt.gpu.image import SketchedPictures, TensorImage
+from autrt.gpu.image import TensorImage, images_of
 from autrt.gpu.limits import refusal
+from autrt.gpu.pictures import DevicePlane, Pictures
 from autrt.gpu.sequences import FrameSequence, SequenceError, Sequences
+from autrt.gpu.stretch import stretch_frames
+from autrt.gpu.upload import uploaded
 from autrt.settings import MAX_PIXELS
 from autrt.types import F32, Frame, Loss, VideoInfo
 from autrt.video.brightest_pixel import brightest
@@ -32,9 +36,6 @@ from autrt.video.packet_scan import IrregularFileError, PacketScan, scan
 from autrt.video.pyav import PyavDecoder
 
 log = logging.getLogger(__name__)
-
-FRAMES: Final = 8
-"""Frames in one sequence."""
 
 _BLACK: Final = 8
 """Brightest channel of a black picture, in grey levels."""
@@ -53,7 +54,7 @@ class DaliDecoder:
         device: str = "cpu",
         *,
         patience_s: float = 60.0,
-        frames: int = FRAMES,
+        frames: int | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         """Scan a file.
@@ -63,13 +64,13 @@ class DaliDecoder:
             device: cpu or cuda:N.
             patience_s: time that DALI may take for a sequence before PyAV takes over; the first one has more, by
                 the size of the file.
-            frames: frames in one sequence.
+            frames: frames in one sequence; by default as `stretch_frames` says.
             max_pixels: frames of more pixels are refused before they are decoded.
 
         Raises:
             VideoError: there is no video in it, or not one frame can be decoded.
         """
-        self._path, self._max_pixels = path, max_pixels
+        self._path, self._device, self._max_pixels = path, device, max_pixels
         self._pyav: PyavDecoder | None = None
         self._count = 0
         self.fallback: str | None = None
@@ -85,7 +86,8 @@ class DaliDecoder:
             self._frames = self._pyav_frames()
             return
         self._colour = _colour(self._scan, device)
-        self._frames = self._dali_frames(Sequences(path, device, frames, patience_s))
+        length = frames or stretch_frames(self._info.width, self._info.height)
+        self._frames = self._dali_frames(Sequences(path, device, length, patience_s))
 
     @property
     def info(self) -> VideoInfo:
@@ -123,10 +125,12 @@ class DaliDecoder:
                 sequence = sequences.next()
                 if sequence is None:
                     raise IrregularFileError(f"DALI ends after {self._count} of {len(self._scan.pts)} frames")
-                pictures = SketchedPictures(_upright(sequence[0], self._scan.way))
+                pixels = _upright(sequence[0], self._scan.way)
+                pictures = Pictures([DevicePlane(pixels)], self._colour)
+                pictures.start_thumbnails(*THUMBNAIL)
                 self._check(sequence, pictures)
-                for i in range(len(pictures)):
-                    yield self._frame(self._image(pictures, i))
+                for image in images_of(pictures):
+                    yield self._frame(image)
         except (SequenceError, IrregularFileError) as error:
             if lasting := device_error(error):
                 raise lasting from error
@@ -140,9 +144,10 @@ class DaliDecoder:
 
     def _pyav_frames(self) -> Generator[Frame, None, None]:
         """Yield PyAV's frames after those that DALI gave, where PyAV took over."""
-        for frame in self._pyav or ():
-            if frame.index >= self._count:
-                yield frame
+        count = self._count
+        missing = (frame for frame in self._pyav or () if frame.index >= count)
+        on_gpu = self._device != "cpu" and torch.cuda.is_available()
+        yield from uploaded(missing, self._device) if on_gpu else missing
 
     def _frame(self, image: TensorImage) -> Frame:
         i = self._count
@@ -150,16 +155,13 @@ class DaliDecoder:
         time_s = float(self._scan.time_s[i])
         return Frame(index=i, pts=int(self._scan.pts[i]), time_s=time_s, image=image)
 
-    def _image(self, pictures: SketchedPictures, i: int) -> TensorImage:
-        return TensorImage(pictures.pixels[i], self._colour, sketch=partial(pictures.of, i))
-
-    def _check(self, sequence: FrameSequence, pictures: SketchedPictures) -> None:
+    def _check(self, sequence: FrameSequence, pictures: Pictures) -> None:
         """Compare a sequence with the scan.
 
         Raises:
             IrregularFileError: they differ; the message says in what.
         """
-        pixels, numbers, time_s = sequence
+        _, numbers, time_s = sequence
         rows = slice(self._count, self._count + len(numbers))
         scanned_s = self._scan.time_s[rows] - self._scan.time_s[0]
         if self._count == 0:
@@ -170,18 +172,19 @@ class DaliDecoder:
         tolerance_s = 0.49 * float(self._info.time_base)
         if (np.abs(time_s - self._first_s - scanned_s) > tolerance_s).any():
             raise IrregularFileError("DALI tells other times")
-        if set(pixels.shape[1:3]) != {self._info.width, self._info.height}:
+        if {pictures.width, pictures.height} != {self._info.width, self._info.height}:
             raise IrregularFileError("DALI gives pictures of another size")
-        self._check_black(pixels)
+        self._check_black(pictures)
         self._check_sample(pictures)
 
-    def _check_black(self, pixels: Tensor) -> None:
+    def _check_black(self, pictures: Pictures) -> None:
         """Check the first and last picture of zeros in a sequence: DALI puts them where it has no picture.
 
         Raises:
             IrregularFileError: the picture is not black in the file. In YCbCr no picture is of zeros.
         """
-        black = torch.nonzero(pixels.flatten(1).amax(1) == 0).flatten().tolist()
+        pixels = pictures.planes[0].samples
+        black = [i for i in pictures.seem_empty(*THUMBNAIL) if not pixels[i].any()]
         for i in {*black[:1], *black[-1:]}:
             if (
                 pixels.device.type != "cpu"
@@ -189,15 +192,15 @@ class DaliDecoder:
             ):
                 raise IrregularFileError("DALI gives black for a picture")
 
-    def _check_sample(self, pictures: SketchedPictures) -> None:
+    def _check_sample(self, pictures: Pictures) -> None:
         """Compare the pictures of a sequence with those of them that PyAV decoded.
 
         Raises:
             IrregularFileError: one is wrong, and none was handed out yet.
             MisdecodedError: one is wrong, and others were handed out.
         """
-        for i in range(len(pictures)):
-            if problem := self._sample.problem(self._count + i, self._image(pictures, i)):
+        for i, image in enumerate(images_of(pictures)):
+            if problem := self._sample.problem(self._count + i, image):
                 reason = f"DALI gives wrong pictures: {problem}"
                 raise IrregularFileError(reason) if self._count == 0 else MisdecodedError(reason)
 
@@ -243,8 +246,8 @@ def _colour(scan: PacketScan, device: str) -> F32 | None:
 
 
 def _upright(pixels: Tensor, way: Orientation) -> Tensor:
-    """Return the stored (n, height, width, 3) pixels upright: a view, or a copy where they are mirrored."""
+    """Return the stored (n, height, width, 3) pixels upright: themselves, or a copy."""
     if way.transposed:
         pixels = pixels.transpose(1, 2)
     mirrored = [axis for axis, wanted in ((2, way.mirrored_x), (1, way.mirrored_y)) if wanted]
-    return pixels.flip(mirrored) if mirrored else pixels
+    return pixels.flip(mirrored) if mirrored else pixels.contiguous()

@@ -1,161 +1,149 @@
-"""Pictures on a GPU (or, for tests, in torch's memory on the CPU); only small copies come to the host."""
+"""One picture on a GPU (or, for tests, in torch's memory on the CPU); only small copies come to the host."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Sequence
+from itertools import starmap
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from autrt.gpu.warp import warp
-from autrt.types import F32, U8
-from autrt.video.planar_image import HALVING_FROM, OVERSAMPLING, PlanarImage, Plane, span
+from autrt.face.detect import Draw, Letterbox
+from autrt.gpu.pictures import DevicePlane, Pictures
+from autrt.gpu.transfer import HostCopy
+from autrt.gpu.warp import upsampled, warp
+from autrt.types import F32, I64, U8
 
-
-class SketchedPictures:
-    """The pictures of a sequence, whose sparse samples are all copied to the host when those of one are asked for.
-
-    Args:
-        pixels: uint8 (n, height, width, 3), upright.
-    """
-
-    def __init__(self, pixels: Tensor) -> None:
-        self.pixels = pixels
-        self._lock = threading.Lock()
-        self._copied: dict[int, U8] = {}
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def of(self, index: int, stride: int) -> U8:
-        """Return every `stride`-th pixel of a picture along both axes, on the host."""
-        with self._lock:
-            if stride not in self._copied:
-                self._copied[stride] = _sparse(self.pixels, stride).contiguous().cpu().numpy()
-            return self._copied[stride][index]
+Box = Sequence[int]
+"""Left, top, right, bottom in pixels, and the factor to shrink by."""
 
 
 class TensorImage:
-    """An `autrt.types.Image` over an upright uint8 (height, width, 3) tensor.
+    """An `autrt.types.Image` in `Pictures`. What it is asked alone costs as much as for many: see `cut_together`.
 
-    Its crops stay on the picture's device. The small pictures for the detector and the search for scene cuts are
-    halved there, as often as the CPU's pictures are, and brought to their size by the same code on the host.
+    Args:
+        pictures: hold it, at their top left.
+        index: which of them it is.
+        size: width and height; by default all of it.
+        origin: see `autrt.types.Image.origin`.
     """
 
-    __slots__ = ("_origin", "_sketch", "colour", "pixels")
+    draw_together: ClassVar[Draw]
+    """Draws images on canvases of one size; see `drawn_together`."""
+
+    __slots__ = ("height", "index", "origin", "pictures", "width")
 
     def __init__(
         self,
-        pixels: Tensor,
-        colour: F32 | None = None,
+        pictures: Pictures,
+        index: int,
+        size: tuple[int, int] | None = None,
         origin: tuple[float, float, float] = (0.0, 0.0, 1.0),
-        sketch: Callable[[int], U8] | None = None,
     ) -> None:
-        """Take a tensor without a copy.
-
-        Args:
-            pixels: uint8 (height, width, 3).
-            colour: float32 (3, 4) from the tensor's colours, such as YCbCr, to RGB; None where they are RGB.
-            origin: see `autrt.types.Image.origin`.
-            sketch: returns every n-th pixel along both axes, on the host; by default they are copied alone.
-        """
-        self.pixels = pixels
-        self._sketch = sketch
-        self.colour = colour
-        self._origin = origin
-
-    @property
-    def width(self) -> int:
-        """Width in pixels."""
-        return self.pixels.shape[1]
-
-    @property
-    def height(self) -> int:
-        """Height in pixels."""
-        return self.pixels.shape[0]
-
-    @property
-    def origin(self) -> tuple[float, float, float]:
-        """(x, y, shrink): place and scale in the picture that this one was cut from; see `Image.origin`."""
-        return self._origin
+        self.pictures, self.index, self.origin = pictures, index, origin
+        self.width, self.height = size or (pictures.width, pictures.height)
 
     def rgb(self) -> U8:
         """Return the whole picture as (height, width, 3) uint8 RGB, on the host."""
-        return self._coloured(self.pixels).cpu().numpy().copy()
+        return HostCopy(upsampled(self.alone())[0]).result()
 
     def resized(self, width: int, height: int) -> U8:
         """Return the whole picture averaged (or enlarged) to (height, width, 3) uint8 RGB, on the host."""
-        pixels = self.pixels
-        while _halves(pixels, width, height):
-            pixels = _halved(pixels)
-        return self._on_host(pixels).resized(width, height)
+        return HostCopy(self.alone().resized(width, height)[0]).result()
 
     def thumbnail(self, width: int, height: int) -> U8:
         """Return a coarse (height, width, 3) uint8 RGB picture of sparse samples, on the host."""
-        stride = max(1, min(self.width // (OVERSAMPLING * width), self.height // (OVERSAMPLING * height)))
-        if self._sketch is None:
-            return self._on_host(_sparse(self.pixels, stride)).thumbnail(width, height)
-        return PlanarImage((Plane(self._sketch(stride)),), self.colour).thumbnail(width, height)
+        if (self.width, self.height) == (self.pictures.width, self.pictures.height):
+            return self.pictures.thumbnail(self.index, width, height)
+        return self.alone().thumbnail(0, width, height)
 
     def cut(self, x0: int, y0: int, x1: int, y1: int, shrink: int = 1) -> TensorImage:
         """Copy columns x0…x1−1 and rows y0…y1−1; see `autrt.types.Image.cut`."""
-        left, right = span(x0, x1, self.width, shrink)
-        top, bottom = span(y0, y1, self.height, shrink)
-        part = self.pixels[top:bottom, left:right]
-        inset = (shrink - 1) / 2
-        pixels = part.clone() if shrink == 1 else _block_means(part, shrink)
-        return TensorImage(pixels, self.colour, (left + inset, top + inset, float(shrink)))
+        return cut_together([self], [(x0, y0, x1, y1, shrink)])[0]
 
     def warped(self, matrix: F32, size_px: int) -> U8:
         """Return a (size_px, size_px, 3) uint8 RGB crop through `matrix`, on the host; see `DeviceMemory`."""
-        return warp([self.pixels], matrix[None], size_px, [self.colour])[0].cpu().numpy()
+        return HostCopy(warped_together([self], matrix[None], size_px)[0]).result()
 
-    def _coloured(self, pixels: Tensor) -> Tensor:
-        """Return some pixels of this picture, uint8 (…, 3), in RGB."""
-        if self.colour is None:
-            return pixels
-        colour = torch.from_numpy(np.array(self.colour)).to(pixels.device)
-        coloured = pixels.float() @ colour[:, :3].T + colour[:, 3]
-        return coloured.round_().clamp_(0, 255).to(torch.uint8)
-
-    def _on_host(self, pixels: Tensor) -> PlanarImage:
-        return PlanarImage((Plane(pixels.contiguous().cpu().numpy()),), self.colour)
-
-
-def _sparse(pixels: Tensor, stride: int) -> Tensor:
-    """Return every `stride`-th pixel of pictures (…, height, width, 3) along both axes: a view."""
-    return pixels[..., stride // 2 :: stride, stride // 2 :: stride, :]
+    def alone(self) -> Pictures:
+        """Return the picture as the only one of its `Pictures`: a view."""
+        planes: list[DevicePlane] = []
+        for plane in self.pictures.planes:
+            across, down = plane.step
+            rows, columns = -(-self.height // down), -(-self.width // across)
+            samples = plane.samples[self.index : self.index + 1, :rows, :columns]
+            planes.append(DevicePlane(samples, plane.step, plane.first))
+        return Pictures(planes, self.pictures.colour)
 
 
-def _halves(pixels: Tensor, width: int, height: int) -> bool:
-    """Return whether `PlanarImage.resized` would take means of 2×2 pixels first."""
-    rows, columns = pixels.shape[:2]
-    if rows <= 2 * height and columns <= 2 * width:
-        return False
-    return (
-        rows % 2 == 0
-        and columns % 2 == 0
-        and rows >= HALVING_FROM * height
-        and columns >= HALVING_FROM * width
+def cut_together(images: Sequence[TensorImage], boxes: Sequence[Box]) -> list[TensorImage]:
+    """Cut a box out of each of some images of the same `Pictures`, all shrunk by the same factor.
+
+    Args:
+        images: F images.
+        boxes: F boxes; see `autrt.types.Image.cut`.
+    """
+    pictures, shrink = images[0].pictures, boxes[0][4]
+    wanted = np.array(boxes, np.int64)[:, :4].reshape(-1, 2, 2)
+    size = np.array([(image.width, image.height) for image in images])
+    unit = shrink * np.array([plane.step for plane in pictures.planes]).max(0)
+    low = np.clip(wanted[:, 0], 0, size - 1)
+    high = np.clip(wanted[:, 1], low + 1, size)
+    low, high = low // unit * unit, np.minimum(-(-high // unit) * unit, size)
+    parts = pictures.cut(_indices(images), np.concatenate([low, high], 1), shrink)
+    inset = (shrink - 1) / 2
+    sizes = (-(-(high - low) // shrink)).tolist()
+    return [
+        TensorImage(parts, i, (width, height), (x + inset, y + inset, float(shrink)))
+        for i, ((x, y), (width, height)) in enumerate(zip(low.tolist(), sizes, strict=True))
+    ]
+
+
+def warped_together(images: Sequence[TensorImage], matrices: F32, size_px: int) -> Tensor:
+    """Return a crop of each of some images of the same `Pictures`; see `warp`."""
+    sizes = np.array([(image.width, image.height) for image in images], np.int64)
+    return warp(images[0].pictures, _indices(images), sizes, matrices, size_px)
+
+
+def _indices(images: Sequence[TensorImage]) -> I64:
+    return np.array([image.index for image in images], np.int64)
+
+
+def drawn_together(images: Sequence[TensorImage], boxes: Sequence[Letterbox]) -> Tensor:
+    """Return letterbox canvases of one size, uint8 (n, height, width, 3) RGB on the device.
+
+    Pictures of one `Pictures` are scaled together.
+
+    Args:
+        images: n images.
+        boxes: their places on their canvases.
+    """
+    groups: dict[object, list[int]] = {}
+    for i, (image, box) in enumerate(zip(images, boxes, strict=True)):
+        whole = (image.width, image.height) == (image.pictures.width, image.pictures.height)
+        groups.setdefault((id(image.pictures), box) if whole else i, []).append(i)
+    canvases = torch.zeros(
+        (len(images), *boxes[0].canvas, 3), dtype=torch.uint8, device=images[0].pictures.device
     )
+    for rows in groups.values():
+        first, box = images[rows[0]], boxes[rows[0]]
+        together = (
+            first.pictures.chosen([images[row].index for row in rows]) if len(rows) > 1 else first.alone()
+        )
+        scaled = together.resized(box.width, box.height)
+        if rows == list(range(rows[0], rows[-1] + 1)):
+            canvases[rows[0] : rows[-1] + 1, : box.height, : box.width] = scaled
+        else:
+            for row, one in zip(rows, scaled, strict=True):
+                canvases[row, : box.height, : box.width] = one
+    return canvases
 
 
-def _halved(pixels: Tensor) -> Tensor:
-    """Return the means of 2×2 pixels, rounded as OpenCV rounds them."""
-    quarters = pixels.unflatten(1, (-1, 2)).unflatten(0, (-1, 2)).sum((1, 3), dtype=torch.int16)
-    return (quarters + 2).bitwise_right_shift_(2).to(torch.uint8)
+TensorImage.draw_together = staticmethod(drawn_together)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _block_means(pixels: Tensor, side: int) -> Tensor:
-    """Return the means of side×side blocks, by halves as `PlanarImage.cut` does; the edge fills incomplete ones."""
-    rows, columns = (
-        torch.arange(-(-length // side) * side, device=pixels.device).clamp_(max=length - 1)
-        for length in pixels.shape[:2]
-    )
-    pixels = pixels[rows][:, columns]
-    while side % 2 == 0:
-        pixels, side = _halved(pixels), side // 2
-    blocks = pixels.unflatten(1, (-1, side)).unflatten(0, (-1, side))
-    return blocks.float().mean((1, 3)).round_().to(torch.uint8)
+def images_of(pictures: Pictures) -> list[TensorImage]:
+    """Return each of some pictures."""
+    return list(starmap(TensorImage, ((pictures, i) for i in range(len(pictures)))))

@@ -16,15 +16,18 @@ import torch
 from nvidia.dali import fn, pipeline_def, types
 from torch import Tensor
 
+from autrt.gpu.transfer import Mark
 from autrt.types import F64, I64
 
 FrameSequence = tuple[Tensor, I64, F64]
 """Pixels uint8 (n, height, width, 3), as they are stored, in YCbCr (on a CPU in RGB); (n,) frame numbers;
 (n,) seconds from the first frame."""
 
+_Lent = tuple[Any, I64, F64]
+"""The same with DALI's own pixels, which are the next sequence's as soon as that is asked for."""
+
 _DEPTH: Final = 2
 """Sequences that DALI reads ahead."""
-
 
 _SLOWEST_BYTES_PER_S: Final = 5_000_000
 """Rate at which a slow disk reads."""
@@ -46,19 +49,22 @@ class Sequences:
 
     def __init__(self, path: Path, device: str, length: int, patience_s: float) -> None:
         self._reader = _read(path, device, length)
+        self._kind = device.partition(":")[0]
         self._patience_s = patience_s
         self._wait_s = first_patience_s(path.stat().st_size, patience_s)
         self._wanted: SimpleQueue[bool] = SimpleQueue()
-        self._answers: SimpleQueue[FrameSequence | Exception | None] = SimpleQueue()
+        self._answers: SimpleQueue[_Lent | Exception | None] = SimpleQueue()
+        self._copied: tuple[Any, Mark] | None = None
         # A thread that hangs in DALI cannot be ended: it must not keep the program from ending either.
         threading.Thread(target=self._serve, name="dali", daemon=True).start()
 
     def next(self) -> FrameSequence | None:
-        """Return the next sequence, or None after the last.
+        """Return the next sequence, or None after the last; its copy is made on the current CUDA stream.
 
         Raises:
             SequenceError: DALI failed or did not answer in time.
         """
+        self._give_back()
         self._wanted.put(True)
         try:
             answer = self._answers.get(timeout=self._wait_s)
@@ -67,11 +73,23 @@ class Sequences:
         self._wait_s = self._patience_s
         if isinstance(answer, Exception):
             raise SequenceError(f"DALI failed: {_last_line(answer)}") from answer
-        return answer
+        if answer is None:
+            return None
+        pixels, numbers, time_s = answer
+        copy = _copied(pixels, self._kind, len(numbers))
+        self._copied = pixels, Mark(copy.device)
+        return copy, numbers, time_s
 
     def close(self) -> None:
         """Ask the thread to end, and with it the pipeline."""
+        self._give_back()
         self._wanted.put(False)
+
+    def _give_back(self) -> None:
+        """Let DALI use the memory of the sequence before again: as soon as its copy is made."""
+        if self._copied is not None:
+            self._copied[1].wait()
+            self._copied = None
 
     def _serve(self) -> None:
         reader = self._reader
@@ -92,7 +110,7 @@ def first_patience_s(size_bytes: int, patience_s: float) -> float:
     return patience_s and patience_s + size_bytes / _SLOWEST_BYTES_PER_S
 
 
-def _read(path: Path, device: str, length: int) -> Iterator[FrameSequence]:
+def _read(path: Path, device: str, length: int) -> Iterator[_Lent]:
     kind, _, number = device.partition(":")
     pipeline = _sequences(
         str(path),
@@ -109,19 +127,14 @@ def _read(path: Path, device: str, length: int) -> Iterator[FrameSequence]:
         pixels, numbers, times = pipeline.run()
         frame = np.array(numbers.as_cpu().at(0)).reshape(-1)
         n = int((frame >= 0).sum())  # the padding of the last sequence has number −1
-        yield _tensor(pixels, kind)[:n], frame[:n], np.array(times.as_cpu().at(0)).reshape(-1)[:n]
+        yield pixels, frame[:n], np.array(times.as_cpu().at(0)).reshape(-1)[:n]
 
 
-def _tensor(pixels: Any, kind: str) -> Tensor:
-    """Return a (length, height, width, 3) uint8 copy that no later run overwrites."""
+def _copied(pixels: Any, kind: str, n: int) -> Tensor:
+    """Return a (n, height, width, 3) uint8 copy of DALI's first pictures."""
     if kind == "cpu":
-        return torch.from_numpy(np.array(pixels.at(0)))
-    copy = torch.from_dlpack(pixels.as_tensor())[0].clone()
-    # DALI may use its memory again as soon as we let go of it, and other threads read ours without waiting.
-    copied = torch.cuda.Event(blocking=True)
-    copied.record(torch.cuda.current_stream(copy.device))
-    copied.synchronize()
-    return copy
+        return torch.from_numpy(np.array(pixels.at(0)[:n]))
+    return torch.from_dlpack(pixels.as_tensor())[0, :n].clone()
 
 
 def _last_line(error: Exception) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -46,17 +48,47 @@ def _count(kind: str) -> None:
 
 
 def to_device(array: NumpyArray, device: torch.device) -> Tensor:
-    """Start copying an array through pinned memory, on the current stream; the array may be changed at once.
+    """Start copying an array through pinned memory, on the current stream; it may be changed at once."""
+    return stacked_on_device([array], device)[0]
+
+
+def stacked_on_device(arrays: Sequence[NumpyArray], device: torch.device) -> Tensor:
+    """Start copying arrays of one shape through pinned memory, on the current stream; they may be changed at once.
 
     Args:
-        array: of a type that torch has.
+        arrays: n arrays of a type that torch has.
         device: a GPU; the CPU gives a copy in its own memory.
+
+    Returns:
+        (n, …) on the device.
     """
     _count("to_device")
-    tensor = torch.from_numpy(array)
-    if device.type == "cpu":
-        return tensor.clone()
-    return tensor.pin_memory().to(device, non_blocking=True)
+    on_gpu = device.type != "cpu"
+    kind = torch.from_numpy(np.empty(0, arrays[0].dtype)).dtype
+    host = torch.empty((len(arrays), *arrays[0].shape), dtype=kind, pin_memory=on_gpu)
+    np.stack(arrays, out=host.numpy())
+    return host.to(device, non_blocking=True)
+
+
+class Mark:
+    """The work that the current CUDA stream has been given so far; on a CPU it is done already."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._event: torch.cuda.Event | None = None
+        if device.type != "cpu":
+            self._event = torch.cuda.Event(blocking=True)  # waiting for it does not spin
+            self._event.record(torch.cuda.current_stream(device))
+
+    def wait(self) -> None:
+        """Wait until it is done."""
+        _count("waits")
+        if self._event is not None:
+            self._event.synchronize()
+
+    def precede(self) -> None:
+        """Have the current stream go on only when it is done; this thread does not wait."""
+        if self._event is not None:
+            self._event.wait()
 
 
 class HostCopy:
@@ -64,20 +96,28 @@ class HostCopy:
 
     def __init__(self, tensor: Tensor) -> None:
         _count("to_host")
-        self._done: torch.cuda.Event | None = None
         self._host = tensor.detach()
         if tensor.device.type != "cpu":
             self._host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
             self._host.copy_(tensor, non_blocking=True)
-            self._done = torch.cuda.Event(blocking=True)  # waiting for it does not spin
-            self._done.record(torch.cuda.current_stream(tensor.device))
-        self._is_here = False
+        self._mark: Mark | None = Mark(tensor.device)
 
     def result(self) -> NumpyArray:
         """Wait for the copy and return it; later calls wait no more."""
-        if not self._is_here:
-            _count("waits")
-            if self._done is not None:
-                self._done.synchronize()
-            self._is_here = True
+        if self._mark is not None:
+            self._mark.wait()
+            self._mark = None
         return self._host.numpy()
+
+
+@lru_cache(maxsize=256)
+def _constant(content: bytes, kind: str, shape: tuple[int, ...], device: torch.device) -> Tensor:
+    tensor = torch.from_numpy(np.frombuffer(content, kind).reshape(shape).copy()).to(device)
+    if device.type != "cpu":
+        torch.cuda.current_stream(device).synchronize()  # so that every stream may use it
+    return tensor
+
+
+def constant(array: NumpyArray, device: torch.device) -> Tensor:
+    """Return a small array on the device, which keeps those that were asked for last; never to be changed."""
+    return _constant(array.tobytes(), array.dtype.str, array.shape, device)

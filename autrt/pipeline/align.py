@@ -8,10 +8,10 @@ from typing import Any
 
 from autrt.engine.memory import CropMemory
 from autrt.face.align import crop_matrix, cut_patches, patch_matrices
-from autrt.face.appearance import small_faces
-from autrt.face.quality import sharpness
+from autrt.pipeline.look_ahead import ON_HOST, LookAhead
 from autrt.pipeline.networks import Networks
-from autrt.types import F64, Faces, Image, Patch, Segment, VideoInfo
+from autrt.pipeline.shared_result import SharedResult
+from autrt.types import F64, Faces, Image, Patch, Segment, VideoInfo, picture_bytes
 
 
 def align(
@@ -19,6 +19,7 @@ def align(
     networks: Networks,
     info: VideoInfo,
     freed: Callable[[Sequence[Image]], object] = lambda _: None,
+    ahead: LookAhead = ON_HOST,
 ) -> Iterator[Segment]:
     """Add patches and pending outputs to each segment, and free its pictures.
 
@@ -27,22 +28,49 @@ def align(
         networks: run the crops.
         info: of the video.
         freed: takes a segment's pictures when nothing needs them any more.
+        ahead: how many frames' faces are cut out together.
     """
+    for group in _groups(segments, ahead):
+        _align(group, networks, info)
+        for segment in group:
+            freed(segment.images)
+            segment.images = []
+        yield from group
+
+
+def _groups(segments: Iterable[Segment], ahead: LookAhead) -> Iterator[list[Segment]]:
+    """Gather segments until they have as many frames, or pictures as large, as are done together."""
+    group: list[Segment] = []
+    frames = size_bytes = 0
     for segment in segments:
-        patches, crops = cut_out(segment, networks, info)
-        freed(segment.images)
-        segment.images = []
-        segment.patches = dict(enumerate(patches))
-        sparse = networks.batcher.memory.sparse(crops)
-        segment.small_faces, segment.sharpness = small_faces(sparse), sharpness(sparse)
-        segment.pending = networks.batcher.submit(crops)
-        yield segment
+        group.append(segment)
+        frames += len(segment.images)
+        size_bytes += sum(map(picture_bytes, segment.images))
+        if frames >= ahead.aligned_frames or size_bytes >= ahead.aligned_bytes:
+            yield group
+            group, frames, size_bytes = [], 0, 0
+    if group:
+        yield group
 
 
-def cut_out(segment: Segment, networks: Networks, info: VideoInfo) -> tuple[list[Patch], Any]:
-    """Return the patch of each of a segment's faces, and their crops in the batcher's memory."""
-    images = [segment.images[row - segment.first_row] for row in segment.faces.row.tolist()]
-    return cut_faces(images, segment.faces, networks, info.pixel_aspect)
+def _align(group: Sequence[Segment], networks: Networks, info: VideoInfo) -> None:
+    """Cut out the faces of some segments together, and start their crops."""
+    images = [
+        segment.images[row - segment.first_row] for segment in group for row in segment.faces.row.tolist()
+    ]
+    faces = group[0].faces if len(group) == 1 else Faces.concatenate([segment.faces for segment in group])
+    patches, crops = cut_faces(images, faces, networks, info.pixel_aspect)
+    sparse = SharedResult(networks.batcher.memory.sparse(crops))
+    outputs = SharedResult(networks.batcher.submit(crops))
+    start = 0
+    for segment in group:
+        rows = slice(start, start + len(segment.faces))
+        segment.patches = dict(enumerate(patches[rows]))
+        segment.sparse_crops = sparse.mapped(lambda crops, rows=rows: crops[rows])
+        segment.pending = outputs.mapped(
+            lambda found, rows=rows: {name: values[rows] for name, values in found.items()}
+        )
+        start = rows.stop
 
 
 def cut_faces(
@@ -56,9 +84,10 @@ def cut_faces(
         networks: give template and memory.
         pixel_aspect: width over height of a frame pixel.
     """
+    memory = networks.batcher.memory
     matrices = crop_matrix(faces.landmarks, networks.template, pixel_aspect)
-    patches = cut_patches(images, matrices, pixel_aspect)
-    return patches, aligned_crops(patches, matrices, networks.batcher.memory)
+    patches = cut_patches(images, matrices, pixel_aspect, memory.cut)
+    return patches, aligned_crops(patches, matrices, memory)
 
 
 def aligned_crops(patches: Sequence[Patch], matrices: F64, memory: CropMemory) -> Any:

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from autrt.face.appearance import small_faces
 from autrt.face.misalignment import MisalignmentDetector
+from autrt.face.quality import sharpness
 from autrt.pipeline.networks import Networks
 from autrt.types import Segment
 
 
 def check_alignment(segments: Iterable[Segment], networks: Networks) -> Iterator[Segment]:
-    """Wait for each segment's outputs; add its misalignment, and detections under way where that is large.
+    """Wait for each segment's outputs; add small faces, misalignment, and detections under way where that is large.
 
     Only the patches of misaligned faces are kept.
 
@@ -23,6 +25,8 @@ def check_alignment(segments: Iterable[Segment], networks: Networks) -> Iterator
     detector = MisalignmentDetector(networks.template)
     for segment in segments:
         segment.outputs = segment.pending.result()
+        sparse = segment.sparse_crops.result()
+        segment.small_faces, segment.sharpness = small_faces(sparse), sharpness(sparse)
         found = detector.check(
             segment.faces,
             segment.face_time_s,

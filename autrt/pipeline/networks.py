@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from fractions import Fraction
 
 from autrt.engine.batcher import CropBatcher
+from autrt.engine.memory import HostMemory
+from autrt.face.batched_detector import BatchedDetector
 from autrt.face.detect import Letterbox
 from autrt.face.detection_schedule import DetectionSchedule, FastDetector
+from autrt.pipeline.look_ahead import ON_DEVICE, ON_HOST, LookAhead
 from autrt.postprocess.temporal import TickNetwork
 from autrt.types import F32, Detections, FaceDetector, Image, VideoInfo
 
@@ -27,6 +30,10 @@ class AbsentDetector:
         raise RuntimeError("aligned crops are not searched for faces")
 
     def submit(self, image: Image, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
+        """Raise."""
+        raise RuntimeError("aligned crops are not searched for faces")
+
+    def submit_all(self, pictures: Sequence[tuple[Image, Fraction]]) -> list[Future[Detections]]:
         """Raise."""
         raise RuntimeError("aligned crops are not searched for faces")
 
@@ -52,11 +59,20 @@ class Networks:
     temporal: TickNetwork | None = None
     """The model's temporal network, if it has one."""
 
+    @property
+    def look_ahead(self) -> LookAhead:
+        """How far the stages of a video go ahead of each other."""
+        return ON_HOST if isinstance(self.batcher.memory, HostMemory) else ON_DEVICE
+
     def schedule(self, info: VideoInfo) -> DetectionSchedule:
         """Return a new detection schedule for one video."""
         detector = self.frame_detector(info.width, info.height)
         fast = self.fast_detector if _is_large(info.width, info.height) else None
-        return DetectionSchedule(detector, fast, info.pixel_aspect)
+        together = self.look_ahead.detected_together
+        if together == 1:
+            return DetectionSchedule(detector, fast, info.pixel_aspect)
+        fast = fast and BatchedDetector(fast, together, fast.letterbox)
+        return DetectionSchedule(BatchedDetector(detector, together), fast, info.pixel_aspect)
 
     def frame_detector(self, width: int, height: int) -> FaceDetector:
         """Return the detector for whole frames of this size in pixels."""

@@ -19,6 +19,7 @@ from autrt.face.coarse_to_fine import CLEAR, TRACE_SCORE, CoarseToFine
 from autrt.face.detect import FRAME_CANVASES, PATCH_CANVASES, CenterFace, DetectorSettings, detector_digest
 from autrt.face.detection_schedule import THOROUGH_S
 from autrt.model.folder import Model, used_members
+from autrt.pipeline.look_ahead import DETECTED_TOGETHER
 from autrt.pipeline.networks import AbsentDetector, Networks
 from autrt.postprocess.temporal import TickNetwork
 from autrt.results.outputs import features_column, output_columns
@@ -218,7 +219,8 @@ def _detector(detector: DetectorSettings, settings: InferSettings, threads: int)
             input_layout="NCHW-f32",
             size=canvas,
         )
-        return open_engine(graph, engine=engine, precision="f32", batch=1, device=device, threads=threads)
+        batch = 1 if device == "cpu" else DETECTED_TOGETHER
+        return open_engine(graph, engine=engine, precision="f32", batch=batch, device=device, threads=threads)
 
     return CenterFace(open_canvas, digest, detector)
 

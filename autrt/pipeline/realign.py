@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from autrt.face.align import crop_matrix
-from autrt.face.appearance import small_faces
 from autrt.face.misalignment import move, redetected
-from autrt.face.quality import sharpness
 from autrt.pipeline.align import aligned_crops
 from autrt.pipeline.networks import Networks
 from autrt.types import F32, REFINED, Bool, Faces, Segment, VideoInfo
@@ -38,8 +36,7 @@ def _realign(segment: Segment, networks: Networks, info: VideoInfo) -> None:
     matrices = crop_matrix(faces.landmarks[rows], networks.template, info.pixel_aspect)
     patches = [segment.patches[row] for row in rows.tolist()]
     crops = aligned_crops(patches, matrices, networks.batcher.memory)
-    sparse = networks.batcher.memory.sparse(crops)
-    segment.small_faces[rows], segment.sharpness[rows] = small_faces(sparse), sharpness(sparse)
+    segment.sparse_crops = networks.batcher.memory.sparse(crops)
     segment.small_faces, segment.sharpness = segment.small_faces[kept], segment.sharpness[kept]
     segment.pending = networks.batcher.submit(crops)
     segment.realigned = (np.cumsum(kept) - 1)[rows]

@@ -22,15 +22,11 @@ from autrt.pipeline.prefetch import prefetch, read_ahead
 from autrt.pipeline.realign import realign
 from autrt.pipeline.recognise_crops import recognised_crops
 from autrt.pipeline.split_people import split_people
-from autrt.pipeline.to_blocks import to_blocks, with_final_outputs
+from autrt.pipeline.to_blocks import to_blocks, with_final_looks, with_final_outputs
 from autrt.settings import InferSettings
 from autrt.types import F64, Block, Decoder, Segment, Sink
 from autrt.video.crops import CropDecoder
 
-IN_FLIGHT_BYTES = 96_000_000
-"""Pictures between decoder and alignment: an interval of the tracker's, and what must wait for it."""
-FRAMES_AHEAD = 8
-SEGMENTS_AHEAD = 4
 REDETECTIONS_AHEAD = 2
 
 
@@ -123,25 +119,27 @@ def recognised_segments(
 def _realigned_segments(
     decoder: Decoder, networks: Networks, settings: InferSettings, earlier_s: F64 | None = None
 ) -> Generator[Segment, None, None]:
-    info = decoder.info
+    info, ahead = decoder.info, networks.look_ahead
     crops_ahead = 3 * networks.batcher.batch  # two under way, and the third full before the first is done
 
     with ExitStack() as threads:
-        flow = FramesInFlight(IN_FLIGHT_BYTES)
-        frames = threads.enter_context(closing(prefetch(flow.admitted(decoder), FRAMES_AHEAD)))
+        flow = FramesInFlight(ahead.in_flight_bytes)
+        frames = threads.enter_context(closing(prefetch(flow.admitted(decoder), ahead.frames)))
         tracked = flow.handed_on(
             track(
                 flow.taken(frames),
                 networks.schedule(info),
                 settings.detection_interval,
+                ahead.detections,
+                ahead.detection_bytes,
                 earlier_s=earlier_s,
             )
         )
-        segments = threads.enter_context(closing(prefetch(tracked, SEGMENTS_AHEAD)))
+        segments = threads.enter_context(closing(prefetch(tracked, ahead.segments)))
         threads.callback(flow.close)  # first of all, as the decoder's thread may wait for room
-        aligned = read_ahead(align(segments, networks, info, flow.freed), crops_ahead, _crops)
+        aligned = read_ahead(align(segments, networks, info, flow.freed, ahead), crops_ahead, _crops)
         checked = read_ahead(check_alignment(aligned, networks), REDETECTIONS_AHEAD)
-        yield from read_ahead(realign(checked, networks, info), crops_ahead, _crops)
+        yield from with_final_looks(read_ahead(realign(checked, networks, info), crops_ahead, _crops))
 
 
 def _crops(segment: Segment) -> int:

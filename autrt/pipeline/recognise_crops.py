@@ -55,7 +55,7 @@ def _start(
         unmoved = np.repeat(np.eye(2, 3, dtype=np.float32)[None], len(some), axis=0)
         segment.images = []
         crops = networks.batcher.memory.aligned(images, unmoved)
-        segment.sharpness = sharpness(networks.batcher.memory.sparse(crops))
+        segment.sharpness = sharpness(networks.batcher.memory.sparse(crops).result())
         segment.pending = networks.batcher.submit(crops)
         row += len(some)
         yield segment

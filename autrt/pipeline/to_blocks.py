@@ -5,8 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
-from autrt.face.quality import quality_grades
+from autrt.face.appearance import small_faces
+from autrt.face.quality import quality_grades, sharpness
 from autrt.types import Block, Segment
+
+
+def with_final_looks(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """Wait for the crops of realigned faces: their small faces and sharpness.
+
+    Args:
+        segments: with the crops of the faces in `realigned` under way.
+    """
+    for segment in segments:
+        if len(segment.realigned):
+            rows, sparse = segment.realigned, segment.sparse_crops.result()
+            segment.small_faces[rows], segment.sharpness[rows] = small_faces(sparse), sharpness(sparse)
+        yield segment
 
 
 def with_final_outputs(segments: Iterable[Segment]) -> Iterator[Segment]:

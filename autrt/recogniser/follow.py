@@ -101,5 +101,5 @@ class FaceFollower:
     def _run(self, frame: Frame, faces: Faces) -> tuple[Outputs, U8]:
         """Cut the faces out of a frame and run the networks; return their outputs and the small faces."""
         _, crops = cut_faces([frame.image] * len(faces), faces, self._networks, _SQUARE)
-        small = small_faces(self._networks.batcher.memory.sparse(crops))
+        small = small_faces(self._networks.batcher.memory.sparse(crops).result())
         return self._networks.batcher.submit(crops).result(), small

@@ -49,7 +49,7 @@ CORES_EACH: Final = 2
 GPU_PROCESS_BYTES: Final = 3 << 30
 """Memory of the host that a process on a GPU may need: CUDA, torch and the engines' libraries."""
 
-ON_GPU_BYTES: Final = 4 << 30
+ON_GPU_BYTES: Final = 6 << 30
 """Memory of the GPU that a process may need: CUDA's own, engines, decoder and frames of up to 4K."""
 
 _REPORT_S: Final = 0.1

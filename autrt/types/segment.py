@@ -61,6 +61,8 @@ class Segment:
     """Patch of each face by its row in `faces`; once alignment is checked, of misaligned faces alone."""
     pending: Pending[Outputs] = field(default_factory=lambda: Ready({}))
     """Outputs of the crops that were submitted last: of all faces, later of those in `realigned`."""
+    sparse_crops: Pending[U8] = field(default_factory=lambda: Ready(np.empty((0, 56, 56), np.uint8)))
+    """Every second pixel's green of the crops that were submitted last."""
     outputs: Outputs = field(default_factory=dict[str, F32])
     """The networks' outputs for each face, once they were waited for."""
     misalignment: Misalignment | None = None

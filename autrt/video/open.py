@@ -27,6 +27,7 @@ OpenVideo = Callable[[Path, str, int], Decoder]
 DECODERS: Final[Mapping[str, str]] = {
     "pyav": "autrt.video.pyav:open_pyav",
     "dali": "autrt.gpu.dali:open_dali",
+    "pyav-uploaded": "autrt.gpu.upload:open_uploading",
 }
 """Name → "module:function" of an `OpenVideo`."""
 
@@ -73,8 +74,14 @@ def open_decoder(
         return pictures
     if source.kind == "still" and not holds_several(source.path):
         return open_still(source.path, max_pixels)
-    on_gpu = device.startswith("cuda") and _has_dali()
-    return find_decoder("dali" if on_gpu else "pyav")(source.path, device, max_pixels)
+    return find_decoder(_decoder_on(device))(source.path, device, max_pixels)
+
+
+def _decoder_on(device: str) -> str:
+    """Return the name of the decoder for video files of a run on a device."""
+    if not device.startswith("cuda"):
+        return "pyav"
+    return "dali" if _has_dali() else "pyav-uploaded"
 
 
 @cache

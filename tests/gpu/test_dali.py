@@ -200,7 +200,7 @@ def test_nvdec_gives_pyavs_frames(clip: Clip, tmp_path: Path) -> None:
     decoder, other = DaliDecoder(path, "cuda:0"), PyavDecoder(path)
     for a, b in zip(decoder, other, strict=True):
         assert (a.index, a.pts, a.time_s) == (b.index, b.pts, b.time_s)
-        assert a.image.pixels.is_cuda
+        assert a.image.pictures.device.type == "cuda"
         error = np.abs(a.image.rgb().astype(int) - b.image.rgb())
         assert np.percentile(error, 90) <= 4
     assert decoder.fallback is None

@@ -10,7 +10,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from autrt.pipeline.recognise import IN_FLIGHT_BYTES, recognise, recognised_blocks
+from autrt.pipeline.look_ahead import ON_DEVICE, ON_HOST
+from autrt.pipeline.recognise import recognise, recognised_blocks
 from autrt.settings import InferSettings
 from autrt.types import Frame
 from tests.support.fakes import (
@@ -61,20 +62,21 @@ def test_frames_in_flight_take_no_more_memory_at_any_rate(rate, size):
     recognise(film(300, rate, size, alive), networks, InferSettings(), sink, stop, note)
     assert [i for block in sink.blocks for i in block.index.tolist()] == list(range(300))
     frame = size[0] * size[1] * 3 // 2
-    assert max(held) <= IN_FLIGHT_BYTES + 6 * frame  # those that the threads have in hand
+    assert max(held) <= ON_HOST.in_flight_bytes + 6 * frame  # those that the threads have in hand
 
 
-def test_frames_in_flight_change_no_result(monkeypatch):
+def test_what_waits_between_the_stages_changes_no_result(monkeypatch):
     results = []
-    for limit in (IN_FLIGHT_BYTES, 1):
-        monkeypatch.setattr("autrt.pipeline.recognise.IN_FLIGHT_BYTES", limit)
+    for ahead in (ON_HOST, replace(ON_HOST, in_flight_bytes=1), ON_DEVICE):
+        monkeypatch.setattr("autrt.pipeline.networks.ON_HOST", ahead)
         sink = FakeSink()
         recognise(
             film(100, 60, HD), fake_networks(FACES), InferSettings(), sink, threading.Event(), lambda *_: 0
         )
         results.append(sink.outputs)
     for name, values in results[0].items():
-        np.testing.assert_array_equal(values, results[1][name])
+        for other in results[1:]:
+            np.testing.assert_array_equal(values, other[name])
 
 
 def test_large_frames_are_detection_frames_more_often():

@@ -133,11 +133,11 @@ def test_one_process_does_all_with_large_networks(monkeypatch):
         ([140], 1, None, math.inf, [1]),
         ([140, 140], 10_000, None, math.inf, [4, 4]),
         ([140, 140], 10_000, 1, math.inf, [1, 1]),
-        ([8], 10_000, None, math.inf, [2]),
+        ([8], 10_000, None, math.inf, [1]),
         ([0], 10_000, None, math.inf, [8]),
         ([140], 10_000, None, 10, [3]),
         ([140], 10_000, None, 1, [1]),
-        ([140, 8], 10_000, 16, math.inf, [8, 2]),
+        ([140, 8], 10_000, 16, math.inf, [8, 1]),
     ],
 )
 def test_processes_on_gpus_follow_cores_and_both_memories(

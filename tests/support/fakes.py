@@ -123,6 +123,9 @@ class ScriptedDetector:
         self.calls: list[int] = []
         self.closed = False
 
+    def submit_all(self, pictures) -> list[Future[Detections]]:
+        return [self.submit(*picture) for picture in pictures]
+
     def submit(self, image: FakeImage, pixel_aspect: Fraction = Fraction(1)) -> Future[Detections]:
         self.calls.append(image.number)
         future: Future[Detections] = Future()

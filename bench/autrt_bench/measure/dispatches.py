@@ -14,7 +14,8 @@ from autrt.gpu.transfer import Transfers, transfers
 
 # fmt: off
 _NO_KERNEL: Final = frozenset((
-    "alias", "as_strided", "chunk", "clone", "contiguous", "detach", "diagonal", "empty", "empty_like",
+    "alias", "mT", "reshape_alias",
+    "as_strided", "chunk", "clone", "contiguous", "detach", "diagonal", "empty", "empty_like",
     "empty_strided", "expand", "flatten", "is_pinned", "item", "lift_fresh", "narrow", "permute", "reshape",
     "resize", "resolve_conj", "resolve_neg", "result_type", "select", "set", "slice", "split",
     "split_with_sizes", "squeeze", "t", "to", "to_copy", "transpose", "unbind", "unflatten", "unsafe_split",
