@@ -31,10 +31,11 @@ def align(
         ahead: how many frames' faces are cut out together.
     """
     for group in _groups(segments, ahead):
-        _align(group, networks, info)
-        for segment in group:
+        patches, crops = _cut_out_together(group, networks, info)
+        for segment in group:  # before the networks are waited for
             freed(segment.images)
             segment.images = []
+        _start(group, patches, crops, networks)
         yield from group
 
 
@@ -53,13 +54,19 @@ def _groups(segments: Iterable[Segment], ahead: LookAhead) -> Iterator[list[Segm
         yield group
 
 
-def _align(group: Sequence[Segment], networks: Networks, info: VideoInfo) -> None:
-    """Cut out the faces of some segments together, and start their crops."""
+def _cut_out_together(
+    group: Sequence[Segment], networks: Networks, info: VideoInfo
+) -> tuple[list[Patch], Any]:
+    """Return the patches of the faces of some segments, and their crops."""
     images = [
         segment.images[row - segment.first_row] for segment in group for row in segment.faces.row.tolist()
     ]
     faces = group[0].faces if len(group) == 1 else Faces.concatenate([segment.faces for segment in group])
-    patches, crops = cut_faces(images, faces, networks, info.pixel_aspect)
+    return cut_faces(images, faces, networks, info.pixel_aspect)
+
+
+def _start(group: Sequence[Segment], patches: Sequence[Patch], crops: Any, networks: Networks) -> None:
+    """Start the crops of some segments, and give each its part."""
     sparse = SharedResult(networks.batcher.memory.sparse(crops))
     outputs = SharedResult(networks.batcher.submit(crops))
     start = 0
