@@ -21,7 +21,8 @@ def lock_share(work: Callable[[], object]) -> float:
     """
     with importing("the share of time under Python's lock"):
         import gilknocker
-    knocker: Any = gilknocker.KnockKnock(
+    library: Any = gilknocker  # it has no type stubs
+    knocker = library.KnockKnock(
         polling_interval_micros=_EVERY_US,
         sampling_interval_micros=10 * _EVERY_US,
         sleeping_interval_micros=_EVERY_US,
