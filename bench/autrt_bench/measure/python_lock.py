@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from autrt.extras import importing
 
 _EVERY_US: Final = 1000
 """Time between two questions; each takes the lock for a moment."""
+_LAST_QUESTION_S: Final = 0.2
 _PATIENCE_US: Final = 30_000_000
 """Time for its thread to end, on a busy machine."""
 
@@ -34,3 +36,6 @@ def lock_share(work: Callable[[], object]) -> float:
         return float(knocker.contention_metric)
     finally:
         knocker.stop()
+        time.sleep(
+            _LAST_QUESTION_S
+        )  # its thread may be asking once more, which aborts a program that ends meanwhile
