@@ -36,6 +36,4 @@ def lock_share(work: Callable[[], object]) -> float:
         return float(knocker.contention_metric)
     finally:
         knocker.stop()
-        time.sleep(
-            _LAST_QUESTION_S
-        )  # its thread may be asking once more, which aborts a program that ends meanwhile
+        time.sleep(_LAST_QUESTION_S)  # its thread may ask once more, which aborts a program that ends
