@@ -7,14 +7,21 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from autrt.engine.gpu import Gpu, find_gpus
+from autrt.engine.graph import Graph, Options
+from autrt.engine.open import find_engine
 from autrt.errors import MissingDependencyError
+from autrt.gpu.device_error import device_error
+from autrt.model.folder import DEFAULT_MODEL, load_model
 from autrt_bench.gpu_check.checks import TIERS, Check, Failure, Measured, Missing, Row, attempt, table
+from autrt_bench.gpu_check.faulty_engine import AFTER_BATCHES, CUDA_ERROR, OUT_OF_MEMORY, FaultyEngine
 from autrt_bench.gpu_check.machine import require, require_precision, require_rtx_target
 from autrt_bench.gpu_check.run_checks import run_checks
 from autrt_bench.measure.gpu_load import GpuLoad, in_words, mean_load
@@ -92,7 +99,7 @@ def test_a_check_that_crashes_or_hangs_spoils_no_other(tmp_path: Path) -> None:
         Check(1, "fail", _fail),
         Check(1, "fourth", _process),
     ]
-    rows = {row.check: row for row in run_checks(checks, 60)}
+    rows = {row.check: row for row in run_checks(checks, 600)}
     assert [row.status for row in rows.values()] == ["ok", "ok", "failed", "ok", "failed", "failed", "ok"]
     assert rows["first"].note == rows["second"].note
     assert len({rows[name].note for name in ("second", "third", "fourth")}) == 3
@@ -100,6 +107,20 @@ def test_a_check_that_crashes_or_hangs_spoils_no_other(tmp_path: Path) -> None:
     assert "did not end within 3 s" in rows["hang"].note
     child = int((tmp_path / "child").read_text())
     assert not Path(f"/proc/{child}").exists() or "zombie" in Path(f"/proc/{child}/status").read_text()
+
+
+@pytest.mark.parametrize("fault", [OUT_OF_MEMORY, CUDA_ERROR])
+def test_the_faulty_engine_fails_as_a_gpu_does(fault: str, tmp_path: Path) -> None:
+    graph = Graph.of(load_model(DEFAULT_MODEL).members[0])
+    inner = find_engine("onnxruntime")(graph, Options(batch=1), tmp_path)
+    crops = {"pixels": np.zeros((1, 112, 112, 3), np.uint8)}
+    with closing(FaultyEngine(inner, fault, "cpu")) as engine:
+        for _ in range(AFTER_BATCHES):
+            engine.submit(crops).result()
+        with pytest.raises(RuntimeError) as raised:
+            engine.submit(crops)
+        engine.infer(crops)
+    assert device_error(raised.value) is not None
 
 
 def test_what_the_time_does_not_suffice_for_is_not_run() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
@@ -19,10 +20,12 @@ from autrt_bench.inputs.clips import ClipVariant, make_longer, make_variant
 from autrt_bench.measure.agreement import compare
 from autrt_bench.measure.command import run_command
 from autrt_bench.measure.interleaved import measure
+from autrt_bench.measure.python_lock import lock_share
 from autrt_bench.reporting.fingerprint import gpus
 from autrt_bench.suites import ABOUT, SELECTION, SUITES
 from autrt_bench.suites import archive as archive_suite
 from autrt_bench.suites import engines as engines_suite
+from autrt_bench.suites import gpu as gpu_suite
 from autrt_bench.suites import loader as loader_suite
 from autrt_bench.suites import pipeline as pipeline_suite
 from autrt_bench.suites import results as results_suite
@@ -110,6 +113,36 @@ def _groups(settings: BenchSettings):
     for item in pipeline_suite.pipeline(settings):
         assert isinstance(item, Group)
         yield measure("pipeline", replace(item, warm_up=False), 1)
+
+
+def test_the_tensors_flow_is_compared_with_its_parts(tmp_path):
+    fetched("centerface")
+    recipe = ClipVariant(width=320, height=180, codec="vp9", frames=8)
+    clip = make_variant(fetched("clip-smile"), recipe, lambda _: None)
+    settings = BenchSettings(model=load_model(), clips=(clip,), quick=True)
+    found = {}
+    for item in gpu_suite.gpu(settings):
+        if isinstance(item, Skipped):
+            assert "gilknocker" in item.why
+            continue
+        for m in measure("gpu", replace(item, warm_up=False), 1):
+            found[m.case.partition(" ")[0], m.metric] = m.values[0]
+    faces = found["flow", gpu_suite.FACES]
+    slowest = min(found["decoder", gpu_suite.SPEED], found["engine", gpu_suite.ROWS] / faces)
+    assert faces == 1
+    assert found["flow", gpu_suite.OF_PARTS] == pytest.approx(found["flow", gpu_suite.SPEED] / slowest)
+    assert found["asked", gpu_suite.KERNELS] > 1
+    assert 0 <= found.get(("Python's", gpu_suite.LOCK), 0) <= 1
+
+
+def test_pythons_lock_is_seen_to_be_held():
+    pytest.importorskip("gilknocker")
+
+    def hold():
+        for _ in range(100_000):
+            sum(range(1000))
+
+    assert lock_share(hold) > 0.5 > lock_share(lambda: time.sleep(1))
 
 
 def test_peak_memory_is_the_commands_own():

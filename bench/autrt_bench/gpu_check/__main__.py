@@ -46,7 +46,8 @@ def main(tiers: tuple[int, ...], device: str, minutes: float, target: Path | Non
     start_s = time.monotonic()
     facts = fingerprint()
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="autrt-gpu-check-") as folder:
+    # A process that was just ended may still have been writing.
+    with tempfile.TemporaryDirectory(prefix="autrt-gpu-check-", ignore_cleanup_errors=True) as folder:
         checks = [check for check in all_checks(device, Path(folder)) if not tiers or check.tier in tiers]
         for row in run_checks(checks, 60 * minutes):
             rows.append(row)

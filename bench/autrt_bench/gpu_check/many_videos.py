@@ -25,8 +25,10 @@ from autrt_bench.gpu_check.machine import require
 from autrt_bench.inputs.clips import ClipVariant, make_variant
 
 VIDEOS: Final = 300
+ENGINES: Final = {"cpu": "onnxruntime", "cuda": "torch"}
 CODECS: Final = ("h264", "vp9", "hevc")
-FRAMES: Final = 8
+FRAMES: Final = {"cpu": 3, "cuda": 8}
+SIZE: Final = {"cpu": (320, 180), "cuda": (640, 360)}
 
 _GROWTH_BYTES: Final = 100_000
 """Growth for each video that is tolerated: what libraries keep varies by some megabytes."""
@@ -44,10 +46,17 @@ def check_many_videos(device: str, folder: Path) -> Measured:
     """
     require(device, "torch", "nvidia.dali")
     demo = fetched_clips()[0]
-    recipes = [ClipVariant(width=640, height=360, codec=codec, frames=FRAMES) for codec in CODECS]
+    kind = device.partition(":")[0]
+    width, height = SIZE[kind]
+    recipes = [ClipVariant(width=width, height=height, codec=codec, frames=FRAMES[kind]) for codec in CODECS]
     variants = [make_variant(demo, recipe, lambda _: None) for recipe in recipes]
     options = InferOptions(
-        inputs=(), out=folder / "many", command="gpu-check", engine="torch", precision="f32", device=device
+        inputs=(),
+        out=folder / "many",
+        command="gpu-check",
+        engine=ENGINES[kind],
+        precision="f32",
+        device=device,
     )
     job = resolve(options)[0]
     job.out.mkdir()

@@ -64,7 +64,7 @@ def all_checks(device: str, folder: Path) -> list[Check]:
             for n in STREAMS
         ),
         Check(6, f"{VIDEOS} videos", partial(check_many_videos, device, folder), limit_s=180),
-        Check(7, "one process", partial(check_ranks, 1, device, folder)),
+        *([] if device == "cpu" else [Check(7, "one process", partial(check_ranks, 1, device, folder))]),
         Check(7, "two processes", partial(check_ranks, 2, device, folder), limit_s=120),
         Check(8, "pytest", partial(run_tests, device), limit_s=180),
         Check(9, "autrt bench", partial(run_benchmark, device, folder), limit_s=120),

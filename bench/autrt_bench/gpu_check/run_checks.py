@@ -20,6 +20,9 @@ from autrt_bench.gpu_check.checks import Check, Outcome, Row, attempt
 USUAL_S: Final = 540
 """Time for all checks on a GPU server."""
 
+GRACE_S: Final = 10
+"""Time for processes to end when they are asked to."""
+
 _CONTEXT: Final = multiprocessing.get_context("spawn")
 
 
@@ -75,8 +78,7 @@ class _Process:
         """End the process and what it started."""
         if self._process is not None and self._connection is not None:
             self._connection.close()
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid or 0, signal.SIGKILL)
+            _end_group(self._process)
             self._process.kill()
             self._process.join()
         self._process = self._connection = None
@@ -95,6 +97,19 @@ class _Process:
         code = process.exitcode or 0
         self.close()
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _end_group(process: SpawnProcess) -> None:
+    """End the group of a process; those in it that end others first, as torchrun does, have time for it."""
+    leader = process.pid or 0
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGTERM)
+        end_s = time.monotonic() + GRACE_S
+        while time.monotonic() < end_s:
+            process.is_alive()  # takes note of its end
+            os.killpg(leader, 0)  # raises where none of the group is left
+            time.sleep(0.05)
+        os.killpg(leader, signal.SIGKILL)
 
 
 def _serve(connection: Connection) -> None:
