@@ -103,7 +103,7 @@ class Archive:
         return [child.pid for child in multiprocessing.active_children() if child.pid]
 
 
-@pytest.fixture(params=["local", "ray"])
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.slow)])
 def workers(request, archive, tmp_path) -> Archive:
     if request.param == "ray":
         request.getfixturevalue("ray_node")

@@ -105,11 +105,11 @@ def patient_start() -> Iterator[None]:
 
 
 def video_processes() -> list[int]:
-    """The processes on this machine in which Ray does a video now."""
+    """The processes on this machine in which Ray does videos."""
     found: list[int] = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
-            if path.read_bytes().startswith(b"ray::NodeProcess.do"):
+            if path.read_bytes().startswith(b"ray::NodeProcess"):
                 found.append(int(path.parent.name))
     return found
 
