@@ -184,7 +184,7 @@ def test_what_is_not_there_is_explained_before_anything_is_written(server, envir
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_two_hundred_videos_come_through_faults_and_a_kill(tmp_path):
-    """200 videos of crops, 8 % of requests failing, the run killed half-way and started again."""
+    """200 videos of 112 pixels, 8 % of requests failing, the run killed half-way and started again."""
     fetched("centerface")
     clips, out, server = write_clips(tmp_path / "clips", 200, side=112), tmp_path / "local", S3Server()
     upload(server, clips)
@@ -192,7 +192,7 @@ def test_two_hundred_videos_come_through_faults_and_a_kill(tmp_path):
     cache.mkdir()
     (cache / "files").symlink_to(Path(fetched("centerface")).parent)
     environment = {**os.environ, **server.environment(), "AUTRT_CACHE": str(cache)}
-    assert autrt("infer", clips, "--out", out, "--progress", "none", "--aligned").returncode == 0
+    assert autrt("infer", clips, "--out", out, "--progress", "none").returncode == 0
     with faulty(server, 0.08) as injected:
         options = (
             "--videos",
@@ -201,14 +201,13 @@ def test_two_hundred_videos_come_through_faults_and_a_kill(tmp_path):
             f"s3://{BUCKET}/results",
             "--progress",
             "none",
-            "--aligned",
         )
         run = start("infer", *options, env=environment)
         while run.poll() is None and sum(key.endswith(".h5") for key in server.keys("results/")) < 80:
             time.sleep(1)
         run.send_signal(signal.SIGKILL)
         run.communicate()
-        done = infer(environment, "--aligned", "--cache-size", "1MB")
+        done = infer(environment, "--cache-size", "1MB")
     assert done.returncode == 0, done.stderr
     assert sum(injected.values()) >= 20, injected
     assert_delivered(server, out, tmp_path)
