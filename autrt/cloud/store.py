@@ -155,14 +155,16 @@ class Store:
         if (found := target.stat().st_size) != file.size_bytes:
             raise IncompleteError(f"expected {file.size_bytes} bytes, found {found}")
 
-    def write(self, path: str, content: bytes, *, replace: bool = True) -> None:
+    def write(
+        self, path: str, content: bytes, *, replace: bool = True, stop: threading.Event | None = None
+    ) -> None:
         """Write a small file, whole or not at all.
 
         Raises:
             FileExistsError: `replace` is off and there is one.
         """
         mode = "overwrite" if replace else "create"
-        retried(lambda: self._fs.pipe_file(path, content, mode=mode), f"writing {self.shown(path)}", None)
+        retried(lambda: self._fs.pipe_file(path, content, mode=mode), f"writing {self.shown(path)}", stop)
 
     def upload(
         self, source: Path, path: str, *, replace: bool = True, stop: threading.Event | None = None

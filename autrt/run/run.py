@@ -210,6 +210,10 @@ class Run:
             return Outcome(relative=source.relative, status="stopped")
         except VideoError as error:
             return Outcome(relative=source.relative, status="failed", reason=str(error))
+        except AutrtError:
+            raise
+        except Exception as error:
+            return Outcome(relative=source.relative, status="failed", reason=internal_error(error))
         if self._is_unchanged(here, manifest):
             return None
         manifest.record(source.relative, "started")

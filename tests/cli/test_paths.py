@@ -26,9 +26,9 @@ URLS = (
 )
 
 WITH_PATHS = [
-    "infer URL --out o", "infer --videos URL --out o", "infer a.mp4 --out URL", "infer a.mp4 --out o --model URL",
-    "export URL", "export a.h5 --out URL", "export a.h5 --format abaw-2024 --out o --frames URL",
-    "verify URL", "crop URL --out o", "crop a.mp4 --out URL", "crop a.mp4 --out o --results URL",
+    "infer a.mp4 --out o --model URL", "infer --out o --plan URL", "export a.h5 --out URL",
+    "export a.h5 --format abaw-2024 --out o --frames URL",
+    "plan URL --shards 2 --out o", "crop URL --out o", "crop a.mp4 --out URL", "crop a.mp4 --out o --results URL",
     "crop a.mp4 --out o --model URL", "build-engine --model URL", "build-engine --crops URL",
     "build-engine --out URL",
     "train URL", "train smoke --out URL", "train smoke --set data.render.root=URL",
@@ -159,7 +159,7 @@ def test_file_url_of_another_machine_is_refused(url):
 
 def test_folder_named_like_a_scheme_can_be_given(tmp_path):
     (tmp_path / "s3:").mkdir()
-    assert "./s3:/" in autrt("verify", "s3://x", cwd=tmp_path).stderr
+    assert "./s3:/" in autrt("crop", "s3://x", "--out", "o", cwd=tmp_path).stderr
     found = autrt("verify", "./s3:/x", cwd=tmp_path)
     assert "does not exist" in found.stderr
 

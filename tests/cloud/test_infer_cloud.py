@@ -27,13 +27,16 @@ from tests.support.s3_server import BUCKET, S3Server, faulty
 FRAMES = 5
 
 
-def write_clips(folder: Path, n: int) -> Path:
-    """Write short videos of one face, no two alike."""
+def write_clips(folder: Path, n: int, side: int | None = None) -> Path:
+    """Write short videos of one face, no two alike; `side`: only so many pixels of each frame, at its middle."""
     with av.open(str(fetched("clip-smile"))) as container:
         frames = [
             f.to_ndarray(format="rgb24") for _, f in zip(range(40), container.decode(video=0), strict=False)
         ]
     height, width = frames[0].shape[:2]
+    if side is not None:
+        y, x = (height - side) // 2, (width - side) // 2
+        frames, height, width = [frame[y : y + side, x : x + side] for frame in frames], side, side
     for i in range(n):
         clip = Clip(
             width=width,
@@ -181,16 +184,16 @@ def test_what_is_not_there_is_explained_before_anything_is_written(server, envir
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_two_hundred_videos_come_through_faults_and_a_kill(tmp_path):
-    """200 videos, 5 % of requests failing, the run killed half-way and started again."""
+    """200 videos of 112 pixels, 8 % of requests failing, the run killed half-way and started again."""
     fetched("centerface")
-    clips, out, server = write_clips(tmp_path / "clips", 200), tmp_path / "local", S3Server()
+    clips, out, server = write_clips(tmp_path / "clips", 200, side=112), tmp_path / "local", S3Server()
     upload(server, clips)
     cache = tmp_path / "cache"
     cache.mkdir()
     (cache / "files").symlink_to(Path(fetched("centerface")).parent)
     environment = {**os.environ, **server.environment(), "AUTRT_CACHE": str(cache)}
     assert autrt("infer", clips, "--out", out, "--progress", "none").returncode == 0
-    with faulty(server, 0.05) as injected:
+    with faulty(server, 0.08) as injected:
         options = (
             "--videos",
             f"s3://{BUCKET}/videos",
@@ -204,8 +207,8 @@ def test_two_hundred_videos_come_through_faults_and_a_kill(tmp_path):
             time.sleep(1)
         run.send_signal(signal.SIGKILL)
         run.communicate()
-        done = infer(environment, "--cache-size", "10MB")
+        done = infer(environment, "--cache-size", "1MB")
     assert done.returncode == 0, done.stderr
-    assert sum(injected.values()) >= 30, injected
+    assert sum(injected.values()) >= 20, injected
     assert_delivered(server, out, tmp_path)
     server.close()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autrt.cloud.remote_file import RemoteFile
+from autrt.cloud.retry import RequestCancelledError
 from autrt.cloud.store import Store
 from autrt.errors import StorageError, UsageError
 from autrt.run.run_json import RUN_JSON, RunJson
@@ -104,8 +105,8 @@ class CloudPresence:
     def _beat(self) -> None:
         while not self._over.wait(_BEAT_S):
             try:
-                self._store.write(self._path, self._content)
-            except StorageError:
+                self._store.write(self._path, self._content, stop=self._over)
+            except (StorageError, RequestCancelledError):
                 continue  # whatever needs the store says so
 
 

@@ -21,6 +21,7 @@ from autrt.run.cloud.outputs import RemoteOutputs
 from autrt.run.exchange import Exchange
 from autrt.run.job import Outcome
 from autrt.run.manifest import Manifest
+from autrt.run.notes import internal_error
 from autrt.run.shard import Shard
 from autrt.types import Source
 
@@ -110,6 +111,9 @@ class CloudExchange(Exchange):
             except AutrtError as error:
                 self._stop_for(error)
                 delivered = Outcome(relative=outcome.relative, status="stopped", reason=str(error))
+            except Exception as error:
+                reason = internal_error(error)
+                delivered = Outcome(relative=outcome.relative, status="failed", reason=reason)
             record(delivered)
         except AutrtError as error:
             self._stop_for(error)
