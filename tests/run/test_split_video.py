@@ -132,7 +132,7 @@ def damaged(path: Path) -> Path:
     """Damage the pictures of the middle, not the container."""
     Clip(options=GOPS, **LOOK).write(path)
     with av.open(str(path)) as container:
-        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+        packets = [(p.pos or 0, p.size) for p in container.demux(video=0) if p.size]
     data = bytearray(path.read_bytes())
     for at, size in packets[75:85]:
         data[at + size // 2 : at + size - 1] = b"\xa5" * (size - 1 - size // 2)
