@@ -11,6 +11,9 @@ from autrt.cli.paths import LocalPath, OutputFile
 
 REPORT_HTML = "report.html"
 
+SHOWN = 3
+"""Videos without pictures that are named; of more, the number."""
+
 
 @click.command("report", short_help="Show results as a page: timelines, rates, what to look at.")
 @click.argument("paths", nargs=-1, required=True, type=LocalPath())
@@ -66,6 +69,14 @@ def command(
         overview = write_report(found, [path for path in paths if path.is_dir()], target, options)
     for _, reason in overview.damaged:
         click.echo(reason, err=True)
+    for video, reason in overview.no_pictures[:SHOWN]:
+        click.echo(f"no pictures of {video}: {reason}", err=True)
+    if overview.no_pictures:
+        click.echo(
+            f"{len(overview.no_pictures)} of {overview.total.videos} videos have no pictures: --pictures takes the "
+            "folder that was the input of `autrt infer`, with the videos as they were then",
+            err=True,
+        )
     click.echo(f"{overview.total.videos} of {len(found)} videos in {target}")
     if overview.damaged:
         ctx.exit(3)

@@ -17,7 +17,7 @@ from autrt.types import F32, U8
 COLOURS: Final = (
     (86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (204, 121, 167), (213, 94, 0),
 )  # fmt: skip
-"""RGB of tracks, in turn: Okabe and Ito's palette, which colour-blind people tell apart."""
+"""RGB of people, in turn, or of tracks whose person is unsure: Okabe and Ito's palette for colour-blind people."""
 
 _WHITE: Final = (245, 245, 245)
 _GREY: Final = (150, 150, 150)
@@ -44,16 +44,24 @@ class Pen:
 
 
 def draw_faces(picture: U8, faces: Sequence[Face], time_s: float, pen: Pen) -> None:
-    """Draw boxes, landmarks, track ids, AU bars and the time on a (height, width, 3) uint8 RGB picture."""
+    """Draw boxes, landmarks, people, AU bars and the time on a (height, width, 3) uint8 RGB picture."""
     for face in faces:
-        colour = COLOURS[face.track % len(COLOURS)]
+        colour = COLOURS[(face.track if face.person < 0 else face.person) % len(COLOURS)]
         x0, y0, x1, y1 = (round(float(v)) for v in face.box)
         cv2.rectangle(picture, (x0, y0), (x1, y1), colour, pen.px(2), cv2.LINE_AA)
         for x, y in face.landmarks.tolist():
             cv2.circle(picture, (round(x), round(y)), pen.px(2.5), colour, -1, cv2.LINE_AA)
-        _text(picture, f"track {face.track}", (x0, y0 - pen.px(6)), colour, pen)
+        _text(picture, label(face), (x0, y0 - pen.px(6)), colour, pen)
         _bars(picture, face, colour, pen)
     _text(picture, clock(time_s), (pen.px(12), picture.shape[0] - pen.px(14)), _WHITE, pen)
+
+
+def label(face: Face) -> str:
+    """Return the text above a face: its person, where that is known, its track and its quality."""
+    parts = [f"person {face.person}"] if face.person >= 0 else []
+    parts += [f"track {face.track}"]
+    parts += [] if face.quality is None else [f"quality {face.quality:.2f}"]
+    return ", ".join(parts)
 
 
 def blur_faces(picture: U8, boxes: Sequence[F32]) -> None:

@@ -20,6 +20,10 @@ class Face:
     """One face in one frame. A: the Action Units that are drawn."""
 
     track: int
+    person: int = -1
+    """Tracks of one number show one person; −1 where that is unsure, or there is one track."""
+    quality: float | None = None
+    """0 to 1; None in results of earlier versions."""
     box: F32
     """(4,) x0, y0, x1, y1."""
     landmarks: F32
@@ -49,6 +53,11 @@ class FacesByFrame:
         self._time_s: F64 = results.frames["time_s"]
         self._track = results.faces["track"]
         self._box, self._landmarks = results.faces["box"], results.faces["landmarks"]
+        self._person: dict[int, int] = {}
+        if "person" in results.tracks:
+            people = results.people().tolist()
+            self._person = dict(zip(results.tracks["id"].tolist(), people, strict=True))
+        self._quality = results.quality() if "quality" in results.faces else None
         self._smoothed = results.faces["smoothed"][:, list(aus)]
         self._active = results.faces["active"][:, list(aus)]
         self.most = int(counts.max(initial=0))
@@ -79,6 +88,8 @@ class FacesByFrame:
     def _face(self, i: int) -> Face:
         return Face(
             track=int(self._track[i]),
+            person=self._person.get(int(self._track[i]), -1),
+            quality=None if self._quality is None else float(self._quality[i]),
             box=self._box[i],
             landmarks=self._landmarks[i],
             smoothed=self._smoothed[i],

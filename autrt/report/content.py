@@ -60,6 +60,10 @@ class VideoContent:
     """Experimental AUs that are not shown."""
     together: I64
     """(A, A) int64: faces in which both AUs are active; on the diagonal those of one."""
+    quality: float | None
+    """Median quality of the faces; None without faces, and in results of earlier versions."""
+    no_pictures: str
+    """Why there are no pictures of the peaks, where they were asked for; empty otherwise."""
     flags: tuple[Flag, ...]
     losses: tuple[tuple[float, int, str], ...]
     """Time (s), packets, reason."""
@@ -97,13 +101,15 @@ def read_content(
     events = find_events(results, rule)
     face_s = sum(track.face_s for track in summary.tracks)
     of_au = {a: tuple(e for e in events if e.au == escape(results.au_names[a])) for a in shown}
-    pictures = peak_pictures(results, of_au, videos) if videos is not None else {}
+    pictures, no_pictures = ({}, "") if videos is None else peak_pictures(results, of_au, videos)
     return VideoContent(
         summary=summary,
         face_s=face_s,
         aus=tuple(_row(results, a, of_au[a], face_s, pictures.get(a)) for a in shown),
         left_out=tuple(escape(au) for a, au in enumerate(results.au_names) if a not in shown),
         together=_together(results, shown),
+        quality=_median_quality(results),
+        no_pictures=no_pictures,
         flags=flags_of(results, summary),
         losses=_losses(results),
         timeline=make_timeline(results, of_au, most_bins),
@@ -127,6 +133,12 @@ def _row(
         per_min=60 * len(events) / face_s if face_s >= 1 else None,
         picture=picture,
     )
+
+
+def _median_quality(results: Results) -> float | None:
+    if not results.n_faces or "quality" not in results.faces:
+        return None
+    return float(np.median(results.quality()))
 
 
 def _together(results: Results, shown: Sequence[int]) -> I64:

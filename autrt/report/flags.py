@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
 
+from autrt.face.quality import FACTORS, quality_grades
 from autrt.results.reader import Results
+from autrt.results.schema import FACE_FIELDS
 from autrt.results.summaries.summary import VideoSummary
 from autrt.results.summaries.text import percent
+from autrt.types import Faces
 
 FEW_FACES: Final = 0.5
 SMALL_FACE_PX: Final = 40.0
 LOW_SCORE: Final = 0.5
 MANY_LOW: Final = 0.2
+LOW_QUALITY: Final = 0.5
+
+_ROUNDING: Final = 2e-3
+"""Tolerance for qualities, which are stored as float16."""
+
+_FAULTS: Final = {
+    "sharpness": "blurred or noisy",
+    "size": "small",
+    "pose": "turned away",
+    "score": "uncertain",
+    "presence": "covered or misplaced",
+}
+"""Factor of the quality → what a face is where it is the lowest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +79,22 @@ def _of_faces(results: Results) -> list[Flag]:
         found.append(
             Flag("unsure detections", f"{percent(low)} of the faces have a score below {LOW_SCORE:g}")
         )
+    if "quality" in results.faces:
+        found += _low_quality(results)
     return found
+
+
+def _low_quality(results: Results) -> list[Flag]:
+    quality = results.quality()
+    low = quality < LOW_QUALITY
+    if low.mean() <= MANY_LOW:
+        return []
+    faces = Faces(**{c.field: results.faces[c.name][low] for c in FACE_FIELDS})
+    aspect = Fraction(results.header.video.pixel_aspect).limit_denominator(1000)
+    grades = quality_grades(faces, results.faces["sharpness"][low].astype(np.float32), None, aspect)
+    lowest = grades.argmin(axis=1)
+    lowest[grades.min(axis=1) > quality[low] + _ROUNDING] = FACTORS.index("presence")
+    usual = FACTORS[int(np.bincount(lowest).argmax())]
+    share = percent(float(low.mean()))
+    what = f"{share} of the faces have a quality below {LOW_QUALITY:g}; most of these are {_FAULTS[usual]}"
+    return [Flag("low quality", what)]

@@ -13,7 +13,9 @@ import simplejpeg
 
 from autrt.errors import VideoError
 from autrt.results.events.find import AUEvent
+from autrt.results.fingerprint import SourceFacts
 from autrt.results.reader import Results
+from autrt.storage.escape import escape
 from autrt.types import F32, Image, Source
 from autrt.video.open import open_decoder
 from autrt.video.seek import frames_at
@@ -26,8 +28,8 @@ _MARGIN: Final = 0.25
 
 def peak_pictures(
     results: Results, events: Mapping[int, Sequence[AUEvent]], videos: Path
-) -> dict[int, bytes]:
-    """Return AU column → JPEG of the face at its highest peak; empty where the video is gone or changed.
+) -> tuple[dict[int, bytes], str]:
+    """Return AU column → JPEG of the face at its highest peak; and why there are none, or an empty text.
 
     Args:
         results: an open results file.
@@ -39,21 +41,28 @@ def peak_pictures(
     """
     source = results.header.source
     path = videos / source.path
-    if not (path.is_dir() if source.kind == "images" else _has_size(path, source.size_bytes)):
-        return {}
+    if lacking := _lacking(path, source):
+        return {}, lacking
     tops = {a: max(found, key=lambda e: e.peak) for a, found in events.items() if found}
     index = results.frames["index"]
     rows = {a: int(np.searchsorted(index, top.apex_frame)) for a, top in tops.items()}
     try:
         images = _images(results, path, sorted(set(rows.values())))
-    except (VideoError, OSError):
-        return {}
+    except (VideoError, OSError) as error:
+        return {}, f"{escape(str(path))} cannot be read: {error}"
     boxes = {a: _box(results, rows[a], top.track) for a, top in tops.items()}
-    return {a: _jpeg(images[row], boxes[a]) for a, row in rows.items() if row in images}
+    return {a: _jpeg(images[row], boxes[a]) for a, row in rows.items() if row in images}, ""
 
 
-def _has_size(path: Path, size_bytes: int) -> bool:
-    return path.is_file() and path.stat().st_size == size_bytes
+def _lacking(path: Path, source: SourceFacts) -> str:
+    """Return what is wrong with a video at its path; empty: nothing."""
+    name = escape(str(path))
+    if source.kind == "images":
+        return "" if path.is_dir() else f"expected the folder of pictures {name}, found none"
+    if not path.is_file():
+        return f"expected the video {name}, found none"
+    found = path.stat().st_size
+    return "" if found == source.size_bytes else f"{name}: expected {source.size_bytes} bytes, found {found}"
 
 
 def _images(results: Results, path: Path, rows: Sequence[int]) -> dict[int, Image]:

@@ -28,6 +28,8 @@ class Lane:
 
     tracks: tuple[tuple[int, float, float], ...]
     """Id, start and end (s) of each."""
+    people: tuple[int, ...]
+    """Person of each; −1 where that is unsure, or there is one track in the video."""
     values: U8
     """(A, B) uint8: the largest smoothed probability in each bin, times 126; `NO_FACE` without a face; plus
     `WITHIN` in a bin that an event of the AU reaches."""
@@ -76,7 +78,10 @@ def make_timeline(results: Results, events: Mapping[int, Sequence[AUEvent]], mos
     places, middles = _with_breaks(middles, breaks)
     return Timeline(
         times_s=middles,
-        lanes=tuple(_filled(lane, events, index, places, per_bin, len(middles)) for lane in lanes),
+        lanes=tuple(
+            _filled(lane, events, index, places, per_bin, len(middles), told_apart="person" in results.tracks)
+            for lane in lanes
+        ),
         frames_per_bin=per_bin,
         hidden_tracks=hidden,
         gaps=gaps,
@@ -106,6 +111,8 @@ def _filled(
     places: I64,
     per_bin: int,
     n_bins: int,
+    *,
+    told_apart: bool,
 ) -> Lane:
     values = np.full((n_bins, len(events)), NO_FACE, np.uint8)
     for track in tracks:
@@ -119,7 +126,7 @@ def _filled(
             first, last = np.searchsorted(index, (event.onset_frame, event.offset_frame))
             values[places[first // per_bin] : places[last // per_bin] + 1, a] |= WITHIN
     spans = tuple((t.id, float(t.time_s[0]), float(t.time_s[-1])) for t in tracks)
-    return Lane(spans, values.T)
+    return Lane(spans, tuple(t.person if told_apart else -1 for t in tracks), values.T)
 
 
 def _gaps(times: F64, interval_s: float) -> tuple[tuple[float, float], ...]:

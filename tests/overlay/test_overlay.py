@@ -14,8 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from autrt.cli.overlay import command
-from autrt.overlay.draw import COLOURS, Pen, draw_faces
+from autrt.overlay.draw import COLOURS, Pen, draw_faces, label
+from autrt.overlay.faces import FacesByFrame
 from autrt.results.fingerprint import SourceFacts
+from autrt.results.reader import open_results
 from tests.support.media import CORNERS, Clip, corners_of, write_video
 from tests.support.results import header, names_in, video_file
 
@@ -148,3 +150,19 @@ def test_wrong_inputs_are_refused_and_nothing_is_left(tmp_path):
         assert said in str(outcome.exception)
     assert names_in(tmp_path) == ["a.h5", "a.mp4", "other.mp4", "same.mp4"]
     assert video.read_bytes() == before
+
+
+def test_faces_are_named_by_person_where_it_is_known(tmp_path):
+    seen = {0: {0: 0.9}, 1: {0: 0.9, 1: 0.9}, 2: {2: 0.9}}
+    person = np.array([0, 1, -1], np.int32)
+    path = video_file(tmp_path / "a.h5", seen, 3, person=person, quality=[1, 0.5, 0.25, 0])
+    with open_results(path) as results:
+        faces = FacesByFrame(results, [0])
+    texts = [label(face) for index in range(3) for face in faces.at(index)]
+    assert texts[1:] == [
+        "person 1, track 1, quality 0.50",
+        "person 1, track 1, quality 0.25",
+        "track 2, quality 0.00",
+    ]
+    with open_results(video_file(tmp_path / "b.h5", {0: {0: 0.9}}, 1)) as results:
+        assert [label(face) for face in FacesByFrame(results, [0]).at(0)] == ["track 0"]

@@ -123,13 +123,13 @@ def test_sink_reads_its_rows_once_for_each_option(tmp_path, monkeypatch, options
 
 
 def test_sink_selects_outputs_together_with_faces(tmp_path):
-    quality = Column("faces", "quality", "float32", "1", "0 to 1", optional=True, output="quality")
+    likeness = Column("faces", "likeness", "float32", "1", "0 to 1", optional=True, output="likeness")
     block = make_block(5000, n_tracks=3)
     values = np.arange(len(block.faces), dtype=np.float32)
-    block = replace(block, outputs=block.outputs | {"quality": values})
-    columns = written(tmp_path, split(block, [77, 4500]), max_faces=1, outputs=[quality])
+    block = replace(block, outputs=block.outputs | {"likeness": values})
+    columns = written(tmp_path, split(block, [77, 4500]), max_faces=1, outputs=[likeness])
     np.testing.assert_array_equal(
-        block.faces.boxes[columns["faces/quality"].astype(int)], columns["faces/box"]
+        block.faces.boxes[columns["faces/likeness"].astype(int)], columns["faces/box"]
     )
 
 

@@ -190,6 +190,14 @@ def test_pictures_are_the_frames_of_the_peaks(tmp_path, times_from):
     assert "<img" not in (tmp_path / "p.html").read_text()
 
 
+def test_pictures_that_are_missing_are_explained(archive, tmp_path):
+    code, said = run(archive, "--pictures", tmp_path, "--out", tmp_path / "p.html")
+    assert code == 3  # the archive has a damaged file, too
+    assert f": expected the video {tmp_path}" in said
+    assert "found none" in said
+    assert "videos have no pictures: --pictures takes the folder that was the input of `autrt infer`" in said
+
+
 @pytest.mark.parametrize("counts", [(), (1,), (0, 3)])
 def test_tiny_videos_have_a_page(tmp_path, counts):
     results_file(tmp_path / "a.h5", counts, lost=())

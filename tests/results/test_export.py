@@ -432,7 +432,7 @@ def test_openface_leaves_unknown_values_empty(tmp_path):
         below, above = p / threshold, 1 + 4 * (p - threshold) / (1 - threshold)
         np.testing.assert_allclose(r, np.where(p < threshold, below, above), atol=0.006)
         np.testing.assert_array_equal(r >= 0.995, active[:, i])
-    known = {"frame", "face_id", "timestamp", "confidence", "success"}
+    known = {"frame", "face_id", "timestamp", "confidence", "success", "pose_Rx", "pose_Ry", "pose_Rz"}
     known |= {f"AU{au}_{kind}" for au in ("01", "12") for kind in "cpr"}
     assert (seen.drop(columns=list(known)) == "").to_numpy().all()
     assert (none.drop(columns=["frame", "timestamp", "success"]) == "").to_numpy().all()

@@ -12,6 +12,7 @@ import numpy as np
 
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.header import Header, VideoFacts
+from autrt.results.schema import QUALITY
 from autrt.results.source_hash import sha256
 from autrt.results.writer import ResultsWriter
 from autrt.types import Block, Faces, Loss, Source
@@ -163,9 +164,13 @@ def video_file(
     times=None,
     damaged: int = 0,
     person: Any = None,
+    quality: Any = None,
     **changes,
 ) -> Path:
-    """Write results of a video with one AU: track → frame → smoothed probability; active from `THRESHOLD` on."""
+    """Write results of a video with one AU: track → frame → smoothed probability; active from `THRESHOLD` on.
+
+    `quality` is that of each face, all of which are sharp; None: that of an earlier version, which has none.
+    """
     rows = sorted((frame, track, p) for track, seen in tracks.items() for frame, p in seen.items())
     n = len(rows)
     value = np.array([p for *_, p in rows], np.float32).reshape(n, 1)
@@ -189,8 +194,12 @@ def video_file(
         faces=faces,
         outputs={"logits": logit[:, None]},
     )
+    if quality is not None:
+        values = {"quality": np.array(quality, np.float16), "sharpness": np.full(n, 0.45, np.float16)}
+        block.outputs.update(values)
+    kept = () if quality is None else QUALITY
     changes = {"au_names": ("AU12",), "thresholds": (THRESHOLD,)} | changes
-    with ResultsWriter(path, header(1, ("a",), **changes), damaged=damaged > 0) as writer:
+    with ResultsWriter(path, header(1, ("a",), **changes), damaged=damaged > 0, outputs=kept) as writer:
         writer.write(block, logit, probability, value, value >= THRESHOLD)
         writer.finish(person=person)
     return path

@@ -28,7 +28,10 @@ def timeline_data(video: VideoContent) -> dict[str, Any]:
         "aus": [{"name": row.au, "threshold": round(row.threshold, 4)} for row in video.aus],
         "lanes": [
             {
-                "tracks": [[track, round(start, 3)] for track, start, _ in lane.tracks],
+                "tracks": [
+                    [f"track {track}" if person < 0 else f"person {person} · track {track}", round(start, 3)]
+                    for (track, start, _), person in zip(lane.tracks, lane.people, strict=True)
+                ],
                 "values": base64.b64encode(lane.values.tobytes()).decode(),
             }
             for lane in line.lanes

@@ -47,6 +47,8 @@ class Overview:
     """Video and reason."""
     damaged: list[tuple[str, str]] = field(default_factory=list)
     """Results file and reason."""
+    no_pictures: list[tuple[str, str]] = field(default_factory=list)
+    """Video, and why the pictures that were asked for are missing."""
     total: Totals = field(default_factory=Totals)
     rows: list[Row] = field(default_factory=list)
     meanings: dict[str, str] = field(default_factory=dict)
@@ -69,6 +71,8 @@ class Overview:
         self.left_out |= dict.fromkeys(video.left_out)
         self.models[video.summary.model, video.model_digest] = None
         self.meanings |= {row.au: row.meaning for row in video.aus}
+        if video.no_pictures:
+            self.no_pictures.append((video.summary.video, video.no_pictures))
         names = [row.au for row in video.aus]
         for i, au in enumerate(names):
             for j, other in enumerate(names):
@@ -164,7 +168,17 @@ def _article(name: str, video: VideoContent) -> dict[str, Any]:
         "pictured": any(row.picture for row in video.aus),
         **{
             key: getattr(video, key)
-            for key in ("summary", "flags", "aus", "timeline", "together", "losses", "engine", "processing_s")
+            for key in (
+                "summary",
+                "flags",
+                "aus",
+                "timeline",
+                "together",
+                "losses",
+                "engine",
+                "processing_s",
+                "quality",
+            )
         },
     }
 

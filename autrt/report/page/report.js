@@ -51,9 +51,9 @@ function figure(data) {
   data.lanes.forEach((lane, l) => {
     const start = l * (nAus * ROW + LANE_GAP);
     const from = 1 - start / inner, to = 1 - (start + nAus * ROW) / inner;
-    for (const [id, begin] of lane.tracks) {
+    for (const [label, begin] of lane.tracks) {
       edge(begin, from, to);
-      notes.push({ x: begin, y: from, xref: "x", yref: "paper", text: `track ${id}`, showarrow: false,
+      notes.push({ x: begin, y: from, xref: "x", yref: "paper", text: label, showarrow: false,
         xanchor: "left", yanchor: "bottom", font: { size: 11, color: style("--quiet") } });
     }
     const bytes = Uint8Array.from(atob(lane.values), (c) => c.charCodeAt(0));
