@@ -61,6 +61,7 @@ STAGES: Final = {
 
 PASSED_OVER: Final = (
     "video/planar_image", "video/tone_mapping", "video/colour", "types/", "extras", "errors", "results/attributes",
+    "engine/backends", "engine/cache", "engine/open", "engine/inputs",
     "results/hdf5_attributes", "results/header", "results/reader", "results/table.py", "results/tracks",
 )  # fmt: skip
 """Modules that work for the stage that calls them."""
