@@ -86,7 +86,9 @@ def _improved(rotation: F64, scale: F64, points: F64) -> tuple[F64, F64]:
     slopes = slopes.reshape(len(points), 10, 4)
     rest = (points - scaled[..., :2]).reshape(len(points), 10, 1)
     transposed = np.swapaxes(slopes, 1, 2)
-    step = np.linalg.solve(transposed @ slopes + _DAMPING * np.eye(4), transposed @ rest)[..., 0]
+    step: F64 = np.linalg.solve(transposed @ slopes + _DAMPING * np.eye(4), transposed @ rest)[..., 0].astype(
+        np.float64
+    )
     return _rotations(step[:, :3]) @ rotation, np.maximum(scale + step[:, 3], 1e-3)
 
 

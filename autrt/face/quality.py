@@ -81,7 +81,7 @@ def _contrast(grey: F32, apart: int) -> F32:
     """Return (F,) mean squares of the differences of pixels so far apart, across and down."""
     across = grey[:, :, apart:] - grey[:, :, :-apart]
     down = grey[:, apart:] - grey[:, :-apart]
-    means = (
-        [np.einsum("fij,fij->f", d, d) / np.float32(d[0].size) for d in (across, down)] if len(grey) else []
-    )
-    return np.sum(means, axis=0, dtype=np.float32) if means else np.empty(0, np.float32)
+    total = np.zeros(len(grey), np.float32)
+    for d in (across, down):
+        total += np.einsum("fij,fij->f", d, d) / np.float32(d.shape[1] * d.shape[2])
+    return total

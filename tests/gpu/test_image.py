@@ -68,11 +68,8 @@ def test_crops_of_many_pictures_are_opencvs(drawn, step: tuple[int, int]) -> Non
     matrices = np.stack([matrix for matrix, _, _ in drawn])
     samples = np.stack([picture(90, 90, i) for i in range(len(drawn))])
     planes = [DevicePlane(torch.from_numpy(samples))]
+    luma, chroma = samples[..., :1], np.ascontiguousarray(samples[:, : 90 // step[1], : 90 // step[0], 1:])
     if step != (1, 1):
-        luma, chroma = (
-            samples[..., :1],
-            np.ascontiguousarray(samples[:, : 90 // step[1], : 90 // step[0], 1:]),
-        )
         planes = [
             DevicePlane(torch.from_numpy(luma)),
             DevicePlane(torch.from_numpy(chroma), step, (0.0, 0.5)),
@@ -219,7 +216,7 @@ def test_canvases_are_drawn_together_as_one_by_one() -> None:
     other = images_of(packed(picture(300, 200, 9)[None], yuv_to_rgb(1, False, 200)))[0]
     images = [stretch[0], other, stretch[1], stretch[3], other.cut(10, 20, 140, 150, 2), stretch[2]]
     boxes = [Letterbox.fit(image.width, image.height, [(192, 320)]) for image in images]
-    canvases = images[0].draw_together(images, boxes)
+    canvases = drawn_together(images, boxes)
     assert_near(canvases.numpy(), draw_each(images, boxes))
     with count_dispatches() as counted:
         drawn_together(stretch, boxes[:1] * 4)

@@ -116,7 +116,7 @@ class Video:
         ends = [first for _, first in seams[1:]] + [len(self.frames)]
         sections = [self.section(entry, end, folder) for (entry, _), end in zip(seams, ends, strict=True)]
         joined = join_sections(sections, len(self.frames), self._run_from)
-        return list(to_blocks(split_people(joined)))
+        return list(to_blocks(split_people(joined), Fraction(1)))
 
     def _run_from(self, row: int, back_s: float):
         entry = max(0, int(np.searchsorted(self.times_s, self.times_s[row] - back_s)))

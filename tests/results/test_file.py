@@ -189,7 +189,8 @@ def test_a_two_second_clip_takes_at_most_30_kb(tmp_path, name):
     }
     members = [member.name for member in model.members]
     made = video([1] * 60, n_members=len(members), n_aus=12)
-    made.block.outputs.update({c.output: np.ones(60, np.float16) for c in QUALITY})
+    for column in QUALITY:
+        made.block.outputs[column.output] = np.ones(60, np.float16)
     head = header(12, members=members, versions=versions, **graded)
     with ResultsWriter(tmp_path / "a.h5", head, outputs=QUALITY) as writer:
         made.write(writer)

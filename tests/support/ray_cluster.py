@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -31,7 +31,7 @@ class SmallCluster:
     @property
     def address(self) -> str:
         """For `--ray`."""
-        return self._cluster.address
+        return str(self._cluster.address)
 
     def add(self):
         """Add a node."""
@@ -64,7 +64,7 @@ def free_ports(n: int) -> list[int]:
 
 
 @contextmanager
-def small_cluster(nodes: int) -> Iterator[SmallCluster]:
+def small_cluster(nodes: int) -> Generator[SmallCluster]:
     """A cluster of a head and so many nodes."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     with patient_start():
@@ -76,7 +76,7 @@ def small_cluster(nodes: int) -> Iterator[SmallCluster]:
 
 
 @contextmanager
-def patient_start() -> Iterator[None]:
+def patient_start() -> Generator[None]:
     """Give nodes more than Ray's 15 and 30 seconds to start, as a busy machine takes longer."""
     from ray._private import node, services
 

@@ -195,8 +195,8 @@ def video_file(
         outputs={"logits": logit[:, None]},
     )
     if quality is not None:
-        values = {"quality": np.array(quality, np.float16), "sharpness": np.full(n, 0.45, np.float16)}
-        block.outputs.update(values)
+        block.outputs["quality"] = np.array(quality, np.float16)
+        block.outputs["sharpness"] = np.full(n, 0.45, np.float16)
     kept = () if quality is None else QUALITY
     changes = {"au_names": ("AU12",), "thresholds": (THRESHOLD,)} | changes
     with ResultsWriter(path, header(1, ("a",), **changes), damaged=damaged > 0, outputs=kept) as writer:

@@ -8,13 +8,13 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 BUCKET = "archive"
@@ -129,7 +129,7 @@ class S3Server:
 
 
 @contextmanager
-def faulty(server: S3Server, rate: float) -> Iterator[Counter[str]]:
+def faulty(server: S3Server, rate: float) -> Generator[Counter[str]]:
     """Let a share of the requests fail; yields the faults that were injected."""
     server.faults.injected.clear()
     server.faults.rate = rate

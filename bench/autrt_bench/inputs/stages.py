@@ -10,7 +10,7 @@ from pathlib import Path
 from autrt.console import SilentReporter
 from autrt.errors import VideoError
 from autrt.face.track import track
-from autrt.pipeline.align import cut_out
+from autrt.pipeline.align import cut_faces
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.sink import ResultsSink
 from autrt.results.header import Header
@@ -53,7 +53,12 @@ def detect(
 
 def align(segments: Sequence[Segment], info: VideoInfo, networks: Networks) -> list[U8]:
     """Cut out patches and crops of each segment with faces: (F, 112, 112, 3) uint8 RGB."""
-    return [cut_out(segment, networks, info)[1] for segment in segments if len(segment.faces)]
+    return [_crops(segment, info, networks) for segment in segments if len(segment.faces)]
+
+
+def _crops(segment: Segment, info: VideoInfo, networks: Networks) -> U8:
+    images = [segment.images[row - segment.first_row] for row in segment.faces.row.tolist()]
+    return cut_faces(images, segment.faces, networks, info.pixel_aspect)[1]
 
 
 def recognise(crops: Sequence[U8], networks: Networks) -> int:

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -58,9 +59,7 @@ def cluster(settings: BenchSettings) -> Iterator[Group | Skipped]:
             warm_up=False,
             max_repeats=1 if settings.quick else 3,
         )
-        try:
-            import ray  # noqa: F401
-        except ModuleNotFoundError:
+        if find_spec("ray") is None:
             yield Skipped("the driver", "it needs the extra ray")
             return
         tiny = TINY_QUICK if settings.quick else TINY

@@ -47,4 +47,4 @@ def find_faces(
             raise summary.error
         for relative, reason in summary.failed.items():
             log(f"left out: {escape(relative)}: {escape(reason)}")
-    return [source for source in sources if results_path(options.out, source.relative).exists()]
+    return [source for source in sources if results_path(plan.job.out, source.relative).exists()]
