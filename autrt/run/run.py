@@ -160,7 +160,7 @@ class Run:
         stop: threading.Event,
         on_progress: OnProgress,
     ) -> Any:
-        """Have a worker do a task, and release it; do one that crashes it once more, alone."""
+        """Have a worker do a task; release it and do the task once more, alone, where that crashes it."""
         try:
             if stop.is_set():
                 raise StoppedError
@@ -170,16 +170,17 @@ class Run:
                 raise StoppedError from None
             if isinstance(error, DeviceError) and not self.pool.isolated:
                 raise  # this process can do nothing more on the GPU
-        finally:
-            release()
+        release()
         return self.pool.do_alone(task, stop, on_progress)
 
     def _do_in_sections(self, sources: Sequence[Source], manifest: Manifest, at_once: int) -> None:
         """Do videos whose sections are dealt to whichever workers are idle."""
 
         def ask(task: Task, stop: threading.Event, on_progress: OnProgress) -> Any:
-            worker = self.pool.take()
-            return self._by(worker, partial(self.pool.give_back, worker), task, stop, on_progress)
+            with ExitStack() as busy:
+                worker = self.pool.take()
+                busy.callback(self.pool.give_back, worker)
+                return self._by(worker, busy.close, task, stop, on_progress)
 
         def do(source: Source, stop: threading.Event, on_progress: OnProgress) -> Outcome:
             return do_in_sections(self.job, source, ask, stop, on_progress, at_once)

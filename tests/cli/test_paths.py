@@ -28,7 +28,8 @@ URLS = (
 WITH_PATHS = [
     "infer a.mp4 --out o --model URL", "infer --out o --plan URL", "export a.h5 --out URL",
     "export a.h5 --format abaw-2024 --out o --frames URL",
-    "plan URL --shards 2 --out o", "crop URL --out o", "crop a.mp4 --out URL", "crop a.mp4 --out o --results URL",
+    "plan URL --shards 2 --out o.parquet", "crop URL --out o", "crop a.mp4 --out URL",
+    "crop a.mp4 --out o --results URL",
     "crop a.mp4 --out o --model URL", "build-engine --model URL", "build-engine --crops URL",
     "build-engine --out URL",
     "train URL", "train smoke --out URL", "train smoke --set data.render.root=URL",

@@ -62,7 +62,7 @@ def ours(words: list[str]) -> list[str] | None:
 
 @pytest.mark.parametrize("block", ALL, ids=name_of)
 def test_block_states_its_language(block: Block):
-    assert block.language in ("python", "sh", "text", "toml", "json")
+    assert block.language in ("python", "sh", "text", "toml", "json", "r")
 
 
 @pytest.mark.parametrize("page", sorted({b.page for b in ALL if b.language == "python"}))
@@ -136,7 +136,8 @@ def test_inline_commands_and_options_exist(page: str):
 @pytest.mark.parametrize("page", LINKED)
 def test_links_to_files_lead_somewhere(page: str):
     for target in re.findall(r"\]\(([^)#\s:]+)(?:#[^)\s]*)?\)", (ROOT / page).read_text()):
-        assert ((ROOT / page).parent / target).exists(), target
+        made = target.startswith("gallery/")  # by scripts/docs
+        assert made or ((ROOT / page).parent / target).exists(), target
 
 
 ROOTS = ("", "autrt", "train", "train/autrt_train", "bench", "bench/autrt_bench")

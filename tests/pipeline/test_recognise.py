@@ -67,7 +67,9 @@ def test_recognise_gives_every_frame_once_with_its_own_outputs(faces, length, cu
 
 def test_recognise_reports_the_progress_of_every_block():
     steps = []
-    run(FakeDecoder(scripted_frames(40)), advance=lambda frames, time_s: steps.append((frames, time_s)))
+    run(
+        FakeDecoder(scripted_frames(40)), advance=lambda frames, time_s, faces: steps.append((frames, time_s))
+    )
     assert sum(frames for frames, _ in steps) == 40
     assert [time_s for _, time_s in steps] == sorted(time_s for _, time_s in steps)
     assert steps[-1][1] == pytest.approx(39 / 30)

@@ -43,7 +43,7 @@ def node(
         (LARGE, node(cores=8, memory_bytes=2 * LARGE_PROCESS_BYTES), 1000, None, [(4, 0.0)] * 2),
         (ON_GPU, node(cores=16, gpus_gb=(140,)), 1000, None, [(2, 0.125)] * 8),
         (ON_GPU, node(cores=16, gpus_gb=(140, 140)), 1000, None, [(2, 0.25)] * 8),
-        (ON_GPU, node(cores=64, gpus_gb=(8,)), 1000, None, [(32, 0.5)] * 2),
+        (ON_GPU, node(cores=64, gpus_gb=(12,)), 1000, None, [(32, 0.5)] * 2),
         (ON_GPU, node(cores=16, gpus_gb=(140, 140)), 2, None, [(8, 1.0)] * 2),
         (ON_GPU, node(cores=16, gpus_gb=(140,), memory_bytes=3 * GPU_PROCESS_BYTES), 1000, None, [(5, 0.3333)] * 3),
         (ON_GPU, node(cores=16), 1000, None, []),

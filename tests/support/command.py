@@ -56,12 +56,13 @@ def assert_equal_results(a: Path, b: Path) -> None:
 
 def manifest(out: Path) -> dict[str, dict]:
     """The last event of each path."""
-    return {
-        event["path"]: event
+    events = [
+        event
         for file in sorted(out.glob("manifest*.jsonl"))
         for event in map(json.loads, file.read_text().splitlines())
         if "path" in event  # the others say which run follows
-    }
+    ]
+    return {event["path"]: event for event in sorted(events, key=lambda event: event["time"])}
 
 
 def leftovers(out: Path) -> list[Path]:

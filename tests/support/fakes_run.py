@@ -152,7 +152,12 @@ class FakeReporter:
         self._add("expect", name, length_s)
 
     def advance(
-        self, frames: int, name: str = "", position_s: float = 0.0, length_s: float | None = None
+        self,
+        frames: int,
+        name: str = "",
+        position_s: float = 0.0,
+        length_s: float | None = None,
+        faces: int = 0,
     ) -> None:
         self._add("advance", name, frames, position_s)
 

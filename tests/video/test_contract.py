@@ -73,7 +73,7 @@ def _by_dali(source: Source) -> Decoder:
     pytest.importorskip("nvidia.dali")
     from autrt.gpu.dali import DaliDecoder
 
-    return DaliDecoder(source.path)
+    return DaliDecoder(source.path, frames=4)  # which live together
 
 
 ON_A_DEVICE = [

@@ -21,6 +21,8 @@ _STREAM: Final = slice(8, 11)
 _STATED_BYTES: Final = b"\0\x08filesize\0"
 """Length, text and type (a number) of the property of the file's length, in the script data at the beginning."""
 _SEARCHED_BYTES: Final = 4096
+_MOST_LONGER: Final = 4
+"""A length of more than so many times the file's is not believed."""
 
 
 def flash_video(first: bytes) -> Framing | None:
@@ -30,12 +32,12 @@ def flash_video(first: bytes) -> Framing | None:
 
 
 def lacks_stated_bytes(path: Path) -> bool:
-    """Return whether a Flash Video file is shorter than it states; False where it doesn't state its length."""
+    """Return whether a Flash Video file is shorter than it states; False where it states no credible length."""
     with path.open("rb") as file:
         first = file.read(_SEARCHED_BYTES)
         size = file.seek(0, os.SEEK_END)
     number = first.partition(_STATED_BYTES)[2][:8]
-    return len(number) == 8 and size < struct.unpack(">d", number)[0]
+    return len(number) == 8 and size < struct.unpack(">d", number)[0] <= _MOST_LONGER * size
 
 
 def _tag_bytes(data: bytes) -> int | None:

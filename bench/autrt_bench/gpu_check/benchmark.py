@@ -14,7 +14,7 @@ SUITE: Final = "gpu"
 
 
 def run_benchmark(device: str, folder: Path) -> Measured:
-    """Run `autrt bench gpu` in a process of its own; its tables go to standard error.
+    """Run `autrt bench run gpu` in a process of its own; its tables go to standard error.
 
     Its history is written to the usual place, that of a rehearsal to `folder`.
 
