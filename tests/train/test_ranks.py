@@ -104,9 +104,10 @@ def test_unreadable_picture_in_one_process_ends_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_every_recipe_trains_in_two_processes(tmp_path: Path) -> None:
     running = torchrun(2, "tests.support.rank_recipes", tmp_path)
-    told, errors = running.communicate(timeout=230)
+    told, errors = running.communicate(timeout=500)
     assert running.returncode == 0, errors
     assert told.split() == [word for name in recipe_names() for word in ("done", name)]
 
