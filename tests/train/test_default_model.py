@@ -78,8 +78,8 @@ def test_the_default_is_made_from_data_folders_alone(tmp_path):
     assert 18 <= file.training["faces"] <= 27  # of 40, a third is of the source that is left out
     assert {metric.name for metric in file.metrics} >= {"auc", "f1_binary", "positives"}
     np.testing.assert_array_equal(read_reference(model.members[0])[0], read_reference(start.members[0])[0])
-    assert plus.members[0].architecture["config"]["width"] == 24
-    assert plus.members[0].architecture["config"]["mirror"]
+    assert plus.members[0].architecture["width"] == 24
+    assert plus.members[0].architecture["mirror"]
     assert set(plus.grades) == set(plus.au_names)
 
 
