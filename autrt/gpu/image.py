@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import starmap
-from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from autrt.face.detect import Draw, Letterbox
+from autrt.face.detect import Letterbox
 from autrt.gpu.pictures import DevicePlane, Pictures
 from autrt.gpu.transfer import HostCopy
 from autrt.gpu.warp import upsampled, warp
@@ -30,9 +29,6 @@ class TensorImage:
         origin: see `autrt.types.Image.origin`.
     """
 
-    draw_together: ClassVar[Draw]
-    """Draws images on canvases of one size; see `drawn_together`."""
-
     __slots__ = ("height", "index", "origin", "pictures", "width")
 
     def __init__(
@@ -44,6 +40,11 @@ class TensorImage:
     ) -> None:
         self.pictures, self.index, self.origin = pictures, index, origin
         self.width, self.height = size or (pictures.width, pictures.height)
+
+    @staticmethod
+    def draw_together(images: Sequence[TensorImage], boxes: Sequence[Letterbox]) -> Tensor:
+        """Draw images on canvases of one size; see `drawn_together`."""
+        return drawn_together(images, boxes)
 
     def rgb(self) -> U8:
         """Return the whole picture as (height, width, 3) uint8 RGB, on the host."""
@@ -139,9 +140,6 @@ def drawn_together(images: Sequence[TensorImage], boxes: Sequence[Letterbox]) ->
             for row, one in zip(rows, scaled, strict=True):
                 canvases[row, : box.height, : box.width] = one
     return canvases
-
-
-TensorImage.draw_together = staticmethod(drawn_together)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def images_of(pictures: Pictures) -> list[TensorImage]:

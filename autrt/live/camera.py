@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -82,12 +83,7 @@ def _opened(name: str, shots: Callable[[], Iterator[Shot]]) -> Camera:
     first = next(rest, None)
     if first is None:
         raise VideoError(f"{name}: expected pictures, found none")
-    return Camera(name, _chained(first, rest))
-
-
-def _chained(first: Shot, rest: Iterator[Shot]) -> Iterator[Shot]:
-    yield first
-    yield from rest
+    return Camera(name, chain([first], rest))
 
 
 def _device_shots(number: int) -> Iterator[Shot]:

@@ -10,18 +10,14 @@ from pathlib import Path
 from time import time_ns
 from typing import Final, Self
 
-import numpy as np
-
 from autrt.pipeline.sink import ResultsSink
 from autrt.results.fingerprint import SourceFacts
 from autrt.run.header_of import header_of
 from autrt.run.job import Job
-from autrt.types import U8, Block, Faces, Source, VideoInfo
+from autrt.types import U8, Block, Source, VideoInfo
 
 LIVE: Final = "live"
 """`source_kind` of a recording."""
-_FRAMES: Final = 30
-"""Frames that are collected before they go to the disk."""
 _NOMINAL_RATE: Final = Fraction(30)
 
 
@@ -49,23 +45,19 @@ class Recording:
         header = header_of(source, facts, _info(camera, picture), job, job.settings.device)
         header = replace(header, settings={**header.settings, LIVE: True})
         self._sink = ResultsSink(target, header, job.model.weights)
-        self._blocks: list[Block] = []
         self.target = target
 
     @property
     def n_frames(self) -> int:
         """Frames taken so far."""
-        return self._sink.n_frames + len(self._blocks)
+        return self._sink.n_frames
 
     def write(self, block: Block) -> None:
         """Take the next frame."""
-        self._blocks.append(block)
-        if len(self._blocks) >= _FRAMES:
-            self._flush()
+        self._sink.write(block)
 
     def finish(self) -> Path:
         """Smooth, verify, and give the file its name; return it."""
-        self._flush()
         return self._sink.finish((), 0)
 
     def __enter__(self) -> Self:
@@ -73,11 +65,6 @@ class Recording:
 
     def __exit__(self, *_: object) -> None:
         self._sink.abandon()
-
-    def _flush(self) -> None:
-        if self._blocks:
-            self._sink.write(_joined(self._blocks))
-            self._blocks = []
 
 
 def _info(camera: str, picture: U8) -> VideoInfo:
@@ -93,15 +80,4 @@ def _info(camera: str, picture: U8) -> VideoInfo:
         duration_s=None,
         codec="",
         pixel_format="rgb24",
-    )
-
-
-def _joined(blocks: list[Block]) -> Block:
-    return Block(
-        index=np.concatenate([b.index for b in blocks]),
-        pts=np.concatenate([b.pts for b in blocks]),
-        time_s=np.concatenate([b.time_s for b in blocks]),
-        damaged=np.concatenate([b.damaged for b in blocks]),
-        faces=Faces.concatenate([b.faces for b in blocks]),
-        outputs={"logits": np.concatenate([b.outputs["logits"] for b in blocks])},
     )

@@ -85,7 +85,7 @@ class Recogniser:
         checked_function("on_message", on_message)
         job, _ = resolve(options)
         fetch(DETECTOR_FILE, offline=offline, report=on_message or (lambda _: None))
-        self._job, self._settings, self._model = job, job.settings, job.model
+        self._job = job
         self._networks = open_networks(job.model, job.settings, job.threads, batch=1)
         self._open = True
         self._process = os.getpid()
@@ -93,7 +93,7 @@ class Recogniser:
     @property
     def model(self) -> Model:
         """The model: names of its Action Units, thresholds, windows, grades."""
-        return self._model
+        return self._job.model
 
     @property
     def job(self) -> Job:
@@ -103,7 +103,7 @@ class Recogniser:
     @property
     def au_names(self) -> tuple[str, ...]:
         """The Action Units, in the order of the results' arrays."""
-        return self._model.au_names
+        return self._job.model.au_names
 
     def __call__(self, picture: Any) -> RecognisedFaces:
         """Return the faces of one picture with their Action Units, as `autrt infer` finds them in a picture file.
@@ -121,8 +121,8 @@ class Recogniser:
         """
         self._require_open()
         decoder = PictureInMemory(checked_picture(picture))
-        with closing(recognised_blocks(decoder, self._networks, self._settings)) as blocks:
-            (frame,) = smoothed_frames(blocks, self._model, self._networks.temporal)
+        with closing(recognised_blocks(decoder, self._networks, self._job.settings)) as blocks:
+            (frame,) = smoothed_frames(blocks, self._job.model, self._networks.temporal)
         return frame.faces
 
     def stream(self, frames: Iterable[tuple[Any, float]]) -> Iterator[RecognisedFrame]:
@@ -159,19 +159,19 @@ class Recogniser:
         """Yield what `stream` yields, each frame with its rows as a sink of results takes them."""
         self._require_open()
         self._require_causal()
-        follower = FaceFollower(self._networks, DETECT_INTERVAL_S[self._settings.quality])
-        smoother = TrailingSmoother(self._model)
+        follower = FaceFollower(self._networks, DETECT_INTERVAL_S[self._job.settings.quality])
+        smoother = TrailingSmoother(self._job.model)
         for index, (picture, time_s) in enumerate(timed_pictures(frames)):
             self._require_open()
             frame = picture_frame(picture, index, time_s)
             faces, member_logits = follower.follow(frame)
-            logits = combined_logits(self._model, member_logits)
+            logits = combined_logits(self._job.model, member_logits)
             smoothed = smoother.smooth(faces.track, time_s, logits)
             recognised = RecognisedFrame(
                 index=index,
                 pts=frame.pts,
                 time_s=time_s,
-                faces=recognised_faces(self._model, faces, logits, smoothed),
+                faces=recognised_faces(self._job.model, faces, logits, smoothed),
             )
             yield recognised, _block(frame, faces, member_logits)
 
@@ -183,11 +183,11 @@ class Recogniser:
                 self._networks.close()
 
     def _require_causal(self) -> None:
-        temporal = self._model.temporal
+        temporal = self._job.model.temporal
         if temporal is not None:
             raise UsageError(
                 f"stream: expected a model without a temporal network, as a stream gives each frame before it sees "
-                f"the next; that of {self._model.name!r} looks {temporal.reach_ticks / TICK_RATE:.1f} s ahead: "
+                f"the next; that of {self._job.model.name!r} looks {temporal.reach_ticks / TICK_RATE:.1f} s ahead: "
                 "stream with the model that it was made from, or record, and use autrt.recognise or autrt.infer"
             )
 
@@ -209,10 +209,10 @@ class Recogniser:
         self.close()
 
     def __repr__(self) -> str:
-        settings = self._settings
+        settings = self._job.settings
         state = "" if self._open else ", closed"
         engine = f"{settings.engine} {settings.precision} on {settings.device}"
-        return f"<Recogniser {self._model.name}, {engine}{state}>"
+        return f"<Recogniser {self._job.model.name}, {engine}{state}>"
 
 
 def _block(frame: Frame, faces: Faces, member_logits: F32) -> Block:

@@ -12,30 +12,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-import autrt
 from autrt.run.status import StatusReader
 from tests.support.command import assert_equal_results
 from tests.support.command import autrt as command
-from tests.support.crop_folders import write_crop_folders
 
+pytest_plugins = ("tests.support.crop_archive",)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SHARDS = 2
 VIDEOS = {"long": 12, "a": 4, "b": 4, "c": 3}
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory) -> Path:
-    """Folders of aligned crops, which need no face detector."""
-    root = tmp_path_factory.mktemp("archive")
-    write_crop_folders(root, VIDEOS)
-    return root
-
-
-@pytest.fixture(scope="module")
-def plain(archive, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("plain")
-    assert autrt.infer(archive, out, aligned=True, offline=True, workers=1).failed == {}
-    return out
 
 
 @pytest.fixture

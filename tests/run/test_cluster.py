@@ -13,33 +13,17 @@ from pathlib import Path
 
 import pytest
 
-import autrt
 from tests.support.command import assert_equal_results, leftovers, start
 from tests.support.command import autrt as command
-from tests.support.crop_folders import write_crop_folders
 
 pytest.importorskip("ray")
 from tests.support.ray_cluster import SmallCluster, kill, small_cluster, video_processes
 
+pytest_plugins = ("tests.support.crop_archive",)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2000)]
 
 VIDEOS = {f"v{i}": 150 + 10 * i for i in range(8)}
 PATIENCE_S = 900
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory) -> Path:
-    """Folders of aligned crops, which need no face detector."""
-    root = tmp_path_factory.mktemp("archive")
-    write_crop_folders(root, VIDEOS)
-    return root
-
-
-@pytest.fixture(scope="module")
-def plain(archive, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("plain")
-    assert autrt.infer(archive, out, aligned=True, offline=True, workers=1).failed == {}
-    return out
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-import autrt
 from autrt.pipeline.open_networks import open_networks
 from autrt.run.job import Job
 from autrt.run.local_pool import LocalPool
@@ -23,27 +22,12 @@ from autrt.run.worker import VIDEOS_EACH
 from autrt.storage.presence import Presence
 from autrt.types import Source
 from tests.support.command import assert_equal_results, leftovers
-from tests.support.crop_folders import write_crop_folders
 from tests.support.fakes_run import FakeReporter
 
+pytest_plugins = ("tests.support.crop_archive",)
 MANY = 2 * VIDEOS_EACH
 FRAMES = 6
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory) -> Path:
-    """Folders of aligned crops, which need no face detector."""
-    root = tmp_path_factory.mktemp("archive")
-    write_crop_folders(root, {f"v{i}": FRAMES + i for i in range(MANY)})
-    return root
-
-
-@pytest.fixture(scope="module")
-def plain(archive, tmp_path_factory) -> Path:
-    """Results of one process."""
-    out = tmp_path_factory.mktemp("plain")
-    assert autrt.infer(archive, out, aligned=True, offline=True, workers=1).failed == {}
-    return out
+VIDEOS = {f"v{i}": FRAMES + i for i in range(MANY)}
 
 
 @pytest.fixture(scope="module")
