@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import av
 import pytest
 
 from tests.support.fetched import fetched
+from tests.support.media import repeated
 
 pytestmark = pytest.mark.slow
 
@@ -18,27 +18,6 @@ PEAK = (
     "done = subprocess.run([sys.executable, '-m', 'autrt', *sys.argv[1:]])\n"
     "print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
 )
-
-
-def repeated(source: Path, target: Path, times: int) -> Path:
-    """The clip so many times in a row, its packets copied."""
-    with av.open(str(target), "w") as out:
-        offset = 0
-        stream = None
-        for _ in range(times):
-            with av.open(str(source)) as clip:
-                stream = stream or out.add_stream_from_template(clip.streams.video[0])
-                end = 0
-                for packet in clip.demux(video=0):
-                    if packet.dts is None or packet.pts is None or packet.duration is None:
-                        continue
-                    end = max(end, packet.pts + packet.duration)
-                    packet.pts += offset
-                    packet.dts += offset
-                    packet.stream = stream
-                    out.mux(packet)
-                offset += end
-    return target
 
 
 def peak_bytes(video: Path, out: Path) -> int:

@@ -237,6 +237,27 @@ def with_exif_orientation(jpeg: bytes, orientation: int) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2) + body + jpeg[2:]
 
 
+def repeated(source: Path, target: Path, times: int) -> Path:
+    """The clip so many times in a row, its packets copied."""
+    with av.open(str(target), "w") as out:
+        offset = 0
+        stream = None
+        for _ in range(times):
+            with av.open(str(source)) as clip:
+                stream = stream or out.add_stream_from_template(clip.streams.video[0])
+                end = 0
+                for packet in clip.demux(video=0):
+                    if packet.dts is None or packet.pts is None or packet.duration is None:
+                        continue
+                    end = max(end, packet.pts + packet.duration)
+                    packet.pts += offset
+                    packet.dts += offset
+                    packet.stream = stream
+                    out.mux(packet)
+                offset += end
+    return target
+
+
 def half(path: Path, to: Path, share: float = 0.5) -> Path:
     """The first part of a file."""
     data = path.read_bytes()
