@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autrt.cli.paths import LocalPath, Results
+from autrt.console.progress import VideoProgress
 
 if TYPE_CHECKING:
     from autrt.console import Mode
@@ -52,7 +53,7 @@ def command(ctx: click.Context, results: Path, out: Path, jobs: int | None, prog
         with closing(update_dataset(results, out, plan, jobs or available_cores())) as work:
             for place, part in enumerate(work, 1):
                 bad += part.bad
-                reporter.advance(part.rows)
+                reporter.advance(VideoProgress(part.rows))
                 reporter.ended(
                     f"part {place}", "ok", {"frames": part.rows, "reason": f"{part.files} results"}
                 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autrt.cli.paths import LocalPath, NameOrPath
+from autrt.console.progress import VideoProgress
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -103,7 +104,7 @@ def _each(work: Generator[tuple[Path, Recomputed]], reporter: Reporter) -> list[
     ends: list[tuple[Path, Recomputed]] = []
     for path, end in work:
         ends.append((path, end))
-        reporter.advance(end.frames)
+        reporter.advance(VideoProgress(end.frames))
         status = "skipped" if end.status == "done before" else end.status
         reporter.ended(escape(str(path)), status, {"frames": end.frames, "reason": escape(end.reason)})
     return ends

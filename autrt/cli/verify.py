@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autrt.cli.paths import Results
+from autrt.console.progress import VideoProgress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +69,7 @@ def _check(paths: Sequence[Path], jobs: int, reporter: Reporter) -> list[VerifyR
             found[place] = one
             facts = {"frames": one.frames, "faces": one.faces, "tracks": one.tracks}
             facts |= {"reason": escape(_first_of(one.problems))}
-            reporter.advance(one.frames)
+            reporter.advance(VideoProgress(one.frames))
             reporter.ended(escape(str(paths[place])), "failed" if one.problems else "ok", facts)
     return [found[place] for place in range(len(paths))]
 

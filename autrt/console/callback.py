@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from autrt.console.counting import CountingReporter
-from autrt.console.progress import RunProgress
+from autrt.console.progress import RunProgress, VideoProgress
 
 _INTERVAL_S: Final = 0.2
 
@@ -31,17 +31,10 @@ class CallbackReporter(CountingReporter):
             super().begin(videos, frames, skipped=skipped)
             self._report()
 
-    def advance(
-        self,
-        frames: int,
-        name: str = "",
-        position_s: float = 0.0,
-        length_s: float | None = None,
-        faces: int = 0,
-    ) -> None:
+    def advance(self, done: VideoProgress, name: str = "") -> None:
         """Count frames; report them if the last report is long enough ago."""
         with self._lock:
-            super().advance(frames, name, position_s, length_s, faces)
+            super().advance(done, name)
             if self._clock() - self._last_s >= _INTERVAL_S:
                 self._report()
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from autrt.console.progress import ProgressCounter, RunProgress
+from autrt.console.progress import ProgressCounter, RunProgress, VideoProgress
 
 
 class CountingReporter:
@@ -34,17 +34,10 @@ class CountingReporter:
         with self._lock:
             self._progress.expect(name, length_s)
 
-    def advance(
-        self,
-        frames: int,
-        name: str = "",
-        position_s: float = 0.0,
-        length_s: float | None = None,
-        faces: int = 0,
-    ) -> None:
+    def advance(self, done: VideoProgress, name: str = "") -> None:
         """Count frames."""
         with self._lock:
-            self._progress.advance(name, frames, position_s, length_s, self._clock(), faces)
+            self._progress.advance(done, name, self._clock())
 
     def ended(self, name: str, status: str, facts: dict[str, Any]) -> None:
         """Count a video that ended."""

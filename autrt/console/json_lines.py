@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from autrt.console.live import LiveReporter
-from autrt.console.progress import RunProgress
+from autrt.console.progress import RunProgress, VideoProgress
 
 
 class JsonReporter(LiveReporter):
@@ -20,17 +20,10 @@ class JsonReporter(LiveReporter):
             self._write("begin", videos=videos, frames=frames, skipped=skipped, video_seconds=None)
             super().begin(videos, frames, skipped=skipped)
 
-    def advance(
-        self,
-        frames: int,
-        name: str = "",
-        position_s: float = 0.0,
-        length_s: float | None = None,
-        faces: int = 0,
-    ) -> None:
+    def advance(self, done: VideoProgress, name: str = "") -> None:
         """Count; print {"event": "progress"} with the first frames, and from then on once a second."""
-        super().advance(frames, name, position_s, length_s, faces)
-        if frames and not self._first_shown:
+        super().advance(done, name)
+        if done.frames and not self._first_shown:
             self.tick()
 
     def say(self, line: str) -> None:

@@ -21,6 +21,19 @@ _LONGEST_S: Final = 10_000_000.0
 """Longest duration that is believed: four months."""
 
 
+class VideoProgress(NamedTuple):
+    """What was done of one video since its last report."""
+
+    frames: int
+    """Frames finished since the last report; 0 in the first one."""
+    position_s: float = 0.0
+    """Seconds of the video that are finished."""
+    length_s: float | None = None
+    """Length of the video, where it is known."""
+    faces: int = 0
+    """Faces in these frames."""
+
+
 class _Sample(NamedTuple):
     """The work that was done at a moment."""
 
@@ -116,27 +129,19 @@ class ProgressCounter:
         if name not in self._lengths and _credible(length_s):
             self._set_length(name, length_s)
 
-    def advance(
-        self,
-        name: str,
-        frames: int,
-        position_s: float,
-        length_s: float | None,
-        now_s: float,
-        faces: int = 0,
-    ) -> None:
+    def advance(self, done: VideoProgress, name: str, now_s: float) -> None:
         """Count frames, and the faces in them, of a video or (without a name) of anything."""
         if not name:
-            self._frames += frames
+            self._frames += done.frames
             return
         video = self._under_way.get(name)
-        if video is None or (frames == 0 and position_s == 0):
+        if video is None or (done.frames == 0 and done.position_s == 0):
             video = self._under_way[name] = _Video(now_s)
-            if _credible(length_s):
-                self._set_length(name, length_s)
-        video.frames += frames
-        video.faces += faces
-        video.position_s = position_s
+            if _credible(done.length_s):
+                self._set_length(name, done.length_s)
+        video.frames += done.frames
+        video.faces += done.faces
+        video.position_s = done.position_s
 
     def end(self, name: str, status: str, frames: int, length_s: float | None, faces: int = 0) -> None:
         """Count a video that ended.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from autrt.console.progress import VideoProgress
+
 
 class Reporter(Protocol):
     """Receives the events of a run, in texts fit to print. Safe to call from several threads.
@@ -28,22 +30,12 @@ class Reporter(Protocol):
         """Note the length of a video that is still to come; None where it is unknown."""
         ...
 
-    def advance(
-        self,
-        frames: int,
-        name: str = "",
-        position_s: float = 0.0,
-        length_s: float | None = None,
-        faces: int = 0,
-    ) -> None:
+    def advance(self, done: VideoProgress, name: str = "") -> None:
         """Count frames that are done; no frames at position 0 mean that a video is begun, perhaps anew.
 
         Args:
-            frames: done since the last call.
-            name: of their video.
-            position_s: seconds of the video that are done.
-            length_s: length of the video, where it is known.
-            faces: found in these frames.
+            done: since the last call.
+            name: of the video; empty where frames alone are counted.
         """
         ...
 
@@ -81,14 +73,7 @@ class SilentReporter:
     def expect(self, name: str, length_s: float | None) -> None:
         """Do nothing."""
 
-    def advance(
-        self,
-        frames: int,
-        name: str = "",
-        position_s: float = 0.0,
-        length_s: float | None = None,
-        faces: int = 0,
-    ) -> None:
+    def advance(self, done: VideoProgress, name: str = "") -> None:
         """Do nothing."""
 
     def ended(self, name: str, status: str, facts: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autrt.console.progress import VideoProgress
 from autrt.gpu.device_error import device_error
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.open_source import open_source
@@ -24,7 +25,7 @@ from autrt.results.reader import open_results
 from autrt.results.schema import QUALITY
 from autrt.run.finished_file import FileState, FinishedFile
 from autrt.run.header_of import header_of
-from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
+from autrt.run.job import Job, OnProgress, Outcome
 from autrt.run.notes import video_note
 from autrt.run.source_watch import HashedSource, SourceWatch
 from autrt.types import Decoder, Source, VideoInfo

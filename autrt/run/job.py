@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 
+from autrt.console.progress import VideoProgress
 from autrt.model.folder import Model
 from autrt.plugins import ARCHITECTURES, COLUMNS, DECODERS, ENGINES, plugin_settings
 from autrt.results.outputs import output_columns
@@ -58,19 +59,6 @@ def decoder_settings(source: Source) -> dict[str, str]:
     if source.kind == "images":
         return {}
     return plugin_settings(DECODERS, [source.path.suffix.lower().removeprefix(".")])
-
-
-class VideoProgress(NamedTuple):
-    """The progress of one video."""
-
-    frames: int
-    """Frames finished since the last report; 0 in the first one."""
-    position_s: float
-    """Seconds of the video that are finished."""
-    length_s: float | None
-    """Length of the video, where it is known."""
-    faces: int = 0
-    """Faces in these frames."""
 
 
 OnProgress = Callable[[VideoProgress], object]

@@ -11,12 +11,13 @@ from functools import partial
 from typing import Any, Final
 
 from autrt.console import Reporter
+from autrt.console.progress import VideoProgress
 from autrt.errors import AutrtError, DeviceError, DiskFullError, EngineError, VideoError
 from autrt.pipeline.recognise import StoppedError
 from autrt.run.durations import DurationSurvey
 from autrt.run.exchange import Exchange
 from autrt.run.finished_file import FinishedFile
-from autrt.run.job import Job, OnProgress, Outcome, VideoProgress
+from autrt.run.job import Job, OnProgress, Outcome
 from autrt.run.manifest import Manifest
 from autrt.run.notes import internal_error
 from autrt.run.shard import Shard
@@ -287,7 +288,6 @@ class Run:
         self.stop.set()
 
     def _report(self, source: Source, progress: VideoProgress) -> None:
-        name = escape(source.relative)
-        self.reporter.advance(progress.frames, name, progress.position_s, progress.length_s, progress.faces)
+        self.reporter.advance(progress, escape(source.relative))
         if progress.frames and self._survey is not None:
             self._survey.begin()

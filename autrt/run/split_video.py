@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from autrt.console.progress import VideoProgress
 from autrt.errors import VideoError
 from autrt.pipeline.join_sections import Segments, join_sections
 from autrt.pipeline.networks import Networks
@@ -28,7 +29,7 @@ from autrt.results.fingerprint import SourceFacts, canonical_json, run_digest
 from autrt.results.names import results_path
 from autrt.results.writer import utc_now
 from autrt.run.do_video import do_video, write_results
-from autrt.run.job import Job, OnProgress, Outcome, VideoProgress, decoder_settings
+from autrt.run.job import Job, OnProgress, Outcome, decoder_settings
 from autrt.run.source_watch import HashedSource, SourceWatch
 from autrt.types import Source
 from autrt.video.packet_scan import IrregularFileError, PacketScan, scan

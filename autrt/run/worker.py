@@ -19,12 +19,13 @@ from queue import SimpleQueue
 from types import ModuleType
 from typing import Any, Final
 
+from autrt.console.progress import VideoProgress
 from autrt.engine.gpu import find_gpu
 from autrt.errors import AutrtError, DeviceError, EngineError, VideoError
 from autrt.machine import memory_limit
 from autrt.pipeline.open_networks import is_light, open_networks
 from autrt.pipeline.recognise import StoppedError
-from autrt.run.job import Job, OnProgress, VideoProgress, configure_process
+from autrt.run.job import Job, OnProgress, configure_process
 from autrt.run.notes import internal_error
 from autrt.run.split_video import Task, do_task
 

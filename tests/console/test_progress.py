@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autrt.console.progress import ALMOST, ProgressCounter
+from autrt.console.progress import ALMOST, ProgressCounter, VideoProgress
 
 
 def done(progress: ProgressCounter, name: str, length_s: float, now_s: float, frames: int = 100) -> None:
-    progress.advance(name, 0, 0.0, length_s, now_s)
+    progress.advance(VideoProgress(0, 0.0, length_s), name, now_s)
     progress.end(name, "ok", frames, length_s)
 
 
@@ -27,8 +27,8 @@ def test_progress_goes_by_duration_not_by_count() -> None:
     assert now.share == pytest.approx(600 / 7200)
     assert now.rate_x == pytest.approx(10)
     assert now.left_s == pytest.approx(660)
-    progress.advance("long", 0, 0.0, 6600.0, 60.0)
-    progress.advance("long", 9000, 300.0, None, 90.0)
+    progress.advance(VideoProgress(0, 0.0, 6600.0), "long", 60.0)
+    progress.advance(VideoProgress(9000, 300.0, None), "long", 90.0)
     now = progress.at(90.0)
     assert now.share == pytest.approx(900 / 7200)
     assert now.left_s == pytest.approx(630)
@@ -38,9 +38,9 @@ def test_progress_goes_by_duration_not_by_count() -> None:
 def test_time_left_waits_for_a_long_video_at_the_end() -> None:
     """Two at once did 20 times real time; the one that is left goes on at its own 10."""
     progress = ProgressCounter(2, 0.0)
-    progress.advance("short", 0, 0.0, 600.0, 0.0)
-    progress.advance("long", 0, 0.0, 6000.0, 0.0)
-    progress.advance("long", 1, 600.0, None, 60.0)
+    progress.advance(VideoProgress(0, 0.0, 600.0), "short", 0.0)
+    progress.advance(VideoProgress(0, 0.0, 6000.0), "long", 0.0)
+    progress.advance(VideoProgress(1, 600.0, None), "long", 60.0)
     progress.end("short", "ok", 1, 600.0)
     assert progress.at(60.0).left_s == pytest.approx(540)
 
@@ -58,9 +58,9 @@ def test_progress_assumes_the_mean_for_unknown_durations() -> None:
 
 def test_progress_corrects_wrong_stated_durations() -> None:
     progress = ProgressCounter(2, 0.0)
-    progress.advance("short", 0, 0.0, 1000.0, 0.0)
-    progress.advance("long", 0, 0.0, 10.0, 0.0)
-    progress.advance("long", 100, 50.0, None, 5.0)
+    progress.advance(VideoProgress(0, 0.0, 1000.0), "short", 0.0)
+    progress.advance(VideoProgress(0, 0.0, 10.0), "long", 0.0)
+    progress.advance(VideoProgress(100, 50.0, None), "long", 5.0)
     now = progress.at(5.0)
     assert now.total_s == pytest.approx(1050)
     assert now.under_way[1].share == 1.0
@@ -82,8 +82,8 @@ def test_progress_leaves_failed_videos_out_of_the_mean() -> None:
 def test_progress_counts_stopped_videos_as_to_do() -> None:
     progress = ProgressCounter(2, 0.0)
     done(progress, "a", 100.0, 1.0)
-    progress.advance("b", 0, 0.0, 100.0, 1.0)
-    progress.advance("b", 50, 50.0, None, 2.0)
+    progress.advance(VideoProgress(0, 0.0, 100.0), "b", 1.0)
+    progress.advance(VideoProgress(50, 50.0, None), "b", 2.0)
     progress.end("b", "stopped", 0, None)
     now = progress.at(3.0)
     assert (now.ended, now.share, now.statuses) == (1, 0.5, {"ok": 1, "stopped": 1})
@@ -92,15 +92,15 @@ def test_progress_counts_stopped_videos_as_to_do() -> None:
 def test_progress_counts_a_video_begun_anew_once() -> None:
     progress = ProgressCounter(1, 0.0)
     for _ in range(2):
-        progress.advance("a", 0, 0.0, 100.0, 0.0)
-        progress.advance("a", 30, 30.0, None, 1.0)
+        progress.advance(VideoProgress(0, 0.0, 100.0), "a", 0.0)
+        progress.advance(VideoProgress(30, 30.0, None), "a", 1.0)
     now = progress.at(2.0)
     assert (now.frames, now.video_s, now.share) == (30, 30.0, 0.3)
 
 
 def test_progress_counts_items_without_duration() -> None:
     progress = ProgressCounter(4, 0.0)
-    progress.advance("", 10, 0.0, None, 5.0)
+    progress.advance(VideoProgress(10, 0.0, None), "", 5.0)
     progress.end("0", "ok", 0, None)
     now = progress.at(10.0)
     assert (now.share, now.left_s, now.total_s, now.rate_x) == (0.25, pytest.approx(30), None, 0.0)
@@ -112,10 +112,10 @@ def test_progress_counts_items_without_duration() -> None:
 
 def test_speed_is_that_of_the_last_minute() -> None:
     progress = ProgressCounter(1, 0.0)
-    progress.advance("a", 0, 0.0, 100_000.0, 0.0)
+    progress.advance(VideoProgress(0, 0.0, 100_000.0), "a", 0.0)
     for second in range(1, 301):
         position = 10.0 * min(second, 150) + 2.0 * max(0, second - 150)
-        progress.advance("a", 1, position, None, float(second))
+        progress.advance(VideoProgress(1, position, None), "a", float(second))
         progress.at(float(second))
     now = progress.at(300.0)
     assert now.rate_x == pytest.approx(2.0, rel=0.05)
@@ -144,7 +144,7 @@ def test_progress_makes_sense_whatever_is_reported(actions, videos) -> None:
         if what == "expect":
             progress.expect(name, number)
         elif what in ("advance", "begin"):
-            progress.advance(name, 5 * (what == "advance"), number, number * 2, now_s)
+            progress.advance(VideoProgress(5 * (what == "advance"), number, number * 2), name, now_s)
         else:
             progress.end(name, what, 3, number if what == "ok" else None)
             gone.add(name)

@@ -20,6 +20,7 @@ from autrt.console.formatting import duration, percent, shortened
 from autrt.console.json_lines import JsonReporter
 from autrt.console.live import LiveReporter
 from autrt.console.plain import PlainReporter
+from autrt.console.progress import VideoProgress
 from autrt.console.region import Region
 
 OK = {"frames": 100, "faces": 90, "tracks": 1, "lost": 0, "seconds": 2.0, "video_seconds": 60.0, "reason": ""}
@@ -84,8 +85,8 @@ def work(reporter: Reporter, clock: Clock, names=("a.mp4", LONG)) -> None:
     """Two videos of a minute half done, at 10 times real time."""
     reporter.begin(4)
     for name in names:
-        reporter.advance(0, name, 0.0, 60.0)
-        reporter.advance(900, name, 30.0, faces=1200)
+        reporter.advance(VideoProgress(0, 0.0, 60.0), name)
+        reporter.advance(VideoProgress(900, 30.0, faces=1200), name)
     clock.now_s += 6
 
 
@@ -113,7 +114,7 @@ def test_reporter_counts_items_without_durations() -> None:
     reporter = PlainReporter(out, clock, ticking=False)
     reporter.begin(4, None)
     for i in range(2):
-        reporter.advance(1)
+        reporter.advance(VideoProgress(1))
         reporter.ended(str(i), "ok", {})
     clock.now_s += 10
     reporter.tick()
@@ -202,8 +203,8 @@ def test_display_lines_stay_within_the_terminal(columns, lines, names, step_s) -
     reporter, screen, clock = display(columns, lines)
     reporter.begin(123_456, skipped=3)
     for name in names:
-        reporter.advance(0, name, 0.0, 1e6)
-        reporter.advance(12_345, name, step_s)
+        reporter.advance(VideoProgress(0, 0.0, 1e6), name)
+        reporter.advance(VideoProgress(12_345, step_s), name)
         clock.now_s += step_s
         reporter.tick()
         assert len(screen.rows) <= max(1, lines - 1)
@@ -270,7 +271,7 @@ def test_reporter_ticks_by_itself_until_closed(kind: type[LiveReporter], monkeyp
     out = io.StringIO()
     reporter = kind(out)
     reporter.begin(1)
-    reporter.advance(1, "a.mp4", 1.0, 2.0)
+    reporter.advance(VideoProgress(1, 1.0, 2.0), "a.mp4")
     deadline_s = time.monotonic() + 10
     while out.getvalue().count("a.mp4") < 3 and time.monotonic() < deadline_s:
         time.sleep(0.01)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from autrt.console.progress import VideoProgress
 from autrt.errors import AutrtError, ResultsError, UsageError
 from autrt.results.names import results_path
 from autrt.run.cluster.node import NodeFacts, NodeProcess, Terms, look
-from autrt.run.job import Outcome, VideoProgress
+from autrt.run.job import Outcome
 from autrt.run.options import InferOptions, resolve
 from autrt.storage.atomic_file import permit
 from autrt.storage.presence import Presence

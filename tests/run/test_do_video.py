@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from autrt import open_results
+from autrt.console.progress import VideoProgress
 from autrt.errors import EngineError, VideoError
 from autrt.pipeline.recognise import StoppedError
 from autrt.results.verification.verify import verify
 from autrt.run.do_video import do_video
-from autrt.run.job import VideoProgress
 from autrt.types import Loss, Source
 from autrt.video.decoded_sample import MisdecodedError
 from tests.support.command import leftovers

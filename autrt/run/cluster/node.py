@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
+from autrt.console.progress import VideoProgress
 from autrt.download.fetch import fetch
 from autrt.errors import AutrtError, UsageError
 from autrt.machine import memory_limit
@@ -19,7 +20,7 @@ from autrt.pipeline.networks import Networks
 from autrt.pipeline.open_networks import DETECTOR_FILE, open_networks
 from autrt.results.model_titles import short_digest
 from autrt.run.do_video import do_video
-from autrt.run.job import Job, Outcome, VideoProgress, configure_process
+from autrt.run.job import Job, Outcome, configure_process
 from autrt.run.notes import internal_error
 from autrt.run.versions import computing_versions
 from autrt.run.worker import ThrottledProgress, answer_of

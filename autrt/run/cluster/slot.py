@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from autrt.console.progress import VideoProgress
 from autrt.errors import DeviceError, VideoError
 from autrt.results.names import results_path
 from autrt.run.cluster.connection import living
 from autrt.run.cluster.node import Answer, NodeProcess, Terms
 from autrt.run.cluster.places import Place
-from autrt.run.job import OnProgress, Outcome, VideoProgress
+from autrt.run.job import OnProgress, Outcome
 from autrt.run.memory_budget import MemoryBudget
 from autrt.run.notes import internal_error
 from autrt.run.worker import CrashError
