@@ -68,7 +68,7 @@ def last_validation(run: Path) -> tuple[float, float]:
 
 def main() -> None:
     """Render, train, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("rig", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--people", type=int, default=1500, help="of each of the two sets")

@@ -16,6 +16,7 @@ from typing import Final, cast
 
 import cv2
 import numpy as np
+import torch
 
 from autrt.engine.parity import read_reference
 from autrt.model.export import save_model
@@ -37,7 +38,7 @@ def average(out: Path, models: list[str], *, mirror: bool, crops_of: Path | None
     assert isinstance(first, Student), "students alone: others are seldom trained from one start"
     states = [network.state_dict() for network in networks]
     mean = {
-        name: (sum(state[name].double() for state in states) / len(states)).to(value.dtype)
+        name: torch.stack([state[name].double() for state in states]).mean(0).to(value.dtype)
         for name, value in states[0].items()
     }
     network = Student(replace(first.config, mirror=mirror))

@@ -205,7 +205,8 @@ def teach(start: Student, faces: Faces, pictures: int, seed: int, width: int | N
         *map(torch.from_numpy, (faces.shapes, faces.word)),
     )
     network = copy.deepcopy(start) if width is None else widen(start, width)
-    start, network = (n.to(memory_format=torch.channels_last) for n in (start, network.train()))
+    for module in (start, network.train()):
+        module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     heads = torch.nn.ModuleList(
         torch.nn.Linear(network.au.in_features, n) for n in (shapes.shape[1], len(WORDS))
     )

@@ -66,7 +66,7 @@ def members(out: Path, faces: Path, epochs: str) -> list[Path]:
 
 def main() -> None:
     """Render, train, ensemble and distil."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("rig", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--people", type=int, default=4000)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from autrt.console.progress import VideoProgress
 from autrt.engine.batcher import CropBatcher
 from autrt.model.folder import load_model
 from autrt.pipeline.networks import Networks
@@ -151,15 +152,8 @@ class FakeReporter:
     def expect(self, name: str, length_s: float | None) -> None:
         self._add("expect", name, length_s)
 
-    def advance(
-        self,
-        frames: int,
-        name: str = "",
-        position_s: float = 0.0,
-        length_s: float | None = None,
-        faces: int = 0,
-    ) -> None:
-        self._add("advance", name, frames, position_s)
+    def advance(self, done: VideoProgress, name: str = "") -> None:
+        self._add("advance", name, done.frames, done.position_s)
 
     def ended(self, name: str, status: str, facts: dict[str, Any]) -> None:
         self._add("ended", name, status, facts)

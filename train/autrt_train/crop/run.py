@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 from autrt.console import Reporter
+from autrt.console.progress import VideoProgress
 from autrt.errors import AutrtError
 from autrt.pipeline.recognise import StoppedError
 from autrt.run.signals import Signals
@@ -73,7 +73,11 @@ class CropRun:
         if self.stop.is_set():
             return
         start_s = time.monotonic()
-        advance = partial(self.reporter.advance, name=escape(source.relative))
+        name = escape(source.relative)
+
+        def advance(frames: int) -> None:
+            self.reporter.advance(VideoProgress(frames), name)
+
         try:
             cut = crop_video(source, self.results, self.out, self.settings, self.stop, advance, self.choose)
         except StoppedError:
