@@ -29,7 +29,7 @@ from autrt.run.options import InferOptions, parse_baseline, parse_rate, parse_si
 from autrt.run.plan import InferPlan, PlannedVideo
 from autrt.run.shard import Shard
 from autrt.run.summary import RunSummary
-from autrt.settings import MAX_PIXELS, Quality
+from autrt.settings import MAX_PIXELS, Quality, StillFiles
 from autrt.storage.local_path import checked_path_text
 from autrt.storage.remote_url import location
 
@@ -75,6 +75,7 @@ def infer(
     quality_weighted: bool = False,
     aligned: bool = False,
     template: str | None = None,
+    stills: StillFiles = "each",
     workers: int | None = None,
     ray: str | None = None,
     split: str | float | None = None,
@@ -120,6 +121,8 @@ def infer(
         aligned: every picture is an aligned crop already, as `autrt crop` and data sets have them: none is searched
             for faces or moved, and a folder is one track.
         template: alignment that the crops follow; it must be the model's, which is the default.
+        stills: what has a results file of its own: each picture, or (folder) all pictures of one folder, whose
+            numbers stay the same; the file has the folder's name, and it is faster.
         workers: videos in flight at once; 1: in this process. By default as suits the cores. With `ray`: on each
             node.
         ray: `HOST:PORT` of a Ray cluster that does the videos, or auto for the one that this machine belongs to;
@@ -168,6 +171,7 @@ def infer(
         quality_weighted=quality_weighted,
         aligned=aligned,
         template=template,
+        stills=stills,
         workers=workers,
         ray=ray,
         split=split,

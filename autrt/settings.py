@@ -14,6 +14,9 @@ CACHE_BYTES: Final = 20_000_000_000
 
 Quality = Literal["max", "balanced", "fast"]
 
+StillFiles = Literal["each", "folder"]
+"""What has a results file of its own: each picture, or each folder of pictures."""
+
 DETECT_INTERVAL_S: dict[Quality, float] = {"max": 0.2, "balanced": 0.2, "fast": 0.4}
 """Seconds between detection frames, for each quality."""
 

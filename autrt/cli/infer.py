@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -18,7 +18,7 @@ from autrt.model.folder import DEFAULT_MODEL, MAX_QUALITY_MODEL
 from autrt.run.options import InferOptions
 from autrt.run.plan import InferPlan, PlannedVideo
 from autrt.run.predicted_cost import PredictedCost, predict
-from autrt.settings import MAX_PIXELS
+from autrt.settings import MAX_PIXELS, StillFiles
 from autrt.storage.escape import escape
 from autrt.storage.remote_url import Location
 
@@ -109,6 +109,13 @@ from autrt.storage.remote_url import Location
 @click.option(
     "--template",
     help="--aligned: the alignment that the crops follow; it must be the model's.  [default: the model's]",
+)
+@click.option(
+    "--stills",
+    type=click.Choice(get_args(StillFiles)),
+    default="each",
+    show_default=True,
+    help="Write a results file for each picture, or one for all pictures of a folder, which is faster.",
 )
 @click.option(
     "--workers",

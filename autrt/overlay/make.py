@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 import numpy as np
 import simplejpeg
@@ -21,7 +21,7 @@ from autrt.results.reader import Results
 from autrt.storage.atomic_file import replacing
 from autrt.storage.atomic_folder import new_folder
 from autrt.storage.escape import escape
-from autrt.types import U8, Source
+from autrt.types import FOLDERS, U8, Source, SourceKind
 from autrt.video.open import open_decoder
 
 MANY_FACES: Final = 2
@@ -63,6 +63,11 @@ def write_overlay(video: Path, results: Results, out: Path, options: OverlayOpti
     """
     if out.suffix.lower() not in CONTAINERS:
         raise UsageError(f"{escape(str(out))}: expected a file that ends in {', '.join(CONTAINERS)}")
+    if results.header.source.kind == "stills":
+        raise UsageError(
+            f"{escape(str(video))}: expected a video, found a folder of stills, each of its own size: make pictures of "
+            "them (--frames)"
+        )
     if out.exists() and out.samefile(video):
         raise UsageError(f"{escape(str(out))}: expected a new video, found the one that is to be drawn on")
     frames = _drawn(video, results, options)
@@ -121,7 +126,7 @@ def _drawn(video: Path, results: Results, options: OverlayOptions) -> Iterator[t
     header = results.header
     aus = [a for a, g in enumerate(results.au_grades) if options.all_aus or g != _EXPERIMENTAL]
     faces = FacesByFrame(results, aus)
-    kind = cast("Literal['video', 'images', 'still']", header.source.kind)
+    kind = cast("SourceKind", header.source.kind)
     rate = Fraction(str(header.settings.get("image_rate", 30)))
     with closing(open_decoder(Source(video, header.source.path, kind), image_rate=rate)) as decoder:
         pen = Pen(
@@ -144,7 +149,7 @@ def _check_source(video: Path, results: Results) -> None:
     source = results.header.source
     if not video.exists():
         raise UsageError(f"{escape(str(video))} does not exist: expected the video {escape(source.path)}")
-    if source.kind != "images" and video.is_file() and video.stat().st_size != source.size_bytes:
+    if source.kind not in FOLDERS and video.is_file() and video.stat().st_size != source.size_bytes:
         raise UsageError(
             f"{escape(str(video))} is not the video of these results, or it changed: expected "
             f"{source.size_bytes} bytes, found {video.stat().st_size}"

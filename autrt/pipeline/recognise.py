@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
+from functools import partial
 
 from autrt.face.track import track
 from autrt.pipeline.align import align
@@ -21,11 +22,13 @@ from autrt.pipeline.networks import Networks
 from autrt.pipeline.prefetch import prefetch, read_ahead
 from autrt.pipeline.realign import realign
 from autrt.pipeline.recognise_crops import recognised_crops
+from autrt.pipeline.recognise_stills import recognised_stills
 from autrt.pipeline.split_people import split_people
 from autrt.pipeline.to_blocks import to_blocks, with_final_looks, with_final_outputs
 from autrt.settings import InferSettings
 from autrt.types import F64, Block, Decoder, Segment, Sink
 from autrt.video.crops import CropDecoder
+from autrt.video.still_folder import StillFolder
 
 REDETECTIONS_AHEAD = 2
 
@@ -58,10 +61,13 @@ def recognise(
         EngineError: a network failed.
         StoppedError: `stop` was set.
     """
-    of_crops = isinstance(decoder, CropDecoder)
-    found = (
-        recognised_crops(decoder, networks) if of_crops else recognised_blocks(decoder, networks, settings)
-    )
+    whole = partial(recognised_blocks, networks=networks, settings=settings)
+    if isinstance(decoder, CropDecoder):
+        found = recognised_crops(decoder, networks)
+    elif isinstance(decoder, StillFolder):
+        found = recognised_stills(decoder, whole, networks.look_ahead.in_flight_bytes)
+    else:
+        found = whole(decoder)
     with closing(found) as blocks:
         write_blocks(blocks, sink, stop, advance)
 

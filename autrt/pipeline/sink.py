@@ -27,7 +27,7 @@ from autrt.results.header import Header
 from autrt.results.schema import FEATURES, Column
 from autrt.results.spool import Span, Spool
 from autrt.results.writer import ResultsWriter
-from autrt.types import F32, F64, I32, Block, Loss
+from autrt.types import F32, F64, I32, Block, Loss, Stills
 
 
 class ResultsSink:
@@ -43,6 +43,7 @@ class ResultsSink:
         keep_members: also store the members' logits.
         outputs: columns of `/faces` for further outputs of the networks; see `output_columns`.
         temporal: takes the place of the windows; None: there is none.
+        stills: as for `ResultsWriter`.
         permit: as for `ResultsWriter`.
 
     Raises:
@@ -61,11 +62,12 @@ class ResultsSink:
         keep_members: bool = False,
         outputs: Sequence[Column] = (),
         temporal: TickNetwork | None = None,
+        stills: Stills | None = None,
         permit: Path | None = None,
     ) -> None:
         self._target, self._header, self._weights = target, header, weights
         self._max_faces, self._percentile, self._keep_members = max_faces, baseline_percentile, keep_members
-        self._outputs, self._temporal, self._permit = outputs, temporal, permit
+        self._outputs, self._temporal, self._stills, self._permit = outputs, temporal, stills, permit
         self._spool = Spool(target.parent, *weights.shape, outputs=_spooled(outputs, temporal))
         self._people = People()
         self.n_tracks = 0
@@ -112,6 +114,7 @@ class ResultsSink:
                 keep_members=self._keep_members,
                 damaged=self.n_damaged > 0,
                 outputs=self._outputs,
+                stills=self._stills,
                 permit=self._permit,
             ) as writer,
         ):

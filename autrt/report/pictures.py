@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 import numpy as np
 import simplejpeg
@@ -16,7 +16,7 @@ from autrt.results.events.find import AUEvent
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.reader import Results
 from autrt.storage.escape import escape
-from autrt.types import F32, Image, Source
+from autrt.types import F32, FOLDERS, Image, Source, SourceKind
 from autrt.video.open import open_decoder
 from autrt.video.seek import frames_at
 
@@ -57,7 +57,7 @@ def peak_pictures(
 def _lacking(path: Path, source: SourceFacts) -> str:
     """Return what is wrong with a video at its path; empty: nothing."""
     name = escape(str(path))
-    if source.kind == "images":
+    if source.kind in FOLDERS:
         return "" if path.is_dir() else f"expected the folder of pictures {name}, found none"
     if not path.is_file():
         return f"expected the video {name}, found none"
@@ -68,7 +68,7 @@ def _lacking(path: Path, source: SourceFacts) -> str:
 def _images(results: Results, path: Path, rows: Sequence[int]) -> dict[int, Image]:
     """Return row of `/frames` → picture."""
     header = results.header
-    kind = cast("Literal['video', 'images', 'still']", header.source.kind)
+    kind = cast("SourceKind", header.source.kind)
     if kind == "video" and header.times_from == "stamps":
         pts = results.frames["pts"]
         wanted = {int(pts[row]): row for row in rows}

@@ -119,7 +119,9 @@ def _filled(
         bins = track["frame"] // per_bin
         firsts = np.nonzero(np.diff(bins, prepend=-1))[0]
         tops = np.maximum.reduceat(track["smoothed"][:, list(events)], firsts, axis=0)
-        values[places[bins[firsts]]] = np.round(tops.clip(0, 1) * (NO_FACE - 1))
+        at = places[bins[firsts]]
+        earlier = np.where(values[at] == NO_FACE, 0, values[at])  # of a track that ends in the same bin
+        values[at] = np.maximum(earlier, np.round(tops.clip(0, 1) * (NO_FACE - 1)))
     ids = {track.id for track in tracks}
     for a, found in enumerate(events.values()):
         for event in (e for e in found if e.track in ids):

@@ -22,8 +22,8 @@ from autrt.results.header import Header
 from autrt.results.schema import CACHE_BYTES, TABLES
 from autrt.results.table import Table, file_error
 from autrt.results.tables.formats import find_format
-from autrt.storage.escape import escape
-from autrt.types import F32, I32, I64
+from autrt.storage.escape import escape, unescape
+from autrt.types import F32, I32, I64, Stills
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -211,6 +211,21 @@ class Results:
         if "person" in self.tracks:
             return self.tracks["person"]
         return np.full(len(self.tracks), 0 if len(self.tracks) == 1 else -1, np.int32)
+
+    def stills(self) -> Stills | None:
+        """Return names and sizes of a folder's stills by the index of their frame; None for other sources.
+
+        Of pictures that could not be decoded the name is empty, and the size 0.
+        """
+        if "picture" not in self.frames:
+            return None
+        index, columns = self.frames["index"], [self.frames[name] for name in ("width", "height")]
+        n = int(index.max(initial=-1)) + 1
+        names, sizes_px = [""] * n, np.zeros((n, 2), np.int32)
+        for place, name in zip(index.tolist(), self.frames["picture"], strict=True):
+            names[place] = unescape(name)
+        sizes_px[index] = np.stack(columns, axis=1)
+        return Stills(names, sizes_px)
 
     def spans(self, frames_per_span: int = 4096) -> Iterator[tuple[slice, slice]]:
         """Yield consecutive rows of `/frames`, at most `frames_per_span`, with their rows of `/faces`."""

@@ -121,6 +121,10 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("frames", "n_faces", "int32", "faces", "faces found in the frame"),
     Column("frames", "damaged", "bool", "mark", "the picture may be wrong: its data, or those of a picture that it "
            "is predicted from, are damaged; only where some are", optional=True),
+    Column("frames", "picture", "text", "name", "file of the picture, escaped as source_path; only for a folder of "
+           "stills, as its size", optional=True),
+    Column("frames", "width", "int32", "px", "of the upright picture", optional=True),
+    Column("frames", "height", "int32", "px", "of the upright picture", optional=True),
     Column("faces", "frame", "int64", "row of /frames", "the frame; rows are ordered by it",
            field="row"),
     Column("faces", "track", "int32", "track id", "face through one shot; second key of the order",
@@ -170,7 +174,8 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
               "ungraded; see docs/models.md", optional=True),
     Attribute("au_evidence", "json", "Action Unit -> what its grade rests on", optional=True),
     Attribute("source_path", "path", "the video relative to its input folder; see 'Names' in docs/results.md"),
-    Attribute("source_kind", "text", "video, images (a folder of numbered pictures), still or live (a camera)"),
+    Attribute("source_kind", "text", "video, images (a folder of numbered pictures), still, "
+              "stills (a folder of pictures that have nothing to do with each other) or live (a camera)"),
     Attribute("source_size_bytes", "int", "size of the file, or of all pictures"),
     Attribute("source_mtime_ns", "int", "last change of the file, or of a folder and its pictures, ns since 1970 "
               "(UTC); any integer"),
@@ -241,8 +246,11 @@ QUALITY: Final = tuple(c for c in COLUMNS if c.name in ("quality", "sharpness"))
 EVERY_MODEL: Final = frozenset(c.name for c in COLUMNS if c.table == "faces" and not c.extra)
 """Names of the columns of `/faces` that do not depend on the outputs of the model."""
 
+OF_STILLS: Final = tuple(c for c in COLUMNS if c.path in ("frames/picture", "frames/width", "frames/height"))
+"""Columns of `/frames` of a folder of stills."""
+
 OF_FRAMES: Final = {c.name: c for c in COLUMNS if c.table == "frames" and c.optional}
-"""Marks of frames, by name; where a file has none, no frame is marked."""
+"""Columns of `/frames` that not every file has, by name."""
 
 OF_TRACKS: Final = {c.name: c for c in COLUMNS if c.path == "tracks/person"}
 """Columns of `/tracks` that a table can hold for each face, by name."""
@@ -257,6 +265,7 @@ def columns_of(
     keep_members: bool,
     baseline: bool,
     damaged: bool = False,
+    stills: bool = False,
     person: bool = False,
     outputs: Sequence[Column] = (),
 ) -> tuple[Column, ...]:
@@ -267,11 +276,13 @@ def columns_of(
         keep_members: whether the members' logits are kept.
         baseline: whether a baseline is subtracted.
         damaged: whether some frames are damaged.
+        stills: whether the frames are the stills of a folder.
         person: whether the tracks' people are told apart.
         outputs: columns of `/faces` for further outputs of the networks; see `outputs.output_columns`.
     """
     kept = {
         "frames/damaged": damaged,
+        **{column.path: stills for column in OF_STILLS},
         "faces/member_logit": keep_members,
         "tracks/person": person,
         "tracks/baseline": baseline,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from autrt.errors import VideoError
 from autrt.storage.escape import escape
+from autrt.video.file_kind import kind_by_name
 
 
 class SourceState(NamedTuple):
@@ -44,13 +45,17 @@ class SourceState(NamedTuple):
 
 
 def files_of(path: Path) -> Iterator[Path]:
-    """Yield the file itself, or a folder's files by name without hidden ones."""
+    """Yield the file itself, or a folder's files by name, without hidden ones and videos."""
     if not path.is_dir():
         yield path
         return
     with os.scandir(path) as entries:
-        names = [e.name for e in entries if e.is_file() and not e.name.startswith(".")]
+        names = [e.name for e in entries if e.is_file() and _counts(e.name)]
     yield from (path / name for name in sorted(names))
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith(".") and kind_by_name(name) != "video"
 
 
 def unreadable(path: Path, error: OSError) -> VideoError:

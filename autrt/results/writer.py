@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -27,7 +27,8 @@ from autrt.results.verification.verify import verify
 from autrt.storage.atomic_file import Part
 from autrt.storage.deferred_error_file import DeferredErrorFile
 from autrt.storage.disk import explain
-from autrt.types import F32, F64, I32, Block, Bool, Loss
+from autrt.storage.escape import escape
+from autrt.types import F32, F64, I32, I64, Block, Bool, Loss, Stills
 
 _HDF5_1_8 = ("v108", "v108")
 """HDF5 version that every tool since 2008 reads, and the first with checksums over its own structures."""
@@ -44,6 +45,7 @@ class ResultsWriter:
         keep_members: also store the members' logits.
         damaged: also store which frames are damaged.
         outputs: columns of `/faces` for further outputs of the networks; see `outputs.output_columns`.
+        stills: names and sizes of the frames' pictures, by the frames' index, where these are stills of a folder.
         permit: as for `Part`.
 
     Raises:
@@ -59,18 +61,21 @@ class ResultsWriter:
         keep_members: bool = False,
         damaged: bool = False,
         outputs: Sequence[Column] = (),
+        stills: Stills | None = None,
         permit: Path | None = None,
     ) -> None:
         self._header = header
         self._keep_members = keep_members
         self._damaged = damaged
         self._outputs = tuple(outputs)
+        self._stills = stills
+        self._names = text_rows([] if stills is None else list(map(escape, stills.names)))
         self._tally = TrackTally()
         self._part = Part(target, permit)
         self._disk = DeferredErrorFile(self._part.fd)
         with self._whole_or_nothing():
             self._file = h5py.File(self._disk, "w", libver=_HDF5_1_8, rdcc_nbytes=CACHE_BYTES)
-            self._frames = self._table("frames")
+            self._frames = self._table("frames", self._names.dtype.itemsize)
             self._faces = self._table("faces")
 
     def write(self, block: Block, logit: F32, probability: F32, smoothed: F32, active: Bool) -> None:
@@ -108,6 +113,7 @@ class ResultsWriter:
                     "time_s": block.time_s,
                     "n_faces": n_faces,
                     "damaged": block.damaged,
+                    **self._of_stills(block.index),
                 }
             )
             self._faces.add(rows)
@@ -185,11 +191,19 @@ class ResultsWriter:
             keep_members=self._keep_members,
             baseline=header.baseline != "none",
             damaged=self._damaged,
+            stills=self._stills is not None,
             person=person,
             outputs=self._outputs,
         )
         shapes = {c: c.shape(len(header.au_names), len(header.member_names)) for c in columns}
         return TableWriter(self._file, name, shapes, text_bytes)
+
+    def _of_stills(self, index: I64) -> dict[str, Any]:
+        """Return the columns of `/frames` that stills alone have."""
+        if self._stills is None:
+            return {}
+        width, height = self._stills.sizes_px[index].T
+        return {"picture": self._names[index], "width": width.copy(), "height": height.copy()}
 
     def _write_tracks(self, baseline: F32 | None, person: I32 | None) -> Attributes:
         rows = self._tally.table()

@@ -97,6 +97,7 @@ def decide_anew(results: Results, target: Path, decisions: Decisions, command: s
         baseline_percentile=parse_baseline(header.baseline),
         keep_members="member_logit" in results.faces,
         outputs=outputs,
+        stills=results.stills(),
     )
     try:
         for block in _blocks(results, logits, outputs):

@@ -31,6 +31,7 @@ from autrt.run.source_watch import HashedSource, SourceWatch
 from autrt.types import Decoder, Source, VideoInfo
 from autrt.video.decoded_sample import MisdecodedError
 from autrt.video.probe import length_of
+from autrt.video.still_folder import StillFolder
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ def write_results(
     header = header_of(source, watch.facts, decoder.info, job, networks.device)
     if started_utc:
         header = replace(header, started_utc=started_utc)
-    sink = _open_sink(source, header, job, networks, permit)
+    sink = _open_sink(source, decoder, header, job, networks, permit)
     position = _Position(decoder.info, on_progress, watch)
     try:
         write(sink, position.advance)
@@ -152,7 +153,7 @@ def write_results(
         tracks=sink.n_tracks,
         lost=sum(loss.packets for loss in lost),
         seconds=time.monotonic() - start_s,
-        video_s=position.position_s,
+        video_s=0.0 if decoder.info.kind in ("still", "stills") else position.position_s,
         tracks_without_baseline=_without_baseline(target) if header.baseline != "none" else 0,
         run_digest=header.run_digest,
         finished=state and FinishedFile.of(facts, header.run_digest, state, partial=bool(lost)),
@@ -183,7 +184,7 @@ def _without_baseline(target: Path) -> int:
 
 
 def _open_sink(
-    source: Source, header: Header, job: Job, networks: Networks, permit: Path | None
+    source: Source, decoder: Decoder, header: Header, job: Job, networks: Networks, permit: Path | None
 ) -> ResultsSink:
     return ResultsSink(
         results_path(job.out, source.relative),
@@ -194,5 +195,6 @@ def _open_sink(
         keep_members=job.settings.keep_members,
         outputs=(*output_columns(job.model, features=job.settings.features), *QUALITY),
         temporal=networks.temporal,
+        stills=decoder.stills if isinstance(decoder, StillFolder) else None,
         permit=permit,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from autrt.types import Source
+from autrt.types import FOLDERS, Source
 
 
 def longest_first(sources: Sequence[Source]) -> list[Source]:
@@ -20,7 +20,7 @@ def longest_first(sources: Sequence[Source]) -> list[Source]:
 def _size_bytes(source: Source) -> int:
     """Return the size of a file, or about that of a folder's pictures; 0 where nothing can be read."""
     try:
-        if source.kind != "images":
+        if source.kind not in FOLDERS:
             return source.path.stat().st_size
         with os.scandir(source.path) as entries:
             pictures = [entry for entry in entries if entry.is_file()]

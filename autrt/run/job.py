@@ -18,7 +18,7 @@ from autrt.results.outputs import output_columns
 from autrt.run.finished_file import FinishedFile
 from autrt.run.manifest_event import Status
 from autrt.settings import InferSettings
-from autrt.types import Source
+from autrt.types import FOLDERS, Source
 
 SWITCH_S = 1e-4
 """Longest time that a thread keeps Python's lock from another: stages do little between calls that release it."""
@@ -56,7 +56,7 @@ class Job:
 
 def decoder_settings(source: Source) -> dict[str, str]:
     """Return the settings of one video that change results: the version of another package's decoder."""
-    if source.kind == "images":
+    if source.kind in FOLDERS:
         return {}
     return plugin_settings(DECODERS, [source.path.suffix.lower().removeprefix(".")])
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, get_args
 import numpy as np
 
 from autrt.errors import UsageError
-from autrt.settings import Quality
+from autrt.settings import Quality, StillFiles
 from autrt.storage.local_path import checked_path_text, local_path
 
 _T = TypeVar("_T")
@@ -92,10 +92,17 @@ def _optional_text(name: str, value: Any) -> str | None:
     return None if value is None else _text(name, value)
 
 
-def _quality(name: str, value: Any) -> str:
-    if not isinstance(value, str) or value not in get_args(Quality):
-        raise UsageError(f"{name}: expected one of {', '.join(get_args(Quality))}, found {found_text(value)}")
-    return value
+def _one_of(choices: Any) -> Callable[[str, Any], str]:
+    """Return the check of an option that is one of a `Literal`'s texts."""
+
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str) or value not in get_args(choices):
+            raise UsageError(
+                f"{name}: expected one of {', '.join(get_args(choices))}, found {found_text(value)}"
+            )
+        return value
+
+    return check
 
 
 def _model(name: str, value: Any) -> str | None:
@@ -107,7 +114,7 @@ CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "engine": _text,
     "device": _text,
     "precision": _text,
-    "quality": _quality,
+    "quality": _one_of(Quality),
     "detect_every": _count,
     "max_faces": _count,
     "max_pixels": _needed_count,
@@ -116,6 +123,7 @@ CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "quality_weighted": _flag,
     "aligned": _flag,
     "template": _optional_text,
+    "stills": _one_of(StillFiles),
     "workers": _count,
     "ray": _optional_text,
     "overwrite": _flag,

@@ -20,7 +20,7 @@ from autrt.run.option_checks import CHECKS, found_text
 from autrt.run.run_json import RunJson
 from autrt.run.shard import Shard
 from autrt.run.versions import computing_versions
-from autrt.settings import MAX_PIXELS, InferSettings, Quality
+from autrt.settings import MAX_PIXELS, InferSettings, Quality, StillFiles
 from autrt.storage.remote_url import Location
 from autrt.video.crops import require_template
 
@@ -58,6 +58,8 @@ class InferOptions:
     quality_weighted: bool = False
     aligned: bool = False
     template: str | None = None
+    stills: StillFiles = "each"
+    """What has a results file of its own: each picture, or each folder of pictures."""
     workers: int | None = None
     """Videos in flight at once; on a cluster, on each node."""
     ray: str | None = None
@@ -76,6 +78,8 @@ class InferOptions:
             raise UsageError(
                 "split: expected nothing with ray, whose nodes do whole videos: leave one of them out"
             )
+        if self.stills == "folder":
+            self._require_folders()
         without_effect = ("detect_every", "max_faces") if self.aligned else ("template",)
         for name in without_effect:
             if getattr(self, name) is not None:
@@ -83,6 +87,15 @@ class InferOptions:
                     f"{name}: expected nothing {'with' if self.aligned else 'without'} aligned, found "
                     f"{getattr(self, name)!r}: leave it out"
                 )
+
+    def _require_folders(self) -> None:
+        remote = [path for path in self.inputs if not isinstance(path, Path)]
+        if self.aligned or remote:
+            found = "aligned" if self.aligned else str(remote[0])
+            raise UsageError(
+                f'stills: expected "each" for aligned crops and for pictures in object storage, found "folder" and '
+                f"{found}: leave it out"
+            )
 
     @property
     def model_name(self) -> str:

@@ -44,7 +44,8 @@ class Place:
             UsageError: an input is wrong; StorageError: it cannot be listed.
         """
         if options.plan is None:
-            return discover([path for path in options.inputs if isinstance(path, Path)], self.out)
+            here = [path for path in options.inputs if isinstance(path, Path)]
+            return discover(here, self.out, stills_together=options.stills == "folder")
         if options.inputs:
             raise UsageError("plan: expected no further inputs, as the plan names all videos")
         return read_plan(options.plan, options.shard)

@@ -10,7 +10,7 @@ from autrt.errors import VideoError
 from autrt.results.fingerprint import SourceFacts
 from autrt.results.source_hash import SourceHash
 from autrt.results.source_state import SourceState
-from autrt.types import Loss, Source
+from autrt.types import FOLDERS, Loss, Source
 from autrt.video.unreadable import check_file
 
 CHANGED: Final = (
@@ -30,7 +30,7 @@ class SourceWatch:
     """
 
     def __init__(self, source: Source) -> None:
-        if source.kind != "images":
+        if source.kind not in FOLDERS:
             check_file(source.path)  # says best why a file cannot be read, and opens no pipe
         self.facts = SourceFacts.of(source)
         """As they were before."""

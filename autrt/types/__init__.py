@@ -20,13 +20,26 @@ from autrt.types.faces import (
     Patch,
 )
 from autrt.types.segment import Block, Segment, Sink, TrackingState
-from autrt.types.video import Decoder, Frame, Image, Loss, Source, TimesFrom, VideoInfo, picture_bytes
+from autrt.types.video import (
+    FOLDERS,
+    Decoder,
+    Frame,
+    Image,
+    Loss,
+    Source,
+    SourceKind,
+    Stills,
+    TimesFrom,
+    VideoInfo,
+    picture_bytes,
+)
 
 __all__ = [
     "CROP_SIZE_PX",
     "DETECTED",
     "F32",
     "F64",
+    "FOLDERS",
     "I32",
     "I64",
     "INTERPOLATED",
@@ -53,6 +66,8 @@ __all__ = [
     "ShapedRepr",
     "Sink",
     "Source",
+    "SourceKind",
+    "Stills",
     "TensorSpec",
     "TimesFrom",
     "TrackingState",

@@ -6,13 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Final, Literal, NamedTuple, Protocol, runtime_checkable
 
-from autrt.types.arrays import F32, U8
+from autrt.types.arrays import F32, I32, U8
 
 TimesFrom = Literal["stamps", "rate", "assumed rate"]
 """Origin of frame times: the file's own time stamps, its stated rate (index / rate), or an assumed rate where the
 file has no usable stamps and states no rate either."""
+
+
+SourceKind = Literal["video", "images", "still", "stills"]
+"""A video file; a folder of numbered pictures, which is a video; a picture; or a folder of such pictures, which
+have one results file."""
+
+FOLDERS: Final = frozenset({"images", "stills"})
+"""Kinds of sources that are folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +28,19 @@ class Source:
     """One input of a run, as found by discovery."""
 
     path: Path
-    """File or folder to open: a video, a picture, or a folder of numbered pictures."""
+    """File or folder to open."""
     relative: str
     """Path relative to its input folder, '/'-separated; with surrogate escapes where the bytes are no UTF-8."""
-    kind: Literal["video", "images", "still"]
+    kind: SourceKind
+
+
+class Stills(NamedTuple):
+    """The stills of a folder by the index of their frame."""
+
+    names: Sequence[str]
+    """Of the files, with surrogate escapes where the bytes are no UTF-8."""
+    sizes_px: I32
+    """(n, 2) int32 width and height of the upright picture; 0 until it is decoded, and where it cannot be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +48,7 @@ class VideoInfo:
     """Facts about a video, known before its first frame is handed out."""
 
     path: Path
-    kind: Literal["video", "images", "still"]
+    kind: SourceKind
     width: int
     """Pixels of the upright frame (rotation applied); the first frame's size throughout."""
     height: int

@@ -17,16 +17,19 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from autrt.errors import UsageError
-from autrt.types import Source
-from autrt.video.file_kind import Kind, kind_by_name, kind_of_file, kind_of_named
+from autrt.types import Source, SourceKind
+from autrt.video.file_kind import kind_by_name, kind_of_file, kind_of_named
 from autrt.video.pictures import picture_number
+from autrt.video.still_folder import still_files
 
 _MAGIC: Final = re.compile(r"[*?[]")
 
 _Identity = tuple[int, int]
 
 
-def discover(inputs: Sequence[Path], out: Path | None = None) -> list[Source]:
+def discover(
+    inputs: Sequence[Path], out: Path | None = None, *, stills_together: bool = False
+) -> list[Source]:
     """Find all sources in the inputs.
 
     Args:
@@ -34,6 +37,8 @@ def discover(inputs: Sequence[Path], out: Path | None = None) -> list[Source]:
             contains `*`, `?` or `[`. The path of a source is relative to its input folder, to the fixed part of
             its pattern, or to its own folder if the file itself was named.
         out: the results folder; it is not searched where it lies inside an input.
+        stills_together: take the stills that lie in one folder as one source, that folder; those that are named
+            themselves, or by a pattern, stay apart.
 
     Returns:
         Sources with unique relative paths, in bytewise order of these.
@@ -41,7 +46,7 @@ def discover(inputs: Sequence[Path], out: Path | None = None) -> list[Source]:
     Raises:
         UsageError: nothing was found, a pattern matches nothing, or two sources have one relative path.
     """
-    search = _Search(out)
+    search = _Search(out, stills_together)
     for path in inputs:
         search.add(path)
     search.follow_links()
@@ -58,8 +63,9 @@ def discover(inputs: Sequence[Path], out: Path | None = None) -> list[Source]:
 class _Search:
     """Collects sources; links are followed last, after everything else was found."""
 
-    def __init__(self, out: Path | None) -> None:
+    def __init__(self, out: Path | None, stills_together: bool) -> None:
         self.found: list[Source] = []
+        self._stills_together = stills_together
         self._out = _identity(out) if out is not None else None
         self._files: set[_Identity] = set()
         self._folders: set[_Identity] = set()
@@ -108,10 +114,15 @@ class _Search:
         pictures = sum(picture_number(entry.name) is not None for entry in entries) >= 2
         if pictures:
             self._take(path, relative, "images")
+        together = not pictures and self._stills_together and bool(still_files(path))
+        if together:
+            self._take(path, relative, "stills")
         folders: list[tuple[Path, PurePath]] = []
         for entry in entries:
             inner = relative / entry.name
             if pictures and kind_by_name(entry.name) == "still":
+                continue
+            if together and kind_of_file(path / entry.name) == "still":
                 continue
             if entry.is_symlink():
                 self._defer(path / entry.name, inner)
@@ -138,7 +149,7 @@ class _Search:
             elif _identity(path) not in self._files:
                 self._file(path, relative)
 
-    def _take(self, path: Path, relative: PurePath, kind: Kind) -> None:
+    def _take(self, path: Path, relative: PurePath, kind: SourceKind) -> None:
         identity = _identity(path)
         if identity is not None:
             self._files.add(identity)

@@ -13,7 +13,8 @@ from autrt.cloud.remote_file import RemoteFile
 from autrt.cloud.store import Store
 from autrt.errors import UsageError
 from autrt.storage.remote_url import WEB, RemoteUrl
-from autrt.video.file_kind import Kind, kind_by_name
+from autrt.types import SourceKind
+from autrt.video.file_kind import kind_by_name
 from autrt.video.pictures import picture_number
 
 _MAGIC: Final = re.compile(r"[*?[]")
@@ -25,7 +26,7 @@ class RemoteSource:
 
     relative: str
     """As `Source.relative`."""
-    kind: Kind
+    kind: SourceKind
     files: tuple[RemoteFile, ...]
     """Its files; none where a file that was named is not there."""
     store: Store
@@ -73,11 +74,13 @@ def _named(url: RemoteUrl, store: Store, path: str) -> RemoteSource:
     return _source(store, name, files, str(url), _kind_of_named(name))
 
 
-def _source(store: Store, relative: str, files: Iterable[RemoteFile], path: str, kind: Kind) -> RemoteSource:
+def _source(
+    store: Store, relative: str, files: Iterable[RemoteFile], path: str, kind: SourceKind
+) -> RemoteSource:
     return RemoteSource(relative, kind, tuple(files), store, store.shown(path))
 
 
-def _kind_of_named(name: str) -> Kind:
+def _kind_of_named(name: str) -> SourceKind:
     return kind_by_name(name) or "video"
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path, PurePath
-from typing import Final, Literal
+from typing import Final
 
 from autrt.errors import VideoError
 from autrt.plugins import DECODERS, plugins
+from autrt.types import SourceKind
 from autrt.video.container import open_container
 from autrt.video.picture_file import holds_several
 from autrt.video.stream_choice import ranked_streams
@@ -49,10 +50,8 @@ _QUICK: Final = {
     "analyzeduration": "1000000",
 }
 
-Kind = Literal["video", "images", "still"]
 
-
-def kind_by_name(name: str) -> Kind | None:
+def kind_by_name(name: str) -> SourceKind | None:
     """Return the kind of a file by its suffix; None where the suffix is unknown."""
     suffix = PurePath(name).suffix.lower()
     if suffix in STILL_SUFFIXES:
@@ -60,7 +59,7 @@ def kind_by_name(name: str) -> Kind | None:
     return "video" if suffix in VIDEO_SUFFIXES or suffix[1:] in plugins(DECODERS) else None
 
 
-def kind_of_file(path: Path) -> Kind | None:
+def kind_of_file(path: Path) -> SourceKind | None:
     """Return the kind of a file that was found in a folder; None if it is neither video nor picture."""
     suffix = path.suffix.lower()
     if suffix[1:] in plugins(DECODERS):
@@ -74,7 +73,7 @@ def kind_of_file(path: Path) -> Kind | None:
     return kind_by_name(path.name) or ("video" if holds_video(path) else None)
 
 
-def kind_of_named(path: Path) -> Kind:
+def kind_of_named(path: Path) -> SourceKind:
     """Return the kind of a file that was named itself, and so is a source in any case."""
     kind = kind_by_name(path.name) or "video"
     return "video" if kind == "still" and holds_several(path) else kind

@@ -17,6 +17,7 @@ from autrt.settings import MAX_PIXELS
 from autrt.types import Decoder, Source
 from autrt.video.picture_file import holds_several, open_picture_file
 from autrt.video.pictures import open_folder, open_still
+from autrt.video.still_folder import StillFolder
 from autrt.video.unreadable import check_file
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ def open_decoder(
     """
     if source.kind == "images":
         return open_folder(source.path, image_rate, max_pixels)
+    if source.kind == "stills":
+        return StillFolder(source.path, max_pixels)
     suffix = source.path.suffix.lower().removeprefix(".")
     if suffix in plugins(PLUGINS):
         return load_part("decoder", suffix, plugins(PLUGINS))(source.path)

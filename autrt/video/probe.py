@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +12,8 @@ from autrt.types import Source, VideoInfo
 from autrt.video.container import duration_of, is_too_long, open_container
 from autrt.video.open import open_decoder
 from autrt.video.pictures import picture_number
-from autrt.video.stills.head import picture_head
+from autrt.video.still_folder import STILLS_RATE, still_files
+from autrt.video.stills.head import stated_pixels as picture_pixels
 from autrt.video.stream_choice import ranked_streams
 
 STILL_S: Final = 0.2
@@ -25,7 +25,7 @@ def length_of(info: VideoInfo) -> float | None:
     if info.kind == "still":
         return STILL_S
     length_s = info.duration_s or (float(info.frame_count / info.rate) if info.frame_count else None)
-    return length_s if info.kind == "images" else _credible(length_s, info.path)
+    return length_s if info.kind in ("images", "stills") else _credible(length_s, info.path)
 
 
 def stated_length_s(source: Source, image_rate: Fraction = Fraction(30)) -> float | None:
@@ -40,6 +40,8 @@ def stated_length_s(source: Source, image_rate: Fraction = Fraction(30)) -> floa
     """
     if source.kind == "still":
         return STILL_S
+    if source.kind == "stills":
+        return float(len(still_files(source.path)) / STILLS_RATE)
     if source.kind == "images":
         return float(sum(1 for _ in source.path.iterdir()) / image_rate)
     with open_container(source.path) as container:
@@ -49,20 +51,20 @@ def stated_length_s(source: Source, image_rate: Fraction = Fraction(30)) -> floa
 def stated_pixels(source: Source) -> int:
     """Return the pixels of a source's frame as its head states, without decoding; 0 where that cannot be read.
 
-    Of a folder of numbered pictures it is the first one's.
+    Of a folder of numbered pictures it is the first one's, of a folder of stills the largest one's.
     """
     path = source.path
     try:
+        if source.kind == "stills":
+            return max(map(picture_pixels, still_files(path)), default=0)
         if source.kind == "images":
             numbered = (entry for entry in path.iterdir() if picture_number(entry.name) is not None)
             path = min(numbered, default=path)
-        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            head = picture_head(data)
-        if head is not None:
-            return head.width * head.height
+        if pixels := picture_pixels(path):
+            return pixels
         with open_container(path) as container:
             return max((stream.width * stream.height for stream in container.streams.video), default=0)
-    except (OSError, ValueError, VideoError):
+    except (OSError, VideoError):
         return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autrt.report.timeline import NO_FACE, WITHIN, make_timeline
@@ -15,6 +15,7 @@ SEEN = st.dictionaries(st.integers(0, 30), st.floats(0, 1, width=32), min_size=1
 
 @settings(max_examples=15, deadline=None)
 @given(tracks=st.dictionaries(st.integers(0, 9), SEEN, min_size=1, max_size=5), most=st.integers(1, 200))
+@example(tracks={0: {0: 1.0}, 1: {1: 0.0}}, most=1)  # one track after another in one bin
 def test_bins_keep_the_largest_value_of_each_lane(tmp_path_factory, tracks, most):
     path = video_file(tmp_path_factory.mktemp("t") / "a.h5", tracks, 31)
     with open_results(path) as results:

@@ -105,7 +105,8 @@ def test_every_broken_rule_is_named(path, edit, fault):
 
 
 OPTIONAL = (
-    "faces/member_logit", "faces/features", "faces/quality", "faces/sharpness", "frames/damaged", "tracks/person",
+    "faces/member_logit", "faces/features", "faces/quality", "faces/sharpness", "frames/damaged", "frames/picture",
+    "frames/width", "frames/height", "tracks/person",
 )  # fmt: skip
 NEEDED = [c for c in COLUMNS if c.path not in OPTIONAL]
 

@@ -11,7 +11,7 @@ from autrt.errors import UsageError
 from autrt.postprocess.main_face import main_faces
 from autrt.results.reader import Results
 from autrt.storage.escape import escape
-from autrt.types import I64, U8, ShapedRepr, check_array
+from autrt.types import FOLDERS, I64, U8, ShapedRepr, check_array
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
@@ -56,7 +56,7 @@ class FaceFrames(ShapedRepr):
             active=active,
             last=int(number[-1]) if len(number) else 0,
             losses=len(results.lost),
-            complete=results.header.source.kind != "images" and not len(results.lost),
+            complete=results.header.source.kind not in FOLDERS and not len(results.lost),
         )
 
 

@@ -131,7 +131,7 @@ def video_row(file: ResultsFile, results: Results) -> dict[str, Any]:
 
 def _layout(example: Results) -> TableLayout:
     further = [name for name in {**OF_QUALITY, **extra_columns(example)} if name != FEATURES.name]
-    layout = make_layout([example], [*ALL_GROUPS, "damaged", *further])
+    layout = make_layout([example], [*ALL_GROUPS, "damaged", "picture", *further])
     model = {k: v for k, v in layout.metadata["models"][0].items() if k != "videos"}
     return TableLayout(
         columns=layout.columns,

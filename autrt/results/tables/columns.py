@@ -84,8 +84,16 @@ TRACK: Final = TableColumn(
     description="one face through one shot; from 0 in each video",
 )
 
+PICTURE: Final = TableColumn(
+    name="picture",
+    group="picture",
+    dtype="text",
+    unit="name",
+    description="file of the picture in its folder; empty for what is no folder of stills",
+)
+
 KEYS: Final = (VIDEO, FRAME, TIME, TRACK)
-"""First columns of every table."""
+"""First columns of every table; those of folders of stills have `PICTURE`, too."""
 
 
 def is_of_frame(column: TableColumn) -> bool:
@@ -98,6 +106,8 @@ def table_columns(
     member_names: Sequence[str],
     wanted: str | Sequence[str] | None,
     extra: Mapping[str, Column] | None = None,
+    *,
+    stills: bool = False,
 ) -> tuple[TableColumn, ...]:
     """Return the key columns, then the `wanted` ones in their order.
 
@@ -110,6 +120,7 @@ def table_columns(
         au_names: of all results in the table.
         member_names: of all results in the table.
         wanted: names, or one name; `ALL_GROUPS` and the further outputs but the features where it is None.
+        stills: whether some of the results are of a folder of stills.
         extra: columns for further outputs that some of the results have; see `extra_columns.extra_columns`.
 
     Raises:
@@ -130,7 +141,9 @@ def table_columns(
                 f"{'AU12_active' if 'AU12' in au_names else every[-1].name}{_asked_for(name)}"
             )
         chosen |= {n: c for n, c in found.items() if n not in chosen}
-    return (*KEYS, *chosen.values())
+    named = chosen.pop(PICTURE.name, None)
+    keys = (VIDEO, PICTURE, *KEYS[1:]) if stills or named else KEYS
+    return (*keys, *chosen.values())
 
 
 def _asked_for(name: str) -> str:

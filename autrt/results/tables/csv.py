@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from autrt.results.tables.columns import FRAME, TIME, VIDEO, TableColumn, is_of_frame
+from autrt.results.tables.columns import FRAME, PICTURE, TIME, VIDEO, TableColumn, is_of_frame
 from autrt.results.tables.csv_metadata import write_metadata
 from autrt.results.tables.layout import TableLayout
 from autrt.results.tables.rows import Rows
@@ -45,20 +46,27 @@ def csv_line(texts: Sequence[str]) -> str:
 
 
 def _lines(columns: Sequence[TableColumn], rows: Rows) -> Iterator[str]:
-    others = [c for c in columns if c not in (VIDEO, FRAME, TIME)]
+    others = [c for c in columns if c not in (VIDEO, PICTURE, FRAME, TIME)]
     have = [c for c in others if c.name in rows.values]
-    video = csv_line([rows.video]).removesuffix("\n")
+    names = _names(columns, rows)
     of_frame = [c for c in have if is_of_frame(c)]
     face = "".join("," + (_form(c) if c in have else "") for c in others)
     none = "".join("," + (_form(c) if c in of_frame else "") for c in others)
     places = [have.index(c) for c in of_frame]
     keys = zip(rows.values[FRAME.name].tolist(), rows.values[TIME.name].tolist(), strict=True)
     table = np.stack([rows.values[c.name].astype(np.float64) for c in have], axis=1).tolist()
-    for (frame, time_s), row, seen in zip(keys, table, rows.has_face.tolist(), strict=True):
+    for name, (frame, time_s), row, seen in zip(names, keys, table, rows.has_face.tolist(), strict=True):
         # NaN is a missing value too: a member's logit that was not computed.
         form, of_row = (face, row) if seen else (none, [row[i] for i in places])
         values = (form % tuple(of_row)).replace(",nan", ",")
-        yield f"{video},{frame},{time_s:.6f}{values}\n"
+        yield f"{name},{frame},{time_s:.6f}{values}\n"
+
+
+def _names(columns: Sequence[TableColumn], rows: Rows) -> Iterable[str]:
+    """Return the texts at the start of each row: the video, and the picture where the table has it."""
+    if PICTURE not in columns:
+        return repeat(csv_line([rows.video]).removesuffix("\n"), len(rows))
+    return (csv_line([rows.video, name]).removesuffix("\n") for name in rows.values[PICTURE.name])
 
 
 def _form(column: TableColumn) -> str:

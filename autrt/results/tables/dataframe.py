@@ -33,7 +33,7 @@ def dataframe(layout: TableLayout, rows: Rows) -> pd.DataFrame:
 
 def _column(layout: TableLayout, column: TableColumn, rows: Rows) -> Any:
     if column.dtype == "text":
-        return pd.Series([rows.video] * len(rows), dtype="str")
+        return pd.Series(rows.values.get(column.name, [rows.video] * len(rows)), dtype="str")
     values = rows.values.get(column.name)
     if values is None:
         values, seen = np.zeros(len(rows), column.dtype), np.zeros(len(rows), bool)

@@ -79,6 +79,7 @@ def make_layout(
     last: dict[str, Any] = {}
     extra: dict[str, Column] = {}
     with_extra: dict[str, int] = dict.fromkeys(OF_QUALITY, 0)
+    stills = False
     for results in opened:
         header = results.header
         if header.source.path in seen:
@@ -86,12 +87,13 @@ def make_layout(
         seen.add(header.source.path)
         models.setdefault((header.model_digest, header.au_grades), _model(header))["videos"] += 1
         last = _attributes(results)
+        stills = stills or header.source.kind == "stills"
         own = extra_columns(results)
         extra |= own
         with_extra |= {name: with_extra.get(name, 0) + 1 for name in own}
     aus = dict.fromkeys(au for model in models.values() for au in model["au_names"])
     members = dict.fromkeys(name for model in models.values() for name in model["member_names"])
-    found = table_columns(tuple(aus), tuple(members), columns, extra)
+    found = table_columns(tuple(aus), tuple(members), columns, extra, stills=stills)
     of_members = any(column.group == "member_logit" for column in found)
     gaps = any(with_extra.get(column.group, len(seen)) < len(seen) for column in found) or any(
         set(model["au_names"]) != set(aus) or (of_members and set(model["member_names"]) != set(members))

@@ -98,7 +98,7 @@ def _read(
     }
     for group, members in groupby((c for c in columns if c not in KEYS), key=lambda c: c.group):
         if group in OF_FRAMES:
-            values[group] = results.damaged(frames)[frame]
+            values[group] = _of_frames(results, group, frames)[frame]
             continue
         if group in OF_TRACKS:
             values[group] = laid_out(_people(results, faces))
@@ -120,6 +120,22 @@ def _column(results: Results, group: str) -> Column | None:
     if group in OF_QUALITY:
         return OF_QUALITY[group] if group in results.faces else None
     return OF_FACES.get(group) or extra_columns(results).get(group)
+
+
+def _of_frames(results: Results, name: str, rows: slice) -> Array:
+    """Return some rows of a column of `/frames`, or what it would hold where the file has none."""
+    if name in results.frames:
+        return results.frames[name, rows]
+    video, n = results.header.video, len(range(*rows.indices(results.n_frames)))
+    match name:
+        case "picture":
+            return np.full(n, "", object)
+        case "width":
+            return np.full(n, video.width_px, np.int32)
+        case "height":
+            return np.full(n, video.height_px, np.int32)
+        case _:
+            return np.zeros(n, np.bool_)
 
 
 def _people(results: Results, faces: slice) -> Array:

@@ -7,6 +7,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
 from typing import Final
 
 from autrt.video.orientation import UPRIGHT, Orientation
@@ -43,6 +45,16 @@ class PictureHead:
     height: int
     way: Orientation = UPRIGHT
     """Orientation by EXIF; `UPRIGHT` for TIFF, which OpenCV turns itself, and HEIF, which has its own way."""
+
+
+def stated_pixels(path: Path) -> int:
+    """Return the pixels of a picture file as its head states, without decoding; 0 where that cannot be read."""
+    try:
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            head = picture_head(data)
+    except (OSError, ValueError):  # an empty file cannot be mapped
+        return 0
+    return head.width * head.height if head else 0
 
 
 def picture_head(data: Data) -> PictureHead | None:
