@@ -27,7 +27,7 @@ class DecoderCache:
     """The videos that one process has had decoded on one GPU. May be used from several threads.
 
     Args:
-        memory_bytes: what the process may take of the GPU's memory.
+        memory_bytes: what the process may take of the GPU's memory; 0 where it is not known.
     """
 
     def __init__(self, memory_bytes: int) -> None:
@@ -50,7 +50,7 @@ class DecoderCache:
             if coded != shown or (codec, coded, shown) not in self._seen:
                 size_bytes = coded[0] * coded[1] * 3 // 2 * _SURFACES
                 idle = sorted([*self._idle, size_bytes])[-MOST_IDLE:]
-                if sum(idle) > MEMORY_SHARE * self._memory_bytes:
+                if self._memory_bytes and sum(idle) > MEMORY_SHARE * self._memory_bytes:
                     return "DALI would keep one idle decoder too many in the GPU's memory"
                 self._idle = idle
             self._seen.add((codec, coded, shown))

@@ -37,3 +37,9 @@ def test_whole_videos_of_many_sizes_are_taken_while_there_is_room_and_known_size
     assert sizes[0] in taken
     assert 10 < len(taken) < len(sizes)
     assert all(cache.admit("hevc", size, size) is None for size in taken)
+
+
+def test_nothing_is_refused_for_room_where_the_memory_is_not_known() -> None:
+    cache = DecoderCache(0)
+    full_hd = ("h264", (1920, 1088), (1920, 1080))
+    assert not any(cache.admit(*full_hd) for _ in range(3 * MOST_IDLE))
