@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from autrt.engine.memory import CropMemory, HostMemory
+from autrt.engine.memory import CropMemory, HostMemory, Mark
 from autrt.types import F32, Engine, Outputs, TensorSpec
 
 ALIGNMENT_OUTPUTS: Final = (
@@ -69,7 +69,7 @@ class CropBatcher:
         while taken < len(pixels):
             with self._lock:
                 batch = self._open
-                place = batch.add(pixels[taken:])
+                place = batch.add(pixels[taken:], self.memory)
                 full = batch.used == self._size
                 if full:
                     self._open = self._new_batch()
@@ -86,12 +86,13 @@ class CropBatcher:
                 engine.close()
 
     def _new_batch(self) -> _Batch:
-        return _Batch(size=self._size, pixels=self.memory.empty(self._size))
+        return _Batch(size=self._size, pixels=self.memory.empty(self._size), mark=self.memory.mark())
 
     def _run(self, batch: _Batch) -> None:
         """Hand a closed batch to the engines."""
         inputs = {"pixels": batch.pixels[: batch.used]}
         try:
+            batch.mark.precede()
             batch.running.set_result([e.submit(inputs) if e is not None else None for e in self._engines])
         except BaseException as error:
             batch.running.set_exception(error)
@@ -142,16 +143,20 @@ def _members_of(outputs: Sequence[TensorSpec], engines: Sequence[Engine | None])
 class _Batch:
     size: int
     pixels: Any
+    mark: Mark
+    """The last that was done with the pixels, perhaps in another video's stream."""
     used: int = 0
     running: Future[list[Future[dict[str, F32]] | None]] = field(
         default_factory=Future[list[Future[dict[str, F32]] | None]]
     )
 
-    def add(self, pixels: Any) -> slice:
+    def add(self, pixels: Any, memory: CropMemory) -> slice:
         """Take as many of the crops as fit and return their rows."""
         n = min(len(pixels), self.size - self.used)
         place = slice(self.used, self.used + n)
+        self.mark.precede()
         self.pixels[place] = pixels[:n]
+        self.mark = memory.mark()
         self.used += n
         return place
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from autrt.errors import EngineError, EngineOptionError
 from autrt.machine import available_cores
@@ -12,6 +13,9 @@ from autrt.model.folder import Member
 from autrt.types import U8
 
 InputLayout = Literal["NHWC-u8", "NCHW-f32"]
+
+Reduce = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Torch's outputs of a batch → fewer or smaller ones, on their device; what it does must not depend on values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,8 @@ class Options:
     """uint8 (n, 112, 112, 3) RGB crops to calibrate fp16 and int8 and to check with; None: the model's own."""
     targets: tuple[str, ...] = ()
     """GPUs that an engine is built for, by compute capability ("sm86"); empty: this machine's GPU."""
+    reduce: Reduce | None = None
+    """What the tensorrt engines do with the outputs on the GPU, so that less is copied to the host."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "threads", "in_flight"):

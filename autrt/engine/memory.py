@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import numpy as np
 
 from autrt.errors import UsageError
 from autrt.extras import importing
-from autrt.types import CROP_SIZE_PX, F32, U8, Image, Pending, Ready
+from autrt.types import CROP_SIZE_PX, F32, U8, Image, Pending, Ready, Stream
+
+
+class Mark(Protocol):
+    """The work that the thread's stream has been given so far."""
+
+    def precede(self) -> None:
+        """Have the current thread's stream go on only when it is done; the thread does not wait."""
+        ...
 
 
 class CropMemory(Protocol):
@@ -36,6 +45,21 @@ class CropMemory(Protocol):
         """Take every second pixel's green of n crops in this memory: uint8 (n, 56, 56) in the host's."""
         ...
 
+    def stream(self) -> Stream:
+        """Return a new stream, for one video."""
+        ...
+
+    def mark(self) -> Mark:
+        """Return a mark in the current thread's stream."""
+        ...
+
+
+class Done:
+    """A `Mark` of work that is done."""
+
+    def precede(self) -> None:
+        """Do nothing."""
+
 
 class HostMemory:
     """Crops as numpy arrays."""
@@ -58,6 +82,14 @@ class HostMemory:
     def sparse(self, crops: U8) -> Ready[U8]:
         """Take every second pixel's green of some crops."""
         return Ready(np.ascontiguousarray(crops[:, ::2, ::2, 1]))
+
+    def stream(self) -> Stream:
+        """Return a stream that does nothing: what threads do here is done at once."""
+        return nullcontext
+
+    def mark(self) -> Done:
+        """Return a mark of work that is done."""
+        return Done()
 
 
 def memory_on(device: str) -> CropMemory:

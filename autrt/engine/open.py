@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from autrt.engine.cache import EngineCache
-from autrt.engine.graph import Graph, Options
+from autrt.engine.graph import Graph, Options, Reduce
 from autrt.engine.parity import Parity, check_parity
 from autrt.errors import MissingDependencyError
 from autrt.extras import load_part
@@ -138,6 +138,7 @@ def open_engine(
     device: str = "cpu",
     threads: int | None = None,
     in_flight: int | None = None,
+    reduce: Reduce | None = None,
     cache: Path | None = None,
 ) -> Engine:
     """Open an engine for a graph; load it from the cache if an earlier start built it.
@@ -153,6 +154,7 @@ def open_engine(
         device: cpu, cuda:N or auto.
         threads: cores to use; None: all that this process may use.
         in_flight: batches in flight from which on `submit` waits; None: enough to keep the device busy.
+        reduce: see `Options`.
         cache: the cache folder; None: the user's, or `AUTRT_CACHE`.
 
     Raises:
@@ -161,7 +163,9 @@ def open_engine(
         EngineError: the engine cannot be built here, or its outputs are off by more than the tolerance.
     """
     engine, device = resolve_engine(engine, device)
-    options = Options(precision=precision, batch=batch, device=device, threads=threads, in_flight=in_flight)
+    options = Options(
+        precision=precision, batch=batch, device=device, threads=threads, in_flight=in_flight, reduce=reduce
+    )
     opened = find_engine(engine)(graph, options, cache)
     if graph.member is not None and not (_folder(graph, opened, options, cache).folder / SPEC_FILE).is_file():
         _check(graph, opened, options, cache, by_torch=False)

@@ -30,6 +30,10 @@ STRIDE_PX = 4
 OUTPUTS = ("537", "538", "539", "540")
 """Names of the network's heatmap, scale, offset and landmark maps in the published ONNX file."""
 
+CELLS = "cells"
+"""Name of the output that stands for all maps where an engine gives their strongest cells alone: float32
+(B, k, 17), in the order of the maps: their 15 channels, the row and the column of each."""
+
 FRAME_CANVASES: dict[str, tuple[tuple[int, int], ...]] = {
     "coarse": ((96, 160), (160, 96), (128, 128)),
     "small": ((192, 320), (320, 192), (256, 256)),
@@ -220,24 +224,35 @@ def read_maps(maps: Mapping[str, F32], box: Letterbox, settings: DetectorSetting
     """Return the detections, in picture pixels and best first, of the network's output maps.
 
     Args:
-        maps: `OUTPUTS`, float32 (1, channels, canvas height / 4, canvas width / 4) each.
+        maps: `OUTPUTS`, float32 (1, channels, canvas height / 4, canvas width / 4) each; or `CELLS`, float32
+            (1, k, 17).
         box: the picture's place on the canvas.
         settings: thresholds.
     """
-    heat, scale, offset, marks = (maps[name][0] for name in OUTPUTS)
-    row, column = np.nonzero(heat[0] >= settings.score_min)
-    score = heat[0, row, column].astype(np.float32)
+    cells = _likely_cells(maps, settings.score_min)
+    score, scale, offset, marks = cells[:, 0], cells[:, 1:3], cells[:, 3:5], cells[:, 5:15]
+    place = cells[:, 15:].astype(np.float64)
     # The maps hold (y, x) pairs; sizes are logarithms in units of the stride.
-    size = np.exp(scale[:, row, column]).T[:, ::-1] * STRIDE_PX
-    centre = (np.stack([column, row], 1) + offset[:, row, column].T[:, ::-1] + 0.5) * STRIDE_PX
+    size = np.exp(scale)[:, ::-1] * STRIDE_PX
+    centre = (place + offset + 0.5)[:, ::-1] * STRIDE_PX
     low = centre - size / 2
-    points = marks[:, row, column].T.reshape(-1, 5, 2)[:, :, ::-1] * size[:, None] + low[:, None]
+    points = marks.reshape(-1, 5, 2)[:, :, ::-1] * size[:, None] + low[:, None]
     limits = np.array([box.width, box.height], np.float32)
     boxes = np.concatenate([np.clip(low, 0, limits), np.clip(low + size, 0, limits)], 1).astype(np.float32)
     keep = suppress(boxes, score, settings.nms_iou)
     corners = _rounded(box.undo(boxes[keep].reshape(-1, 2, 2)), GRID).reshape(-1, 4)
     landmarks = _rounded(box.undo(points[keep].astype(np.float32)), GRID)
     return Detections(corners, landmarks, _rounded(score[keep], GRID**2))
+
+
+def _likely_cells(maps: Mapping[str, F32], score_min: float) -> F32:
+    """Return the cells of one picture that reach a score, as rows of `CELLS`, in the order of the maps."""
+    if CELLS in maps:
+        cells = maps[CELLS][0]
+        return cells[cells[:, 0] >= score_min]
+    row, column = np.nonzero(maps[OUTPUTS[0]][0, 0] >= score_min)
+    channels = [maps[name][0][:, row, column] for name in OUTPUTS]
+    return np.concatenate([*channels, np.stack([row, column])], dtype=np.float32).T
 
 
 def _rounded(values: F32, steps: int) -> F32:

@@ -24,6 +24,7 @@ from autrt.gpu.image import TensorImage, images_of
 from autrt.gpu.limits import refusal
 from autrt.gpu.pictures import DevicePlane, Pictures
 from autrt.gpu.sequences import FrameSequence, SequenceError, Sequences
+from autrt.gpu.shares import share_bytes
 from autrt.gpu.stretch import stretch_frames
 from autrt.gpu.upload import uploaded
 from autrt.settings import MAX_PIXELS
@@ -227,7 +228,8 @@ def _cache_refusal(scan: PacketScan, device: str) -> str | None:
 
 @cache
 def _decoder_cache(device: str) -> DecoderCache:
-    return DecoderCache(torch.cuda.mem_get_info(device)[1] if torch.cuda.is_available() else 0)
+    total_bytes = torch.cuda.mem_get_info(device)[1] if torch.cuda.is_available() else 0
+    return DecoderCache(share_bytes(total_bytes))
 
 
 def _colour(scan: PacketScan, device: str) -> F32 | None:

@@ -17,7 +17,7 @@ MOST_IDLE: Final = 100
 """Decoders from which on DALI frees idle ones."""
 
 MEMORY_SHARE: Final = 0.25
-"""Share of a GPU's memory that idle decoders may take."""
+"""Share of a process's memory on a GPU that idle decoders may take."""
 
 _SURFACES: Final = 22
 """Pictures, 1.5 bytes a pixel, that a decoder may hold."""
@@ -27,7 +27,7 @@ class DecoderCache:
     """The videos that one process has had decoded on one GPU. May be used from several threads.
 
     Args:
-        memory_bytes: the GPU's memory.
+        memory_bytes: what the process may take of the GPU's memory; 0 where it is not known.
     """
 
     def __init__(self, memory_bytes: int) -> None:
@@ -47,10 +47,10 @@ class DecoderCache:
         with self._lock:
             if any(c == codec and s == coded and (k, s) != (coded, shown) for c, k, s in self._seen):
                 return f"DALI would take it for an earlier video of {coded[0]}×{coded[1]} pixels"
-            if coded != shown:
+            if coded != shown or (codec, coded, shown) not in self._seen:
                 size_bytes = coded[0] * coded[1] * 3 // 2 * _SURFACES
                 idle = sorted([*self._idle, size_bytes])[-MOST_IDLE:]
-                if sum(idle) > MEMORY_SHARE * self._memory_bytes:
+                if self._memory_bytes and sum(idle) > MEMORY_SHARE * self._memory_bytes:
                     return "DALI would keep one idle decoder too many in the GPU's memory"
                 self._idle = idle
             self._seen.add((codec, coded, shown))

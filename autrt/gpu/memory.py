@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from autrt.gpu.image import Box, TensorImage, cut_together, warped_together
-from autrt.gpu.transfer import HostCopy, stacked_on_device
-from autrt.types import CROP_SIZE_PX, F32, Image
+from autrt.gpu.transfer import HostCopy, Mark, new_stream, stacked_on_device
+from autrt.types import CROP_SIZE_PX, F32, Image, Stream
 
 
 class DeviceMemory:
@@ -55,6 +55,14 @@ class DeviceMemory:
     def sparse(self, crops: Tensor) -> HostCopy:
         """Start copying every second pixel's green of some crops to the host."""
         return HostCopy(crops[:, ::2, ::2, 1].contiguous())
+
+    def stream(self) -> Stream:
+        """Return a new CUDA stream for one video; on a CPU it does nothing."""
+        return new_stream(self._device)
+
+    def mark(self) -> Mark:
+        """Return a mark in the current CUDA stream."""
+        return Mark(self._device)
 
 
 def _cut_key(image: Image, shrink: int) -> Hashable:

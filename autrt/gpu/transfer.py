@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -11,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 from torch import Tensor
+
+from autrt.types import Stream
 
 NumpyArray = np.ndarray[Any, Any]
 
@@ -89,6 +92,14 @@ class Mark:
         """Have the current stream go on only when it is done; this thread does not wait."""
         if self._event is not None:
             self._event.wait()
+
+
+def new_stream(device: torch.device) -> Stream:
+    """Return what threads enter to work on one new CUDA stream, apart from the default one; nothing on a CPU."""
+    if device.type == "cpu":
+        return nullcontext
+    stream = torch.cuda.Stream(device)
+    return lambda: torch.cuda.stream(stream)
 
 
 class HostCopy:

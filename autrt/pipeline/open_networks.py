@@ -219,8 +219,19 @@ def _detector(detector: DetectorSettings, settings: InferSettings, threads: int)
             input_layout="NCHW-f32",
             size=canvas,
         )
-        batch = 1 if device == "cpu" else DETECTED_TOGETHER
-        return open_engine(graph, engine=engine, precision="f32", batch=batch, device=device, threads=threads)
+        if device == "cpu":
+            return open_engine(graph, engine=engine, precision="f32", batch=1, device=device, threads=threads)
+        from autrt.gpu.strongest_cells import strongest_cells  # loads torch
+
+        return open_engine(
+            graph,
+            engine=engine,
+            precision="f32",
+            batch=DETECTED_TOGETHER,
+            device=device,
+            threads=threads,
+            reduce=strongest_cells,
+        )
 
     return CenterFace(open_canvas, digest, detector)
 

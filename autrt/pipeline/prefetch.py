@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TypeVar
+
+from autrt.types import Stream
 
 T = TypeVar("T")
 
@@ -17,7 +20,9 @@ class _End:
     error: BaseException | None
 
 
-def prefetch(source: Iterable[T], size: int, name: str = "prefetch") -> Generator[T, None, None]:
+def prefetch(
+    source: Iterable[T], size: int, name: str = "prefetch", stream: Stream = nullcontext
+) -> Generator[T, None, None]:
     """Run `source` in a thread of its own, at most `size` items ahead of the consumer.
 
     An exception of the source is raised here, after the items before it. Closing this iterator ends the thread
@@ -27,6 +32,7 @@ def prefetch(source: Iterable[T], size: int, name: str = "prefetch") -> Generato
         source: iterated once, in that thread.
         size: items that may wait, at least 1.
         name: of the thread.
+        stream: entered by the thread.
     """
     # Both ends run without Python's own code between them and the lock: a frame passes here twice.
     items: SimpleQueue[T | _End] = SimpleQueue()
@@ -34,7 +40,8 @@ def prefetch(source: Iterable[T], size: int, name: str = "prefetch") -> Generato
     for _ in range(size):
         room.put(None)
     stop = threading.Event()
-    thread = threading.Thread(target=_produce, args=(source, items, room, stop), name=name, daemon=True)
+    arguments = (source, items, room, stop, stream)
+    thread = threading.Thread(target=_produce, args=arguments, name=name, daemon=True)
     thread.start()
     try:
         while not isinstance(item := items.get(), _End):
@@ -49,17 +56,22 @@ def prefetch(source: Iterable[T], size: int, name: str = "prefetch") -> Generato
 
 
 def _produce(
-    source: Iterable[T], items: SimpleQueue[T | _End], room: SimpleQueue[None], stop: threading.Event
+    source: Iterable[T],
+    items: SimpleQueue[T | _End],
+    room: SimpleQueue[None],
+    stop: threading.Event,
+    stream: Stream,
 ) -> None:
     """Put the source's items, then an `_End`, until `stop` is set."""
     error: BaseException | None = None
     iterator = iter(source)
     try:
-        for item in iterator:
-            room.get()
-            if stop.is_set():
-                break
-            items.put(item)
+        with stream():
+            for item in iterator:
+                room.get()
+                if stop.is_set():
+                    break
+                items.put(item)
     except BaseException as problem:
         error = problem
     finally:

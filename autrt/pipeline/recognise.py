@@ -127,10 +127,11 @@ def _realigned_segments(
 ) -> Generator[Segment, None, None]:
     info, ahead = decoder.info, networks.look_ahead
     crops_ahead = 3 * networks.batcher.batch  # two under way, and the third full before the first is done
+    stream = networks.batcher.memory.stream()
 
-    with ExitStack() as threads:
+    with stream(), ExitStack() as threads:
         flow = FramesInFlight(ahead.in_flight_bytes)
-        frames = threads.enter_context(closing(prefetch(flow.admitted(decoder), ahead.frames)))
+        frames = threads.enter_context(closing(prefetch(flow.admitted(decoder), ahead.frames, stream=stream)))
         tracked = flow.handed_on(
             track(
                 flow.taken(frames),
@@ -141,7 +142,7 @@ def _realigned_segments(
                 earlier_s=earlier_s,
             )
         )
-        segments = threads.enter_context(closing(prefetch(tracked, ahead.segments)))
+        segments = threads.enter_context(closing(prefetch(tracked, ahead.segments, stream=stream)))
         threads.callback(flow.close)  # first of all, as the decoder's thread may wait for room
         aligned = read_ahead(align(segments, networks, info, flow.freed, ahead), crops_ahead, _crops)
         checked = read_ahead(check_alignment(aligned, networks), REDETECTIONS_AHEAD)

@@ -37,7 +37,7 @@ def recognised_crops(decoder: CropDecoder, networks: Networks) -> Generator[Bloc
         EngineError: a network failed.
     """
     crops_ahead = 3 * networks.batcher.batch
-    with closing(prefetch(decoder, FRAMES_AHEAD)) as frames:
+    with networks.batcher.memory.stream()(), closing(prefetch(decoder, FRAMES_AHEAD)) as frames:
         started = _start(frames, _face_of(decoder, networks.template), decoder.geometry.margin_px, networks)
         segments = _finish(read_ahead(started, crops_ahead, lambda segment: len(segment.faces)))
         yield from to_blocks(segments, decoder.info.pixel_aspect)

@@ -10,13 +10,13 @@ from itertools import cycle, islice
 from queue import SimpleQueue
 from typing import Any
 
+from autrt.gpu import shares
 from autrt.machine import memory_limit
 from autrt.pipeline.networks import Networks
 from autrt.run.job import Job, OnProgress, configure_process
 from autrt.run.memory_budget import MemoryBudget
 from autrt.run.split_video import Task, do_task
 from autrt.run.worker import (
-    GPU_PROCESS_BYTES,
     PROCESS_BYTES,
     VIDEO_BYTES,
     VIDEOS_EACH,
@@ -56,7 +56,7 @@ class LocalPool:
             self.isolated = True
             each_bytes = PROCESS_BYTES
             if devices[0] != "cpu":
-                each_bytes = GPU_PROCESS_BYTES
+                each_bytes = shares.HOST_BYTES
                 # They have shown that they can be opened; each process has its own.
                 for networks in self._networks:
                     networks.close()

@@ -22,6 +22,7 @@ from typing import Any, Final
 from autrt.console.progress import VideoProgress
 from autrt.engine.gpu import find_gpu
 from autrt.errors import AutrtError, DeviceError, EngineError, VideoError
+from autrt.gpu import shares
 from autrt.machine import memory_limit
 from autrt.pipeline.open_networks import is_light, open_networks
 from autrt.pipeline.recognise import StoppedError
@@ -40,18 +41,6 @@ PROCESS_BYTES: Final = 600 << 20
 
 VIDEO_BYTES: Final = 300 << 20
 """Memory that one more video may need in a process that does several, with frames of up to 4K."""
-
-MOST_ON_GPU: Final = 8
-"""Most worker processes on one GPU."""
-
-CORES_EACH: Final = 2
-"""Cores that a video on a GPU keeps busy."""
-
-GPU_PROCESS_BYTES: Final = 3 << 30
-"""Memory of the host that a process on a GPU may need: CUDA, torch and the engines' libraries."""
-
-ON_GPU_BYTES: Final = 6 << 30
-"""Memory of the GPU that a process may need: CUDA's own, engines, decoder and frames of up to 4K."""
 
 _REPORT_S: Final = 0.1
 """Time between reports of a process."""
@@ -87,7 +76,9 @@ def processes_for(
     ):  # such as a worker of multiprocessing.Pool: it may not start any
         return []
     if devices[0] != "cpu":
-        return _on_gpus(job, videos, most, devices)
+        sizes = [_memory_bytes(device) for device in devices]
+        dealt = shares.processes_on(sizes, job.threads, memory_limit(), most)
+        return [devices[gpu] for gpu in dealt[:videos]]
     if not fits_every_core(job):
         return []
     n = int(min(most or job.threads, videos // VIDEOS_EACH, memory_limit() / PROCESS_BYTES))
@@ -99,19 +90,10 @@ def fits_every_core(job: Job) -> bool:
     return job.settings.engine in LIGHT_ENGINES and is_light(job.model)
 
 
-def _on_gpus(job: Job, videos: int, most: int | None, devices: Sequence[str]) -> list[str]:
-    """Deal processes out among GPUs: at least one for each, where there are as many videos."""
-    n = int(min(most or job.threads // CORES_EACH, memory_limit() / GPU_PROCESS_BYTES))
-    room = {device: _room_on(device) for device in devices}
-    dealt = [device for turn in range(MOST_ON_GPU) for device in devices if turn < room[device]]
-    return dealt[: min(max(n, len(devices)), videos)]
-
-
-def _room_on(device: str) -> int:
-    """Return the number of processes that a GPU's memory holds, at least one."""
+def _memory_bytes(device: str) -> int:
+    """Return a GPU's memory, 0 where it is not known."""
     gpu = find_gpu(device)
-    known = gpu is not None and gpu.memory_bytes
-    return max(1, min(MOST_ON_GPU, gpu.memory_bytes // ON_GPU_BYTES)) if gpu and known else MOST_ON_GPU
+    return gpu.memory_bytes if gpu else 0
 
 
 class Worker:

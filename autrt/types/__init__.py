@@ -6,7 +6,7 @@ convention), x to the right, y down. Host-side times are seconds in float64.
 """
 
 from autrt.types.arrays import F32, F64, I32, I64, U8, Bool, ShapedRepr, check_array
-from autrt.types.engine import Engine, EngineSpec, Outputs, Pending, Ready, TensorSpec
+from autrt.types.engine import Engine, EngineSpec, Outputs, Pending, Ready, Stream, TensorSpec
 from autrt.types.faces import (
     CROP_SIZE_PX,
     DETECTED,
@@ -68,6 +68,7 @@ __all__ = [
     "Source",
     "SourceKind",
     "Stills",
+    "Stream",
     "TensorSpec",
     "TimesFrom",
     "TrackingState",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
@@ -20,6 +21,10 @@ of their shape per face: `landmarks` (F, 5, 2) in crop pixels, `presence` (F,) a
 model brings (see docs/extending.md). The pipeline adds `sharpness` and `quality`, (F,) each. On their way to a file
 some are float16.
 """
+
+
+Stream = Callable[[], AbstractContextManager[object]]
+"""Entered by each thread that works for a video: what it gives the device is done in order, beside other videos."""
 
 
 class Pending(Protocol[T_co]):

@@ -131,7 +131,7 @@ def test_the_tensors_flow_is_compared_with_its_parts(tmp_path):
     slowest = min(found["decoder", gpu_suite.SPEED], found["engine", gpu_suite.ROWS] / faces)
     assert faces == 1
     assert found["flow", gpu_suite.OF_PARTS] == pytest.approx(found["flow", gpu_suite.SPEED] / slowest)
-    assert found["asked", gpu_suite.KERNELS] > 1
+    assert 1 < found["asked", gpu_suite.KERNELS] < 40  # the networks are left out
     assert 0 <= found.get(("Python's", gpu_suite.LOCK), 0) <= 1
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autrt.engine.batcher import CropBatcher
+from autrt.engine.memory import HostMemory
 from autrt.errors import EngineError
 from autrt.types import TensorSpec
 from tests.support.fakes import FakeEngine, grey_outputs
@@ -104,3 +105,26 @@ def test_batcher_shares_batches_between_threads_unmixed():
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, range(6)))
+
+
+def test_batch_that_videos_share_waits_for_what_was_done_with_it():
+    log = []
+
+    class Mark:
+        def __init__(self):
+            self.number = sum(kind == "mark" for kind, _ in log)
+            log.append(("mark", self.number))
+
+        def precede(self):
+            log.append(("wait for", self.number))
+
+    class Memory(HostMemory):
+        def mark(self):
+            return Mark()
+
+    batcher = CropBatcher([FakeEngine(batch=4)], 1, Memory())
+    batcher.submit(crops([1, 2]))
+    batcher.submit(crops([3, 4]))
+    waited = [number for kind, number in log if kind == "wait for"]
+    assert waited == [0, 1, 2]
+    assert log.index(("wait for", 1)) < log.index(("mark", 2)) < log.index(("wait for", 2))

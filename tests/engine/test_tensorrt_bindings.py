@@ -7,16 +7,18 @@ import ctypes
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from autrt.engine.backends import tensorrt_build, tensorrt_targets
+from autrt.engine.backends import tensorrt, tensorrt_build, tensorrt_targets
 from autrt.engine.backends.tensorrt import LoadedPlan
 from autrt.engine.backends.tensorrt_build import build_plan
 from autrt.engine.gpu import Gpu
@@ -134,6 +136,35 @@ def test_tensorrt_runs_with_its_own_interface(
     context = LoadedPlan(h200, plan, replace(plan.spec, device="cpu")).context()
     placed = {"pixels": torch.zeros((4, 112, 112, 3), dtype=torch.uint8)}
     assert context(placed)["pixels"].shape == (4, 112, 112, 3)
+
+
+class Runner:
+    """Calls the computation where `CudaRunner` would record it."""
+
+    def __init__(self, compute: Any, inputs: Any, options: Options) -> None:
+        self._outputs = compute({"pixels": torch.zeros((options.batch, 112, 112, 3), dtype=torch.uint8)})
+
+    def run(self, rows: int) -> dict[str, np.ndarray[Any, Any]]:
+        return {name: value.numpy() for name, value in self._outputs.items()}
+
+
+def test_outputs_are_reduced_before_they_are_copied(
+    h200: StandInLibrary, student_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *shape, device, **kind: empty(*shape, **kind))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=7))
+    monkeypatch.setattr(tensorrt, "require_gpu", lambda *_: Gpu("NVIDIA H200", "sm90"))
+    monkeypatch.setattr(tensorrt, "CudaRunner", Runner)
+
+    def reduce(outputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {"few": outputs["pixels"][:, :5, 0, 0]}
+
+    options = Options(precision="f32", batch=4, device="cuda:0", reduce=reduce)
+    with tensorrt.open_tensorrt(Graph.of(student_model.members[0]), options, tmp_path) as engine:
+        assert [(output.name, output.shape) for output in engine.spec.outputs] == [("few", (5,))]
 
 
 def test_tensorrt_refuses_named_targets(h200: StandInLibrary, student_model: Model, tmp_path: Path) -> None:

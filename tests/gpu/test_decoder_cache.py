@@ -27,4 +27,19 @@ def test_cropped_videos_are_taken_while_their_idle_decoders_find_room() -> None:
     assert not any(large.admit(*full_hd) for _ in range(3 * MOST_IDLE))
     refused = [small.admit(*full_hd) is not None for _ in range(MOST_IDLE)]
     assert 10 < refused.index(True) < MOST_IDLE
-    assert small.admit("h264", (1280, 720), (1280, 720)) is None
+    assert small.admit("h264", (640, 352), (640, 352)) is None
+
+
+def test_whole_videos_of_many_sizes_are_taken_while_there_is_room_and_known_sizes_always() -> None:
+    cache = DecoderCache(SMALL)
+    sizes = [(1920, 1088 - 16 * i) for i in range(MOST_IDLE)]
+    taken = [size for size in sizes if cache.admit("hevc", size, size) is None]
+    assert sizes[0] in taken
+    assert 10 < len(taken) < len(sizes)
+    assert all(cache.admit("hevc", size, size) is None for size in taken)
+
+
+def test_nothing_is_refused_for_room_where_the_memory_is_not_known() -> None:
+    cache = DecoderCache(0)
+    full_hd = ("h264", (1920, 1088), (1920, 1080))
+    assert not any(cache.admit(*full_hd) for _ in range(3 * MOST_IDLE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,31 @@ from autrt.pipeline.prefetch import prefetch, read_ahead
 @given(st.lists(st.integers()), st.integers(1, 5))
 def test_prefetch_gives_the_same_items_in_order(items, size):
     assert list(prefetch(items, size)) == items
+
+
+def test_prefetch_takes_its_items_in_the_stream_of_its_thread():
+    inside = threading.local()
+
+    @contextmanager
+    def stream():
+        inside.yes = True
+        yield
+        inside.yes = False
+
+    def source():
+        yield inside.yes
+        yield inside.yes
+
+    assert list(prefetch(source(), 2, stream=stream)) == [True, True]
+    assert not hasattr(inside, "yes")  # this thread's own
+
+
+def test_prefetch_raises_the_error_of_a_stream_that_cannot_be_entered():
+    def stream():
+        raise RuntimeError("lost")
+
+    with pytest.raises(RuntimeError, match="lost"):
+        list(prefetch([1], 2, stream=stream))
 
 
 def test_prefetch_raises_its_sources_error_after_its_items():

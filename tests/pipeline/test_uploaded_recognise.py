@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,15 +14,17 @@ import av
 import cv2
 import numpy as np
 import pytest
+from torch import Tensor
 
 from autrt.engine.batcher import CropBatcher
+from autrt.gpu import transfer
 from autrt.gpu.memory import DeviceMemory
 from autrt.model.folder import DEFAULT_MODEL, load_model
 from autrt.pipeline.networks import Networks
 from autrt.pipeline.open_networks import open_members, open_networks
 from autrt.pipeline.recognise import recognised_blocks
 from autrt.settings import MAX_PIXELS, InferSettings
-from autrt.types import Faces
+from autrt.types import F32, Faces, Image, Stream
 from autrt.video.open import find_decoder
 from tests.support.fetched import fetched
 
@@ -68,10 +72,42 @@ def told(path: Path, networks: Networks, decoder: str) -> tuple[Faces, np.ndarra
     return faces, np.concatenate([block.member_logits for block in blocks])[:, 0]
 
 
-def test_tensors_give_the_same_faces_and_logits(clips: list[Path]) -> None:
+class WatchedMemory(DeviceMemory):
+    """Notes the work that threads do outside of the stream of a video."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__("cpu")
+        self.inside, self.outside, self.counted, self.streams = threading.local(), 0, 0, 0
+        count = transfer._count
+        monkeypatch.setattr(transfer, "_count", lambda kind: (self.note(), count(kind)))
+
+    def note(self) -> None:
+        self.counted += 1
+        self.outside += getattr(self.inside, "stream", None) is None
+
+    def stream(self) -> Stream:
+        self.streams += 1
+        number = self.streams
+
+        @contextmanager
+        def entered() -> Generator[None]:
+            assert getattr(self.inside, "stream", None) is None
+            self.inside.stream = number
+            yield
+            self.inside.stream = None
+
+        return entered
+
+    def aligned(self, images: Sequence[Image], matrices: F32) -> Tensor:
+        self.note()
+        return super().aligned(images, matrices)
+
+
+def test_tensors_give_the_same_faces_and_logits(clips: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = WatchedMemory(monkeypatch)
     model, settings = load_model(DEFAULT_MODEL), InferSettings()
     with closing(open_networks(model, settings, threads=2)) as networks:
-        crops = CropBatcher(open_members(model, settings, 2), len(model.au_names), DeviceMemory("cpu"))
+        crops = CropBatcher(open_members(model, settings, 2), len(model.au_names), memory)
         with closing(crops), ThreadPoolExecutor(2) as pool:
             on_device = replace(networks, batcher=crops)
             others = pool.map(told, clips, [on_device] * 2, ["pyav-uploaded"] * 2, timeout=600)
@@ -85,3 +121,6 @@ def test_tensors_give_the_same_faces_and_logits(clips: list[Path]) -> None:
                 difference = np.abs(logits - usual_logits)
                 assert np.median(difference) < 0.03
                 assert np.percentile(difference, 99) < 0.4
+    assert memory.streams == 2
+    assert memory.counted > 10
+    assert memory.outside == 0

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autrt.gpu.shares import HOST_BYTES
 from autrt.run.cluster.node import NodeFacts
 from autrt.run.cluster.places import LARGE_PROCESS_BYTES, Node, places
-from autrt.run.worker import GPU_PROCESS_BYTES, PROCESS_BYTES
+from autrt.run.worker import PROCESS_BYTES
 from autrt.settings import InferSettings
 from tests.support.fakes_run import fake_job
 
@@ -45,7 +46,7 @@ def node(
         (ON_GPU, node(cores=16, gpus_gb=(140, 140)), 1000, None, [(2, 0.25)] * 8),
         (ON_GPU, node(cores=64, gpus_gb=(12,)), 1000, None, [(32, 0.5)] * 2),
         (ON_GPU, node(cores=16, gpus_gb=(140, 140)), 2, None, [(8, 1.0)] * 2),
-        (ON_GPU, node(cores=16, gpus_gb=(140,), memory_bytes=3 * GPU_PROCESS_BYTES), 1000, None, [(5, 0.3333)] * 3),
+        (ON_GPU, node(cores=16, gpus_gb=(140,), memory_bytes=3 * HOST_BYTES), 1000, None, [(5, 0.3333)] * 3),
         (ON_GPU, node(cores=16), 1000, None, []),
     ],
 )  # fmt: skip

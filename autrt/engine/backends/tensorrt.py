@@ -19,13 +19,13 @@ from autrt.engine.backends.tensorrt_api import import_library, make_logger
 from autrt.engine.backends.tensorrt_build import build_plan
 from autrt.engine.backends.tensorrt_plan import Plan, find_plan
 from autrt.engine.backends.tensorrt_targets import ADVICE, PRECISIONS
-from autrt.engine.backends.torch_cuda import BUILDING, IN_FLIGHT, CudaRunner
+from autrt.engine.backends.torch_cuda import BUILDING, IN_FLIGHT, Compute, CudaRunner
 from autrt.engine.gpu import require_gpu
-from autrt.engine.graph import Graph, Options
+from autrt.engine.graph import Graph, Options, Reduce
 from autrt.engine.pool import PooledEngine
 from autrt.engine.precision.derive_graph import derive
 from autrt.errors import EngineError
-from autrt.types import EngineSpec
+from autrt.types import EngineSpec, TensorSpec
 
 
 def _open(engine: str, graph: Graph, options: Options, cache: Path | None = None) -> PooledEngine:
@@ -51,9 +51,16 @@ def _open(engine: str, graph: Graph, options: Options, cache: Path | None = None
         spec = replace(plan.spec, batch=options.batch, device=options.device)
         loaded = LoadedPlan(trt, plan, spec)
         runners = [
-            CudaRunner(loaded.context(), spec.inputs, options) for _ in range(options.in_flight or IN_FLIGHT)
+            CudaRunner(_reduced(loaded.context(), options.reduce), spec.inputs, options)
+            for _ in range(options.in_flight or IN_FLIGHT)
         ]
-    return PooledEngine(spec, runners)
+    first = runners[0].run(1)
+    outputs = tuple(TensorSpec(name, value.shape[1:], "float32") for name, value in first.items())
+    return PooledEngine(replace(spec, outputs=outputs), runners)
+
+
+def _reduced(compute: Compute, reduce: Reduce | None) -> Compute:
+    return compute if reduce is None else lambda placed: reduce(compute(placed))
 
 
 open_tensorrt = partial(_open, "tensorrt")

@@ -7,16 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from autrt.gpu import shares
 from autrt.run.cluster.node import NodeFacts
 from autrt.run.job import Job
-from autrt.run.worker import (
-    CORES_EACH,
-    GPU_PROCESS_BYTES,
-    MOST_ON_GPU,
-    ON_GPU_BYTES,
-    PROCESS_BYTES,
-    fits_every_core,
-)
+from autrt.run.worker import PROCESS_BYTES, fits_every_core
 
 LARGE_PROCESS_BYTES: Final = 2 << 30
 """Memory that a process with large networks on a CPU may need."""
@@ -51,7 +45,7 @@ class Place:
 def process_bytes(job: Job) -> int:
     """Return the memory of its node that a process may need with frames of up to 4K."""
     if job.settings.device != "cpu":
-        return GPU_PROCESS_BYTES
+        return shares.HOST_BYTES
     return PROCESS_BYTES if fits_every_core(job) else LARGE_PROCESS_BYTES
 
 
@@ -87,18 +81,14 @@ def _room(node: Node, job: Job, most: int | None) -> int:
     """Return how many processes a node holds; none where Ray gives none of its cores, or no GPU, away."""
     by_memory = node.facts.memory_bytes / process_bytes(job)
     if job.settings.device == "cpu":
-        by_cores = node.cores if fits_every_core(job) else -(-node.cores // CORES_EACH)
+        by_cores = node.cores if fits_every_core(job) else -(-node.cores // shares.CORES_EACH)
         return int(min(by_cores, most or by_cores, max(1, by_memory)))
     if not node.cores:
         return 0
-    on_each = [_on_gpu(bytes_) for bytes_ in node.facts.gpu_bytes[: node.gpus]]
+    on_each = [shares.room(bytes_) for bytes_ in node.facts.gpu_bytes[: node.gpus]]
     on_each += [1] * (node.gpus - len(on_each))
-    n = min(node.cores // CORES_EACH, most or node.cores, by_memory)
+    n = min(node.cores // shares.CORES_EACH, most or node.cores, by_memory)
     return int(min(max(n, node.gpus), min(on_each, default=0) * node.gpus, node.cores))
-
-
-def _on_gpu(memory_bytes: int) -> int:
-    return max(1, min(MOST_ON_GPU, memory_bytes // ON_GPU_BYTES)) if memory_bytes else MOST_ON_GPU
 
 
 def _share(gpus: int, processes: int) -> float:

@@ -16,8 +16,8 @@ from autrt.gpu.transfer import Transfers, transfers
 _NO_KERNEL: Final = frozenset((
     "alias", "mT", "reshape_alias",
     "as_strided", "chunk", "clone", "contiguous", "detach", "diagonal", "empty", "empty_like",
-    "empty_strided", "expand", "flatten", "is_pinned", "item", "lift_fresh", "narrow", "permute", "reshape",
-    "resize", "resolve_conj", "resolve_neg", "result_type", "select", "set", "slice", "split",
+    "empty_strided", "expand", "flatten", "is_pinned", "item", "lift_fresh", "narrow", "numpy_T", "permute",
+    "reshape", "resize", "resolve_conj", "resolve_neg", "result_type", "select", "set", "slice", "split",
     "split_with_sizes", "squeeze", "t", "to", "to_copy", "transpose", "unbind", "unflatten", "unsafe_split",
     "unsafe_view", "unsqueeze", "view", "view_as",
 ))

@@ -67,7 +67,7 @@ def gpu(settings: BenchSettings) -> Iterator[Group | Skipped]:
         from autrt_bench.inputs.tensor_flow import open_tensor_networks
     device = "cuda:0" if gpus() else "cpu"
     kind = device.partition(":")[0]
-    engine = "torch" if device == "cpu" else resolve_engine("auto", device)[0]
+    engine, device = resolve_engine("auto", device)  # none whose operations on a CPU are torch's own
     chosen = InferSettings(engine=engine, precision="f32", device=device)
     member = settings.model.members[0]
     with closing(open_tensor_networks(settings.model, chosen)) as networks:
