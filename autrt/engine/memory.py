@@ -87,7 +87,7 @@ class HostMemory:
         """Return a stream that does nothing: what threads do here is done at once."""
         return nullcontext
 
-    def mark(self) -> Done:
+    def mark(self) -> Mark:
         """Return a mark of work that is done."""
         return Done()
 

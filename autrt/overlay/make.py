@@ -65,8 +65,8 @@ def write_overlay(video: Path, results: Results, out: Path, options: OverlayOpti
         raise UsageError(f"{escape(str(out))}: expected a file that ends in {', '.join(CONTAINERS)}")
     if results.header.source.kind == "stills":
         raise UsageError(
-            f"{escape(str(video))}: expected a video, found a folder of stills, each of its own size: make pictures of "
-            "them (--frames)"
+            f"{escape(str(video))}: expected a video, found a folder of stills, each of its own size: make "
+            "pictures of them (--frames)"
         )
     if out.exists() and out.samefile(video):
         raise UsageError(f"{escape(str(out))}: expected a new video, found the one that is to be drawn on")

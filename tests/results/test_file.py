@@ -30,8 +30,8 @@ from autrt.results.schema import (
     COMPACT_BYTES,
     FEATURES,
     HEADER,
-    PLAIN,
     OF_STILLS,
+    PLAIN,
     QUALITY,
 )
 from autrt.results.verification.verify import verify
