@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -38,28 +38,30 @@ def profile(settings: BenchSettings) -> Iterator[Group | Skipped]:
     with TemporaryDirectory(prefix="autrt-bench-") as folder:
         yield Group(
             cases=[
-                Case(name, partial(_repeat, settings, inputs))
-                for name, inputs in _inputs(clip, settings, Path(folder))
+                Case(name, partial(_repeat, settings, inputs, options))
+                for name, inputs, options in _inputs(clip, settings, Path(folder))
             ]
         )
 
 
-def _inputs(clip: Path, settings: BenchSettings, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the name of each case, and the file or folder that it does."""
+def _inputs(clip: Path, settings: BenchSettings, folder: Path) -> Iterator[tuple[str, Path, tuple[str, ...]]]:
+    """Yield the name of each case, the file or folder that it does, and further options."""
     few = settings.quick
 
     def variant(width: int, height: int, frames: int) -> Path:
         recipe = ClipVariant(width=width, height=height, frames=frames)
         return make_variant(clip, recipe, settings.log)
 
-    yield "pictures", _pictures(clip, folder / "pictures", 24 if few else 120)
+    pictures = _pictures(clip, folder / "pictures", 24 if few else 120)
+    yield "pictures", pictures, ()
+    yield "pictures, one results file", pictures, ("--stills", "folder")
     short = variant(640, 360, SHORT_FRAMES)
-    yield "clips of 2 s", _copies(short, folder / "clips", 4 if few else 20)
-    yield "1 clip", clip
+    yield "clips of 2 s", _copies(short, folder / "clips", 4 if few else 20), ()
+    yield "1 clip", clip, ()
     if not few:
-        yield "1 minute", make_longer(clip, 1, settings.log)
-    yield "1080p", variant(1920, 1080, SHORT_FRAMES if few else 240)
-    yield "4K", variant(3840, 2160, 24 if few else 120)
+        yield "1 minute", make_longer(clip, 1, settings.log), ()
+    yield "1080p", variant(1920, 1080, SHORT_FRAMES if few else 240), ()
+    yield "4K", variant(3840, 2160, 24 if few else 120), ()
 
 
 def _pictures(clip: Path, folder: Path, count: int) -> Path:
@@ -81,7 +83,7 @@ def _copies(clip: Path, folder: Path, count: int) -> Path:
     return folder
 
 
-def _repeat(settings: BenchSettings, inputs: Path) -> Values:
+def _repeat(settings: BenchSettings, inputs: Path, further: Sequence[str]) -> Values:
     """Profile one run."""
     with TemporaryDirectory(prefix="autrt-bench-") as scratch:
         report = Path(scratch) / "report.json"
@@ -96,6 +98,7 @@ def _repeat(settings: BenchSettings, inputs: Path) -> Values:
             "--progress",
             "json",
             *model,
+            *further,
         ]
         cost = run_command([sys.executable, "-m", _PROFILE, str(report), *options])
         found = json.loads(report.read_text())
