@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +20,7 @@ from autrt.cli.doctor import command as doctor
 from autrt.types import Frame
 from autrt.video.pyav import PyavDecoder
 from tests.support.command import autrt
+from tests.support.injected import injected
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -120,13 +120,6 @@ def test_check_finds_a_full_temporary_folder(tmp_path, monkeypatch) -> None:
     assert "missing" in verdict.said
 
 
-def broken(folder: Path, code: str) -> dict[str, str]:
-    """The environment of a Python that runs `code` before anything else."""
-    (folder / "sitecustomize.py").write_text(code)
-    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
-    return os.environ | {"PYTHONPATH": path}
-
-
 WITHOUT = (
     "import sys\n"
     "class Absent:\n"
@@ -148,7 +141,7 @@ WITHOUT = (
     ],
 )
 def test_check_finds_a_library_that_cannot_be_loaded(module, error, said, tmp_path) -> None:
-    done = autrt("doctor", env=broken(tmp_path, WITHOUT.format(module, error)))
+    done = autrt("doctor", env=injected(tmp_path, WITHOUT.format(module, error)))
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert any(line.startswith("  NO ") and said in line for line in done.stdout.splitlines())
@@ -157,7 +150,7 @@ def test_check_finds_a_library_that_cannot_be_loaded(module, error, said, tmp_pa
 def test_infer_does_not_start_where_every_video_would_fail(tmp_path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"anything")
     code = "import av\ndef changed(*a, **k): raise TypeError('metadata_errors')\nav.open = changed\n"
-    done = autrt("infer", tmp_path, "--out", tmp_path / "out", "--offline", env=broken(tmp_path, code))
+    done = autrt("infer", tmp_path, "--out", tmp_path / "out", "--offline", env=injected(tmp_path, code))
     assert done.returncode == 2
     assert "cannot decode, so every video would fail: TypeError: metadata_errors" in done.stderr
     assert not (tmp_path / "out").exists()

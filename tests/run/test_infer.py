@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,10 @@ import pytest
 from autrt import open_results
 from autrt.machine import has_bf16
 from autrt.results.verification.verify import verify
-from tests.support.command import assert_equal_results, autrt, leftovers, manifest, start
+from tests.support.command import assert_equal_results, autrt, autrt_here, leftovers, manifest, start
 from tests.support.fetched import fetched
+from tests.support.media import Clip
+from tests.support.waiting import read_until, waiting_at
 
 CLIPS = ("clip-smile", "clip-talk", "clip-nobody")
 
@@ -41,7 +42,7 @@ def whole(clips, tmp_path_factory) -> Path:
 
 
 def infer(clips, out, *options):
-    return autrt("infer", "--videos", clips, "--out", out, "--progress", "none", *options)
+    return autrt_here("infer", "--videos", clips, "--out", out, "--progress", "none", *options)
 
 
 def test_infer_leaves_a_verified_file_per_clip_and_nothing_else(whole):
@@ -142,34 +143,32 @@ def test_shards_together_do_every_video_once(clips, whole, tmp_path):
     assert "on every 2 frames (detect_every)" in mixed.stderr
 
 
-@pytest.mark.parametrize("delay_s", [0.4, 1.2, 1.8, 2.6])
-def test_infer_does_the_rest_after_a_kill(clips, whole, tmp_path, delay_s):
-    running = start("infer", "--videos", clips, "--out", tmp_path, "--progress", "none")
-    time.sleep(delay_s)
+@pytest.mark.parametrize("at", sorted(CLIPS))
+def test_infer_does_the_rest_after_a_kill(clips, whole, tmp_path, at):
+    environment, out = waiting_at(tmp_path, f"{at}.mp4"), tmp_path / "out"
+    running = start("infer", clips, "--out", out, "--progress", "plain", "--workers", 1, env=environment)
+    read_until(running.stderr, "waiting")
     running.kill()
     running.communicate()
-    assert all(verify(p) == [] for p in tmp_path.rglob("*.h5"))
-    assert infer(clips, tmp_path).returncode == 0
-    assert_equal_results(tmp_path, whole)
-    assert leftovers(tmp_path) == []
+    before = sorted(CLIPS)[: sorted(CLIPS).index(at)]
+    assert {p.name for p in out.rglob("*.h5")} == {f"{name}.mp4.h5" for name in before}
+    assert all(verify(p) == [] for p in out.rglob("*.h5"))
+    assert infer(clips, out).returncode == 0
+    assert_equal_results(out, whole)
+    assert leftovers(out) == []
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_infer_stops_cleanly_at_a_signal(clips, whole, tmp_path, number, code):
-    shutil.copytree(clips, tmp_path / "videos")
-    for i in range(12):
-        shutil.copy(clips / "clip-talk.mp4", tmp_path / "videos" / f"more{i}.mp4")
-    out = tmp_path / "out"
-    running = start("infer", "--videos", tmp_path / "videos", "--out", out, "--progress", "plain")
-    assert running.stderr is not None
-    for line in running.stderr:
-        if line.startswith("ok"):
-            break
+def test_infer_stops_cleanly_at_a_signal(clips, tmp_path, number, code):
+    environment, out = waiting_at(tmp_path, "clip-smile.mp4"), tmp_path / "out"
+    running = start("infer", clips, "--out", out, "--progress", "plain", "--workers", 1, env=environment)
+    read_until(running.stderr, "waiting")
     running.send_signal(number)
     _, errors = running.communicate()
     assert running.returncode == code
     assert "Traceback" not in errors
     assert leftovers(out) == []
+    assert [p.name for p in out.rglob("*.h5")] == ["clip-nobody.mp4.h5"]
     assert all(verify(p) == [] for p in out.rglob("*.h5"))
     assert "started" not in {e["status"] for e in manifest(out).values()}
 
@@ -177,7 +176,7 @@ def test_infer_stops_cleanly_at_a_signal(clips, whole, tmp_path, number, code):
 def test_infer_goes_on_after_bad_inputs(clips, tmp_path):
     videos, out = tmp_path / "in", tmp_path / "out"
     (videos / "sub").mkdir(parents=True)
-    good = (clips / "clip-smile.mp4").read_bytes()
+    good = Clip(frames=8).write(tmp_path / "good.mp4").read_bytes()
     names = [
         "with space.mp4", "quo'te\".mp4", "new\nline.mp4", "🙂.mp4", "x" * 246 + ".mp4", "same.mp4", "same.mkv",
         "sub/same.mp4",
@@ -199,7 +198,7 @@ def test_infer_goes_on_after_bad_inputs(clips, tmp_path):
     (tmp_path / "elsewhere" / "real.mp4").write_bytes(good)
     (videos / "up.mp4").symlink_to("../in/sub/../../elsewhere/real.mp4")
 
-    done = autrt("infer", "--videos", videos, "--out", out)
+    done = autrt_here("infer", "--videos", videos, "--out", out)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
     assert "internal error" not in done.stderr

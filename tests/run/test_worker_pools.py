@@ -99,8 +99,11 @@ def test_workers_do_every_video_as_one_process_does(workers, plain):
     assert (summary.count("ok"), summary.failed, summary.exit_code) == (MANY, {}, 0)
     assert_equal_results(workers.out, plain)
     assert leftovers(workers.out) == []
-    frames = sum(frames for _, frames, *_ in workers.reporter.of("advance"))
-    assert 0 < frames <= summary.frames == sum(FRAMES + i for i in range(MANY))
+    told = workers.reporter.of("advance")
+    assert {name for name, *_ in told} == set(VIDEOS)
+    # A video that is done within the time between two reports is told of at its beginning alone.
+    frames = sum(frames for _, frames, *_ in told)
+    assert frames <= summary.frames == sum(FRAMES + i for i in range(MANY))
 
 
 def test_worker_that_is_killed_costs_no_video(workers, plain):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from tests.support.injected import injected
 
 _SITE = """
 import sys
@@ -20,5 +21,4 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Without
 
 def without(folder: Path, *names: str) -> dict[str, str]:
     """The environment of a process that finds none of these top-level modules; `folder` is an empty one."""
-    (folder / "sitecustomize.py").write_text(_SITE.format(names=set(names)))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+    return injected(folder, _SITE.format(names=set(names)))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import h5py
 import numpy as np
+
+from autrt.cli import main
 
 
 def autrt(*arguments, **kwargs) -> subprocess.CompletedProcess[str]:
@@ -20,6 +25,19 @@ def autrt(*arguments, **kwargs) -> subprocess.CompletedProcess[str]:
         check=False,
         **kwargs,
     )
+
+
+def autrt_here(*arguments) -> subprocess.CompletedProcess[str]:
+    """`autrt …` in this process, without the second that a new one takes to import its libraries."""
+    typed = ["autrt", *map(str, arguments)]
+    out, errors, code = io.StringIO(), io.StringIO(), None
+    with patch.object(sys, "argv", typed), redirect_stdout(out), redirect_stderr(errors):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(typed, code, out.getvalue(), errors.getvalue())
 
 
 def start(*arguments, **kwargs) -> subprocess.Popen[str]:
