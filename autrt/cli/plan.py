@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from autrt.cli.paths import LocalPath, OutputFile
+from autrt.settings import StillFiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 @click.option("--out", required=True, type=OutputFile(".parquet"), help="The plan, a Parquet file.")
 @click.option("--image-rate", default="30", show_default=True, help="As for `autrt infer`.")
 @click.option(
+    "--stills",
+    type=click.Choice(get_args(StillFiles)),
+    default="each",
+    show_default=True,
+    help="As for `autrt infer`, which follows the plan.",
+)
+@click.option(
     "--jobs", type=click.IntRange(1), help="Videos read at once, each in a process.  [default: one a core]"
 )
 @click.option(
@@ -34,6 +42,7 @@ def command(
     shards: int,
     out: Path,
     image_rate: str,
+    stills: StillFiles,
     jobs: int | None,
     progress: Mode,
 ) -> None:
@@ -55,7 +64,8 @@ def command(
 
     if not paths and not videos:
         raise UsageError("no input: name files, folders or globs of videos")
-    sources, repeated = drop_repeated(discover((*paths, *videos)))
+    found = discover((*paths, *videos), stills_together=stills == "folder")
+    sources, repeated = drop_repeated(found)
     mode = "none" if progress == "auto" and not sys.stderr.isatty() else progress
     with closing(make_reporter(mode)) as reporter:
         reporter.begin(len(sources), None)

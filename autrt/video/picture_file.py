@@ -29,6 +29,8 @@ _WEBP: Final = b"RIFF", b"WEBP"
 def holds_several(path: Path) -> bool:
     """Return whether a picture file is a video: an animated PNG, WebP, AVIF or HEIC, or a TIFF of several pages."""
     try:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return False
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         if is_tiff(head):

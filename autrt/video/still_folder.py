@@ -18,7 +18,7 @@ from autrt.video.file_kind import kind_of_file
 from autrt.video.loss_log import LossLog
 from autrt.video.pictures import PictureDecoder, open_still
 from autrt.video.stills.head import stated_pixels
-from autrt.video.unreadable import system_reason
+from autrt.video.unreadable import check_file, system_reason
 
 STILLS_RATE: Final = Fraction(5)
 """Stills a second in the `VideoInfo` of a folder: one costs about as much as 0.2 s of video."""
@@ -107,6 +107,7 @@ class StillFolder:
         Raises:
             VideoError: it cannot be decoded.
         """
+        check_file(self._files[index])  # says best why it cannot be read, and opens no pipe
         still = open_still(self._files[index], self._max_pixels)
         self.stills.sizes_px[index] = still.info.width, still.info.height
         return still
@@ -141,5 +142,5 @@ def still_files(path: Path) -> list[Path]:
         files = [file for file in path.iterdir() if not file.name.startswith(".")]
     except OSError as error:
         raise VideoError(system_reason(path, error)) from error
-    stills = (file for file in files if file.is_file() and kind_of_file(file) == "still")
+    stills = (file for file in files if not file.is_dir() and kind_of_file(file) == "still")
     return sorted(stills, key=lambda file: os.fsencode(file.name))

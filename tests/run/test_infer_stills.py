@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -153,6 +154,32 @@ def test_facts_before_decoding(pictures):
     height, width, _ = cv2.imread(str(album.path / GOOD[1])).shape  # pyright: ignore[reportOptionalMemberAccess]
     assert stated_pixels(album) == height * width
     assert probe(album).frame_count == 6
+
+
+def test_plan_takes_folders_of_stills(pictures, tmp_path):
+    plan = tmp_path / "plan.parquet"
+    made = command("plan", pictures / "album" / "more", "--stills", "folder", "--shards", 1, "--out", plan)
+    assert made.returncode == 0, made.stderr
+    done = command("infer", "--plan", plan, "--shard", "1/1", "--out", tmp_path / "out", "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    with open_results(tmp_path / "out" / "more.h5") as found:
+        assert found.frames["picture"].tolist() == ["one.jpg"]
+
+
+def test_what_cannot_be_read_is_lost_and_blocks_nothing(pictures, tmp_path):
+    (folder := tmp_path / "in").mkdir()
+    shutil.copy(pictures / "album" / "a.jpg", folder)
+    (folder / "dangling.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(folder / "pipe.png")
+    (folder / "empty.bmp").write_bytes(b"")
+    summary = autrt.infer(folder, tmp_path / "out", stills="folder", workers=1)
+    assert (summary.count("partial"), summary.frames) == (1, 1)
+    with open_results(tmp_path / "out" / "in.h5") as found:
+        assert [reason.split(":")[0] for reason in found.lost["reason"]] == [
+            "dangling.jpg",
+            "empty.bmp",
+            "pipe.png",
+        ]
 
 
 def test_folder_without_a_good_picture_fails(tmp_path):

@@ -49,6 +49,8 @@ class PictureHead:
 
 def stated_pixels(path: Path) -> int:
     """Return the pixels of a picture file as its head states, without decoding; 0 where that cannot be read."""
+    if not path.is_file():  # opening a pipe would wait for its writer
+        return 0
     try:
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
             head = picture_head(data)
